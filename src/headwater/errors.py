@@ -1,0 +1,74 @@
+"""Every exception that Headwater raises on purpose, named for what the caller can do about it.
+
+    HeadwaterError
+    ├── UsageError               the call is wrong: change the arguments (exit code 2)
+    │   └── RecipeError          the recipe is wrong: change the recipe (exit code 2)
+    ├── BadInputError            an input file or record cannot be used: mend or leave out the file
+    ├── MissingDependencyError   something must be installed first: the message says what and how
+    ├── StorageError             the file system refused: free space, permissions, reachability
+    ├── ConflictError            another writer was faster: read the table again and plan again
+    ├── CorruptLakeError         stored bytes differ from what was committed: restore or rebuild
+    └── ReconciliationError      counts do not add up: a fault of Headwater, nothing was committed
+
+A message says what was expected, what was found, where, and what to do. Text of documents never appears in one: a sample is named
+by its id, a record by its file and number.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadInputError",
+    "ConflictError",
+    "CorruptLakeError",
+    "HeadwaterError",
+    "MissingDependencyError",
+    "RecipeError",
+    "ReconciliationError",
+    "StorageError",
+    "UsageError",
+]
+
+
+class HeadwaterError(Exception):
+    """Root of the tree; the command line prints its message without a traceback and exits with 1."""
+
+
+class UsageError(HeadwaterError):
+    """The call names something that does not exist or asks for something impossible."""
+
+
+class RecipeError(UsageError):
+    """A recipe has an unknown key, an unknown rule, a value out of range or quotas that cannot be met together."""
+
+
+class BadInputError(HeadwaterError):
+    """An input file or record that cannot be used; carries a short machine-readable reason.
+
+    Args:
+        message: what was expected, what was found, where, and what to do.
+        reason: the quarantine reason, for example ``invalid_utf8``.
+    """
+
+    def __init__(self, message: str, reason: str = "bad_input") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class MissingDependencyError(HeadwaterError):
+    """Java, a model file or a package is not installed."""
+
+
+class StorageError(HeadwaterError):
+    """The file system refused a read, write, rename or sync."""
+
+
+class ConflictError(HeadwaterError):
+    """The commit was planned from a snapshot that is no longer the newest; nothing was written to the log."""
+
+
+class CorruptLakeError(HeadwaterError):
+    """A file of the lake is missing, changed, misaligned or claimed twice."""
+
+
+class ReconciliationError(HeadwaterError):
+    """Rows in differ from rows out plus rows rejected."""

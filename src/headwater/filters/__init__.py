@@ -1,0 +1,1 @@
+"""Measures and rules over text: pure functions, Arrow in and Arrow out."""

@@ -1,0 +1,1 @@
+"""Runs, fingerprints and the questions people ask of a lake."""

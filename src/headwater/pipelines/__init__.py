@@ -1,0 +1,1 @@
+"""The recipe, the Spark passes and the steps of the main job."""

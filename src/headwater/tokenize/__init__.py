@@ -1,0 +1,1 @@
+"""Vocabulary, encoder, packing and shard formats: pure functions over NumPy and Arrow."""

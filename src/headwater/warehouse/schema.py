@@ -1,0 +1,266 @@
+"""The schema of the wide table: every column family, every column, its type, meaning and unit, in one place.
+
+A family is a partition of the one Delta table; the table's schema is the union of all families. A name means one thing and has one
+type wherever it appears, without regard to case, since Delta and DuckDB compare names that way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from headwater.filters.signals import DESCRIPTIONS, SIGNALS
+
+__all__ = [
+    "ALIGNED",
+    "FAMILIES",
+    "FORMAT",
+    "SAMPLE_FAMILIES",
+    "Family",
+    "arrow_schema",
+    "table_schema",
+]
+
+FORMAT: Final = 1
+"""Version of the lake's format, stored in every file's footer and in the table's properties; readers accept exactly this one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """One column family.
+
+    Attributes:
+        name: value of the partition column ``family``.
+        meaning: one sentence for the documentation.
+        fields: name → (type, meaning and unit), in stored order, without ``sample_id`` and ``run_id``.
+        by_sample: whether rows carry a ``sample_id``.
+        aligned: whether a fragment's rows are exactly its content rows in the same order (otherwise sparse).
+        by_build: whether ``batch`` holds the name of a build instead of a batch of ingest.
+    """
+
+    name: str
+    meaning: str
+    fields: dict[str, tuple[pa.DataType, str]]
+    by_sample: bool = True
+    aligned: bool = False
+    by_build: bool = False
+
+
+_STRING = pa.string()
+_I32 = pa.int32()
+_I64 = pa.int64()
+_HASH = pa.binary()
+_TIME = pa.timestamp("us", tz="UTC")
+_SAMPLE_ID = (_I64, "address of the sample: fragment << 24 | row")
+_RUN_ID = (_STRING, "the run that wrote the row; see family runs")
+
+_FAMILIES = [
+    Family(
+        name="files",
+        meaning="What was read: one row an input file.",
+        by_sample=False,
+        fields={
+            "file_id": (_I64, "first 8 bytes of the file's SHA-256, as a signed big-endian integer"),
+            "file_uri": (_STRING, "where the file was read"),
+            "sha256": (_STRING, "SHA-256 of the file as stored (compressed), hexadecimal"),
+            "file_bytes": (_I64, "size as stored, bytes"),
+            "records": (_I64, "samples taken from it"),
+            "quarantined": (_I64, "records refused, each with a row in family quarantine"),
+            "format": (_STRING, "jsonl, parquet or text, with the compression: jsonl.gz"),
+            "license": (_STRING, "as declared for the source; null when unknown"),
+        },
+    ),
+    Family(
+        name="quarantine",
+        meaning="Records and files that could not be used: one row each, never their text.",
+        by_sample=False,
+        fields={
+            "file_id": (_I64, "the file; see family files"),
+            "record_no": (_I64, "0-based number of the record in its file; -1 for the file as a whole"),
+            "quarantine_reason": (_STRING, "machine-readable reason, for example invalid_utf8"),
+        },
+    ),
+    Family(
+        name="content",
+        meaning="The text and where it came from; written once.",
+        aligned=True,
+        fields={
+            "file_id": (_I64, "the file; see family files"),
+            "record_no": (_I64, "0-based number of the record in its file"),
+            "source": (_STRING, "the data set, as the record or the recipe names it"),
+            "uri": (_STRING, "the document's URL or id as given; null when none was given"),
+            "collected_at": (_STRING, "date as given by the record"),
+            "content_hash": (_HASH, "BLAKE2b-128 of the text's UTF-8 bytes"),
+            "origin": (_I64, "64-bit hash of (source, uri), or of (file SHA-256, record_no) where there is no uri: breaks ties of order"),
+            "text": (_STRING, "the document, valid UTF-8, never edited"),
+            "text_bytes": (_I64, "length of the text, UTF-8 bytes"),
+            "meta": (_STRING, "the record's other fields as canonical JSON; null when none"),
+        },
+    ),
+    Family(
+        name="uri_index",
+        meaning="URL to sample, sorted by hash within a file.",
+        fields={"uri_hash": (_I64, "first 8 bytes of BLAKE2b of the URL, as a signed big-endian integer")},
+    ),
+    Family(
+        name="language",
+        meaning="Language identification.",
+        aligned=True,
+        fields={
+            "language": (_STRING, "BCP 47 tag; und when undetermined"),
+            "language_score": (pa.float32(), "confidence of language, 0 to 1"),
+            "lid_label": (_STRING, "label of fastText's lid.176"),
+            "lid_score": (pa.float32(), "probability that fastText gives lid_label"),
+            "script": (_STRING, "dominant script, ISO 15924"),
+        },
+    ),
+    Family(
+        name="signals",
+        meaning="One column a published measure, prefixed by its source.",
+        aligned=True,
+        fields={name: (kind, DESCRIPTIONS[name]) for name, kind in SIGNALS.items()},
+    ),
+    Family(
+        name="scores",
+        meaning="First formulas over signals, 0 to 65535 for 0 to 1.",
+        aligned=True,
+        fields={
+            "quality": (_I32, "overall quality of the text, 0 to 65535"),
+            "knowledge_density": (_I32, "share of informative content, 0 to 65535"),
+            "reasoning_density": (_I32, "share of reasoning steps, 0 to 65535"),
+            "chain_of_thought": (_I32, "likeness to a worked chain of thought, 0 to 65535"),
+            "domain": (_STRING, "code, math or general kinds of text"),
+        },
+    ),
+    Family(
+        name="minhash",
+        meaning="Near-duplicate signatures.",
+        aligned=True,
+        fields={
+            "bands": (pa.list_(_I64), "14 band hashes of 8 rows; empty under 20 shingles"),
+            "signature": (_HASH, "112 MinHash values, uint32 little-endian; empty without shingles"),
+            "n_shingles": (_I32, "distinct shingles"),
+            "normalized_hash": (_HASH, "BLAKE2b-128 of the normalised text; empty when that is empty"),
+        },
+    ),
+    Family(
+        name="spans",
+        meaning="Byte ranges that a build leaves out or masks; sparse.",
+        fields={
+            "operator": (_STRING, "what found the span"),
+            "span_begin": (_I64, "first byte of the span in the text"),
+            "span_end": (_I64, "first byte after the span"),
+            "action": (_STRING, "drop or mask"),
+        },
+    ),
+    Family(
+        name="contamination",
+        meaning="Evaluation items found in samples; sparse; not yet written.",
+        fields={
+            "benchmark": (_STRING, "evaluation set"),
+            "item": (_STRING, "item of the evaluation set"),
+            "overlap": (pa.float32(), "share of the item's n-grams found, 0 to 1"),
+            "part": (_STRING, "question or answer"),
+        },
+    ),
+    Family(
+        name="tokens",
+        meaning="Token counts of the text minus its spans.",
+        aligned=True,
+        fields={
+            "vocabulary": (_STRING, "fingerprint of the vocabulary"),
+            "n_tokens": (_I64, "tokens of the text minus its spans, without end of text"),
+        },
+    ),
+    Family(
+        name="duplicates",
+        meaning="Clusters of exact and near duplicates; decided by text alone.",
+        aligned=True,
+        fields={
+            "cluster_id": (_HASH, "smallest text key of the cluster; null when unique"),
+            "cluster_size": (_I64, "samples in the cluster"),
+            "kind": (_STRING, "exact when another sample has the same content_hash, else near; null when unique"),
+        },
+    ),
+    Family(
+        name="verdicts",
+        meaning="Kept or not, with every reason.",
+        aligned=True,
+        fields={
+            "kept": (pa.bool_(), "passes every rule and is no duplicate of a kept sample"),
+            "reasons": (pa.list_(_STRING), "every rule that fired, in the rule set's order"),
+            "first_reason": (_STRING, "the first of them; null when kept"),
+            "rule_set": (_STRING, "fingerprint of the rules"),
+            "duplicate_of": (_I64, "sample_id of the winner that this sample repeats"),
+            "similarity": (pa.float32(), "share of equal signature values with the winner, 0 to 1"),
+        },
+    ),
+    Family(
+        name="stages",
+        meaning="Selection of one build: one row a kept sample, chosen or not.",
+        by_build=True,
+        fields={
+            "build": (_STRING, "name of the build"),
+            "stage": (_STRING, "stage that chose it; null when none did"),
+            "copies": (_I32, "times it is placed; 0 when not chosen"),
+            "rank": (_I64, "order of choice within its cell, ascending: inverted score, then hash"),
+            "reason": (_STRING, "why it is in or out"),
+        },
+    ),
+    Family(
+        name="placements",
+        meaning="Where every copy of every chosen sample lies: one row a contiguous run of tokens.",
+        by_build=True,
+        fields={
+            "build": (_STRING, "name of the build"),
+            "stage": (_STRING, "stage of the shard"),
+            "shard": (_I32, "0-based number of the shard in its stage"),
+            "sequence": (_I64, "0-based number of the sequence in its shard"),
+            "token_begin": (_I64, "first token in the shard"),
+            "token_end": (_I64, "first token after the run in the shard; end of text included"),
+            "sample_token_begin": (_I64, "first token within the sample's own tokens"),
+            "copy": (_I32, "0-based copy of the sample"),
+        },
+    ),
+    Family(
+        name="runs",
+        meaning="What was run: one row a step.",
+        by_sample=False,
+        fields={
+            "step": (_STRING, "ingest, annotate, deduplicate, decide, select, build or maintain"),
+            "recipe": (_STRING, "the recipe's literals as canonical JSON"),
+            "code_version": (_STRING, "version of Headwater"),
+            "operators": (_STRING, "versions, settings and model hashes as canonical JSON"),
+            "input_version": (_I64, "table version that was read"),
+            "started": (_TIME, "start"),
+            "ended": (_TIME, "end; null while running or when it was killed"),
+            "counts": (_STRING, "what was counted, as canonical JSON"),
+        },
+    ),
+]
+
+FAMILIES: Final[dict[str, Family]] = {family.name: family for family in _FAMILIES}
+ALIGNED: Final = tuple(family.name for family in _FAMILIES if family.aligned)
+SAMPLE_FAMILIES: Final = tuple(family.name for family in _FAMILIES if family.by_sample)
+
+
+def arrow_schema(family: str) -> pa.Schema:
+    """Return the stored columns of ``family``: ``sample_id`` first where it has one, ``run_id`` last."""
+    described = FAMILIES[family]
+    fields = dict(described.fields)
+    columns = {"sample_id": _SAMPLE_ID} if described.by_sample else {}
+    columns |= fields | {"run_id": _RUN_ID}
+    return pa.schema([pa.field(name, kind, metadata={"meaning": meaning}) for name, (kind, meaning) in columns.items()])
+
+
+def table_schema() -> pa.Schema:
+    """Return the schema of the Delta table: the union of all families and the two partition columns."""
+    columns: dict[str, pa.DataType] = {"family": _STRING, "batch": _STRING}
+    for family in FAMILIES:
+        for field in arrow_schema(family):
+            known = columns.setdefault(field.name, field.type)
+            if known != field.type:
+                raise AssertionError(f"column {field.name} has two types: {known} and {field.type} in {family}")
+    return pa.schema([pa.field(name, kind) for name, kind in columns.items()])
