@@ -1,0 +1,198 @@
+"""Commits: one a wave, planned from one snapshot, refused when another writer was faster.
+
+Every commit carries the shared writer name ``headwater`` and is tried exactly once against the snapshot's version, so of two writers one
+succeeds and the other gets a ConflictError, reads the table again and plans again. A commit also carries the name of its own wave: when the
+answer to a commit is lost, the table itself says whether it happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction, RemoveAction
+
+from headwater.errors import ConflictError, CorruptLakeError, StorageError, UsageError
+from headwater.warehouse.filesystem import exists, is_local, join, resolve
+from headwater.warehouse.fragments import FileEntry, expand_masks
+from headwater.warehouse.schema import FAMILIES, table_schema
+from headwater.warehouse.snapshot import DESCRIPTION, Snapshot, open_snapshot, table_uri
+
+__all__ = ["commit", "create_lake", "reserve_fragments"]
+
+_SHARED = "headwater"
+_FRAGMENTS = "fragments"
+_TRIES = 200
+_RETENTION = "interval 365 days"
+
+
+def create_lake(lake: str) -> Snapshot:
+    """Make an empty lake and return its first snapshot.
+
+    Raises:
+        UsageError: there is one already.
+        StorageError: the folder cannot be written.
+    """
+    uri = table_uri(lake)
+    filesystem, path = resolve(uri)
+    try:
+        filesystem.create_dir(path, recursive=True)
+        DeltaTable.create(
+            uri,
+            schema=table_schema(),
+            partition_by=["family", "batch"],
+            description=DESCRIPTION,
+            configuration={
+                "delta.dataSkippingStatsColumns": "sample_id",
+                "delta.enableExpiredLogCleanup": "false",
+                "delta.logRetentionDuration": _RETENTION,
+                "delta.deletedFileRetentionDuration": _RETENTION,
+            },
+        )
+    except DeltaError as error:
+        if "already exists" in str(error) or "non-empty" in str(error):
+            raise UsageError(f"expected no lake at {lake}, found one; use it, or choose another folder") from error
+        raise StorageError(f"cannot make a lake at {lake}: {error}; check the path and its permissions") from error
+    except OSError as error:
+        raise StorageError(f"cannot make a lake at {lake}: {error}; check the path and its permissions") from error
+    return open_snapshot(lake)
+
+
+def reserve_fragments(lake: str, count: int) -> int:
+    """Return the first of ``count`` fragment numbers that no one else will use; gaps are legal."""
+    for _ in range(_TRIES):
+        snapshot = open_snapshot(lake)
+        first = snapshot.transaction(_FRAGMENTS) or 0
+        with contextlib.suppress(ConflictError):
+            _write(snapshot, [], [Transaction(_FRAGMENTS, first + count)])
+            return first
+    raise ConflictError(f"{_TRIES} tries to reserve fragments of {lake} lost against other writers; try again")
+
+
+def commit(
+    snapshot: Snapshot, *, adds: Sequence[FileEntry], removes: Sequence[str] = (), wave: tuple[str, int], lake: str, changes_data: bool = True
+) -> Snapshot:
+    """Commit files to the table and return the snapshot after it.
+
+    Args:
+        snapshot: what the wave was planned from.
+        adds: files that tasks have written.
+        removes: paths of live files that they replace.
+        wave: name of the wave's series, for example ``run/annotate``, and its number, ascending.
+        changes_data: False for a commit that only rearranges rows.
+
+    Raises:
+        ConflictError: the table has moved on; plan again from a new snapshot.
+        CorruptLakeError: a file is not there, has another size, is not live, or a fragment would have two files of one family.
+        StorageError: the log cannot be written.
+    """
+    _check_files(snapshot, adds)
+    _check_removes(snapshot, removes)
+    _check_coverage(snapshot, adds, removes)
+    now = int(time.time() * 1000)
+    live = {path: row for row, path in enumerate(snapshot.files["path"].to_pylist())} if removes else {}
+    actions: list[AddAction | RemoveAction] = [_add(entry, now, changes_data) for entry in adds]
+    for path in removes:
+        row = live[path]
+        partition = {"family": snapshot.files["family"][row].as_py(), "batch": snapshot.files["batch"][row].as_py()}
+        actions.append(RemoveAction(path, changes_data, now, snapshot.files["size"][row].as_py(), partition))
+    app, number = wave
+    try:
+        _write(snapshot, actions, [Transaction(app, number)])
+    except StorageError:
+        after = open_snapshot(lake)
+        if after.transaction(app) == number and after.version > snapshot.version:
+            return after
+        raise
+    after = open_snapshot(lake)
+    if after.version < snapshot.version + 1:
+        raise CorruptLakeError(f"expected version {snapshot.version + 1} or later of {lake} after a commit, found {after.version}")
+    return after
+
+
+def _write(snapshot: Snapshot, actions: Sequence[AddAction | RemoveAction], transactions: list[Transaction]) -> None:
+    shared = (snapshot.transaction(_SHARED) or 0) + 1
+    try:
+        snapshot.delta.create_write_transaction(
+            list(actions),
+            mode="append",
+            schema=snapshot.delta.schema(),
+            partition_by=["family", "batch"],
+            commit_properties=CommitProperties(max_commit_retries=0, app_transactions=[Transaction(_SHARED, shared), *transactions]),
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
+        )
+    except (DeltaError, OSError) as error:
+        newest = DeltaTable(snapshot.uri, without_files=True).version()
+        if newest > snapshot.version:
+            raise ConflictError(f"planned from version {snapshot.version}, found {newest}: another writer was faster") from error
+        raise StorageError(f"cannot commit to {snapshot.uri}: {error}; free space or grant permission, then run again") from error
+    _sync_log(snapshot.uri, snapshot.version + 1)
+
+
+def _sync_log(uri: str, version: int) -> None:
+    """Make the log entry survive a power loss; delta-rs leaves that to the operating system."""
+    filesystem, path = resolve(uri)
+    if not is_local(filesystem):
+        return
+    for name in (join(path, "_delta_log", f"{version:020d}.json"), join(path, "_delta_log")):
+        descriptor = os.open(name, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _add(entry: FileEntry, now: int, changes_data: bool) -> AddAction:
+    statistics: dict[str, object] = {"numRecords": entry.rows}
+    if entry.min_id is not None:
+        statistics |= {"minValues": {"sample_id": entry.min_id}, "maxValues": {"sample_id": entry.max_id}, "nullCount": {"sample_id": 0}}
+    return AddAction(
+        path=entry.path,
+        size=entry.size,
+        partition_values={"family": entry.family, "batch": entry.batch},
+        modification_time=now,
+        data_change=changes_data,
+        stats=json.dumps(statistics),
+    )
+
+
+def _check_files(snapshot: Snapshot, adds: Sequence[FileEntry]) -> None:
+    filesystem, root = resolve(snapshot.uri)
+    for entry in adds:
+        size = exists(filesystem, join(root, entry.path))
+        if size != entry.size:
+            found = "no file" if size is None else f"{size} bytes"
+            raise CorruptLakeError(f"expected {entry.size} bytes in {entry.path}, found {found}; run the step again")
+
+
+def _check_removes(snapshot: Snapshot, removes: Sequence[str]) -> None:
+    live = set(snapshot.files["path"].to_pylist()) if removes else set()
+    for path in removes:
+        if path not in live:
+            raise CorruptLakeError(f"expected {path} to be live in version {snapshot.version}, found it is not; plan again")
+
+
+def _check_coverage(snapshot: Snapshot, adds: Sequence[FileEntry], removes: Sequence[str]) -> None:
+    """No fragment may have two live files of one family (of one build)."""
+    gone = set(removes)
+    for family in {entry.family for entry in adds if FAMILIES[entry.family].by_sample and entry.family != "placements"}:
+        live = snapshot.live(family)
+        keep = [path not in gone for path in live["path"].to_pylist()]
+        live = live.filter(keep) if live.num_rows else live
+        mine = [entry for entry in adds if entry.family == family]
+        by_build = FAMILIES[family].by_build
+        for batch in {entry.batch for entry in mine} if by_build else {None}:
+            old = live if batch is None else live.filter([name == batch for name in live["batch"].to_pylist()])
+            new = [entry for entry in mine if batch is None or entry.batch == batch]
+            base = np.concatenate([old["base"].to_numpy(), np.array([entry.base for entry in new], np.int64)])
+            mask = np.concatenate([old["mask"].to_numpy(), np.array([entry.mask for entry in new], np.uint64)])
+            numbers = np.sort(expand_masks(base, mask)[0])
+            twice = numbers[1:][numbers[1:] == numbers[:-1]]
+            if len(twice):
+                raise ConflictError(f"fragment {int(twice[0])} would have two live files of family {family}; plan again from a new snapshot")

@@ -1,0 +1,169 @@
+"""The one layer through which every path goes: a local folder today, an object store by its URI.
+
+``pyarrow.fs`` knows local paths, ``s3://``, ``gs://``, ``abfs://`` and ``hdfs://``. A file is written under a hidden temporary name
+and renamed when whole, so a reader never sees half a file; on a local file system it is synced first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import fs as pafs
+
+from headwater.errors import StorageError
+
+__all__ = ["HashingSink", "delete_file", "exists", "file_sha256", "is_local", "join", "read_bytes", "resolve", "write_hashed"]
+
+_BLOCK = 4 << 20
+
+
+def resolve(uri: str) -> tuple[pafs.FileSystem, str]:
+    """Return the file system of ``uri`` and the path in it; a plain path is local and made absolute.
+
+    Raises:
+        StorageError: the scheme is unknown or the store cannot be reached.
+    """
+    if "://" not in uri:
+        return pafs.LocalFileSystem(), str(Path(uri).absolute())
+    try:
+        filesystem, path = pafs.FileSystem.from_uri(uri)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StorageError(f"cannot open {uri}: {error}; expected a local path or a URI such as s3://bucket/folder") from error
+    return filesystem, path
+
+
+def is_local(filesystem: pafs.FileSystem) -> bool:
+    """Return whether files of ``filesystem`` can be synced and memory-mapped."""
+    return isinstance(filesystem, pafs.LocalFileSystem)
+
+
+def join(*parts: str) -> str:
+    """Return the parts joined by single slashes; works for paths and URIs alike."""
+    return "/".join([parts[0].rstrip("/"), *(part.strip("/") for part in parts[1:])])
+
+
+def exists(filesystem: pafs.FileSystem, path: str) -> int | None:
+    """Return the size of the file at ``path`` in bytes, or None where there is none."""
+    info = filesystem.get_file_info(path)
+    return int(info.size) if info.type == pafs.FileType.File else None
+
+
+def read_bytes(filesystem: pafs.FileSystem, path: str) -> bytes:
+    """Return a small file whole."""
+    with filesystem.open_input_stream(path) as stream:
+        return bytes(stream.read())
+
+
+def delete_file(filesystem: pafs.FileSystem, path: str) -> None:
+    """Delete a file; one that is already gone is fine."""
+    with contextlib.suppress(FileNotFoundError):
+        filesystem.delete_file(path)
+
+
+def file_sha256(filesystem: pafs.FileSystem, path: str) -> str:
+    """Return the SHA-256 of a file, hexadecimal, reading it in blocks of 4 MiB."""
+    digest = hashlib.sha256()
+    with filesystem.open_input_stream(path) as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class HashingSink:
+    """A binary file open for writing that knows the SHA-256 and the size of what went through it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self.size = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        """Write bytes or anything with a buffer; return the number of bytes."""
+        view = memoryview(data).cast("B")
+        self._digest.update(view)
+        self._stream.write(view)
+        self.size += len(view)
+        return len(view)
+
+    def tell(self) -> int:
+        """Return the number of bytes written."""
+        return self.size
+
+    def flush(self) -> None:
+        """Hand what is buffered to the operating system."""
+        self._stream.flush()
+
+    def writable(self) -> bool:
+        """Return True: pyarrow asks."""
+        return True
+
+    def close(self) -> None:
+        """Refuse more writing; the stream beneath is closed by its owner."""
+        self.closed = True
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 so far, hexadecimal."""
+        return self._digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _durable_stream(filesystem: pafs.FileSystem, path: str) -> Iterator[Any]:
+    if not is_local(filesystem):
+        with filesystem.open_output_stream(path) as stream:
+            yield stream
+        return
+    with open(path, "wb", buffering=1 << 20) as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write_hashed(uri: str, fill: Callable[[HashingSink], None], name: Callable[[str], str]) -> tuple[str, str, int]:
+    """Write one file below the folder ``uri``, whole or not at all.
+
+    Args:
+        uri: the folder; made when missing.
+        fill: writes the content into the sink.
+        name: gives the file's name from the SHA-256 of its content.
+
+    Returns:
+        The name, the SHA-256 and the size in bytes.
+
+    Raises:
+        StorageError: no space, no permission, or the store refused.
+    """
+    filesystem, folder = resolve(uri)
+    temporary = join(folder, f".{secrets.token_hex(8)}.tmp")
+    try:
+        filesystem.create_dir(folder, recursive=True)
+        try:
+            with _durable_stream(filesystem, temporary) as stream:
+                sink = HashingSink(stream)
+                fill(sink)
+            final = name(sink.sha256)
+            filesystem.move(temporary, join(folder, final))
+        except BaseException:
+            delete_file(filesystem, temporary)
+            raise
+        if is_local(filesystem):
+            _sync_folder(folder)
+    except OSError as error:
+        raise StorageError(f"cannot write below {uri}: {error}; free space or grant permission, then run the same command again") from error
+    return final, sink.sha256, sink.size
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

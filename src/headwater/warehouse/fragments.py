@@ -1,0 +1,143 @@
+"""Addresses of samples and names of files.
+
+A *fragment* is the samples of one content file. ``sample_id = fragment << 24 | row``. A narrow family's file covers up to 64
+consecutive fragments, given as the first fragment and a 64-bit mask: bit i set means fragment base + i has the file's next row group.
+The file's name carries all a reader must know before opening it::
+
+    family=language/batch=web-001/00000000a0-000000000000ffff-4f1c…-9b1d….parquet
+                                  base       mask             operator  SHA-256 of the file
+
+so what is missing, and whether a file is intact, follows from the table's log alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from headwater.errors import CorruptLakeError, UsageError
+
+__all__ = [
+    "FRAGMENTS_PER_FILE",
+    "ROWS_PER_FRAGMENT",
+    "FileEntry",
+    "batch_name",
+    "expand_masks",
+    "file_name",
+    "fragment_mask",
+    "fragment_of",
+    "parse_name",
+    "sample_ids",
+]
+
+ROW_BITS: Final = 24
+ROWS_PER_FRAGMENT: Final = 1 << 20
+"""Most rows a fragment may hold; the address has room for 2^24."""
+FRAGMENTS_PER_FILE: Final = 64
+_NAME = re.compile(r"^family=([a-z_]+)/batch=([A-Za-z0-9._-]+)/([0-9a-f]{10})-([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{64})\.parquet$")
+_BATCH = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileEntry:
+    """What a task says of a file that it wrote; the driver commits it or forgets it.
+
+    Attributes:
+        path: relative to the table.
+        base: first fragment (or shard, for placements) that it covers.
+        mask: bit i set: covers fragment base + i.
+        operator: first 16 hex digits of the fingerprint of what wrote it.
+        sha256: of the whole file, hexadecimal.
+        size: bytes.
+        rows: rows.
+        min_id: smallest sample_id; None where the family has none or the file is empty.
+        max_id: largest sample_id.
+    """
+
+    path: str
+    family: str
+    batch: str
+    base: int
+    mask: int
+    operator: str
+    sha256: str
+    size: int
+    rows: int
+    min_id: int | None = None
+    max_id: int | None = None
+
+
+def sample_ids(fragment: int, begin: int, end: int) -> npt.NDArray[np.int64]:
+    """Return the int64 addresses of rows ``begin`` to ``end`` of a fragment.
+
+    >>> sample_ids(2, 0, 3).tolist()
+    [33554432, 33554433, 33554434]
+    """
+    return (fragment << ROW_BITS) + np.arange(begin, end, dtype=np.int64)
+
+
+def fragment_of(sample_id: int) -> int:
+    """Return the fragment in which a sample was born.
+
+    >>> fragment_of(33554433)
+    2
+    """
+    return sample_id >> ROW_BITS
+
+
+def batch_name(name: str) -> str:
+    """Return ``name`` when it can stand in a path.
+
+    Raises:
+        UsageError: it holds other characters than letters, digits, dot, dash and underscore.
+    """
+    if not _BATCH.match(name):
+        raise UsageError(f"expected a batch name of letters, digits, '.', '_' and '-', found {name!r}; choose another name")
+    return name
+
+
+def fragment_mask(fragments: Iterable[int]) -> tuple[int, int]:
+    """Return base and mask of some fragments that lie within 64 of each other.
+
+    >>> fragment_mask([5, 7])
+    (5, 5)
+    """
+    ordered = sorted(fragments)
+    base = ordered[0]
+    if ordered[-1] - base >= FRAGMENTS_PER_FILE:
+        raise ValueError(f"fragments {base} to {ordered[-1]} do not fit one file of {FRAGMENTS_PER_FILE}")
+    return base, sum(1 << (fragment - base) for fragment in ordered)
+
+
+def file_name(base: int, mask: int, operator: str, sha256: str) -> str:
+    """Return the name of a file, without its partition folders."""
+    return f"{base:010x}-{mask:016x}-{operator[:16]:0<16}-{sha256}.parquet"
+
+
+def parse_name(path: str) -> tuple[str, str, int, int, str, str]:
+    """Return (family, batch, base, mask, operator, sha256) of a file's path in the table.
+
+    Raises:
+        CorruptLakeError: the path was not made by Headwater.
+    """
+    found = _NAME.match(path)
+    if found is None:
+        raise CorruptLakeError(f"expected a file named by Headwater, found {path!r} in the table's log; another program wrote to this table")
+    family, batch, base, mask, operator, sha256 = found.groups()
+    return family, batch, int(base, 16), int(mask, 16), operator, sha256
+
+
+def expand_masks(base: npt.NDArray[np.int64], mask: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return (fragment, file) for every set bit: int64 arrays of equal length, in file order.
+
+    >>> expand_masks(np.array([5]), np.array([5], dtype=np.uint64))[0].tolist()
+    [5, 7]
+    """
+    bits = (mask[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
+    file, offset = np.nonzero(bits)
+    return base[file] + offset.astype(np.int64), file.astype(np.int64)

@@ -1,0 +1,176 @@
+"""One version of the table: which files are live, which fragment each covers, what is missing.
+
+The live files are held as one Arrow table, never as Python objects; that table is the only thing in the driver that grows with the
+lake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from headwater.errors import CorruptLakeError, UsageError
+from headwater.warehouse.filesystem import join
+from headwater.warehouse.fragments import expand_masks
+from headwater.warehouse.parquet import FragmentFiles
+from headwater.warehouse.schema import FORMAT
+
+__all__ = ["DESCRIPTION", "Snapshot", "open_snapshot", "table_uri"]
+
+DESCRIPTION = f"headwater lake format {FORMAT}"
+_PATTERN = (
+    r"^family=(?P<family>[a-z_]+)/batch=(?P<batch>[A-Za-z0-9._-]+)/"
+    r"(?P<base>[0-9a-f]{10})-(?P<mask>[0-9a-f]{16})-(?P<operator>[0-9a-f]{16})-(?P<sha256>[0-9a-f]{64})\.parquet$"
+)
+_Ints = npt.NDArray[np.int64]
+
+
+def table_uri(lake: str) -> str:
+    """Return the URI of the Delta table inside ``lake``."""
+    return join(lake, "samples")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A version of the lake.
+
+    Attributes:
+        uri: the Delta table.
+        version: its version; pins everything that is read through this object.
+        delta: the open table, which commits are planned from.
+        files: one row a live file: path, size, rows, min_id, max_id, family, batch, base, mask, operator, sha256.
+    """
+
+    uri: str
+    version: int
+    delta: DeltaTable = field(repr=False)
+    files: pa.Table = field(repr=False)
+
+    def transaction(self, app: str) -> int | None:
+        """Return the last number that writer ``app`` committed, or None."""
+        found = self.delta.transaction_version(app)
+        return None if found is None else int(found)
+
+    def live(self, family: str, operator: str | None = None, batch: str | None = None) -> pa.Table:
+        """Return the live files of a family in order of their first fragment, of one operator fingerprint or batch if given."""
+        mask = pc.equal(self.files["family"], family)
+        if operator is not None:
+            mask = pc.and_(mask, pc.equal(self.files["operator"], operator[:16]))
+        if batch is not None:
+            mask = pc.and_(mask, pc.equal(self.files["batch"], batch))
+        return self.files.filter(mask).sort_by([("base", "ascending"), ("path", "ascending")])
+
+    def paths(self, family: str, batch: str | None = None) -> list[str]:
+        """Return the paths of a family's live files, relative to the table."""
+        return [str(path) for path in self.live(family, batch=batch)["path"].to_pylist()]
+
+    def covered(self, family: str, operator: str | None = None, batch: str | None = None) -> _Ints:
+        """Return the fragments that a family covers, ascending int64."""
+        return np.sort(_expand(self.live(family, operator, batch))[0])
+
+    def missing(self, family: str, operator: str) -> _Ints:
+        """Return the fragments of content that have no rows of ``family`` by this operator, ascending int64."""
+        return np.setdiff1d(self.covered("content"), self.covered(family, operator), assume_unique=False)
+
+    def locate(self, fragments: _Ints, families: Sequence[str], batch: str | None = None) -> Iterator[FragmentFiles]:
+        """Yield where each fragment's rows of ``families`` lie; a family that does not cover a fragment is left out of it.
+
+        Args:
+            fragments: ascending int64.
+            families: names; ``content`` is always added.
+            batch: for families of a build, the build's name.
+        """
+        lookups = {}
+        for family in dict.fromkeys(["content", *families]):
+            table = self.live(family, batch=batch if family == "stages" else None)
+            numbers, rows = _expand(table)
+            order = np.argsort(numbers, kind="stable")
+            first = np.searchsorted(rows, np.arange(table.num_rows)) if table.num_rows else np.empty(0, np.int64)
+            groups = np.arange(len(rows)) - first[rows] if len(rows) else rows
+            lookups[family] = (numbers[order], rows[order], groups[order], table["path"], table["batch"])
+        for fragment in fragments.tolist():
+            where: dict[str, tuple[str, int]] = {}
+            name = ""
+            for family, (numbers, rows, groups, paths, batches) in lookups.items():
+                at = int(np.searchsorted(numbers, fragment))
+                if at < len(numbers) and numbers[at] == fragment:
+                    where[family] = (paths[int(rows[at])].as_py(), int(groups[at]))
+                    if family == "content":
+                        name = batches[int(rows[at])].as_py()
+            if "content" not in where:
+                raise UsageError(f"expected a fragment of {self.uri}, found none with number {fragment}")
+            yield FragmentFiles(fragment=fragment, batch=name, files=where)
+
+
+def _expand(files: pa.Table) -> tuple[_Ints, _Ints]:
+    return expand_masks(files["base"].to_numpy(), files["mask"].to_numpy())
+
+
+def _parse_hex(strings: pa.Array, width: int) -> npt.NDArray[np.uint64]:
+    """Return hexadecimal strings of one width as uint64."""
+    characters = np.frombuffer("".join(strings.to_pylist()).encode(), dtype=np.uint8).reshape(-1, width)
+    digits = np.where(characters > ord("9"), characters - ord("a") + 10, characters - ord("0")).astype(np.uint64)
+    value = np.zeros(len(digits), dtype=np.uint64)
+    for column in range(width):
+        value = (value << np.uint64(4)) | digits[:, column]
+    return value
+
+
+def open_snapshot(lake: str, version: int | None = None) -> Snapshot:
+    """Return the newest version of a lake, or the one given.
+
+    Raises:
+        UsageError: there is no lake at that place, or no such version.
+        CorruptLakeError: the log names files that Headwater did not write, or the format is another.
+    """
+    uri = table_uri(lake)
+    try:
+        delta = DeltaTable(uri, version=version)
+    except TableNotFoundError as error:
+        raise UsageError(f"expected a lake at {lake}, found none; make one with: headwater init {lake}") from error
+    except Exception as error:
+        if version is not None:
+            raise UsageError(f"expected version {version} of the lake at {lake}; it cannot be read: {error}") from error
+        raise CorruptLakeError(f"the log of the lake at {lake} cannot be read: {error}; restore its newest entry from a copy") from error
+    if delta.metadata().description != DESCRIPTION:
+        raise CorruptLakeError(f"expected a table described as {DESCRIPTION!r} at {uri}, found {delta.metadata().description!r}")
+    return Snapshot(uri=uri, version=delta.version(), delta=delta, files=_live_files(delta))
+
+
+def _live_files(delta: DeltaTable) -> pa.Table:
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    path = pc.cast(actions["path"].combine_chunks(), pa.string())
+    if isinstance(path, pa.ChunkedArray):
+        path = path.combine_chunks()
+    parts = pc.extract_regex(path, _PATTERN)
+    if parts.null_count:
+        strange = path.filter(pc.is_null(parts))[0].as_py()
+        raise CorruptLakeError(f"expected files named by Headwater in the table's log, found {strange!r}; another program wrote to it")
+    columns = dict(zip(("family", "batch", "base", "mask", "operator", "sha256"), parts.flatten(), strict=True))
+    empty = pa.nulls(len(path), pa.int64())
+
+    def statistic(name: str) -> pa.Array:
+        return actions[name].combine_chunks().cast(pa.int64()) if name in actions.column_names else empty
+
+    return pa.table(
+        {
+            "path": path,
+            "size": statistic("size_bytes"),
+            "rows": statistic("num_records"),
+            "min_id": statistic("min.sample_id"),
+            "max_id": statistic("max.sample_id"),
+            "family": pc.dictionary_encode(columns["family"]).cast(pa.string()),
+            "batch": columns["batch"],
+            "base": pa.array(_parse_hex(columns["base"], 10).astype(np.int64)),
+            "mask": pa.array(_parse_hex(columns["mask"], 16)),
+            "operator": columns["operator"],
+            "sha256": columns["sha256"],
+        }
+    )
