@@ -1,0 +1,113 @@
+#!/bin/sh
+# Installs what Headwater needs: Java 17 where there is none, ./.venv, the locked packages, the package itself (editable).
+#
+#   scripts/setup.sh run    what running needs
+#   scripts/setup.sh dev    that and what the tests and checks need
+#
+# Done work is not done again: a stamp in .setup/ holds a checksum of the lock files and of this folder's path. Two runs at once take
+# turns. An active virtual environment is ignored. HEADWATER_DRY_RUN=1 prints the system commands instead of running them, and stops.
+set -eu
+unset PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV PIP_CONSTRAINT 2>/dev/null || true
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+cd "$(dirname "$0")/.."
+level=${1:-dev}
+case $level in run | dev) ;; *) echo "setup: expected 'run' or 'dev', found '$level'" >&2 && exit 2 ;; esac
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$*" && exit 1; }
+
+stamp=.setup/$level
+locks="requirements-build.txt requirements.txt requirements-nodeps.txt"
+[ "$level" = dev ] && locks="$locks requirements-dev.txt"
+# shellcheck disable=SC2086  # a list of file names without spaces
+wanted="$(cat $locks pyproject.toml scripts/setup.sh | cksum) $PWD"
+
+packages_ready() { [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; }
+java_ready() { scripts/java-home.sh >/dev/null; }
+packages_ready && java_ready && exit 0
+
+# Runs a command as root: directly, or with sudo.
+as_root() {
+    if [ -n "${HEADWATER_DRY_RUN:-}" ]; then
+        say "would run: $*"
+    elif [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        fail "expected to be root or to have sudo for '$*'; run that as root, then this again"
+    fi
+}
+
+# Installs the first of the named Debian packages that this system's archive has.
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2 || say "the package lists could not be refreshed; using those at hand"
+    for package in "$@"; do
+        if [ -n "${HEADWATER_DRY_RUN:-}" ] || [ -n "$(apt-cache madison "$package" 2>/dev/null)" ]; then
+            say "installing $package"
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$package" >&2 </dev/null
+            return
+        fi
+    done
+    fail "none of the packages $* is in this system's archive; install one by hand, then run this again"
+}
+
+install_java() {
+    if command -v apt-get >/dev/null; then
+        apt_install openjdk-17-jre-headless openjdk-21-jre-headless
+    elif command -v brew >/dev/null; then
+        say "installing openjdk@17"
+        if [ -n "${HEADWATER_DRY_RUN:-}" ]; then say "would run: brew install openjdk@17"; else brew install -q openjdk@17 >&2 </dev/null; fi
+    else
+        fail "expected Java 17 or 21, found none, nor apt-get or brew to install it; install a Java 17 runtime and set JAVA_HOME"
+    fi
+}
+
+# Prints the first Python 3.11 that starts and, if $1 is 'complete', can make a virtual environment with pip in it.
+find_python() {
+    modules=sys
+    [ "$1" = complete ] && modules=venv,ensurepip
+    for python in python3.11 python3 python /usr/bin/python3.11 /usr/local/bin/python3.11 /opt/homebrew/bin/python3.11 /usr/bin/python3; do
+        if "$python" -c "import sys, $modules; sys.exit(sys.version_info[:2] != (3, 11))" >/dev/null 2>&1; then
+            "$python" -c 'import sys; print(getattr(sys, "_base_executable", "") or sys.executable)'
+            return
+        fi
+    done
+    return 1
+}
+
+install_packages() {
+    if [ "$(cat .setup/home 2>/dev/null || echo "$PWD")" != "$PWD" ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        rm -rf .venv
+        python=$(find_python complete) || {
+            find_python any >/dev/null || fail "expected Python 3.11 as python3.11 or python3, found none; install it, then run this again"
+            command -v apt-get >/dev/null || fail "expected a Python 3.11 with the modules venv and ensurepip; install them, then run this again"
+            apt_install python3.11-venv
+            [ -z "${HEADWATER_DRY_RUN:-}" ] || return 0
+            python=$(find_python complete) || fail "Python 3.11 still has no ensurepip after installing python3.11-venv"
+        }
+        [ -z "${HEADWATER_DRY_RUN:-}" ] || return 0
+        say "making .venv with $python"
+        "$python" -m venv .venv
+    fi
+    [ -z "${HEADWATER_DRY_RUN:-}" ] || return 0
+    printf '%s\n' "$PWD" >.setup/home
+    say "installing the packages of $locks (some minutes the first time)"
+    pip() { .venv/bin/python -m pip -q install "$@" >&2 </dev/null; }
+    pip -r requirements-build.txt
+    pip --no-build-isolation -r requirements.txt
+    pip --no-deps -r requirements-nodeps.txt
+    [ "$level" = run ] || pip -r requirements-dev.txt
+    pip --no-deps --no-build-isolation -e .
+    printf '%s\n' "$wanted" >"$stamp"
+}
+
+# The lock is held by this shell's open file, so it ends with the shell, however that ends.
+mkdir -p .setup
+exec 9>.setup/lock
+python=$(find_python any) || fail "expected Python 3.11 as python3.11 or python3, found none; install it, then run this again"
+"$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+
+java_ready || install_java
+packages_ready || install_packages
+[ -n "${HEADWATER_DRY_RUN:-}" ] || java_ready || fail "expected a Java 17 or 21 after installing one, found none; set JAVA_HOME to it"
