@@ -218,7 +218,5 @@ _DEFINED: Final[tuple[tuple[str, pa.DataType, str, str], ...]] = (
 SIGNALS: Final[dict[str, pa.DataType]] = {name: kind for name, kind, _, _ in _DEFINED}
 """Ordered: name of the column to its Arrow type."""
 
-DESCRIPTIONS: Final[dict[str, str]] = {
-    name: f"{text} [{source}]" for name, _, text, source in _DEFINED
-}
+DESCRIPTIONS: Final[dict[str, str]] = {name: f"{text} [{source}]" for name, _, text, source in _DEFINED}
 """Name of the column to its definition, unit and source."""
