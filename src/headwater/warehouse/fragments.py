@@ -31,6 +31,7 @@ __all__ = [
     "file_name",
     "fragment_mask",
     "fragment_of",
+    "fragments_of",
     "parse_name",
     "sample_ids",
 ]
@@ -112,6 +113,15 @@ def fragment_mask(fragments: Iterable[int]) -> tuple[int, int]:
     if ordered[-1] - base >= FRAGMENTS_PER_FILE:
         raise ValueError(f"fragments {base} to {ordered[-1]} do not fit one file of {FRAGMENTS_PER_FILE}")
     return base, sum(1 << (fragment - base) for fragment in ordered)
+
+
+def fragments_of(base: int, mask: int) -> list[int]:
+    """Return the fragments of a file, ascending.
+
+    >>> fragments_of(5, 5)
+    [5, 7]
+    """
+    return [base + offset for offset in range(FRAGMENTS_PER_FILE) if mask >> offset & 1]
 
 
 def file_name(base: int, mask: int, operator: str, sha256: str) -> str:

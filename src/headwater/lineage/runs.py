@@ -1,0 +1,181 @@
+"""The record of what was run: one row a step in family ``runs``, in the same commits as what the step wrote.
+
+Every commit of a step replaces the step's row, so at each version of the table every ``run_id`` that a row carries has its row in
+``runs``, with counts that match what that version holds. A row without ``ended`` belongs to a step that runs or was killed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from headwater import __version__
+from headwater.errors import ConflictError
+from headwater.lineage.fingerprint import canonical_json, fingerprint
+from headwater.warehouse.commit import commit
+from headwater.warehouse.faults import reach
+from headwater.warehouse.fragments import FileEntry, fragments_of, parse_name
+from headwater.warehouse.parquet import write_family
+from headwater.warehouse.schema import FAMILIES, arrow_schema
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+__all__ = ["Run", "Unit", "begin_run", "commit_wave", "finish_run"]
+
+_TRIES = 100
+_BATCH = "runs"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unit:
+    """Files that are committed together or not at all; ``removes`` are the live files that they replace."""
+
+    adds: Sequence[FileEntry]
+    removes: Sequence[str] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    tag: object = None
+
+
+@dataclass(kw_only=True, slots=True)
+class Run:
+    """A step that runs; its state outlives each wave.
+
+    Attributes:
+        run_id: time and 48 random bits; never in a shard and never part of an identity.
+        counts: what the committed waves counted.
+        waves: number of commits so far.
+        row: path of the live file with this run's row.
+    """
+
+    lake: str
+    step: str
+    run_id: str
+    recipe: str
+    operators: str
+    input_version: int
+    started: datetime.datetime
+    counts: dict[str, Any] = field(default_factory=dict)
+    waves: int = 0
+    row: str | None = None
+
+
+def begin_run(lake: str, step: str, recipe: Mapping[str, Any], operators: Mapping[str, Any], input_version: int) -> Run:
+    """Return a new run; nothing is stored before its first commit."""
+    now = datetime.datetime.now(datetime.UTC)
+    return Run(
+        lake=lake,
+        step=step,
+        run_id=f"{now:%Y%m%dT%H%M%S}-{step}-{secrets.token_hex(6)}",
+        recipe=canonical_json(recipe),
+        operators=canonical_json(operators),
+        input_version=input_version,
+        started=now,
+    )
+
+
+def _write_row(snapshot: Snapshot, run: Run, counts: Mapping[str, Any], ended: datetime.datetime | None) -> FileEntry:
+    row = {
+        "step": run.step,
+        "recipe": run.recipe,
+        "code_version": __version__,
+        "operators": run.operators,
+        "input_version": run.input_version,
+        "started": run.started,
+        "ended": ended,
+        "counts": canonical_json(counts),
+        "run_id": run.run_id,
+    }
+    table = pa.Table.from_pylist([row], schema=arrow_schema("runs"))
+    return write_family(snapshot.uri, "runs", _BATCH, 0, 0, fingerprint(run.run_id), [table])
+
+
+def commit_wave(
+    run: Run,
+    snapshot: Snapshot,
+    units: Sequence[Unit],
+    *,
+    final: bool = False,
+    valid: Callable[[Snapshot, Unit], bool] | None = None,
+    changes_data: bool = True,
+) -> tuple[Snapshot, list[Unit]]:
+    """Commit the units that still hold, with the run's row, and return the new snapshot and the units that were dropped.
+
+    When another writer was faster the table is read again and each unit is judged against what it holds now: one whose fragments
+    were written meanwhile, or whose replaced files are gone, is dropped; the step finds by itself what is then still missing.
+
+    Args:
+        final: store the run's end.
+        valid: a further condition of a unit, judged against the snapshot that the commit is planned from.
+
+    Raises:
+        ConflictError: other writers were faster a hundred times.
+    """
+    dropped: list[Unit] = []
+    held = list(units)
+    for _ in range(_TRIES):
+        good = [free and (valid is None or valid(snapshot, unit)) for unit, free in zip(held, _holding(snapshot, held), strict=True)]
+        dropped += [unit for unit, kept in zip(held, good, strict=True) if not kept]
+        held = [unit for unit, kept in zip(held, good, strict=True) if kept]
+        counts = dict(run.counts)
+        for unit in held:
+            for name, value in unit.counts.items():
+                counts[name] = counts.get(name, 0) + value
+        ended = datetime.datetime.now(datetime.UTC) if final else None
+        entry = _write_row(snapshot, run, counts, ended)
+        adds = [*(add for unit in held for add in unit.adds), entry]
+        removes = [*(path for unit in held for path in unit.removes), *([run.row] if run.row else [])]
+        reach(f"{run.step}/before-commit/{run.waves + 1}")
+        try:
+            after = commit(
+                snapshot, adds=adds, removes=removes, wave=(run.run_id, run.waves + 1), lake=run.lake, changes_data=changes_data
+            )
+        except ConflictError:
+            snapshot = open_snapshot(run.lake)
+            continue
+        run.counts, run.waves, run.row = counts, run.waves + 1, entry.path
+        reach(f"{run.step}/after-commit/{run.waves}")
+        return after, dropped
+    raise ConflictError(f"{_TRIES} commits of {run.step} lost against other writers; run the same command again")
+
+
+def finish_run(run: Run, snapshot: Snapshot) -> Snapshot:
+    """Store the end of a run and return the snapshot after it; a run that committed nothing leaves no row."""
+    if not run.waves:
+        return snapshot
+    after, _ = commit_wave(run, snapshot, [], final=True, changes_data=False)
+    return after
+
+
+def _holding(snapshot: Snapshot, units: Sequence[Unit]) -> list[bool]:
+    """Return for each unit whether it can be committed without a second live file for a fragment and family."""
+    live = set(snapshot.files["path"].to_pylist()) if any(unit.removes for unit in units) else set()
+    covered: dict[tuple[str, str | None, str | None], npt.NDArray[np.int64]] = {}
+
+    def free(unit: Unit) -> bool:
+        if not live.issuperset(unit.removes):
+            return False
+        freed: dict[str, set[int]] = {}
+        for path in unit.removes:
+            family, _, base, mask, _, _ = parse_name(path)
+            freed.setdefault(family, set()).update(fragments_of(base, mask))
+        for add in unit.adds:
+            family = FAMILIES[add.family]
+            if not family.by_sample:
+                continue
+            # A shard is a stage's (named by the operator) within a build (named by the batch); a fragment is the whole lake's.
+            key = (add.family, add.batch if family.by_build else None, add.operator if add.family == "placements" else None)
+            if key not in covered:
+                covered[key] = snapshot.covered(key[0], operator=key[2], batch=key[1])
+            mine = np.array(fragments_of(add.base, add.mask), dtype=np.int64)
+            taken = mine[np.isin(mine, covered[key])]
+            if not set(taken.tolist()) <= freed.get(add.family, set()):
+                return False
+        return True
+
+    return [free(unit) for unit in units]

@@ -1,0 +1,233 @@
+"""Annotate: every operator that reads text, in one pass over it, each family to its own file.
+
+What is missing is computed from the table: a fragment without a family, or with one by another operator fingerprint, is annotated again for
+that family only. A fingerprint covers an operator's version, settings and models and those of the operators that it reads, so a
+changed setting reaches exactly what depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from headwater.filters import language, minhash, scores, signals, spans
+from headwater.lineage.fingerprint import fingerprint
+from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
+from headwater.pipelines.progress import Progress
+from headwater.pipelines.recipe import Recipe
+from headwater.pipelines.spark import parallelism, run_tasks
+from headwater.tokenize.encoder import count_tokens
+from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask
+from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["ANNOTATED", "annotate", "operators"]
+
+ANNOTATED: Final = ("language", "signals", "scores", "minhash", "spans", "tokens")
+_READS: Final[Mapping[str, tuple[str, ...]]] = {"signals": ("language",), "scores": ("signals", "language"), "tokens": ("spans",)}
+_BATCH_BYTES: Final = 16 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Task:
+    table: str
+    run_id: str
+    families: Mapping[str, str]
+    fragments: tuple[FragmentFiles, ...]
+    span_operators: tuple[str, ...]
+    vocabulary: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Result:
+    entries: list[FileEntry]
+    rows: int
+    text_bytes: int
+
+
+def operators(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """Return version, settings and model of the operator behind each annotated family, those it reads included."""
+    own: dict[str, dict[str, Any]] = {
+        "language": {"version": language.VERSION, "model": language.load_model().sha256},
+        "signals": {"version": signals.VERSION},
+        "scores": {"version": scores.VERSION},
+        "minhash": {"version": minhash.VERSION},
+        "spans": {"version": {name: spans.OPERATORS[name] for name in recipe.spans.operators}},
+        "tokens": {"vocabulary": load_vocabulary(recipe.vocabulary.name).fingerprint},
+    }
+    for family in ANNOTATED:
+        for other in _READS.get(family, ()):
+            own[family][other] = own[other]
+    return own
+
+
+def fingerprints(recipe: Recipe) -> dict[str, str]:
+    """Return the operator fingerprint of each annotated family."""
+    return {family: fingerprint({family: operator}) for family, operator in operators(recipe).items()}
+
+
+def annotate(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int]:
+    """Fill every annotated family of every fragment that lacks it, and return the counts of what was done.
+
+    Raises:
+        CorruptLakeError: content cannot be read as it was committed.
+    """
+    snapshot = open_snapshot(lake)
+    wanted = fingerprints(recipe)
+    run = begin_run(lake, "annotate", recipe.literals, operators(recipe), snapshot.version)
+    slots = parallelism(spark)
+    with Progress("annotate", _missing_bytes(snapshot, wanted)) as progress:
+        while True:
+            tasks = _plan(snapshot, run, recipe, wanted, slots)
+            if not tasks:
+                break
+            for begin in range(0, len(tasks), 8 * slots):
+                wave = tasks[begin : begin + 8 * slots]
+                results = run_tasks(spark, _annotate, wave, progress, _size)
+                units = [_unit(snapshot, task, result) for task, result in zip(wave, results, strict=True)]
+                snapshot, _ = commit_wave(run, snapshot, units)
+    finish_run(run, snapshot)
+    return dict(run.counts)
+
+
+def _missing_bytes(snapshot: Snapshot, wanted: Mapping[str, str]) -> int:
+    missing = _missing(snapshot, wanted)
+    content = snapshot.live("content")
+    chosen = np.isin(content["base"].to_numpy(), np.fromiter(missing, np.int64, len(missing)))
+    # A compressed byte is about three of text; the line is only a forecast.
+    return int(3 * content["size"].to_numpy()[chosen].sum())
+
+
+def _missing(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[int, tuple[str, ...]]:
+    """Return the families that each fragment lacks, fragments ascending."""
+    lacking: dict[int, list[str]] = {}
+    for family, operator in wanted.items():
+        for fragment in snapshot.missing(family, operator).tolist():
+            lacking.setdefault(fragment, []).append(family)
+    return {fragment: tuple(lacking[fragment]) for fragment in sorted(lacking)}
+
+
+def _plan(snapshot: Snapshot, run: Run, recipe: Recipe, wanted: Mapping[str, str], slots: int) -> list[_Task]:
+    """Return the tasks of everything missing: neighbours that lack the same families and replace the same files share a task."""
+    missing = _missing(snapshot, wanted)
+    per_task = max(1, min(FRAGMENTS_PER_FILE, len(missing) // (8 * slots)))
+    groups: list[tuple[tuple[str, ...], list[FragmentFiles]]] = []
+    everything = np.fromiter(missing, np.int64, len(missing))
+    stale: dict[str, tuple[str, ...]] = {}
+    for where in snapshot.locate(everything, ANNOTATED):
+        families = missing[where.fragment]
+        old = tuple(where.files[family][0] for family in families if family in where.files)
+        stale[str(where.fragment)] = old
+        if groups and groups[-1][0] == families:
+            members = groups[-1][1]
+            together = where.batch == members[0].batch and where.fragment - members[0].fragment < FRAGMENTS_PER_FILE
+            # Files that are replaced are replaced whole, so all their fragments go into one task.
+            if together and (len(members) < per_task or (old and old == stale[str(members[-1].fragment)])):
+                members.append(where)
+                continue
+        groups.append((families, [where]))
+    return [
+        _Task(
+            table=snapshot.uri,
+            run_id=run.run_id,
+            families={family: wanted[family] for family in families},
+            fragments=tuple(members),
+            span_operators=tuple(recipe.spans.operators),
+            vocabulary=recipe.vocabulary.name,
+        )
+        for families, members in groups
+    ]
+
+
+def _unit(snapshot: Snapshot, task: _Task, result: _Result) -> Unit:
+    removes = {where.files[family][0] for where in task.fragments for family in task.families if family in where.files}
+    counts = {"fragments": len(task.fragments), "samples": result.rows, "text_bytes": result.text_bytes}
+    counts |= {f"{entry.family}_bytes": entry.size for entry in result.entries}
+    return Unit(adds=result.entries, removes=sorted(removes), counts=counts)
+
+
+def _size(result: _Result) -> tuple[int, int]:
+    return result.rows, result.text_bytes
+
+
+def _annotate(task: _Task) -> _Result:
+    """Read the task's fragments once and write a file for each family; runs in a Spark task."""
+    groups: dict[str, list[pa.Table]] = {family: [] for family in task.families}
+    rows = text_bytes = 0
+    for where in task.fragments:
+        parts: dict[str, list[pa.Table]] = {family: [] for family in task.families}
+        for table, needed in _inputs(task, where):
+            rows += table.num_rows
+            text_bytes += int(table["text_bytes"].to_numpy().sum())
+            for family, found in _measure(task, table, needed):
+                parts[family].append(found.append_column("run_id", pa.array([task.run_id] * found.num_rows, pa.string())))
+        for family in task.families:
+            groups[family].append(pa.concat_tables(parts[family]))
+    base, mask = fragment_mask(where.fragment for where in task.fragments)
+    batch = task.fragments[0].batch
+    entries = [write_family(task.table, family, batch, base, mask, task.families[family], groups[family]) for family in task.families]
+    return _Result(entries=entries, rows=rows, text_bytes=text_bytes)
+
+
+def _inputs(task: _Task, where: FragmentFiles) -> Iterator[tuple[pa.Table, set[str]]]:
+    """Yield content in batches with the stored columns of families that are read but not computed again."""
+    columns: dict[str, Sequence[str]] = {"content": ["text", "text_bytes"]}
+    computed = set(task.families)
+    for family in task.families:
+        for other in _READS.get(family, ()):
+            if other not in task.families and other == "language":
+                columns["language"] = ["language"]
+            elif other not in task.families:
+                computed.add(other)
+    for table in read_aligned(task.table, where, columns):
+        ends = np.cumsum(table["text_bytes"].to_numpy())
+        begin = 0
+        while begin < table.num_rows or (begin == 0 and table.num_rows == 0):
+            limit = (ends[begin - 1] if begin else 0) + _BATCH_BYTES
+            end = max(begin + 1, int(np.searchsorted(ends, limit, side="right"))) if table.num_rows else 0
+            yield table.slice(begin, end - begin), computed
+            begin = max(end, 1)
+
+
+def _measure(task: _Task, table: pa.Table, computed: set[str]) -> Iterator[tuple[str, pa.Table]]:
+    """Yield (family, rows) for the families of the task."""
+    texts = table["text"].combine_chunks()
+    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    ids = table["sample_id"]
+    found: dict[str, pa.RecordBatch] = {}
+    if "language" in computed:
+        found["language"] = language.identify(texts, language.load_model())
+        languages = found["language"]["language"]
+    elif "language" in table.column_names:
+        languages = table["language"].combine_chunks()
+    if "signals" in computed:
+        found["signals"] = signals.measure_signals(texts, languages)
+    if "scores" in computed:
+        found["scores"] = scores.score(found["signals"], languages)
+    if "minhash" in computed:
+        found["minhash"] = minhash.measure_minhash(texts)
+    if "spans" in computed:
+        found["spans"] = spans.find_spans(texts, task.span_operators)
+    if "tokens" in computed:
+        sparse = found["spans"]
+        columns = [sparse[name] for name in ("row", "span_begin", "span_end", "action")]
+        vocabulary = load_vocabulary(task.vocabulary)
+        counts = count_tokens(spans.apply_spans(texts, *columns), vocabulary)
+        found["tokens"] = pa.record_batch(
+            {"vocabulary": pa.array([vocabulary.fingerprint] * len(counts), pa.string()), "n_tokens": pa.array(counts)}
+        )
+    for family in task.families:
+        rows = pa.Table.from_batches([found[family]])
+        if family == "spans":
+            sample = ids.take(rows["row"])
+            yield family, rows.drop_columns(["row"]).add_column(0, "sample_id", sample)
+        else:
+            yield family, rows.add_column(0, "sample_id", ids)
