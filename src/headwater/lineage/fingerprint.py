@@ -1,6 +1,7 @@
 """Identity of settings: a 128-bit fingerprint of canonical JSON.
 
-Two values have the same fingerprint exactly when their canonical JSON is the same text. Anything that has no canonical form is an
+Two values have the same fingerprint exactly when their canonical JSON is the same text. Anything that has no canonical
+form is an
 error: falling back to ``str()`` would give an address in memory or a set's order a say in what is computed again.
 """
 
@@ -22,15 +23,15 @@ _MAX_DEPTH: Final = 64
 def canonical_json(value: object) -> str:
     """Return ``value`` as JSON with sorted keys, no spaces and no escapes that JSON does not demand.
 
-    Integers and floats stay apart (``1`` is not ``1.0``); floats are written as the shortest decimal that reads back to the same
-    double; tuples are written as lists.
+    Integers and floats stay apart (``1`` is not ``1.0``); floats are written as the shortest decimal that reads back to
+    the same double; tuples are written as lists.
 
     Args:
         value: None, bool, int, finite float, str, and lists, tuples and mappings of them with str keys.
 
     Raises:
-        UsageError: a set, an object, a key that is no string, NaN or an infinity, a string that is not valid Unicode, or more than
-            64 levels of nesting (a value that contains itself among them).
+        UsageError: a set, an object, a key that is no string, NaN or an infinity, a string that is not valid Unicode,
+            or more than 64 levels of nesting (a value that contains itself among them).
 
     >>> canonical_json({"b": (1, 2.5), "a": None})
     '{"a":null,"b":[1,2.5]}'

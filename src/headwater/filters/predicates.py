@@ -1,0 +1,145 @@
+"""SQL predicates over named columns: parsed, checked and bound by DuckDB before any data is read.
+
+A predicate comes from a recipe or a rule file, so it is treated as input: one expression, known columns, and only
+operators and functions whose result depends on the row alone. Clocks, random numbers, files, subqueries and aggregates
+are refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import duckdb
+
+from headwater.errors import RecipeError
+
+__all__ = ["check_predicate", "connect", "nearest"]
+
+_EXPRESSIONS: Final = frozenset(
+    ["BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR"]
+)
+_FUNCTIONS: Final = frozenset(
+    [
+        *("+", "-", "*", "/", "//", "%", "~~", "!~~", "abs", "contains", "ends_with", "greatest", "isnan", "least"),
+        *("length", "list_value", "lower", "not", "prefix", "row", "starts_with", "suffix", "upper"),
+    ]
+)
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Return an in-memory connection with one thread that reaches no file, network or Python variable.
+
+    One thread, so that rows come back in the order in which they went in.
+    """
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "enable_external_access": "false",
+            "threads": "1",
+            "preserve_insertion_order": "true",
+            "python_enable_replacements": "false",
+        },
+    )
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest known one, or all of them when none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+
+
+def check_predicate(
+    predicate: str,
+    columns: Mapping[str, str],
+    where: str,
+    connection: duckdb.DuckDBPyConnection | None = None,
+) -> tuple[str, ...]:
+    """Return the columns that ``predicate`` reads, in order of first use.
+
+    Args:
+        predicate: one SQL expression of type BOOLEAN.
+        columns: name → DuckDB type of every column that it may read.
+        where: the place of the predicate, named in the message.
+        connection: one of ``connect()`` to use for many predicates, since opening one takes some milliseconds.
+
+    Raises:
+        RecipeError: it is no such expression, reads an unknown column, or calls what a predicate may not call.
+    """
+    if "--" in predicate or "/*" in predicate:
+        raise RecipeError(f"{where}: expected an SQL expression without comments, found {predicate!r}")
+    if connection is None:
+        with connect() as own:
+            return check_predicate(predicate, columns, where, own)
+    expression = _parse(connection, predicate, where)
+    used = dict.fromkeys(_columns(expression, predicate, columns, where))
+    _bind(connection, predicate, {name: columns[name] for name in used}, where)
+    return tuple(used)
+
+
+def _parse(connection: duckdb.DuckDBPyConnection, predicate: str, where: str) -> dict[str, Any]:
+    """Return DuckDB's syntax tree of the one expression.
+
+    The text is parsed without brackets around it: what is complete by itself cannot close a bracket that a query puts
+    around it.
+    """
+    row = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT {predicate}\n"]).fetchone()
+    tree = json.loads(row[0] if row else "{}")
+    if tree.get("error", True):
+        raise RecipeError(f"{where}: expected an SQL expression, found {predicate!r}: {tree.get('error_message')}")
+    node = tree["statements"][0]["node"]
+    bare = (
+        len(tree["statements"]) == 1
+        and node["type"] == "SELECT_NODE"
+        and len(node["select_list"]) == 1
+        and node["from_table"]["type"] == "EMPTY"
+        and not node["select_list"][0]["alias"]
+        and not any(
+            node[part] for part in ("modifiers", "where_clause", "group_expressions", "having", "sample", "qualify")
+        )
+    )
+    if not bare:
+        raise RecipeError(f"{where}: expected one SQL expression and nothing else, found {predicate!r}")
+    expression: dict[str, Any] = node["select_list"][0]
+    return expression
+
+
+def _columns(node: object, predicate: str, columns: Mapping[str, str], where: str) -> Iterator[str]:
+    """Yield the columns under ``node``; refuse whatever is not on the lists above."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _columns(item, predicate, columns, where)
+    if not isinstance(node, dict):
+        return
+    kind = node.get("class")
+    if kind is not None and kind not in _EXPRESSIONS:
+        raise RecipeError(f"{where}: a predicate may not use {kind.lower()}, found in {predicate!r}")
+    if kind == "FUNCTION" and node["function_name"].lower() not in _FUNCTIONS:
+        known = nearest(node["function_name"], [name for name in _FUNCTIONS if name.isidentifier()])
+        raise RecipeError(
+            f"{where}: a predicate may not call {node['function_name']}(), found in {predicate!r}; {known}"
+        )
+    if kind == "COLUMN_REF":
+        name = ".".join(node["column_names"])
+        if name not in columns:
+            raise RecipeError(f"{where}: unknown column {name!r} in {predicate!r}; {nearest(name, columns)}")
+        yield name
+    for key, child in node.items():
+        if key != "value":
+            yield from _columns(child, predicate, columns, where)
+
+
+def _bind(connection: duckdb.DuckDBPyConnection, predicate: str, columns: Mapping[str, str], where: str) -> None:
+    """Let DuckDB check the types on a row of NULLs."""
+    declared = ", ".join(["1", *(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in columns.items())])
+    try:
+        found = str(connection.execute(f"SELECT ({predicate}) FROM (SELECT {declared}) LIMIT 0").description[0][1])
+    except duckdb.Error as error:
+        raise RecipeError(f"{where}: {predicate!r} does not fit its columns: {str(error).splitlines()[0]}") from None
+    if found not in ("BOOLEAN", "bool"):
+        raise RecipeError(f"{where}: expected an expression that is true or false, {predicate!r} is {found}")
