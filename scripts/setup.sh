@@ -41,11 +41,11 @@ as_root() {
 
 # Installs the first of the named Debian packages that this system's archive has.
 apt_install() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2 || say "the package lists could not be refreshed; using those at hand"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update >>.setup/system.log || say "the package lists could not be refreshed; using those at hand"
     for package in "$@"; do
         if [ -n "${HEADWATER_DRY_RUN:-}" ] || [ -n "$(apt-cache madison "$package" 2>/dev/null)" ]; then
-            say "installing $package"
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$package" >&2 </dev/null
+            [ -n "${HEADWATER_DRY_RUN:-}" ] || say "installing $package"
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$package" >>.setup/system.log </dev/null
             return
         fi
     done
@@ -56,8 +56,9 @@ install_java() {
     if command -v apt-get >/dev/null; then
         apt_install openjdk-17-jre-headless openjdk-21-jre-headless
     elif command -v brew >/dev/null; then
+        if [ -n "${HEADWATER_DRY_RUN:-}" ]; then say "would run: brew install openjdk@17" && return; fi
         say "installing openjdk@17"
-        if [ -n "${HEADWATER_DRY_RUN:-}" ]; then say "would run: brew install openjdk@17"; else brew install -q openjdk@17 >&2 </dev/null; fi
+        brew install -q openjdk@17 >>.setup/system.log </dev/null
     else
         fail "expected Java 17 or 21, found none, nor apt-get or brew to install it; install a Java 17 runtime and set JAVA_HOME"
     fi

@@ -1,19 +1,51 @@
-"""Fixtures that every test may use: the real corpus, when it lies beside the repository."""
+"""What every test may use: real text, a place for a lake, the one Spark session; and the order in which tests run."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-CORPUS = Path(os.environ.get("HEADWATER_CORPUS", Path(__file__).resolve().parents[2] / "shared" / "corpus"))
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CORPUS = Path(os.environ.get("HEADWATER_CORPUS", REPOSITORY.parent / "shared" / "corpus"))
+DEMO_TEXT = REPOSITORY / "src" / "headwater" / "demo"
 
 
-DEMO_TEXT = Path(__file__).resolve().parents[1] / "src" / "headwater" / "demo"
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order tests by kind: pure ones first, then those that need Spark, then those with another library; else as collected."""
+    items.sort(
+        key=lambda item: 2 if item.get_closest_marker("interop") else 1 if item.get_closest_marker("spark") else 0
+    )
 
 
 @pytest.fixture(scope="session")
 def real_text_files() -> list[Path]:
     """JSON Lines files of real text: the corpus where it lies beside the repository, else the text that the package ships."""
     return sorted(CORPUS.glob("*/*.jsonl.zst")) or sorted(DEMO_TEXT.glob("**/*.jsonl"))
+
+
+@pytest.fixture
+def lake_folder(tmp_path: Path) -> Path:
+    """Where a test may make a lake; nothing is there yet."""
+    return tmp_path / "lake"
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one Spark session of the test run: two cores, three tries for every task, as a cluster would."""
+    from headwater.pipelines.spark import session
+
+    warehouse = tmp_path_factory.mktemp("spark")
+    session_ = session(
+        master="local[2,3]",
+        conf={"spark.sql.warehouse.dir": str(warehouse), "spark.local.dir": str(warehouse)},
+        app_name="headwater-tests",
+    )
+    yield session_
+    session_.stop()
