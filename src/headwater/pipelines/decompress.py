@@ -1,0 +1,206 @@
+"""Bytes of an input file, unpacked as a stream in bounded memory: plain, gzip, zstd, bzip2 and xz.
+
+Concatenated members (``cat a.gz b.gz``, pbzip2, pigz, multi-frame zstd) are one stream, as for the command-line tools. What a hostile
+file can cost is bounded: a block is at most 4 MiB, a zstd window 128 MiB (the library's own default), an xz decoder 256 MiB, and the
+output at most ``Limits.max_expansion_ratio`` times the bytes read so far.
+
+A truncated file gives every byte that can be unpacked before the fault. In a corrupt one the bytes of the decoder's last step (up to
+1 MiB) are lost with it, since they cannot be told from damaged ones. zstd frames often carry no checksum: damage inside one may pass
+here as other text, and only a second copy of the file could tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import lzma
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import pyarrow as pa
+
+from headwater.errors import UsageError
+from headwater.pipelines.refusals import fault
+from headwater.warehouse.filesystem import resolve
+
+__all__ = ["BLOCK_BYTES", "COMPRESSIONS", "Limits", "unpacked_blocks"]
+
+BLOCK_BYTES: Final = 4 << 20
+COMPRESSIONS: Final = {"bz2": "bz2", "gz": "gzip", "xz": "xz", "zst": "zstd"}
+"""Compression as ``FileInfo`` names it → the codec."""
+
+_RATIO_GRACE_BYTES = 1 << 20
+_XZ_MEMORY_BYTES = 256 << 20
+_XZ_INPUT_BYTES = 64 << 10
+_STORED_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one input record and file may cost.
+
+    Attributes:
+        max_record_bytes: longest JSON line, Parquet text or text file, bytes after unpacking.
+        max_expansion_ratio: unpacked bytes a byte read, checked once 1 MiB has come out. Text packs 3 to 10 times, logs and tables
+            up to 100; gzip can reach 1032 and zstd more, so a file of one repeated record may be refused although it is honest:
+            raise the limit for such a source. Records before the limit are kept.
+        max_nesting: deepest nesting of arrays and objects in a record; the record itself is 1.
+        split_bytes: a plain JSON Lines or Parquet file larger than this is split among tasks in chunks of about this size.
+        batch_bytes: most bytes of records in one batch; a record that is longer alone makes a batch of its own.
+        batch_records: most records in one batch, refused ones included.
+    """
+
+    max_record_bytes: int = 16 << 20
+    max_expansion_ratio: int = 200
+    max_nesting: int = 64
+    split_bytes: int = 64 << 20
+    batch_bytes: int = 16 << 20
+    batch_records: int = 16384
+
+    def __post_init__(self) -> None:
+        """Refuse limits that no record could meet.
+
+        Raises:
+            UsageError: a limit is below 1, or one that orjson or a 32-bit Arrow offset cannot hold.
+        """
+        most = {"max_nesting": 250, "max_record_bytes": 1 << 30, "batch_bytes": 1 << 30}
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if not 1 <= value <= most.get(name, 1 << 62):
+                raise UsageError(f"{name} must be from 1 to {most.get(name, 1 << 62)}, found {value}: change the limit")
+
+
+class _ByteStream(Protocol):
+    def read(self, size: int) -> bytes: ...
+
+
+class _XzStream:
+    """Reads concatenated xz streams with bounded memory; the standard library's file object has no memory limit."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._decoder: lzma.LZMADecompressor | None = None
+        self._pending = b""
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` unpacked bytes, empty at the end."""
+        pieces: list[bytes] = []
+        while size > 0:
+            if self._decoder is None and not self._begin_stream():
+                break
+            decoder = self._decoder
+            if decoder is None:
+                break
+            data = self._pending
+            if not data and decoder.needs_input:
+                data = self._raw.read(_XZ_INPUT_BYTES)
+                if not data:
+                    raise EOFError
+            self._pending = b""
+            piece = decoder.decompress(data, size)
+            pieces.append(piece)
+            size -= len(piece)
+            if decoder.eof:
+                self._pending = decoder.unused_data
+                self._decoder = None
+        return b"".join(pieces)
+
+    def _begin_stream(self) -> bool:
+        # Padding between streams is zero bytes (the xz file format, section 2.2).
+        while True:
+            self._pending = self._pending.lstrip(b"\0") or self._raw.read(_XZ_INPUT_BYTES)
+            if not self._pending:
+                return False
+            if self._pending[0]:
+                self._decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)
+                return True
+
+
+class _CountedReader:
+    """Passes reads on, counts their bytes and remembers whether the store failed; pyarrow's buffered streams cannot tell."""
+
+    closed = False
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self.count = 0
+        self.failed = False
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` stored bytes."""
+        try:
+            data: bytes = self._raw.read(size)
+        except OSError:
+            self.failed = True
+            raise
+        self.count += len(data)
+        return data
+
+    def readable(self) -> bool:
+        """Return True: pyarrow asks."""
+        return True
+
+    def close(self) -> None:
+        """Refuse more reading; the stream beneath is closed by its owner."""
+        self.closed = True
+
+
+@contextlib.contextmanager
+def _open_unpacked(uri: str, compression: str) -> Iterator[tuple[_ByteStream, _CountedReader]]:
+    filesystem, path = resolve(uri)
+    with filesystem.open_input_stream(path, compression=None, buffer_size=_STORED_BYTES) as raw:
+        counted = _CountedReader(raw)
+        if compression == "xz":
+            yield _XzStream(counted), counted
+        else:
+            with pa.CompressedInputStream(counted, COMPRESSIONS[compression]) as stream:
+                yield stream, counted
+
+
+def unpacked_blocks(uri: str, compression: str, limits: Limits) -> Iterator[bytes]:
+    """Yield the unpacked bytes of the file ``uri`` in order, in blocks of at most 4 MiB.
+
+    Args:
+        uri: the file.
+        compression: ``''``, ``gz``, ``zst``, ``bz2`` or ``xz``, as its content shows.
+        limits: only ``max_expansion_ratio`` is used.
+
+    Raises:
+        BadInputError: ``truncated_compression``, ``corrupt_compression`` or ``expansion_ratio``, after the bytes before the fault.
+        OSError: the file cannot be opened, or a plain one not be read.
+    """
+    if compression == "":
+        filesystem, path = resolve(uri)
+        with filesystem.open_input_stream(path, compression=None) as stream:
+            while block := stream.read(BLOCK_BYTES):
+                yield block
+        return
+    given = 0
+    reason = "corrupt_compression"
+    # A decoder that meets a fault drops what the same call had unpacked: read again up to there, in ever smaller steps.
+    for step in (BLOCK_BYTES, 4096, 1):
+        with _open_unpacked(uri, compression) as (stream, raw):
+            _skip(stream, given)
+            while True:
+                try:
+                    block = stream.read(step)
+                except (OSError, EOFError, lzma.LZMAError) as error:
+                    truncated = isinstance(error, EOFError) or "Truncated" in str(error)
+                    if raw.failed:
+                        raise
+                    reason = "truncated_compression" if truncated else "corrupt_compression"
+                    break
+                if not block:
+                    if given == 0 and raw.count == 0:
+                        raise fault("truncated_compression", uri)
+                    return
+                given += len(block)
+                if given > _RATIO_GRACE_BYTES and given > limits.max_expansion_ratio * max(raw.count, 1):
+                    raise fault("expansion_ratio", uri)
+                yield block
+    raise fault(reason, uri)
+
+
+def _skip(stream: _ByteStream, size: int) -> None:
+    while size > 0:
+        size -= len(stream.read(min(size, BLOCK_BYTES)))

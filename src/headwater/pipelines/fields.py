@@ -1,0 +1,204 @@
+"""Which field of a record is its text, its URL or id, its source, its date and its licence; the others become ``meta``.
+
+The names are those of Dolma, FineWeb, RedPajama 1 and 2, C4, DCLM, The Pile and the data sets of the Hugging Face hub. In a row the
+first name that the record has wins; each row is tried in exact spelling first, then without regard to case. A name after a dot is
+sought in the record's ``metadata`` or ``meta`` object, after all plain names.
+
+| column | names, in this order |
+|---|---|
+| text | text, content, raw_content |
+| uri (URL) | url, uri, source_url, target_uri, warc_target_uri, .url, .uri, .source_url, .warc-target-uri |
+| uri (id) | id, _id, doc_id, document_id, uuid |
+| source | source, dataset, data_source, source_name, .source, .dataset, .pile_set_name, .redpajama_set_name |
+| collected_at | date_download, crawl_date, collected_at, date, timestamp, added, created, and each of these after a dot, .warc-date |
+| license | license, licence, and both after a dot |
+
+The URL is preferred to the id, since it says where a document came from in whatever file it lies. A value that cannot fill its column
+(null, an empty string, true, a list, an object) is passed over and stays in ``meta``; numbers and dates become strings. A value that
+fills a column is not repeated in ``meta``, which is canonical JSON (sorted keys, no white space) or null when nothing is left.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterable
+from typing import Any, Final
+
+import orjson
+
+__all__ = ["FIELD_NAMES", "NESTED_IN", "PLACED", "FieldPlacer", "find_name", "nesting_depth"]
+
+_DATES = ("date_download", "crawl_date", "collected_at", "date", "timestamp", "added", "created")
+FIELD_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "text": ("text", "content", "raw_content"),
+    "uri": (
+        *(
+            "url",
+            "uri",
+            "source_url",
+            "target_uri",
+            "warc_target_uri",
+            ".url",
+            ".uri",
+            ".source_url",
+            ".warc-target-uri",
+        ),
+        *("id", "_id", "doc_id", "document_id", "uuid"),
+    ),
+    "source": (
+        *("source", "dataset", "data_source", "source_name"),
+        *(".source", ".dataset", ".pile_set_name", ".redpajama_set_name"),
+    ),
+    "collected_at": (*_DATES, *(f".{name}" for name in _DATES), ".warc-date"),
+    "license": ("license", "licence", ".license", ".licence"),
+}
+"""Column → names of its field, best first; a leading dot means inside ``metadata`` or ``meta``."""
+
+NESTED_IN: Final = ("metadata", "meta")
+PLACED: Final = ("source", "uri", "collected_at", "license")
+"""Columns that ``FieldPlacer.place`` fills, in its order; ``meta`` follows."""
+
+_MOST_LAYOUTS = 1024
+_Layout = tuple[tuple[tuple[bool, str], ...], ...]
+
+
+def find_name(names: Iterable[str], wanted: Iterable[str]) -> str | None:
+    """Return the first of ``wanted`` among ``names`` as spelt there: exactly first, then without regard to case.
+
+    >>> find_name(["Content", "id"], FIELD_NAMES["text"])
+    'Content'
+    """
+    present = list(names)
+    candidates = list(wanted)
+    for candidate in candidates:
+        if candidate in present:
+            return candidate
+    folded = {name.lower(): name for name in reversed(present)}
+    return next((folded[candidate] for candidate in candidates if candidate in folded), None)
+
+
+def nesting_depth(value: Any) -> int:
+    """Return how deep arrays and objects are nested in ``value``: 0 for a scalar, 1 for ``{}``; uses no recursion.
+
+    >>> nesting_depth({"a": [1, {"b": 2}]})
+    3
+    """
+    depth = 0
+    level = [value]
+    while level:
+        below: list[Any] = []
+        found = False
+        for item in level:
+            if isinstance(item, dict):
+                found = True
+                below.extend(item.values())
+            elif isinstance(item, list | tuple):
+                found = True
+                below.extend(item)
+        depth += found
+        level = below
+    return depth
+
+
+class FieldPlacer:
+    """Places the fields of records, remembering which names matter for each set of keys, since few sets recur for millions of records.
+
+    Args:
+        default_source: the source of a record that names none.
+        max_nesting: deepest nesting allowed, the record itself being 1.
+    """
+
+    def __init__(self, default_source: str | None, max_nesting: int) -> None:
+        self._default_source = default_source
+        self._max_nesting = max_nesting
+        self._layouts: dict[tuple[tuple[str, ...], tuple[str, ...]], _Layout] = {}
+        self._text_names: dict[tuple[str, ...], str | None] = {}
+
+    def text_name(self, keys: tuple[str, ...]) -> str | None:
+        """Return which of the record's keys holds its text."""
+        try:
+            return self._text_names[keys]
+        except KeyError:
+            if len(self._text_names) >= _MOST_LAYOUTS:
+                self._text_names.clear()
+            name = self._text_names[keys] = find_name(keys, FIELD_NAMES["text"])
+            return name
+
+    def place(self, record: dict[str, Any]) -> tuple[str | None, str | None, str | None, str | None, str | None] | None:
+        """Return source, uri, collected_at, license and meta, or None if the record is nested too deeply.
+
+        Takes what it places out of ``record``, whose text must have been taken out before.
+        """
+        nested: dict[str, Any] = {}
+        for parent in NESTED_IN:
+            value = record.get(parent)
+            if type(value) is dict:
+                nested = value
+                break
+        keys = (tuple(record), tuple(nested))
+        layout = self._layouts.get(keys)
+        if layout is None:
+            if len(self._layouts) >= _MOST_LAYOUTS:
+                self._layouts.clear()
+            layout = self._layouts[keys] = _find_layout(*keys)
+        found: list[str | None] = []
+        for choices in layout:
+            chosen = None
+            for inside, name in choices:
+                owner = nested if inside else record
+                value = owner[name]
+                chosen = (value or None) if type(value) is str else _scalar(value)
+                if chosen is not None:
+                    del owner[name]
+                    break
+            found.append(chosen)
+        if keys[1] and not nested:
+            del record[parent]
+        meta = None
+        if record:
+            try:
+                packed = orjson.dumps(record, default=_plain, option=orjson.OPT_SORT_KEYS)
+            except orjson.JSONEncodeError:
+                if nesting_depth(record) > self._max_nesting:
+                    return None
+                raise
+            if (
+                packed.count(b"{") + packed.count(b"[") > self._max_nesting
+                and nesting_depth(record) > self._max_nesting
+            ):
+                return None
+            meta = packed.decode()
+        source, uri, collected_at, declared = found
+        return source or self._default_source, uri, collected_at, declared, meta
+
+
+def _find_layout(keys: tuple[str, ...], nested_keys: tuple[str, ...]) -> _Layout:
+    spelt = {(False, name): name for name in keys} | {(True, name): name for name in nested_keys}
+    folded = {(nested, name.lower()): name for (nested, name) in reversed(spelt)}
+    layout = []
+    for column in PLACED:
+        wanted = [(name.startswith("."), name.removeprefix(".")) for name in FIELD_NAMES[column]]
+        choices = [
+            (nested, names[nested, name])
+            for names in (spelt, folded)
+            for nested, name in wanted
+            if (nested, name) in names
+        ]
+        layout.append(tuple(dict.fromkeys(choices)))
+    return tuple(layout)
+
+
+def _scalar(value: Any) -> str | None:
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return str(value)
+    return value.isoformat() if isinstance(value, datetime.date) else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
+    return str(value)

@@ -1,0 +1,59 @@
+"""Every reason for which an input record or a whole input file is refused, and what each means.
+
+A refused record becomes a row of family ``quarantine``: its file, its number, the reason, never its text. The number is that of the
+line (blank lines count), of the Parquet row, or 0 for a text file; -1 stands for the file as a whole, and then the records that were
+read intact before the fault are kept.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from headwater.errors import BadInputError
+
+__all__ = ["REASONS", "WHOLE_FILE", "Refusal", "fault"]
+
+WHOLE_FILE: Final = -1
+"""The record number of a refusal that concerns the file as a whole."""
+
+REASONS: Final[dict[str, str]] = {
+    "corrupt_compression": "the compressed data do not decode or fail their checksum, or bytes follow the last member",
+    "corrupt_parquet": "the Parquet footer, a page or a page's checksum is wrong",
+    "empty_text": "the text is empty or only white space",
+    "expansion_ratio": "the file unpacks to more than Limits.max_expansion_ratio times what was read of it",
+    "file_changed": "the file's size differs from what it was when it was inspected",
+    "invalid_utf8": "the record is not valid UTF-8",
+    "lone_surrogate": "a JSON escape names half of a surrogate pair, which no UTF-8 can hold",
+    "no_text_column": "a Parquet file has no column under any known name of the text",
+    "no_text_field": "the record has no field under any known name of the text",
+    "not_an_object": "the line is JSON, but not an object",
+    "not_json": "the line is not JSON",
+    "nul_byte": "the text holds U+0000: binary data, or UTF-16 taken for UTF-8",
+    "record_too_large": "the line, the row's text or the text file is longer than Limits.max_record_bytes",
+    "text_not_string": "the text is null, a number or anything else but a string",
+    "too_deep": "arrays and objects are nested deeper than Limits.max_nesting",
+    "truncated_compression": "the compressed data end before their end mark",
+    "wrong_format": "the content is neither JSON Lines nor Parquet, nor text in a file named as text",
+}
+"""Reason → meaning. NUL is refused, not kept: C programs (fastText among them) end or split a text there, so that what was measured
+would no longer be what is stored; a text that people wrote never holds it."""
+
+
+class Refusal(NamedTuple):
+    """One record, or one file (``record_no`` -1), that could not be used.
+
+    Attributes:
+        record_no: 0-based number in its file, or -1.
+        reason: a key of ``REASONS``.
+    """
+
+    record_no: int
+    reason: str
+
+
+def fault(reason: str, uri: str) -> BadInputError:
+    """Return the error that says why the file ``uri`` cannot be read any further."""
+    return BadInputError(
+        f"expected a readable input file, found {reason}: {REASONS[reason]}; file {uri}: mend it or leave it out",
+        reason,
+    )
