@@ -1,8 +1,8 @@
 """Classes of Unicode code points for the signals, frozen, and the decoding of UTF-8.
 
 The classes come from the Unicode 3.2 data that every Python carries unchanged (`unicodedata.ucd_3_2_0`), so that a
-newer Python never alters a stored signal. Code points assigned later are letters, except in blocks of symbols. What it loses:
-marks of scripts encoded after 2002 count as letters, which matters only where letters and marks are told apart.
+newer Python never alters a stored signal. Code points assigned later are letters, except in blocks of symbols. What it
+loses: marks of scripts encoded after 2002 count as letters, which matters only where letters and marks are told apart.
 """
 
 from __future__ import annotations
@@ -125,21 +125,21 @@ def decode_point(data: npt.NDArray[np.uint8], at: int, end: int) -> tuple[int, i
     >>> decode_point(np.frombuffer("é".encode(), np.uint8), 0, 2)
     (233, 2)
     """
-    first = np.int64(data[at])
+    first = int(data[at])
     if first < 0x80:
         return first, 1
     if first < 0xE0:
         if at + 1 < end:
-            return (first & 0x1F) << 6 | (np.int64(data[at + 1]) & 0x3F), 2
+            return (first & 0x1F) << 6 | (int(data[at + 1]) & 0x3F), 2
     elif first < 0xF0:
         if at + 2 < end:
-            return (first & 0x0F) << 12 | (np.int64(data[at + 1]) & 0x3F) << 6 | (np.int64(data[at + 2]) & 0x3F), 3
+            return (first & 0x0F) << 12 | (int(data[at + 1]) & 0x3F) << 6 | (int(data[at + 2]) & 0x3F), 3
     elif at + 3 < end:
         point = (
             (first & 0x07) << 18
-            | (np.int64(data[at + 1]) & 0x3F) << 12
-            | (np.int64(data[at + 2]) & 0x3F) << 6
-            | (np.int64(data[at + 3]) & 0x3F)
+            | (int(data[at + 1]) & 0x3F) << 12
+            | (int(data[at + 2]) & 0x3F) << 6
+            | (int(data[at + 3]) & 0x3F)
         )
         if point < 0x110000:
             return point, 4

@@ -57,8 +57,8 @@ STOP_WORDS: Final[dict[str, str]] = {
 }
 
 CONNECTIVES: Final[dict[str, str]] = {
-    "en": "because therefore thus hence since so if then implies suppose assume consequently however although whereas "
-    "first second finally next let total",
+    "en": "because therefore thus hence since so if then implies suppose assume consequently however although "
+    "whereas first second finally next let",
     "zh": "因为 所以 因此 如果 那么 由于 从而 假设 然而 但是 首先 其次 最后 于是 可得",
     "es": "porque entonces luego así si pues aunque supongamos primero finalmente tanto implica además embargo",
     "fr": "car donc ainsi si alors puisque parce supposons cependant ensuite enfin soit implique afin",

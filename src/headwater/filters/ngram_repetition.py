@@ -146,7 +146,7 @@ def measure_ngrams(sizes: npt.NDArray[np.int32], n: int, room: Numbering, found:
                     best = number
             chars, times = 0, 1
             if n_distinct and counts[best] > 1:
-                times = np.int64(counts[best])
+                times = int(counts[best])
                 for i in range(candidates):
                     if numbers[i] == best:
                         chars = ends[places[i] + length] - ends[places[i]] + length - 1

@@ -76,7 +76,7 @@ _DEFINED: Final[tuple[tuple[str, pa.DataType, str, str], ...]] = (
         (
             f"gopher_top_{n}gram_chars_fraction",
             _REAL,
-            f"chars of the most frequent {n}-gram of tokens (the first such, joined by spaces) times its count, per char",
+            f"chars of the most frequent {n}-gram of tokens (the first such, with spaces) times its count, per char",
             _GOPHER,
         )
         for n in (2, 3, 4)
@@ -114,7 +114,7 @@ _DEFINED: Final[tuple[tuple[str, pa.DataType, str, str], ...]] = (
     (
         "c4_sentences",
         _COUNT,
-        "sentences in lines of 3 words or more that are no policy lines (the rest of a line after its last mark is one)",
+        "sentences in lines of 3+ words that are no policy lines (the rest of a line after its last mark is one)",
         _C4,
     ),
     ("c4_longest_word", _COUNT, "chars of the longest run without white space", _C4),
@@ -153,7 +153,7 @@ _DEFINED: Final[tuple[tuple[str, pa.DataType, str, str], ...]] = (
     (
         "hw_latex_fraction",
         _REAL,
-        "chars of LaTeX control words (\\ and its letters) and $ per char that is no white space",
+        "chars of LaTeX control words (\\ and the word after it) and $ per char that is no white space",
         _OWN,
     ),
     (
@@ -165,7 +165,7 @@ _DEFINED: Final[tuple[tuple[str, pa.DataType, str, str], ...]] = (
     (
         "hw_equations",
         _COUNT,
-        "= preceded, spaces aside, by a word char or closing bracket and no == <= >= != := =>",
+        "= after a word or closing bracket and no part of == <= >= != := =>",
         _OWN,
     ),
     (

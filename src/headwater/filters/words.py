@@ -237,7 +237,7 @@ def hash_word(word: str) -> int:
     """
     value = np.uint64(HASH_SEED)
     for character in word:
-        value = step_hash(value, ord(character))
+        value = np.uint64(step_hash(value, ord(character)))  # compiled code hands back a plain int
     return int(mix(value))
 
 

@@ -1,0 +1,179 @@
+"""Measures of the tokens of a text: word lengths, symbols that mean something, hits of the word lists."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from headwater.filters.characters import HAN, MARK, decode_point
+from headwater.filters.lexicon import CONNECTIVE, STEP, STOP, Lexicon
+from headwater.filters.ngram_repetition import Numbering
+from headwater.filters.symbols import is_bracket_end, is_question
+from headwater.filters.words import ALPHA, HASH_SEED, SPACED, WORD, Pieces, mix, step_hash
+
+__all__ = ["LEXICON_MEASURES", "TOKEN_MEASURES", "count_lexicon", "measure_tokens"]
+
+TOKEN_MEASURES: Final = (
+    "words",
+    "word_chars",
+    "alpha_tokens",
+    "long_words",
+    "hash_signs",
+    "ellipses",
+    "curly_brackets",
+    "latex_chars",
+    "equations",
+    "question_marks",
+    "urls",
+    "first_words",
+    "distinct_first_words",
+)
+"""What `measure_tokens` writes, in order; the first words are the first 1000."""
+
+LEXICON_MEASURES: Final = ("distinct_stop_words", "stop_words", "connectives", "step_lines")
+"""What `count_lexicon` writes, in order."""
+
+_LONG_WORD: Final = 8
+_FIRST_WORDS: Final = 1000
+_LONGEST_ENTRY: Final = 8
+
+
+@njit(cache=True, nogil=True)
+def measure_tokens(pieces: Pieces, room: Numbering, found: npt.NDArray[np.int64]) -> None:
+    """Write the counts of `TOKEN_MEASURES` to `found`; `room` holds the numbering of the tokens. Cost: a step a token."""
+    found[:] = 0
+    n = pieces.totals[0]
+    seen = -1
+    for i in range(n):
+        kind = pieces.kinds[i]
+        size = pieces.sizes[i]
+        if kind & WORD:
+            if found[0] < _FIRST_WORDS:
+                found[11] += 1
+                found[12] += room.numbers[i] > seen
+            found[0] += 1
+            found[1] += size
+            found[2] += (kind & ALPHA) != 0
+            found[3] += size >= _LONG_WORD
+        else:
+            point = pieces.points[i]
+            touching = i + 1 < n and not pieces.kinds[i + 1] & SPACED
+            if point == 0x23:  # #
+                found[4] += size
+            elif point == 0x2E:  # .
+                found[5] += size // 3
+            elif point == 0x2026:  # …
+                found[5] += size
+            elif point == 0x7B:  # {
+                found[6] += size
+            elif point == 0x24:  # $
+                found[7] += size
+            elif point == 0x5C:  # \ and the word after it
+                if size == 1 and touching and pieces.kinds[i + 1] & ALPHA:
+                    found[7] += 1 + pieces.sizes[i + 1]
+            elif point == 0x3D:  # =
+                after_term = i > 0 and (pieces.kinds[i - 1] & WORD or is_bracket_end(pieces.points[i - 1]))
+                if size == 1 and after_term and not (touching and pieces.points[i + 1] in (0x3E, 0x7E)):
+                    found[8] += 1
+            elif point == 0x3A:  # :
+                if size == 1 and touching and pieces.points[i + 1] == 0x2F and pieces.sizes[i + 1] >= 2:
+                    found[10] += 1
+            elif is_question(point):
+                found[9] += size
+        seen = max(seen, room.numbers[i])
+
+
+@njit(cache=True, nogil=True)
+def _look_up(lexicon: Lexicon, row: int, key: np.uint64) -> int:
+    """Return the slot of a hash in the row's table, -1 where it is not."""
+    slots = lexicon.keys.shape[1]
+    slot = np.int64(key & np.uint64(slots - 1))
+    while lexicon.keys[row, slot] != 0:
+        if lexicon.keys[row, slot] == key:
+            return slot
+        slot = (slot + 1) & (slots - 1)
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _count_everywhere(
+    data: npt.NDArray[np.uint8],
+    begin: int,
+    end: int,
+    classes: npt.NDArray[np.uint8],
+    lexicon: Lexicon,
+    row: int,
+    seen: npt.NDArray[np.uint8],
+    found: npt.NDArray[np.int64],
+) -> None:
+    """Count the entries of a language without spaces: at each character, all entries that stand there."""
+    at = begin
+    while at < end:
+        point, width = decode_point(data, at, end)
+        if lexicon.starts[row, point & 255] and classes[point] >= HAN:
+            value = np.uint64(HASH_SEED)
+            place = at
+            for _ in range(_LONGEST_ENTRY):
+                value = step_hash(value, point)
+                slot = _look_up(lexicon, row, mix(value))
+                if slot >= 0:
+                    kind = lexicon.kinds[row, slot]
+                    found[1] += (kind & STOP) != 0
+                    found[2] += (kind & CONNECTIVE) != 0
+                    if kind & STOP:
+                        seen[lexicon.entries[row, slot]] = 1
+                place += decode_point(data, place, end)[1]
+                if place >= end:
+                    break
+                point = decode_point(data, place, end)[0]
+                if classes[point] < HAN and classes[point] != MARK:
+                    break
+        at += width
+
+
+@njit(cache=True, nogil=True)
+def count_lexicon(
+    data: npt.NDArray[np.uint8],
+    begin: int,
+    end: int,
+    classes: npt.NDArray[np.uint8],
+    pieces: Pieces,
+    room: Numbering,
+    n_distinct: int,
+    lexicon: Lexicon,
+    row: int,
+    seen: npt.NDArray[np.uint8],
+    found: npt.NDArray[np.int64],
+) -> None:
+    """Write the counts of `LEXICON_MEASURES` for a text in the language of `row` to `found`.
+
+    Cost: one look-up a distinct token and a line; in Chinese, Japanese and Thai up to 8 a character that may begin an
+    entry. `seen` (uint8, 256) is scratch.
+    """
+    found[:] = 0
+    seen[:] = 0
+    if row == 0:
+        return
+    if lexicon.unspaced[row]:
+        _count_everywhere(data, begin, end, classes, lexicon, row, seen, found)
+    else:
+        for number in range(n_distinct):
+            slot = _look_up(lexicon, row, room.distinct[number])
+            if slot >= 0:
+                kind = lexicon.kinds[row, slot]
+                times = room.counts[number]
+                if kind & STOP:
+                    found[1] += times
+                    seen[lexicon.entries[row, slot]] = 1
+                if kind & CONNECTIVE:
+                    found[2] += times
+    for entry in range(len(seen)):
+        found[0] += seen[entry]
+    for line in range(pieces.totals[1]):
+        first = pieces.line_tokens[line]
+        if first < pieces.line_tokens[line + 1]:
+            slot = _look_up(lexicon, row, pieces.hashes[first])
+            found[3] += slot >= 0 and (lexicon.kinds[row, slot] & STEP) != 0
