@@ -21,7 +21,7 @@ accept() {
 [ -n "${JAVA_HOME:-}" ] && [ -x "$JAVA_HOME/bin/java" ] && accept "$JAVA_HOME/bin/java"
 on_path=$(command -v java) && accept "$on_path"
 folders=${HEADWATER_JVM_FOLDERS-/usr/lib/jvm /Library/Java/JavaVirtualMachines /opt/homebrew/opt /usr/local/opt /home/linuxbrew/.linuxbrew/opt}
-for version in 17 21; do
+for version in 17 21 25; do
     for folder in $folders; do
         for home in "$folder"/*"$version"*; do
             for java in "$home/bin/java" "$home/Contents/Home/bin/java" "$home/libexec/openjdk.jdk/Contents/Home/bin/java"; do
