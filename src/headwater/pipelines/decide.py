@@ -1,0 +1,240 @@
+"""Decide: rules over signals, then in each cluster the winner among the samples that pass them (design, sections 5 and 6).
+
+Every rule is evaluated for every sample and the verdict keeps all reasons. In a cluster the samples that pass compete by quality, length, content
+hash and origin; one that is similar enough to an earlier winner names it and goes, one that is not stays: it was in the cluster only
+through others. Counts reconcile: in = kept + each first reason, or nothing is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headwater.errors import ReconciliationError
+from headwater.filters.duplicates import elect
+from headwater.filters.minhash import N_PERMUTATIONS
+from headwater.filters.rules import RuleSet, evaluate
+from headwater.lineage.fingerprint import fingerprint
+from headwater.lineage.runs import begin_run, commit_wave, finish_run
+from headwater.pipelines import deduplicate
+from headwater.pipelines.annotate import fingerprints
+from headwater.pipelines.annotate import operators as annotate_operators
+from headwater.pipelines.narrow import fragment_rows, plan_targets, write_aligned
+from headwater.pipelines.recipe import Recipe
+from headwater.pipelines.spark import parallelism
+from headwater.warehouse.parquet import FragmentFiles, family_columns
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["EXACT", "NEAR", "decide", "operator"]
+
+VERSION: Final = 1
+EXACT: Final = "exact_duplicate"
+NEAR: Final = "near_duplicate"
+_SHORT_SHINGLES: Final = 20
+_FAMILIES: Final = ("language", "signals", "scores", "minhash", "tokens", "duplicates")
+_CANDIDATE: Final = (
+    "sample_id long, cluster_id binary, quality int, text_bytes long, content_hash binary, origin long, "
+    "signature binary, n_shingles int, normalized_hash binary"
+)
+_LOSER: Final = "sample_id long, duplicate_of long, similarity float, same_text boolean"
+
+
+def operator(recipe: Recipe) -> dict[str, Any]:
+    """Return what a verdict depends on: the rules and every operator whose columns they or the election read."""
+    return {
+        "version": VERSION,
+        "rules": recipe.rules.load().fingerprint,
+        "annotate": annotate_operators(recipe),
+        "duplicates": deduplicate.operator(recipe),
+    }
+
+
+def _rule_columns(rules: RuleSet) -> dict[str, list[str]]:
+    return family_columns(rules.columns)
+
+
+def _candidates(rules: RuleSet, clusters: Any, where: FragmentFiles, table: pa.Table) -> pa.Table | None:
+    """Return the samples of a fragment that are in a cluster and pass the rules."""
+    table = table.filter(pc.is_valid(table["cluster_id"]))
+    if table.num_rows == 0:
+        return None
+    table = table.filter(pc.is_null(evaluate(table, rules)["first_reason"]))
+    names = [part.split()[0] for part in _CANDIDATE.split(", ")]
+    return table.select(names)
+
+
+def _keys(hashes: pa.Array) -> npt.NDArray[np.uint64]:
+    """Return 16-byte hashes as uint64[n, 2]; an empty hash as zeros."""
+    padded = [value if len(value) == 16 else bytes(16) for value in hashes.to_pylist()]
+    return np.frombuffer(b"".join(padded), dtype="<u8").reshape(-1, 2).astype(np.uint64)
+
+
+def _elect(min_similarity: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the losers; rows arrive by cluster, best first, and of a cluster cut between batches only its winners are held."""
+    leaders: pa.Table | None = None
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        held = 0 if leaders is None else leaders.num_rows
+        table = table if leaders is None else pa.concat_tables([leaders, table])
+        if table.num_rows == 0:
+            continue
+        table = table.combine_chunks()
+        cluster = table["cluster_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+        offsets = np.append(np.flatnonzero(np.concatenate([[True], cluster[1:] != cluster[:-1]])), len(cluster)).astype(np.int64)
+        signatures = np.zeros((table.num_rows, N_PERMUTATIONS), dtype=np.uint32)
+        for row, value in enumerate(table["signature"].to_pylist()):
+            if value:
+                signatures[row] = np.frombuffer(value, dtype="<u4")
+        content = _keys(table["content_hash"].combine_chunks())
+        short = table["n_shingles"].to_numpy() < _SHORT_SHINGLES
+        winner, similarity = elect(signatures, offsets, content, _keys(table["normalized_hash"].combine_chunks()), short, min_similarity)
+        lost = np.flatnonzero(winner >= 0)
+        lost = lost[lost >= held]
+        ids = table["sample_id"].to_numpy()
+        same = (content[lost] == content[winner[lost]]).all(axis=1)
+        yield pa.record_batch(
+            {
+                "sample_id": pa.array(ids[lost]),
+                "duplicate_of": pa.array(ids[winner[lost]]),
+                "similarity": pa.array(similarity[lost], pa.float32()),
+                "same_text": pa.array(same),
+            }
+        )
+        last = np.arange(offsets[-2], offsets[-1])
+        leaders = table.take(pa.array(last[winner[last] < 0]))
+
+
+def _losers(spark: SparkSession, snapshot: Snapshot, fragments: npt.NDArray[np.int64], recipe: Recipe, rules: RuleSet) -> DataFrame:
+    """Return the duplicates among the clusters that touch ``fragments``."""
+    from pyspark.sql import functions as sf
+
+    schema = "sample_id long, cluster_id binary"
+    read = {"duplicates": ["cluster_id"]}
+    covered = snapshot.covered("duplicates")
+    here = fragment_rows(spark, snapshot.locate(fragments, ["duplicates"]), snapshot.uri, read, schema, _clustered)
+    affected = fragments
+    if len(fragments) < len(covered):
+        there = fragment_rows(spark, snapshot.locate(covered, ["duplicates"]), snapshot.uri, read, schema, _clustered)
+        clusters = here.select("cluster_id").distinct()
+        found = there.join(clusters, "cluster_id", "left_semi").select(sf.shiftright("sample_id", 24).alias("fragment")).distinct()
+        affected = np.union1d(fragments, np.array([row.fragment for row in found.collect()], dtype=np.int64))
+    columns = _rule_columns(rules)
+    for family, names in (
+        ("content", ["content_hash", "origin", "text_bytes"]),
+        ("scores", ["quality"]),
+        ("minhash", ["signature", "n_shingles", "normalized_hash"]),
+        ("duplicates", ["cluster_id"]),
+    ):
+        columns[family] = list(dict.fromkeys([*columns.get(family, []), *names]))
+    located = snapshot.locate(affected, _FAMILIES)
+    rows = fragment_rows(spark, located, snapshot.uri, columns, _CANDIDATE, partial(_candidates, rules, None))
+    order = ["cluster_id", sf.desc("quality"), sf.desc("text_bytes"), "content_hash", "origin", "sample_id"]
+    ordered = rows.repartition("cluster_id").sortWithinPartitions(*order)
+    return ordered.mapInArrow(partial(_elect, recipe.deduplicate.min_similarity), _LOSER)
+
+
+def _clustered(where: FragmentFiles, table: pa.Table) -> pa.Table:
+    return table.filter(pc.is_valid(table["cluster_id"])).select(["sample_id", "cluster_id"])
+
+
+def _fill(run_id: str, rules: RuleSet, zipped: pa.Table, losers: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+    """Return the verdicts of one fragment and its counts: samples, kept, first reasons, and per source what was lost."""
+    n = zipped.num_rows
+    found = evaluate(zipped, rules)
+    at = np.searchsorted(zipped["sample_id"].to_numpy(), losers["sample_id"].to_numpy())
+    index = np.full(n, -1, dtype=np.int64)
+    index[at] = np.arange(len(at))
+    take = pa.array(index, mask=index < 0)
+    same = losers["same_text"].combine_chunks().take(take)
+    duplicate = pc.if_else(same, EXACT, NEAR)
+    reasons = found["reasons"].to_pylist()
+    for row in np.flatnonzero(index >= 0).tolist():
+        reasons[row] = [*reasons[row], duplicate[row].as_py()]
+    first = pc.coalesce(found["first_reason"].combine_chunks(), duplicate)
+    kept = pc.is_null(first)
+    table = pa.table(
+        {
+            "sample_id": zipped["sample_id"],
+            "kept": kept,
+            "reasons": pa.array(reasons, pa.list_(pa.string())),
+            "first_reason": first,
+            "rule_set": pa.array([rules.fingerprint] * n, pa.string()),
+            "duplicate_of": losers["duplicate_of"].combine_chunks().take(take),
+            "similarity": losers["similarity"].combine_chunks().take(take),
+            "run_id": pa.array([run_id] * n, pa.string()),
+        }
+    )
+    counts = {"samples": n, "kept": int(pc.sum(kept).as_py() or 0)}
+    for item in pc.value_counts(first.drop_null()).to_pylist():
+        counts[f"reason:{item['values']}"] = item["counts"]
+    source = pc.fill_null(zipped["source"].combine_chunks(), "(none)")
+    for item in pc.value_counts(source).to_pylist():
+        counts[f"source:{item['values']}"] = item["counts"]
+    for item in pc.value_counts(source.filter(pc.is_valid(duplicate))).to_pylist():
+        counts[f"duplicates:{item['values']}"] = item["counts"]
+    return table, counts
+
+
+def _reconcile(counts: dict[str, int]) -> None:
+    rejected = sum(value for name, value in counts.items() if name.startswith("reason:"))
+    if counts["samples"] != counts["kept"] + rejected:
+        raise ReconciliationError(
+            f"decide: expected {counts['samples']} samples to be kept or rejected, found {counts['kept']} kept and {rejected} rejected"
+        )
+
+
+def wiped_sources(counts: dict[str, int], alarm: float) -> dict[str, float]:
+    """Return the sources that lost more than ``alarm`` of their samples to duplicates → the share lost."""
+    shares = {
+        name.removeprefix("source:"): counts.get(f"duplicates:{name.removeprefix('source:')}", 0) / total
+        for name, total in counts.items()
+        if name.startswith("source:") and total
+    }
+    return {source: share for source, share in sorted(shares.items()) if share > alarm}
+
+
+def decide(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int]:
+    """Give every sample that lacks one a verdict by these rules, and return the counts of what was done.
+
+    Raises:
+        ReconciliationError: a fault of Headwater; nothing of the wave was committed.
+    """
+    rules = recipe.rules.load()
+    settings = operator(recipe)
+    own = fingerprint({"verdicts": settings})
+    snapshot = open_snapshot(lake)
+    run = begin_run(lake, "decide", recipe.literals, {"verdicts": settings}, snapshot.version)
+    while len(fresh := _undecided(snapshot, recipe, own)):
+        targets = plan_targets(snapshot, "verdicts", fresh, _FAMILIES, parallelism(spark))
+        fragments = np.array(sorted(w.fragment for target in targets for w in target.fragments), dtype=np.int64)
+        columns = _rule_columns(rules)
+        columns["content"] = list(dict.fromkeys([*columns.get("content", []), "source"]))
+        losers = _losers(spark, snapshot, fragments, recipe, rules)
+        fill = partial(_fill, run.run_id, rules)
+        units = write_aligned(spark, losers, targets, snapshot.uri, "verdicts", own, columns, fill)
+        for unit in units:
+            _reconcile(dict(unit.counts))
+        read = (snapshot.paths("duplicates"), snapshot.paths("scores"))
+        snapshot, _ = commit_wave(
+            run, snapshot, units, valid=lambda now, _: (now.paths("duplicates"), now.paths("scores")) == read  # noqa: B023 - called within the iteration
+        )
+    finish_run(run, snapshot)
+    return {name: int(value) for name, value in run.counts.items()}
+
+
+def _undecided(snapshot: Snapshot, recipe: Recipe, own: str) -> npt.NDArray[np.int64]:
+    """Return the fragments that have all that a verdict reads, by these settings, and no verdict."""
+    ready = snapshot.missing("verdicts", own)
+    wanted = fingerprints(recipe) | {"duplicates": fingerprint({"duplicates": deduplicate.operator(recipe)})}
+    for family in _FAMILIES:
+        ready = np.intersect1d(ready, snapshot.covered(family, wanted[family]))
+    return ready

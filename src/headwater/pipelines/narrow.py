@@ -1,0 +1,195 @@
+"""Narrow rows in and out of Spark: fragments read as a DataFrame, sparse results written as aligned families.
+
+Text never takes this way: only addresses, hashes, signatures, scores and what is decided about a sample.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from headwater.lineage.runs import Unit
+from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask, fragments_of, parse_name
+from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
+from headwater.warehouse.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["Target", "fragment_rows", "plan_targets", "split_runs", "write_aligned"]
+
+Columns = Mapping[str, Sequence[str]]
+_PER_SLOT: Final = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """One file to write: the fragments that it covers and the live files that it replaces."""
+
+    fragments: tuple[FragmentFiles, ...]
+    removes: tuple[str, ...] = ()
+
+
+def fragment_rows(
+    spark: SparkSession,
+    locations: Iterable[FragmentFiles],
+    table_uri: str,
+    columns: Columns,
+    schema: str,
+    transform: Callable[[FragmentFiles, pa.Table], pa.Table | None],
+) -> DataFrame:
+    """Return a DataFrame of narrow rows read from fragments with Arrow, one fragment at a time.
+
+    Args:
+        columns: family → columns that are zipped; see ``read_aligned``.
+        schema: Spark's DDL of what ``transform`` returns.
+        transform: a module-level function or partial, run in the tasks.
+    """
+    items = [(pickle.dumps(where),) for where in locations]
+    slices = max(1, min(len(items), _PER_SLOT * int(spark.sparkContext.defaultParallelism)))
+    work = spark.createDataFrame(spark.sparkContext.parallelize(items, slices), "item binary")
+
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for item in batch.column(0):
+                where: FragmentFiles = pickle.loads(item.as_buffer())  # noqa: S301 - written by this driver a moment ago
+                for table in read_aligned(table_uri, where, columns):
+                    found = transform(where, table)
+                    if found is not None and found.num_rows:
+                        yield from found.combine_chunks().to_batches(max_chunksize=1 << 16)
+
+    return work.mapInArrow(read, schema)
+
+
+def plan_targets(snapshot: Snapshot, family: str, fragments: npt.NDArray[np.int64], families: Sequence[str], slots: int) -> list[Target]:
+    """Return the files that must be written so that ``family`` covers ``fragments`` anew.
+
+    A live file that covers one of them is replaced whole, so its other fragments are written again too.
+    """
+    replaced = _paths_of(snapshot, family, fragments)
+    again = set(fragments.tolist())
+    for path in replaced:
+        _, _, base, mask, _, _ = parse_name(path)
+        again |= set(fragments_of(base, mask))
+    wanted = np.array(sorted(again), dtype=np.int64)
+    per_file = max(1, min(FRAGMENTS_PER_FILE, len(wanted) // (_PER_SLOT * slots)))
+    targets: list[tuple[list[FragmentFiles], set[str]]] = []
+    for where in snapshot.locate(wanted, [*families, family]):
+        old = {where.files[family][0]} if family in where.files else set()
+        if targets:
+            members, removes = targets[-1]
+            near = where.batch == members[0].batch and where.fragment - members[0].fragment < FRAGMENTS_PER_FILE
+            if near and (len(members) < per_file or (old and old & removes)):
+                members.append(where)
+                removes |= old
+                continue
+        targets.append(([where], old))
+    return [Target(fragments=tuple(members), removes=tuple(sorted(removes))) for members, removes in targets]
+
+
+def _paths_of(snapshot: Snapshot, family: str, fragments: npt.NDArray[np.int64]) -> set[str]:
+    return {where.files[family][0] for where in snapshot.locate(fragments, [family]) if family in where.files}
+
+
+def split_runs(keys: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    """Return where each run of equal neighbours begins, and the length of ``keys`` at the end.
+
+    >>> split_runs(np.array([3, 3, 5])).tolist()
+    [0, 2, 3]
+    """
+    if len(keys) == 0:
+        return np.zeros(1, dtype=np.int64)
+    begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return np.append(begins, len(keys)).astype(np.int64)
+
+
+def write_aligned(
+    spark: SparkSession,
+    sparse: DataFrame,
+    targets: Sequence[Target],
+    table_uri: str,
+    family: str,
+    operator: str,
+    columns: Columns,
+    fill: Callable[[pa.Table, pa.Table], tuple[pa.Table, dict[str, int]]],
+) -> list[Unit]:
+    """Write one aligned file a target from sparse rows and return what to commit.
+
+    Args:
+        sparse: rows with ``sample_id``, in any order; each goes to the target that covers its fragment, others are ignored.
+        columns: family → columns that ``fill`` needs beside the sparse rows.
+        fill: given a fragment's zipped rows and its sparse rows in order of ``sample_id``, returns the rows of ``family`` and counts.
+    """
+    from pyspark.sql import functions as sf
+
+    if not targets:
+        return []
+    owner = {where.fragment: number for number, target in enumerate(targets) for where in target.fragments}
+    owners = spark.createDataFrame(list(owner.items()), "fragment long, target int")
+    placed = sparse.withColumn("fragment", sf.shiftright("sample_id", 24)).join(sf.broadcast(owners), "fragment").drop("fragment")
+    # Every target has a row of its own, so a file is written even where nothing sparse falls into it.
+    names = [name for name in placed.columns if name not in ("target", "sample_id")]
+    marks = spark.range(len(targets)).select(
+        sf.col("id").cast("int").alias("target"), sf.lit(-1).cast("long").alias("sample_id"), *(sf.lit(None).alias(name) for name in names)
+    )
+    ordered = placed.unionByName(marks).repartition(min(len(targets), 2000), "target").sortWithinPartitions("target", "sample_id")
+    shared = spark.sparkContext.broadcast(list(targets))
+
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for number, rows in _by_target(batches):
+            unit = _write_target(table_uri, shared.value[number], rows, family, operator, columns, fill)
+            yield pa.record_batch({"unit": pa.array([pickle.dumps(unit)], pa.binary())})
+
+    found = ordered.mapInArrow(write, "unit binary").collect()
+    return [pickle.loads(row.unit) for row in found]  # noqa: S301 - written by this job's own tasks
+
+
+def _by_target(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
+    """Yield (target, its rows without the mark); rows arrive sorted by target and may be cut between batches."""
+    held: list[pa.Table] = []
+    current: int | None = None
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        keys = table["target"].to_numpy()
+        bounds = split_runs(keys)
+        for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+            if current is not None and int(keys[begin]) != current:
+                yield current, pa.concat_tables(held).slice(1)
+                held = []
+            current = int(keys[begin])
+            held.append(table.slice(begin, end - begin).drop_columns(["target"]))
+    if current is not None:
+        yield current, pa.concat_tables(held).slice(1)
+
+
+def _write_target(
+    table_uri: str,
+    target: Target,
+    rows: pa.Table,
+    family: str,
+    operator: str,
+    columns: Columns,
+    fill: Callable[[pa.Table, pa.Table], tuple[pa.Table, dict[str, int]]],
+) -> Unit:
+    counts: dict[str, int] = {"fragments": len(target.fragments)}
+    ids = rows["sample_id"].to_numpy()
+
+    def groups() -> Iterator[pa.Table]:
+        for where in target.fragments:
+            begin, end = np.searchsorted(ids, [where.fragment << 24, (where.fragment + 1) << 24]).tolist()
+            zipped = pa.concat_tables(list(read_aligned(table_uri, where, columns)))
+            table, found = fill(zipped, rows.slice(begin, end - begin))
+            for name, value in found.items():
+                counts[name] = counts.get(name, 0) + value
+            yield table
+
+    base, mask = fragment_mask(where.fragment for where in target.fragments)
+    entry: FileEntry = write_family(table_uri, family, target.fragments[0].batch, base, mask, operator, groups())
+    counts[f"{family}_bytes"] = entry.size
+    return Unit(adds=[entry], removes=target.removes, counts=counts)
