@@ -1,0 +1,332 @@
+"""The sections of a recipe: one frozen dataclass a table, checked where it is made.
+
+A section checks itself; what needs two sections (a share of a pool, a stage to repeat from) is checked in ``recipe``.
+Every message starts with the key, and the reader of the file puts the table before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from headwater.errors import RecipeError
+from headwater.filters.predicates import nearest
+from headwater.filters.rules import LimitSetting, RuleSet, load_rules
+
+__all__ = [
+    "SELECTION_COLUMNS",
+    "BuildSettings",
+    "DeduplicateSettings",
+    "IngestSettings",
+    "LanguageSettings",
+    "Pool",
+    "RuleSettings",
+    "SpanSettings",
+    "Stage",
+    "VocabularySettings",
+    "check_name",
+    "exact",
+]
+
+SELECTION_COLUMNS: Final[dict[str, str]] = {
+    **dict.fromkeys(["domain", "language", "source"], "VARCHAR"),
+    **dict.fromkeys(["quality", "knowledge_density", "reasoning_density", "chain_of_thought"], "INTEGER"),
+    "n_tokens": "BIGINT",
+}
+"""Columns that ``where`` of a pool or a stage may read → DuckDB type; scores are 0 to 65535."""
+
+_SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_PERCENT: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
+_LARGEST: Final = 2**63 - 1
+
+
+def exact(share: float) -> Fraction:
+    """Return the share as the decimal that was written: 0.1 is a tenth, not the double next to it.
+
+    >>> exact(0.1) + exact(0.2) == exact(0.3)
+    True
+    """
+    return Fraction(repr(share))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IngestSettings:
+    """What ingest refuses; a record beyond a limit becomes a row of ``quarantine``.
+
+    Attributes:
+        max_record_bytes: longest record, bytes after decompression.
+        max_expansion_ratio: most bytes after decompression per byte of a compressed file.
+        max_nesting: deepest JSON, levels.
+    """
+
+    max_record_bytes: int = 16_777_216
+    max_expansion_ratio: int = 200
+    max_nesting: int = 64
+
+    def __post_init__(self) -> None:
+        _whole("max_record_bytes", self.max_record_bytes, 1, 2**31 - 1)
+        _whole("max_expansion_ratio", self.max_expansion_ratio, 1, 2**31 - 1)
+        _whole("max_nesting", self.max_nesting, 1, 1000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LanguageSettings:
+    """Which classifier tells the language."""
+
+    model: str = "lid.176"
+
+    def __post_init__(self) -> None:
+        _one_of("model", self.model, ["lid.176"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpanSettings:
+    """Which operators mark bytes that a build leaves out or masks; none by default."""
+
+    operators: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _texts("operators", self.operators)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeduplicateSettings:
+    """When two samples are near-duplicates.
+
+    Attributes:
+        min_similarity: least share of equal signature values, of a pair and of a loser with its winner.
+        alarm_source_loss: share of a source's samples whose removal raises the alarm.
+    """
+
+    min_similarity: float = 0.75
+    alarm_source_loss: float = 0.5
+
+    def __post_init__(self) -> None:
+        _number(self, "min_similarity", 0.0, 1.0)
+        _number(self, "alarm_source_loss", 0.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VocabularySettings:
+    """Which vocabulary cuts text into tokens."""
+
+    name: str = "headwater-156k"
+
+    def __post_init__(self) -> None:
+        _text("name", self.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleSettings:
+    """Which rules decide; see ``headwater.filters.rules.load_rules``.
+
+    Attributes:
+        sets: rule sets, in the order of their reasons.
+        limits: rule → a number for every language, or a table of languages and ``default`` that changes only these.
+        exempt: rule → domains that it does not apply to, instead of its own.
+    """
+
+    sets: tuple[str, ...] = ("default",)
+    limits: Mapping[str, LimitSetting] = field(default_factory=dict)
+    exempt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _texts("sets", self.sets)
+        _table("limits", self.limits)
+        _table("exempt", self.exempt)
+        self.load()
+
+    def load(self) -> RuleSet:
+        """Return the rules with these limits."""
+        return load_rules(self.sets, self.limits, self.exempt)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pool:
+    """A part of what is there: the kept samples for which ``where`` is true and no earlier pool's is."""
+
+    name: str
+    where: str
+
+    def __post_init__(self) -> None:
+        check_name("name", self.name)
+        _text("where", self.where)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """One stage of training: what it asks of the pools.
+
+    Attributes:
+        name: the stage's folder in a build.
+        context: length of a sequence, tokens.
+        order_by: score by which samples are chosen, highest first.
+        shares: pool → share of the budget; they sum to 1.
+        budget: percent of what is there, "46 %"; see ``quotas.stage_budget``. Exactly one of it and ``budget_tokens``.
+        budget_tokens: the same in tokens, one end-of-text a sample included.
+        choose: when the stage chooses, 1 first; the order of the stages in the recipe is that of training.
+        where: SQL that a sample must pass besides.
+        languages: pool → language, several joined by +, or * for the rest → share of the pool; they sum to 1.
+        domains: pool → the same for domains, as a share of every language of the pool.
+        max_copies: most copies of one sample.
+        packing: how documents fill sequences.
+        shortfall_to: cells, "pool/language" or "pool/*", that get what others cannot give, the first first.
+        on_shortfall: what becomes of tokens that no cell can give.
+        repeat_from: stages, chosen earlier, whose samples this one may choose again.
+    """
+
+    name: str
+    context: int
+    order_by: str
+    shares: Mapping[str, float]
+    budget: str | None = None
+    budget_tokens: int | None = None
+    choose: int = 1
+    where: str = "TRUE"
+    languages: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    domains: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    max_copies: int = 1
+    packing: str = "concatenate"
+    shortfall_to: tuple[str, ...] = ()
+    on_shortfall: str = "report"
+    repeat_from: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_name("name", self.name)
+        _whole("context", self.context, 2, 2**24)
+        _one_of("order_by", self.order_by, _SCORES)
+        self._check_budget()
+        _whole("choose", self.choose, 1, 1000)
+        _text("where", self.where)
+        object.__setattr__(self, "shares", _quota("shares", self.shares))
+        for key in ("languages", "domains"):
+            object.__setattr__(self, key, self._quotas(key, getattr(self, key)))
+        _whole("max_copies", self.max_copies, 1, 1000)
+        _one_of("packing", self.packing, ["concatenate", "best_fit"])
+        _one_of("on_shortfall", self.on_shortfall, ["report", "error"])
+        _texts("repeat_from", self.repeat_from)
+        _texts("shortfall_to", self.shortfall_to)
+        for cell in self.shortfall_to:
+            if not all(cell.partition("/")):
+                raise RecipeError(f"shortfall_to: expected cells such as 'general/en' or 'general/*', found {cell!r}")
+
+    @property
+    def budget_share(self) -> Fraction | None:
+        """``budget`` as a fraction; None where the budget is in tokens."""
+        return None if self.budget is None else Fraction(self.budget.rstrip(" %")) / 100
+
+    def _check_budget(self) -> None:
+        if (self.budget is None) == (self.budget_tokens is None):
+            raise RecipeError('budget: expected one of budget = "40 %" and budget_tokens, found both or neither')
+        if self.budget_tokens is not None:
+            _whole("budget_tokens", self.budget_tokens, 1, _LARGEST)
+            return
+        match = _PERCENT.fullmatch(self.budget) if isinstance(self.budget, str) else None
+        if match is None or Fraction(match[1]) == 0:
+            raise RecipeError(f'budget: expected a percentage above 0 such as "40 %", found {self.budget!r}')
+        object.__setattr__(self, "budget", f"{match[1]} %")
+
+    def _quotas(self, key: str, quotas: object) -> dict[str, dict[str, float]]:
+        """Return pool → quota; a quota that is not given by pool holds for every pool of the stage."""
+        table = _table(key, quotas)
+        nested = [isinstance(value, Mapping) for value in table.values()]
+        if not any(nested):
+            quota = _quota(key, table) if table else {}
+            return {pool: dict(quota) for pool in self.shares} if quota else {}
+        if not all(nested):
+            raise RecipeError(f"{key}: expected shares for all pools or one table of shares a pool, found a mixture")
+        for pool in table:
+            if pool not in self.shares:
+                raise RecipeError(f"{key}: no share for the pool {pool!r}; {nearest(pool, self.shares)}")
+        return {pool: _quota(f"{key}.{pool}", quota) for pool, quota in table.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildSettings:
+    """How shards are written.
+
+    Attributes:
+        seed: of the order of sequences.
+        shard_tokens: most tokens in a shard.
+        formats: each of ``megatron`` (.bin and .idx) and ``npy``.
+    """
+
+    seed: int = 0
+    shard_tokens: int = 67_108_864
+    formats: tuple[str, ...] = ("megatron", "npy")
+
+    def __post_init__(self) -> None:
+        _whole("seed", self.seed, 0, _LARGEST)
+        _whole("shard_tokens", self.shard_tokens, 2, 2**40)
+        if not _texts("formats", self.formats):
+            raise RecipeError("formats: expected at least one of megatron, npy")
+        for name in self.formats:
+            _one_of("formats", name, ["megatron", "npy"])
+
+
+def _quota(key: str, quota: object) -> dict[str, float]:
+    """Return the shares as floats; an error unless each is 0 to 1, they sum to exactly 1 and no member is named twice."""
+    shares: dict[str, float] = {}
+    members: list[str] = []
+    for group, share in _table(key, quota).items():
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise RecipeError(f"{key}: expected a share from 0 to 1 for {group!r}, found {share!r}")
+        shares[group] = float(share)
+        members += group.split("+")
+        if "" in members or ("*" in group and group != "*"):
+            raise RecipeError(f"{key}: expected a name, names joined by + or *, found {group!r}")
+    for member in members:
+        if members.count(member) > 1:
+            raise RecipeError(f"{key}: {member!r} has more than one share")
+    total = sum((exact(share) for share in shares.values()), Fraction(0))
+    if total != 1:
+        raise RecipeError(f"{key}: expected shares that sum to 1, found {float(total):g}; * takes a rest")
+    return shares
+
+
+def _table(key: str, value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise RecipeError(f"{key}: expected a table, found {value!r}")
+    return value
+
+
+def _whole(key: str, value: object, minimum: int, maximum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+        raise RecipeError(f"{key}: expected a whole number from {minimum} to {maximum}, found {value!r}")
+
+
+def _number(section: object, key: str, minimum: float, maximum: float) -> None:
+    """Check the number and store it as a float, so that 1 and 1.0 are one setting."""
+    value = getattr(section, key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
+        raise RecipeError(f"{key}: expected a number from {minimum:g} to {maximum:g}, found {value!r}")
+    object.__setattr__(section, key, float(value))
+
+
+def _text(key: str, value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise RecipeError(f"{key}: expected a string that is not empty, found {value!r}")
+
+
+def check_name(key: str, value: object) -> None:
+    """Raise RecipeError unless ``value`` can name a folder and stand in SQL without quoting."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise RecipeError(f"{key}: expected a name of a-z, 0-9, _ and - that starts with a letter, found {value!r}")
+
+
+def _texts(key: str, value: object) -> int:
+    """Check a tuple of different strings; return how many there are."""
+    if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
+        raise RecipeError(f"{key}: expected a list of strings, found {value!r}")
+    if len(set(value)) != len(value):
+        raise RecipeError(f"{key}: expected no entry twice, found {list(value)!r}")
+    return len(value)
+
+
+def _one_of(key: str, value: object, known: Sequence[str]) -> None:
+    if value not in known:
+        raise RecipeError(f"{key}: expected one of {', '.join(known)}, found {value!r}; {nearest(str(value), known)}")
