@@ -99,11 +99,14 @@ def _sign(data: Any, offsets: Any, kinds: Any, factors_summands: Any, most: int)
     signatures = np.full((n, N_PERMUTATIONS), np.uint32(0xFFFFFFFF), np.uint32)
     counts = np.zeros(n, np.int32)
     hashes = np.empty(most, np.uint32)
-    slots = np.empty(1024, np.uint32)
+    n_slots = 64
+    while n_slots < 2 * most:
+        n_slots *= 2
+    slots = np.empty(n_slots, np.uint32)
     block = np.empty(_BLOCK, np.uint32)
     for row in range(n):
         n_hashes = write_shingles(data, offsets[row], offsets[row + 1], kinds, hashes)
-        n_distinct, slots = distinct(hashes, n_hashes, slots)
+        n_distinct = distinct(hashes, n_hashes, slots)
         counts[row] = n_distinct
         begin = 0
         while begin < n_distinct:

@@ -158,41 +158,28 @@ def write_shingles(data: Any, begin: int, end: int, kinds: Any, hashes: Any) -> 
 
 
 @njit(cache=True, nogil=True)
-def distinct(hashes: Any, n: int, slots: Any) -> tuple[int, Any]:
-    """Moves the distinct values of `hashes[:n]` to its front; returns their number and the hash set's memory for the next call.
+def distinct(hashes: Any, n: int, slots: Any) -> int:
+    """Moves the distinct values of `hashes[:n]` to its front, in the order of their first appearance; returns their number.
 
-    `slots` is uint32 with a power of two entries, at least 64; it grows, doubling, with the distinct values, not with `n`.
+    `slots` (uint32) is memory for a hash set: a power of two entries, at least 2·n.
     """
     size = 64
+    while size < 2 * n:
+        size *= 2
+    mask = size - 1
     slots[:size] = 0
     kept = 0
     zero_seen = False
     for k in range(n):
         value = hashes[k]
-        if value == 0:
-            if not zero_seen:
-                zero_seen = True
-                hashes[kept] = value
-                kept += 1
-            continue
-        slot = np.int64(value) & (size - 1)
+        slot = np.int64(value) & mask
         while slots[slot] != 0 and slots[slot] != value:
-            slot = (slot + 1) & (size - 1)
-        if slots[slot] == value:
+            slot = (slot + 1) & mask
+        # Zero marks a free slot, so the value zero cannot be stored and is remembered apart.
+        if slots[slot] == value and (value != 0 or zero_seen):
             continue
+        zero_seen = zero_seen or value == 0
         slots[slot] = value
         hashes[kept] = value
         kept += 1
-        if 2 * kept > size:
-            size *= 4
-            if size > slots.size:
-                slots = np.empty(size, np.uint32)
-            slots[:size] = 0
-            for m in range(kept):
-                value = hashes[m]
-                if value != 0:
-                    slot = np.int64(value) & (size - 1)
-                    while slots[slot] != 0:
-                        slot = (slot + 1) & (size - 1)
-                    slots[slot] = value
-    return kept, slots
+    return kept
