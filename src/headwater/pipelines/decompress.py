@@ -11,9 +11,10 @@ here as other text, and only a second copy of the file could tell.
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -31,7 +32,7 @@ COMPRESSIONS: Final = {"bz2": "bz2", "gz": "gzip", "xz": "xz", "zst": "zstd"}
 
 _RATIO_GRACE_BYTES = 1 << 20
 _XZ_MEMORY_BYTES = 256 << 20
-_XZ_INPUT_BYTES = 64 << 10
+_MEMBER_INPUT_BYTES = 64 << 10
 _STORED_BYTES = 1 << 20
 
 
@@ -74,29 +75,45 @@ class _ByteStream(Protocol):
     def read(self, size: int) -> bytes: ...
 
 
-class _XzStream:
-    """Reads concatenated xz streams with bounded memory; the standard library's file object has no memory limit."""
+class _Decoder(Protocol):
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
-    def __init__(self, raw: Any) -> None:
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+
+def _xz_decoder() -> _Decoder:
+    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)
+
+
+class _MemberStream:
+    """Reads concatenated bzip2 or xz streams; pyarrow has no xz, and its bzip2 fails on an empty member."""
+
+    def __init__(self, raw: _ByteStream, make_decoder: Callable[[], _Decoder], padding: bytes) -> None:
         self._raw = raw
-        self._decoder: lzma.LZMADecompressor | None = None
+        self._make_decoder = make_decoder
+        self._padding = padding
+        self._decoder: _Decoder | None = None
         self._pending = b""
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` unpacked bytes, empty at the end."""
         pieces: list[bytes] = []
         while size > 0:
-            if self._decoder is None and not self._begin_stream():
-                break
-            decoder = self._decoder
+            decoder = self._decoder or self._next_decoder()
             if decoder is None:
                 break
-            data = self._pending
+            data, self._pending = self._pending, b""
             if not data and decoder.needs_input:
-                data = self._raw.read(_XZ_INPUT_BYTES)
+                data = self._raw.read(_MEMBER_INPUT_BYTES)
                 if not data:
                     raise EOFError
-            self._pending = b""
             piece = decoder.decompress(data, size)
             pieces.append(piece)
             size -= len(piece)
@@ -105,15 +122,15 @@ class _XzStream:
                 self._decoder = None
         return b"".join(pieces)
 
-    def _begin_stream(self) -> bool:
-        # Padding between streams is zero bytes (the xz file format, section 2.2).
+    def _next_decoder(self) -> _Decoder | None:
         while True:
-            self._pending = self._pending.lstrip(b"\0") or self._raw.read(_XZ_INPUT_BYTES)
+            self._pending = (self._pending or self._raw.read(_MEMBER_INPUT_BYTES)).lstrip(self._padding)
+            if self._pending:
+                self._decoder = self._make_decoder()
+                return self._decoder
+            self._pending = self._raw.read(_MEMBER_INPUT_BYTES)
             if not self._pending:
-                return False
-            if self._pending[0]:
-                self._decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES)
-                return True
+                return None
 
 
 class _CountedReader:
@@ -150,8 +167,11 @@ def _open_unpacked(uri: str, compression: str) -> Iterator[tuple[_ByteStream, _C
     filesystem, path = resolve(uri)
     with filesystem.open_input_stream(path, compression=None, buffer_size=_STORED_BYTES) as raw:
         counted = _CountedReader(raw)
-        if compression == "xz":
-            yield _XzStream(counted), counted
+        if compression == "bz2":
+            yield _MemberStream(counted, bz2.BZ2Decompressor, b""), counted
+        elif compression == "xz":
+            # Zero bytes may pad the end of a stream (the xz file format, section 2.2).
+            yield _MemberStream(counted, _xz_decoder, b"\0"), counted
         else:
             with pa.CompressedInputStream(counted, COMPRESSIONS[compression]) as stream:
                 yield stream, counted
@@ -184,7 +204,7 @@ def unpacked_blocks(uri: str, compression: str, limits: Limits) -> Iterator[byte
             while True:
                 try:
                     block = stream.read(step)
-                except (OSError, EOFError, lzma.LZMAError) as error:
+                except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
                     truncated = isinstance(error, EOFError) or "Truncated" in str(error)
                     if raw.failed:
                         raise
