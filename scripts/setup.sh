@@ -16,13 +16,16 @@ case $level in run | dev) ;; *) echo "setup: expected 'run' or 'dev', found '$le
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*" && exit 1; }
 
-stamp=.setup/$level
-locks="requirements-build.txt requirements.txt requirements-nodeps.txt"
-[ "$level" = dev ] && locks="$locks requirements-dev.txt"
-# shellcheck disable=SC2086  # a list of file names without spaces
-wanted="$(cat $locks pyproject.toml scripts/setup.sh | cksum) $PWD"
+run_locks="requirements-build.txt requirements.txt requirements-nodeps.txt"
+locks=$run_locks
+[ "$level" = run ] || locks="$run_locks requirements-dev.txt"
 
-packages_ready() { [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; }
+# Prints what the stamp must hold for an environment made from the named lock files in this folder.
+checksum() { printf '%s %s\n' "$(cat "$@" pyproject.toml scripts/setup.sh | cksum)" "$PWD"; }
+# shellcheck disable=SC2086  # a list of file names without spaces
+wanted=$(checksum $locks)
+
+packages_ready() { [ "$(cat ".setup/$level" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; }
 java_ready() { scripts/java-home.sh >/dev/null; }
 packages_ready && java_ready && exit 0
 
@@ -100,7 +103,9 @@ install_packages() {
     pip --no-deps -r requirements-nodeps.txt
     [ "$level" = run ] || pip -r requirements-dev.txt
     pip --no-deps --no-build-isolation -e .
-    printf '%s\n' "$wanted" >"$stamp"
+    printf '%s\n' "$wanted" >".setup/$level"
+    # shellcheck disable=SC2086  # as above
+    [ "$level" = run ] || checksum $run_locks >.setup/run
 }
 
 # The lock is held by this shell's open file, so it ends with the shell, however that ends.

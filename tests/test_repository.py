@@ -27,7 +27,7 @@ _REGISTRY_HOSTS = re.compile(
     + "|".join(["py" + "pi", "python" + "hosted", "npm" + "js", "deb.deb" + "ian"])
     + r")\.org\b|\bmaven\.org\b"
 )
-_HOMEBREW = "/home/" + "linuxbrew/"
+_HOMEBREW = "/".join(["", "home", "linuxbrew", ""])
 _RULES = r"[\w-]+(?:,\s*[\w-]+)*"
 _IGNORE = re.compile(
     rf"#\s*(?:noqa:\s*(?P<noqa>{_RULES})|type:\s*ignore\[(?P<type>{_RULES})\]|noqa|type:\s*ignore)(?P<reason>.*)$"
