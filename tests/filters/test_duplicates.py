@@ -176,7 +176,11 @@ def test_large_bucket_of_copies_is_fast() -> None:
     assert components(left, right, 100_000).max() == 0
 
 
-@given(st.integers(1, 30).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1))))))
+@given(
+    st.integers(1, 30).flatmap(
+        lambda n: st.tuples(st.just(n), st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1))))
+    )
+)
 def test_components_equal_reference(graph: tuple[int, list[tuple[int, int]]]) -> None:
     """Every node gets the smallest member of its component."""
     n, edges = graph
@@ -224,7 +228,12 @@ def reference_elect(
 
 
 @settings(max_examples=60, deadline=None)
-@given(SEEDS, st.one_of(st.integers(0, 30), st.integers(66, 140)), st.integers(1, 10), st.sampled_from([0, 10, 16, 20, 28, 40]))
+@given(
+    SEEDS,
+    st.one_of(st.integers(0, 30), st.integers(66, 140)),
+    st.integers(1, 10),
+    st.sampled_from([0, 10, 16, 20, 28, 40]),
+)
 def test_elect_equals_reference(seed: int, n: int, n_families: int, changes: int) -> None:
     """Winners and similarities equal the plain greedy loop, with copies, short and empty rows among them, in small and large clusters."""
     generator = np.random.default_rng(seed)

@@ -33,7 +33,12 @@ PINNED_FIRST = [[3582191691, 4270784983], [2465816345, 2636844999]]
 PINNED_SHA256 = "9f32a3cd5bc2c6fc8863f179b9c656d610b588c62f7ca1140c472de91a014a0a"
 PINNED_COLUMNS = (33, "5b9ea0a2abb4ef8ef73d4fb2ded8bc8f68c1f26dc4232f156595d27428d5116f")
 
-_WORDS = st.lists(st.sampled_from(["a", "bb", "ccc", "dddddddd", "eeeeeeeeeeeee", "ψ", "ไทย", "ที่", "漢字", "かガ", "한국", "नमस्ते", " "]), max_size=40)
+_WORDS = st.lists(
+    st.sampled_from(
+        ["a", "bb", "ccc", "dddddddd", "eeeeeeeeeeeee", "ψ", "ไทย", "ที่", "漢字", "かガ", "한국", "नमस्ते", " "]
+    ),
+    max_size=40,
+)
 _TEXTS = st.one_of(_WORDS.map(" ".join), _WORDS.map("".join), st.text(max_size=60))
 
 
@@ -48,7 +53,9 @@ def reference_units(normalized: str) -> list[str]:
             units[-1] += character
             continue
         else:
-            kind = "solo" if unicodedata.name(character, "").startswith(_SOLO_NAMES) or character in "々〇ー" else "word"
+            kind = (
+                "solo" if unicodedata.name(character, "").startswith(_SOLO_NAMES) or character in "々〇ー" else "word"
+            )
             if kind == "word" and last == "word":
                 units[-1] += character
             else:
@@ -110,7 +117,12 @@ def check_batch(texts: list[str]) -> None:
 def test_shingles_equal_reference(text: str) -> None:
     """Units and their rolled hashes are those of the definition."""
     normalized = normalize(pa.array([text]))
-    known = all(unicodedata.name(character, "").startswith((*_SOLO_NAMES, "LATIN", "GREEK", "HANGUL", "DEVANAGARI", "DIGIT", "SPACE")) for character in normalized[0].as_py())
+    known = all(
+        unicodedata.name(character, "").startswith(
+            (*_SOLO_NAMES, "LATIN", "GREEK", "HANGUL", "DEVANAGARI", "DIGIT", "SPACE")
+        )
+        for character in normalized[0].as_py()
+    )
     if known:
         assert shingle_hashes(normalized)[0].tolist() == reference_shingles(normalized[0].as_py())
 
@@ -135,7 +147,7 @@ def test_large_text_equals_datasketch() -> None:
     """A text of more shingles than fit in one block of the signature kernel, repeated ones among them."""
     words = [f"w{value:x}" for value in np.random.default_rng(1).integers(0, 1 << 40, 9000)]
     words = [word.translate(str.maketrans("0123456789", "ghijklmnop")) for word in words]
-    check_batch([" ".join(words), " ".join(words + words[:5000]), " ".join(words[:MIN_SHINGLES + 3])])
+    check_batch([" ".join(words), " ".join(words + words[:5000]), " ".join(words[: MIN_SHINGLES + 3])])
 
 
 def test_permutations_are_pinned() -> None:
@@ -194,7 +206,9 @@ def test_shingles_and_bands(text: str, shingles: int, has_bands: bool) -> None:
 
 def test_same_text_in_another_guise() -> None:
     """Case, punctuation, digits and layout change nothing; another word does."""
-    rows = measure_minhash(pa.array(["Chapter 12: The\tSea!", "chapter 99 — the sea", "chapter 99 the seas"])).to_pylist()
+    rows = measure_minhash(
+        pa.array(["Chapter 12: The\tSea!", "chapter 99 — the sea", "chapter 99 the seas"])
+    ).to_pylist()
     assert rows[0] == rows[1]
     assert rows[0]["normalized_hash"] != rows[2]["normalized_hash"]
 
@@ -216,7 +230,9 @@ def test_batch_shapes() -> None:
     assert batch.schema.types == kinds
 
 
-@pytest.mark.parametrize("text", ["a" * 10**6, "a " * 10**6, "春" * 10**6, "é" * 10**6, "\u0301" * 10**6, "क्" * 500_000, " " * 10**6])
+@pytest.mark.parametrize(
+    "text", ["a" * 10**6, "a " * 10**6, "春" * 10**6, "é" * 10**6, "\u0301" * 10**6, "क्" * 500_000, " " * 10**6]
+)
 def test_hostile_text_is_linear(text: str) -> None:
     """A million characters of one kind end at once, and have at most a few shingles."""
     assert measure_minhash(pa.array([text]))["n_shingles"][0].as_py() <= 1

@@ -64,9 +64,13 @@ def read_texts(path: Path, most_bytes: int) -> list[str]:
 
 _INTERESTING = st.one_of(
     st.characters(exclude_categories=["Cs"]),
-    st.sampled_from("aeio<=12 -.\tßİςΣΆ가각각ᆨᅡﾊﾟﾞカがＡ①½ﷺ№ﬁक़क़ক\u09c7\u09be\u09d7\u0bc6\u0bbe\u0cc6\u0cc2\u0cd5\u0dd9\u0dcf\u0dca"),
+    st.sampled_from(
+        "aeio<=12 -.\tßİςΣΆ가각각ᆨᅡﾊﾟﾞカがＡ①½ﷺ№ﬁक़क़ক\u09c7\u09be\u09d7\u0bc6\u0bbe\u0cc6\u0cc2\u0cd5\u0dd9\u0dcf\u0dca"
+    ),
     st.sampled_from(_NON_STARTERS),
-    st.sampled_from("\u0301\u0323\u0308\u030a\u0344\u0316\u0334\u0338\u05bc\u05b7\u064b\u0653\u093c\u094d\u3099\u200d\ufe0f\u034f\u00ad\u00a8"),
+    st.sampled_from(
+        "\u0301\u0323\u0308\u030a\u0344\u0316\u0334\u0338\u05bc\u05b7\u064b\u0653\u093c\u094d\u3099\u200d\ufe0f\u034f\u00ad\u00a8"
+    ),
 )
 
 
@@ -89,7 +93,11 @@ def test_every_code_point_alone_and_before_and_behind_others() -> None:
         if code_point < 0x32400 or code_point >= 0xE0000 or code_point % 997 == 0
     ]
     results = normalize(pa.array(texts)).to_pylist()
-    wrong = [text.encode("unicode_escape") for text, result in zip(texts, results, strict=True) if result != reference_normalize(text)]
+    wrong = [
+        text.encode("unicode_escape")
+        for text, result in zip(texts, results, strict=True)
+        if result != reference_normalize(text)
+    ]
     assert wrong == []
 
 
@@ -146,7 +154,16 @@ def test_expansion_grows_the_output() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 10**6, "\u0301" * 10**6, "a" + "\u0301\u0316" * 500_000, "\u09be" * 10**6, "ᅡ" * 10**6, "ﾊﾟ" * 10**6, "ﷺ" * 300_000]
+    "text",
+    [
+        "a" * 10**6,
+        "\u0301" * 10**6,
+        "a" + "\u0301\u0316" * 500_000,
+        "\u09be" * 10**6,
+        "ᅡ" * 10**6,
+        "ﾊﾟ" * 10**6,
+        "ﷺ" * 300_000,
+    ],
 )
 def test_hostile_text_is_linear(text: str) -> None:
     """A million characters of one kind end at once: a quadratic pass over any of them would take hours."""
@@ -165,4 +182,6 @@ def test_real_text_of_the_corpus(real_text_files: list[Path]) -> None:
     """The first part of every file of real text, all languages, equals the reference."""
     for path in real_text_files:
         texts = read_texts(path, 20_000)
-        assert normalize(pa.array(texts, pa.large_string())).to_pylist() == [reference_normalize(text) for text in texts]
+        assert normalize(pa.array(texts, pa.large_string())).to_pylist() == [
+            reference_normalize(text) for text in texts
+        ]

@@ -125,22 +125,19 @@ def decode_point(data: npt.NDArray[np.uint8], at: int, end: int) -> tuple[int, i
     >>> decode_point(np.frombuffer("é".encode(), np.uint8), 0, 2)
     (233, 2)
     """
-    first = int(data[at])
+    first = np.int64(data[at])  # signed: Numba makes floats of mixed signedness
     if first < 0x80:
-        return first, 1
+        return int(first), 1
     if first < 0xE0:
         if at + 1 < end:
-            return (first & 0x1F) << 6 | (int(data[at + 1]) & 0x3F), 2
+            return int((first & 0x1F) << 6 | (np.int64(data[at + 1]) & 0x3F)), 2
     elif first < 0xF0:
         if at + 2 < end:
-            return (first & 0x0F) << 12 | (int(data[at + 1]) & 0x3F) << 6 | (int(data[at + 2]) & 0x3F), 3
+            second, third = np.int64(data[at + 1]), np.int64(data[at + 2])
+            return int((first & 0x0F) << 12 | (second & 0x3F) << 6 | (third & 0x3F)), 3
     elif at + 3 < end:
-        point = (
-            (first & 0x07) << 18
-            | (int(data[at + 1]) & 0x3F) << 12
-            | (int(data[at + 2]) & 0x3F) << 6
-            | (int(data[at + 3]) & 0x3F)
-        )
+        second, third, fourth = np.int64(data[at + 1]), np.int64(data[at + 2]), np.int64(data[at + 3])
+        point = int((first & 0x07) << 18 | (second & 0x3F) << 12 | (third & 0x3F) << 6 | (fourth & 0x3F))
         if point < 0x110000:
             return point, 4
     return 0xFFFD, 1

@@ -52,7 +52,11 @@ def signature_matrix(column: pa.Array | pa.ChunkedArray) -> Signatures:
         column = column.combine_chunks()
     column = column.cast(pa.large_binary())
     _, offsets_buffer, data = column.buffers()
-    offsets = np.frombuffer(offsets_buffer, np.int64)[column.offset : column.offset + len(column) + 1] if len(column) else np.zeros(1, np.int64)
+    offsets = (
+        np.frombuffer(offsets_buffer, np.int64)[column.offset : column.offset + len(column) + 1]
+        if len(column)
+        else np.zeros(1, np.int64)
+    )
     sizes = np.diff(offsets)
     full = sizes == 4 * N_PERMUTATIONS
     if np.any(sizes[~full]):

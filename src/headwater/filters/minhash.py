@@ -64,7 +64,9 @@ def measure_minhash(texts: pa.Array) -> pa.RecordBatch:
             "bands": pa.ListArray.from_arrays(
                 pa.array(_offsets(has_bands, N_BANDS)), pa.array(_bands(signatures[has_bands]).reshape(-1))
             ),
-            "signature": _binary(has_signature, signatures[has_signature].astype("<u4", copy=False), 4 * N_PERMUTATIONS),
+            "signature": _binary(
+                has_signature, signatures[has_signature].astype("<u4", copy=False), 4 * N_PERMUTATIONS
+            ),
             "n_shingles": pa.array(counts),
             "normalized_hash": _binary(offsets[1:] > offsets[:-1], _hash_texts(data, offsets), 16),
         }

@@ -17,6 +17,7 @@ import numpy.typing as npt
 __all__ = [
     "CODE_POINT",
     "CONTINUES",
+    "LEADS",
     "LIMIT",
     "MARK",
     "MULTIPLE",
@@ -34,6 +35,7 @@ _PAIR_BITS = 15
 
 # An entry of `single` or `fold`: a code point (0: nothing) and these flags.
 CODE_POINT = 0x1FFFFF
+LEADS = 1 << 26  # what it becomes may compose with a following starter
 NON_STARTER = 1 << 27  # its decomposition begins with a combining mark that may be reordered
 PLAIN = 1 << 28  # a non-starter that neither decomposes nor composes with anything
 MARK = 1 << 29  # category M: kept only after a letter, digit or mark
@@ -48,7 +50,9 @@ class NormalizationTables(NamedTuple):
     multiple: npt.NDArray[np.uint32]  # flat: entries of characters that become several
     multiple_begins: npt.NDArray[np.int64]  # [characters that become several + 1] into `multiple`
     folded: npt.NDArray[np.uint32]  # [LIMIT] what a character of NFKC text becomes
-    combining: npt.NDArray[np.uint16]  # [LIMIT] canonical combining class, and 256 if it is the second of a pair that composes
+    combining: npt.NDArray[
+        np.uint16
+    ]  # [LIMIT] canonical combining class, and 256 if it is the second of a pair that composes
     decomposed: npt.NDArray[np.uint32]  # flat: compatibility decompositions
     decomposed_begins: npt.NDArray[np.int64]  # [LIMIT + 1] into `decomposed`; an empty range: the character itself
     pair_keys: npt.NDArray[np.uint64]  # [2^15] open addressing: first << 21 | second, 0 where free
@@ -82,6 +86,7 @@ def normalization_tables() -> NormalizationTables:
     characters = [chr(code_point) for code_point in range(LIMIT)]
     pairs = _composing_pairs(characters)
     seconds = {second for _, second in pairs}
+    leaders = {first for first, second in pairs if not unicodedata.combining(chr(second))}
     folded = np.array([fold(character) for character in characters], np.uint32)
     single = folded.copy()
     combining = np.zeros(LIMIT, np.uint16)
@@ -109,6 +114,8 @@ def normalization_tables() -> NormalizationTables:
                 flags |= PLAIN
         elif ord(parts[0]) in seconds:
             flags = CONTINUES
+        if ord(composed[-1]) in leaders:
+            flags |= LEADS
         single[code_point] |= np.uint32(flags)
     keys, values = _pair_table(pairs)
     return NormalizationTables(

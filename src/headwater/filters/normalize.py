@@ -26,6 +26,7 @@ from numba import njit
 from headwater.filters.normalization_tables import (
     CODE_POINT,
     CONTINUES,
+    LEADS,
     LIMIT,
     MARK,
     MULTIPLE,
@@ -89,76 +90,96 @@ def decode_character(data: Any, i: int, end: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _normalize(data: Any, offsets: Any, tables: NormalizationTables) -> tuple[Any, Any]:
+def _normalize(data: Any, offsets: Any, tables: NormalizationTables) -> Any:
     n = offsets.size - 1
     output = np.empty(offsets[n] - offsets[0] + _SLACK, np.uint8)
     ends = np.zeros(n + 1, np.int64)
     segment = np.empty(_SEGMENT, np.int64)
-    ascii_table = tables.ascii
-    j = 0
-    for document in range(n):
-        i = offsets[document]
-        end = offsets[document + 1]
-        begin = j
-        previous = np.int64(_SPACE)  # what was written last; a text begins as if after a space
-        # Where the last character that cannot change what stands before it began, in the input and in the output.
-        base_i, base_j, base_previous = i, j, previous
-        last_class = 0
-        marks = 0
-        while i < end:
-            byte = data[i]
-            if byte < 128:
-                last_class = 0
-                marks = 0
-                while True:
-                    base_j = j
-                    base_previous = previous
-                    character = np.int64(ascii_table[byte])
-                    output[j] = character
-                    j += (character != _SPACE) | (previous != _SPACE)
-                    previous = character
-                    i += 1
-                    if i >= end:
-                        break
-                    byte = data[i]
-                    if byte >= 128:
-                        break
-                base_i = i - 1
-                continue
-            # Room for this segment and for the rest of the batch at one byte a byte: the loop over ASCII needs no check.
-            if output.size - j < offsets[n] - i + _SLACK:
-                grown = np.empty(output.size + output.size // 2 + _SLACK, np.uint8)
-                grown[:j] = output[:j]
-                output = grown
-            code_point, width = decode_character(data, i, end)
-            entry = _single(code_point, tables)
-            if entry & CONTINUES:
-                combining_class = np.int64(tables.combining[code_point]) & 255
-                if entry & PLAIN and last_class <= combining_class and marks < _MAX_MARKS:
-                    last_class = combining_class
-                    marks += 1
-                    j, previous = _write(output, j, previous, entry)
-                    i += width
-                else:
-                    i, j, previous = _write_segment(data, base_i, end, output, base_j, base_previous, tables, segment)
-                    base_i, base_j, base_previous = i, j, previous
-                    last_class = 255
-                continue
+    for row in range(n):
+        j = ends[row]
+        end = _normalize_text(data, offsets[row], offsets[row + 1], output, j, tables, segment)
+        while end < 0:  # no room: the text is done again in twice as much, so time stays linear
+            grown = np.empty(2 * output.size + offsets[row + 1] - offsets[row], np.uint8)
+            grown[:j] = output[:j]
+            output = grown
+            end = _normalize_text(data, offsets[row], offsets[row + 1], output, j, tables, segment)
+        ends[row + 1] = end
+    return output, ends
+
+
+@njit(cache=True, nogil=True)
+def _normalize_text(data: Any, i: Any, end: Any, output: Any, j: Any, tables: NormalizationTables, segment: Any) -> Any:
+    """Writes the normalised bytes [i, end) at `output[j]`; returns where they end, -1 if there may be too little room.
+
+    The output array must not be bound anew in here: counting its references in the loop costs ten times the loop.
+    """
+    if output.size - j < end - i + _SLACK:
+        return -1
+    single, combining, ascii_table = tables.single, tables.combining, tables.ascii
+    multiple, multiple_begins = tables.multiple, tables.multiple_begins
+    begin = j
+    previous = np.int64(_SPACE)  # what was written last; a text begins as if after a space
+    # Where the last character that cannot change what stands before it began, in the input and in the output.
+    base_i, base_j, base_previous = i, j, previous
+    last_class = np.int64(0)
+    marks = 0
+    leads = 0  # whether the character before may compose with a starter: only some vowel signs and Hangul letters do
+    while i < end:
+        byte = data[i]
+        if byte < 128:
+            last_class = np.int64(0)
+            marks = 0
+            leads = 0
+            while True:
+                base_j = j
+                base_previous = previous
+                character = np.int64(ascii_table[byte])
+                output[j] = character
+                j += (character != _SPACE) | (previous != _SPACE)
+                previous = character
+                i += 1
+                if i >= end:
+                    break
+                byte = data[i]
+                if byte >= 128:
+                    break
+            base_i = i - 1
+            continue
+        # Room for this segment and for the rest of the text at one byte a byte: the loop over ASCII needs no check.
+        if output.size - j < end - i + _SLACK:
+            return -1
+        code_point, width = decode_character(data, i, end)
+        entry = np.int64(single[code_point]) if code_point < LIMIT else _fold_above_limit(code_point)
+        if entry & (CONTINUES | MULTIPLE) == 0 or entry & (NON_STARTER | MULTIPLE) | leads == 0:
+            base_i, base_j, base_previous = i, j, previous
+            i += width
+            j, previous = _write(output, j, previous, entry)
+            marks = 0
+            leads = entry & LEADS
+            last_class = np.int64(0)
+        elif entry & CONTINUES:
+            combining_class = np.int64(combining[code_point]) & 255
+            if entry & PLAIN and last_class <= combining_class and marks < _MAX_MARKS:
+                last_class = combining_class
+                marks += 1
+                leads = 0
+                j, previous = _write(output, j, previous, entry)
+                i += width
+            else:
+                i, j, previous = _write_segment(data, base_i, end, output, base_j, base_previous, tables, segment)
+                base_i, base_j, base_previous = i, j, previous
+                last_class = np.int64(255)
+                leads = LEADS
+        else:
             base_i, base_j, base_previous = i, j, previous
             i += width
             marks = 0
-            if entry & MULTIPLE:
-                number = entry & CODE_POINT
-                for k in range(tables.multiple_begins[number], tables.multiple_begins[number + 1]):
-                    j, previous = _write(output, j, previous, np.int64(tables.multiple[k]))
-                last_class = 255  # it may end in marks, so the next mark takes the slow way
-            else:
-                j, previous = _write(output, j, previous, entry)
-                last_class = 0
-        if j > begin and previous == _SPACE:
-            j -= 1
-        ends[document + 1] = j
-    return output, ends
+            leads = LEADS
+            last_class = np.int64(255)  # it may end in marks, so the next mark takes the slow way
+            number = entry & CODE_POINT
+            for k in range(multiple_begins[number], multiple_begins[number + 1]):
+                j, previous = _write(output, j, previous, np.int64(multiple[k]))
+    return j - 1 if j > begin and previous == _SPACE else j
 
 
 @njit(cache=True, nogil=True)
@@ -229,7 +250,10 @@ def _write_segment(
             if not composed:
                 size = _compose(segment, size, tables)
                 composed = True
-            if size != 1 or _pair(segment[0], np.int64(tables.decomposed[begin]) if begin < stop else code_point, tables) == 0:
+            if (
+                size != 1
+                or _pair(segment[0], np.int64(tables.decomposed[begin]) if begin < stop else code_point, tables) == 0
+            ):
                 break
             marks = 0
         for k in range(begin, max(stop, begin + 1)):
@@ -260,7 +284,9 @@ def _write_segment(
 
 
 @njit(cache=True, nogil=True)
-def _write_folded(output: Any, j: int, previous: int, segment: Any, size: int, tables: NormalizationTables) -> tuple[int, int]:
+def _write_folded(
+    output: Any, j: int, previous: int, segment: Any, size: int, tables: NormalizationTables
+) -> tuple[int, int]:
     for k in range(size):
         code_point = segment[k]
         entry = np.int64(tables.folded[code_point]) if code_point < LIMIT else _fold_above_limit(code_point)

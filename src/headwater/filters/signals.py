@@ -103,7 +103,7 @@ def _measure_all(
 
 @njit(cache=True, nogil=True)
 def _share(part: int, whole: int) -> float:
-    """part / whole, 0 where there is nothing to share."""
+    """Return part / whole, 0 where there is nothing to share."""
     return part / whole if whole else 0.0
 
 

@@ -93,7 +93,7 @@ def _look_up(lexicon: Lexicon, row: int, key: np.uint64) -> int:
     slot = np.int64(key & np.uint64(slots - 1))
     while lexicon.keys[row, slot] != 0:
         if lexicon.keys[row, slot] == key:
-            return slot
+            return int(slot)
         slot = (slot + 1) & (slots - 1)
     return -1
 

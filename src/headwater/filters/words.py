@@ -27,6 +27,7 @@ from headwater.filters.characters import (
     LETTER,
     MARK,
     NEWLINE,
+    NUMBER,
     NUMERIC_JOINER,
     SPACE,
     character_classes,
@@ -104,10 +105,9 @@ def make_pieces(most_bytes: int) -> Pieces:
 
 
 @njit(cache=True, nogil=True)
-def step_hash(value: np.uint64, point: int) -> np.uint64:
-    """Return the running hash of a token after one more code point."""
-    value = (value ^ np.uint64(point)) * np.uint64(_HASH_FACTOR)
-    return value ^ (value >> np.uint64(32))
+def step_hash(value: np.uint64, point: int | np.int64) -> np.uint64:
+    """Return the running hash of a token after one more code point; `mix` finishes it."""
+    return value * np.uint64(_HASH_FACTOR) + np.uint64(point)
 
 
 @njit(cache=True, nogil=True)
@@ -119,6 +119,89 @@ def mix(value: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
+def _cut_word(
+    data: npt.NDArray[np.uint8], at: int, end: int, classes: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]
+) -> tuple[np.uint64, int, int, int]:
+    """Return hash, chars, end and number of letters of the word of a script with spaces that begins at `at`."""
+    value = np.uint64(HASH_SEED)
+    letters, digits, marks, size = 0, 0, 0, 0
+    kind = 0
+    while at < end:
+        before = kind
+        point = np.int64(data[np.uint64(at)])
+        width = 1
+        if point >= 0x80:
+            point, width = decode_point(data, at, end)
+        kind = np.int64(classes[np.uint64(point)])
+        if kind == LETTER:
+            letters += 1
+        elif kind == DIGIT:
+            digits += 1
+        elif kind == MARK:
+            marks += 1
+        elif kind != NUMBER:
+            if not (kind == JOINER or (kind == NUMERIC_JOINER and before == DIGIT)) or at + width >= end:
+                break
+            after = classes[decode_point(data, at + width, end)[0]]
+            if not (after == DIGIT or (kind == JOINER and DIGIT <= after <= LETTER)):
+                break
+        value = step_hash(value, point)
+        size += 1
+        at += width
+    counts[LETTER] += letters
+    counts[DIGIT] += digits
+    counts[MARK] += marks
+    return value, size, at, letters
+
+
+@njit(cache=True, nogil=True)
+def _cut_unit(
+    data: npt.NDArray[np.uint8], at: int, end: int, classes: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]
+) -> tuple[np.uint64, int, int]:
+    """Return hash, chars and end of the unit of a script without spaces that begins at `at`."""
+    value = np.uint64(HASH_SEED)
+    letters, size = 0, 0
+    script, limit = 0, 0
+    while at < end:
+        point, width = decode_point(data, at, end)
+        kind = np.int64(classes[np.uint64(point)])
+        if size == 0:
+            script = kind
+            limit = 4 if kind >= KATAKANA else 2
+        if kind == script and letters < limit:
+            letters += 1
+        elif kind != MARK:
+            break
+        value = step_hash(value, point)
+        size += 1
+        at += width
+    counts[script] += letters
+    counts[MARK] += size - letters
+    return value, size, at
+
+
+@njit(cache=True, nogil=True)
+def _cut_symbol(
+    data: npt.NDArray[np.uint8], at: int, end: int, classes: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]
+) -> tuple[int, int, int]:
+    """Return the length, the chars with swallowed marks, and the end of the run of one symbol that begins at `at`."""
+    first, width = decode_point(data, at, end)
+    size, n_chars = 1, 1
+    at += width
+    while at < end:
+        point, width = decode_point(data, at, end)
+        if point == first:
+            size += 1
+        elif classes[point] != MARK:
+            break
+        n_chars += 1
+        at += width
+    counts[classes[first]] += size
+    counts[MARK] += n_chars - size
+    return size, n_chars, at
+
+
+@njit(cache=True, nogil=True)
 def cut_tokens(
     data: npt.NDArray[np.uint8], begin: int, end: int, classes: npt.NDArray[np.uint8], pieces: Pieces
 ) -> None:
@@ -126,103 +209,65 @@ def cut_tokens(
 
     Cost: one step a code point, whatever the text; memory is `pieces`.
     """
+    # Arrays are taken out of the tuple once: Numba counts a reference, atomically, each time one is.
+    hashes, sizes, points, begins, kinds = pieces.hashes, pieces.sizes, pieces.points, pieces.begins, pieces.kinds
+    line_begins, line_tokens, line_chars = pieces.line_begins, pieces.line_tokens, pieces.line_chars
     counts = pieces.classes
     counts[:] = 0
     n_tokens, n_lines, chars = 0, 0, 0
     line_chars_before, run_chars_before, longest = 0, 0, 0
-    spaced = np.uint8(SPACED)
-    pieces.line_begins[0] = begin
-    pieces.line_tokens[0] = 0
+    spaced = SPACED
+    line_begins[0] = begin
+    line_tokens[0] = 0
     at = begin
     while at < end:
-        point, width = decode_point(data, at, end)
-        kind = classes[point]
-        if kind in (SPACE, NEWLINE):
+        point = np.int64(data[np.uint64(at)])  # an unsigned index spares Numba's look at negative ones
+        width = 1
+        if point >= 0x80:
+            point, width = decode_point(data, at, end)
+        kind = np.int64(classes[np.uint64(point)])
+        if kind == SPACE or kind == NEWLINE:  # noqa: PLR1714, SIM109  (a tuple would be built for each character)
             longest = max(longest, chars - run_chars_before)
             if kind == NEWLINE:
-                pieces.line_chars[n_lines] = chars - line_chars_before
+                line_chars[n_lines] = chars - line_chars_before
                 n_lines += 1
-                pieces.line_begins[n_lines] = at + 1
-                pieces.line_tokens[n_lines] = n_tokens
+                line_begins[n_lines] = at + 1
+                line_tokens[n_lines] = n_tokens
                 line_chars_before = chars + 1
-            counts[kind] += 1
+                counts[NEWLINE] += 1
+            else:
+                counts[SPACE] += 1
             chars += 1
             run_chars_before = chars
-            spaced = np.uint8(SPACED)
+            spaced = SPACED
             at += width
             continue
-        token_begin = at
-        first = point
-        value = np.uint64(HASH_SEED)
-        size = 0
-        bits = spaced
-        spaced = np.uint8(0)
-        if kind >= HAN:  # a unit of a script without spaces
-            bits |= np.uint8(WORD | ALPHA)
-            letters = 0
-            limit = 4 if kind >= KATAKANA else 2
-            script = kind
-            while True:
-                if kind == script:
-                    letters += 1
-                value = step_hash(value, point)
-                counts[kind] += 1
-                size += 1
-                at += width
-                if at >= end:
-                    break
-                point, width = decode_point(data, at, end)
-                kind = classes[point]
-                if not (kind == MARK or (kind == script and letters < limit)):
-                    break
+        token = np.uint64(n_tokens)
+        points[token] = point
+        begins[token] = at
+        if kind >= HAN:
+            value, size, at = _cut_unit(data, at, end, classes, counts)
+            bits = spaced | WORD | ALPHA
             chars += size
-        elif kind >= MARK:  # a word of a script with spaces
-            bits |= np.uint8(WORD)
-            while True:
-                if kind == LETTER:
-                    bits |= np.uint8(ALPHA)
-                value = step_hash(value, point)
-                counts[kind] += 1
-                size += 1
-                at += width
-                if at >= end:
-                    break
-                before = kind
-                point, width = decode_point(data, at, end)
-                kind = classes[point]
-                if MARK <= kind <= LETTER:
-                    continue
-                if not (kind == JOINER or (kind == NUMERIC_JOINER and before == DIGIT)) or at + width >= end:
-                    break
-                after = classes[decode_point(data, at + width, end)[0]]
-                if not (after == DIGIT or (kind == JOINER and DIGIT <= after <= LETTER)):
-                    break
+        elif kind >= MARK:
+            value, size, at, letters = _cut_word(data, at, end, classes, counts)
+            bits = spaced | WORD | (ALPHA if letters else 0)
             chars += size
-        else:  # a run of one symbol
-            while True:
-                if kind != MARK:
-                    size += 1
-                counts[kind] += 1
-                chars += 1
-                at += width
-                if at >= end:
-                    break
-                point, width = decode_point(data, at, end)
-                kind = classes[point]
-                if not (point == first or kind == MARK):
-                    break
-            value = step_hash(step_hash(value, first), -size)
-        pieces.hashes[n_tokens] = mix(value)
-        pieces.sizes[n_tokens] = size
-        pieces.points[n_tokens] = first
-        pieces.begins[n_tokens] = token_begin
-        pieces.kinds[n_tokens] = bits
+        else:
+            size, n_chars, at = _cut_symbol(data, at, end, classes, counts)
+            value = step_hash(step_hash(np.uint64(HASH_SEED), point), -size)
+            bits = spaced
+            chars += n_chars
+        hashes[token] = mix(value)
+        sizes[token] = size
+        kinds[token] = bits
+        spaced = 0
         n_tokens += 1
     longest = max(longest, chars - run_chars_before)
-    if end > pieces.line_begins[n_lines]:
-        pieces.line_chars[n_lines] = chars - line_chars_before
+    if end > line_begins[n_lines]:
+        line_chars[n_lines] = chars - line_chars_before
         n_lines += 1
-    pieces.line_tokens[n_lines] = n_tokens
+    line_tokens[n_lines] = n_tokens
     pieces.totals[0] = n_tokens
     pieces.totals[1] = n_lines
     pieces.totals[2] = chars

@@ -7,6 +7,7 @@ Every commit of a step replaces the step's row, so at each version of the table 
 from __future__ import annotations
 
 import datetime
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,11 +23,11 @@ from headwater.lineage.fingerprint import canonical_json, fingerprint
 from headwater.warehouse.commit import commit
 from headwater.warehouse.faults import reach
 from headwater.warehouse.fragments import FileEntry, fragments_of, parse_name
-from headwater.warehouse.parquet import write_family
+from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["Run", "Unit", "begin_run", "commit_wave", "finish_run"]
+__all__ = ["Run", "Unit", "begin_run", "commit_wave", "finish_run", "past_run"]
 
 _TRIES = 100
 _BATCH = "runs"
@@ -144,6 +145,20 @@ def commit_wave(
     raise ConflictError(f"{_TRIES} commits of {run.step} lost against other writers; run the same command again")
 
 
+def past_run(snapshot: Snapshot, step: str, state: str) -> dict[str, Any] | None:
+    """Return the operators' record of the newest ended run of ``step`` over the same ``state``, or None."""
+    newest: tuple[datetime.datetime, dict[str, Any]] | None = None
+    for path in snapshot.paths("runs"):
+        for table in read_file(snapshot.uri, path, ["step", "operators", "ended"]):
+            for row in table.to_pylist():
+                if row["step"] != step or row["ended"] is None or state not in row["operators"]:
+                    continue
+                for record in json.loads(row["operators"]).values():
+                    if record.get("state") == state and (newest is None or row["ended"] > newest[0]):
+                        newest = (row["ended"], record)
+    return None if newest is None else newest[1]
+
+
 def finish_run(run: Run, snapshot: Snapshot) -> Snapshot:
     """Store the end of a run and return the snapshot after it; a run that committed nothing leaves no row."""
     if not run.waves:
@@ -157,8 +172,10 @@ def _holding(snapshot: Snapshot, units: Sequence[Unit]) -> list[bool]:
     live = set(snapshot.files["path"].to_pylist()) if any(unit.removes for unit in units) else set()
     covered: dict[tuple[str, str | None, str | None], npt.NDArray[np.int64]] = {}
 
+    replaced: set[str] = set()
+
     def free(unit: Unit) -> bool:
-        if not live.issuperset(unit.removes):
+        if not live.issuperset(unit.removes) or not replaced.isdisjoint(unit.removes):
             return False
         freed: dict[str, set[int]] = {}
         for path in unit.removes:
@@ -176,6 +193,7 @@ def _holding(snapshot: Snapshot, units: Sequence[Unit]) -> list[bool]:
             taken = mine[np.isin(mine, covered[key])]
             if not set(taken.tolist()) <= freed.get(add.family, set()):
                 return False
+        replaced.update(unit.removes)
         return True
 
     return [free(unit) for unit in units]

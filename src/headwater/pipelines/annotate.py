@@ -29,7 +29,7 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["ANNOTATED", "annotate", "operators"]
+__all__ = ["ANNOTATED", "annotate", "fingerprints", "operators"]
 
 ANNOTATED: Final = ("language", "signals", "scores", "minhash", "spans", "tokens")
 _READS: Final[Mapping[str, tuple[str, ...]]] = {"signals": ("language",), "scores": ("signals", "language"), "tokens": ("spans",)}

@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.errors import ReconciliationError
-from headwater.filters.duplicates import elect
-from headwater.filters.minhash import N_PERMUTATIONS
+from headwater.filters.duplicates import elect, signature_matrix
 from headwater.filters.rules import RuleSet, evaluate
 from headwater.lineage.fingerprint import fingerprint
 from headwater.lineage.runs import begin_run, commit_wave, finish_run
@@ -78,7 +77,7 @@ def _keys(hashes: pa.Array) -> npt.NDArray[np.uint64]:
     return np.frombuffer(b"".join(padded), dtype="<u8").reshape(-1, 2).astype(np.uint64)
 
 
-def _elect(min_similarity: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _elect(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the losers; rows arrive by cluster, best first, and of a cluster cut between batches only its winners are held."""
     leaders: pa.Table | None = None
     for batch in batches:
@@ -90,13 +89,10 @@ def _elect(min_similarity: float, batches: Iterator[pa.RecordBatch]) -> Iterator
         table = table.combine_chunks()
         cluster = table["cluster_id"].combine_chunks().dictionary_encode().indices.to_numpy()
         offsets = np.append(np.flatnonzero(np.concatenate([[True], cluster[1:] != cluster[:-1]])), len(cluster)).astype(np.int64)
-        signatures = np.zeros((table.num_rows, N_PERMUTATIONS), dtype=np.uint32)
-        for row, value in enumerate(table["signature"].to_pylist()):
-            if value:
-                signatures[row] = np.frombuffer(value, dtype="<u4")
+        signatures = signature_matrix(table["signature"])
         content = _keys(table["content_hash"].combine_chunks())
         short = table["n_shingles"].to_numpy() < _SHORT_SHINGLES
-        winner, similarity = elect(signatures, offsets, content, _keys(table["normalized_hash"].combine_chunks()), short, min_similarity)
+        winner, similarity = elect(signatures, offsets, content, _keys(table["normalized_hash"].combine_chunks()), short, min_agreement)
         lost = np.flatnonzero(winner >= 0)
         lost = lost[lost >= held]
         ids = table["sample_id"].to_numpy()
@@ -139,7 +135,7 @@ def _losers(spark: SparkSession, snapshot: Snapshot, fragments: npt.NDArray[np.i
     rows = fragment_rows(spark, located, snapshot.uri, columns, _CANDIDATE, partial(_candidates, rules, None))
     order = ["cluster_id", sf.desc("quality"), sf.desc("text_bytes"), "content_hash", "origin", "sample_id"]
     ordered = rows.repartition("cluster_id").sortWithinPartitions(*order)
-    return ordered.mapInArrow(partial(_elect, recipe.deduplicate.min_similarity), _LOSER)
+    return ordered.mapInArrow(partial(_elect, deduplicate.min_agreement(recipe)), _LOSER)
 
 
 def _clustered(where: FragmentFiles, table: pa.Table) -> pa.Table:

@@ -11,15 +11,18 @@ task with union-find; one whose members are all unlike costs the square of its s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.filters.duplicates import connect_bucket
+from headwater.filters.duplicates import connect_bucket, signature_matrix
 from headwater.filters.minhash import N_PERMUTATIONS
 from headwater.lineage.fingerprint import fingerprint
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
@@ -36,7 +39,7 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["deduplicate", "operator"]
+__all__ = ["deduplicate", "min_agreement", "operator"]
 
 VERSION: Final = 1
 _DUPLICATES: Final = "cluster_id binary, cluster_size long, kind string"
@@ -49,6 +52,11 @@ def operator(recipe: Recipe) -> dict[str, object]:
         "min_similarity": recipe.deduplicate.min_similarity,
         "minhash": annotate_operators(recipe)["minhash"],
     }
+
+
+def min_agreement(recipe: Recipe) -> int:
+    """Return how many of the signature's values must be equal for ``min_similarity``."""
+    return math.ceil(Fraction(repr(recipe.deduplicate.min_similarity)) * N_PERMUTATIONS)
 
 
 def _rows(new: bool, where: FragmentFiles, table: pa.Table) -> pa.Table:
@@ -75,7 +83,7 @@ def _signatures(where: FragmentFiles, table: pa.Table) -> pa.Table:
     return table.filter(pc.greater(pc.list_value_length(table["bands"]), 0)).select(["sample_id", "signature"])
 
 
-def _connect(min_similarity: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _connect(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the edges of verified pairs; rows arrive sorted by bucket, a bucket whole in one partition."""
     held: pa.Table | None = None
     for batch in batches:
@@ -84,25 +92,23 @@ def _connect(min_similarity: float, batches: Iterator[pa.RecordBatch]) -> Iterat
         bounds = split_runs(held["bucket"].to_numpy())
         if len(bounds) > 2:
             last = int(bounds[-2])
-            yield from _bucket_edges(held.slice(0, last), bounds[:-1], min_similarity)
+            yield from _bucket_edges(held.slice(0, last), bounds[:-1], min_agreement)
             held = held.slice(last)
     if held is not None and held.num_rows:
-        yield from _bucket_edges(held, split_runs(held["bucket"].to_numpy()), min_similarity)
+        yield from _bucket_edges(held, split_runs(held["bucket"].to_numpy()), min_agreement)
 
 
-def _bucket_edges(rows: pa.Table, bounds: np.ndarray, min_similarity: float) -> Iterator[pa.RecordBatch]:
-    signature = rows["signature"].combine_chunks()
-    values = np.frombuffer(b"".join(signature.to_pylist()), dtype="<u4").reshape(-1, N_PERMUTATIONS)
+def _bucket_edges(rows: pa.Table, bounds: npt.NDArray[np.int64], min_agreement: int) -> Iterator[pa.RecordBatch]:
     labels = rows["label"].combine_chunks()
     known = labels.dictionary_encode()
     numbers = known.indices.fill_null(-1).to_numpy().astype(np.int64)
-    a, b = connect_bucket(values, numbers, bounds.astype(np.int64), min_similarity)
+    a, b = connect_bucket(signature_matrix(rows["signature"]), numbers, bounds, min_agreement)
     if len(a):
         name = pc.coalesce(labels, rows["node"].combine_chunks())
         yield pa.record_batch({"a": name.take(pa.array(a)), "b": name.take(pa.array(b))})
 
 
-def _edges(spark: SparkSession, snapshot: Snapshot, nodes: DataFrame, signatures: DataFrame, min_similarity: float) -> DataFrame:
+def _edges(nodes: DataFrame, signatures: DataFrame, minimum: int) -> DataFrame:
     """Return the verified pairs that a new node brings, as labels of the components that they join."""
     from pyspark.sql import functions as sf
 
@@ -117,7 +123,7 @@ def _edges(spark: SparkSession, snapshot: Snapshot, nodes: DataFrame, signatures
     rows = distinct.select("bucket", sf.explode("members").alias("m")).select("bucket", "m.rep", "m.node", "m.label")
     joined = rows.join(signatures.withColumnRenamed("sample_id", "rep"), "rep")
     ordered = joined.select("bucket", "node", "label", "signature").repartition("bucket").sortWithinPartitions("bucket", "node")
-    return ordered.mapInArrow(partial(_connect, min_similarity), "a binary, b binary").distinct()
+    return ordered.mapInArrow(partial(_connect, minimum), "a binary, b binary").distinct()
 
 
 def _fill(run_id: str, zipped: pa.Table, rows: pa.Table) -> tuple[pa.Table, dict[str, int]]:
@@ -174,7 +180,7 @@ def deduplicate(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int
         nodes = nodes.withColumn("label", sf.when(sf.col("fresh"), None).otherwise(sf.coalesce("cluster", "node"))).persist(
             StorageLevel.DISK_ONLY
         )
-        edges = _edges(spark, snapshot, nodes, signatures, recipe.deduplicate.min_similarity).persist(StorageLevel.DISK_ONLY)
+        edges = _edges(nodes, signatures, min_agreement(recipe)).persist(StorageLevel.DISK_ONLY)
         roots = connected_components(edges)
         labelled = (
             nodes.select("node", sf.coalesce("label", "node").alias("first"))
@@ -200,7 +206,7 @@ def deduplicate(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int
     return dict(run.counts)
 
 
-def _unclustered(snapshot: Snapshot, own: str, signed: str) -> np.ndarray:
+def _unclustered(snapshot: Snapshot, own: str, signed: str) -> npt.NDArray[np.int64]:
     """Return the fragments that have signatures and no clusters by these settings."""
     return np.intersect1d(snapshot.missing("duplicates", own), snapshot.covered("minhash", signed))
 

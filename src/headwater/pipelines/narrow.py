@@ -67,12 +67,19 @@ def fragment_rows(
     return work.mapInArrow(read, schema)
 
 
-def plan_targets(snapshot: Snapshot, family: str, fragments: npt.NDArray[np.int64], families: Sequence[str], slots: int) -> list[Target]:
+def plan_targets(
+    snapshot: Snapshot, family: str, fragments: npt.NDArray[np.int64], families: Sequence[str], slots: int, batch: str | None = None
+) -> list[Target]:
     """Return the files that must be written so that ``family`` covers ``fragments`` anew.
 
     A live file that covers one of them is replaced whole, so its other fragments are written again too.
+
+    Args:
+        families: what the writer reads of each fragment.
+        slots: tasks at once; a small lake gets a file a task instead of files of 64 fragments.
+        batch: the build, for a family of builds.
     """
-    replaced = _paths_of(snapshot, family, fragments)
+    replaced = _paths_of(snapshot, family, fragments, batch)
     again = set(fragments.tolist())
     for path in replaced:
         _, _, base, mask, _, _ = parse_name(path)
@@ -80,7 +87,7 @@ def plan_targets(snapshot: Snapshot, family: str, fragments: npt.NDArray[np.int6
     wanted = np.array(sorted(again), dtype=np.int64)
     per_file = max(1, min(FRAGMENTS_PER_FILE, len(wanted) // (_PER_SLOT * slots)))
     targets: list[tuple[list[FragmentFiles], set[str]]] = []
-    for where in snapshot.locate(wanted, [*families, family]):
+    for where in snapshot.locate(wanted, [*families, family], batch):
         old = {where.files[family][0]} if family in where.files else set()
         if targets:
             members, removes = targets[-1]
@@ -93,8 +100,8 @@ def plan_targets(snapshot: Snapshot, family: str, fragments: npt.NDArray[np.int6
     return [Target(fragments=tuple(members), removes=tuple(sorted(removes))) for members, removes in targets]
 
 
-def _paths_of(snapshot: Snapshot, family: str, fragments: npt.NDArray[np.int64]) -> set[str]:
-    return {where.files[family][0] for where in snapshot.locate(fragments, [family]) if family in where.files}
+def _paths_of(snapshot: Snapshot, family: str, fragments: npt.NDArray[np.int64], batch: str | None) -> set[str]:
+    return {where.files[family][0] for where in snapshot.locate(fragments, [family], batch) if family in where.files}
 
 
 def split_runs(keys: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:

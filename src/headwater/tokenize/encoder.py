@@ -126,7 +126,7 @@ def _tables(vocabulary: Vocabulary) -> tuple[npt.NDArray[Any], ...]:
 @functools.lru_cache(maxsize=4)
 def _library(vocabulary: Vocabulary) -> Tokenizer:
     try:
-        from tokenizers import Tokenizer  # noqa: PLC0415 -- the kernels do without it
+        from tokenizers import Tokenizer  # here, since the kernels do without it
     except ImportError as error:
         raise MissingDependencyError(
             f"vocabulary {vocabulary.name}: its pre-tokenizer is not Headwater's, so the package `tokenizers` is needed; "

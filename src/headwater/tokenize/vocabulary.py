@@ -30,7 +30,7 @@ from headwater.errors import BadInputError, UsageError
 __all__ = ["Vocabulary", "load_vocabulary", "pack_vocabulary", "tokenizer_json"]
 
 FORMAT: Final = 1
-MODEL_SIZE_MULTIPLE: Final = 128
+MODEL_SIZE_MULTIPLE: Final = 512  # 128 rows for each of four tensor-parallel ranks, as Megatron pads
 _END_OF_TEXT_NAMES: Final = ("<|endoftext|>", "<|end_of_text|>", "<｜end▁of▁sentence｜>", "</s>")
 
 
@@ -44,7 +44,7 @@ class Vocabulary:
         n_ids: ordinary ids are 0 to `n_ids - 1`.
         end_of_text: id put after a document.
         padding: id that fills a sequence.
-        model_size: rows that a model's embedding needs, a multiple of 128.
+        model_size: rows that a model's embedding needs, a multiple of 512.
         pattern: the pre-tokenizer in Oniguruma's syntax.
         merges: int32 [n_merges, 3]: left id, right id, id made; in order of priority.
         token_bytes: uint8, the bytes of all tokens one after the other.
@@ -172,14 +172,12 @@ def _from_tokenizer(name: str, text: str) -> Vocabulary:
         raise BadInputError(f"vocabulary {name}: expected a byte-level BPE, found {model.get('type')}")
     normalizer = document.get("normalizer")
     if normalizer and normalizer != {"type": "Sequence", "normalizers": []}:
-        raise BadInputError(
-            f"vocabulary {name}: it normalizes text ({normalizer['type']}), so it cannot give the text back"
-        )
+        found = normalizer["type"]
+        raise BadInputError(f"vocabulary {name}: expected no normalizer, found {found}: it could not give text back")
     vocab: dict[str, int] = model["vocab"]
     to_byte = {letter: byte for byte, letter in enumerate(byte_letters())}
-    tokens = {
-        i: bytes(to_byte[letter] for letter in token) for token, i in vocab.items() if all(c in to_byte for c in token)
-    }
+    spelled = {i: token for token, i in vocab.items() if all(letter in to_byte for letter in token)}
+    tokens = {i: bytes(to_byte[letter] for letter in token) for i, token in spelled.items()}
     pairs = [_split_merge(merge) for merge in model["merges"]]
     merges = np.array([[vocab[a], vocab[b], vocab[a + b]] for a, b in pairs], dtype=np.int32).reshape(-1, 3)
     added = {token["content"]: token["id"] for token in document.get("added_tokens", [])}

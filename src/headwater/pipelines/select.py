@@ -1,0 +1,456 @@
+"""Select: what each stage takes from the pools, exact to one document a cell (design, section 6).
+
+Passes over narrow columns, each a Spark job whose tasks return sums: what is there by cell; then, stage by stage in the order of
+choosing, the cut of every cell, found byte by byte of the key from 256 sums a cell and round. The driver holds sums and cuts, never samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from headwater.errors import RecipeError, UsageError
+from headwater.lineage.fingerprint import fingerprint
+from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run, past_run
+from headwater.pipelines import decide
+from headwater.pipelines.narrow import fragment_rows, plan_targets
+from headwater.pipelines.quotas import Cell, Plan, solve, stage_budget
+from headwater.pipelines.recipe import Recipe
+from headwater.pipelines.recipe_sections import Stage
+from headwater.pipelines.selection import KEY_BYTES, Candidates, Cut, Cuts, assign, candidates, copies, open_to
+from headwater.pipelines.spark import parallelism, run_tasks
+from headwater.warehouse.fragments import batch_name, fragment_mask
+from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["CellReport", "Selection", "select"]
+
+VERSION: Final = 1
+_COLUMNS: Final = {
+    "verdicts": ["kept"],
+    "language": ["language"],
+    "scores": ["quality", "knowledge_density", "reasoning_density", "chain_of_thought", "domain"],
+    "tokens": ["n_tokens"],
+    "content": ["content_hash", "origin", "source"],
+}
+_FEW: Final = 1024
+"""So many samples in the bin of a cut are looked at one by one."""
+_TOP_HOSTS: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellReport:
+    """What one cell of one stage gave; token numbers count one end of text a document and copy.
+
+    Attributes:
+        cut: the score at which the cell's choice ends; None where all of it was taken.
+        epochs: tokens got for each token there.
+        top_hosts: share of what was got that comes from the ten largest hosts (sources, for documents without a URL).
+    """
+
+    stage: str
+    cell: str
+    available: int
+    asked: int
+    got: int
+    documents: int
+    cut: int | None
+    epochs: float
+    top_hosts: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """The result of a selection.
+
+    Attributes:
+        build: its name: the recipe's name and a digest of the recipe and of what was chosen.
+        unplaced: stage → tokens of its budget that no cell could give.
+        known: nothing was done since an earlier run had chosen from the same rows.
+    """
+
+    build: str
+    cells: Sequence[CellReport] = ()
+    unplaced: Mapping[str, int] = field(default_factory=dict)
+    known: bool = False
+
+
+def _located(snapshot: Snapshot, recipe: Recipe) -> tuple[npt.NDArray[np.int64], list[FragmentFiles]]:
+    own = fingerprint({"verdicts": decide.operator(recipe)})
+    fragments = snapshot.covered("verdicts", own)
+    if len(fragments) == 0:
+        raise UsageError("expected samples with verdicts by this recipe, found none; run decide first, or headwater run for all steps")
+    return fragments, list(snapshot.locate(fragments, [name for name in _COLUMNS if name != "content"]))
+
+
+def _state(located: Sequence[FragmentFiles]) -> str:
+    return fingerprint([[where.fragment, sorted(path for path, _ in where.files.values())] for where in located])
+
+
+def _totals(recipe: Recipe, stage: Stage, earlier: Sequence[tuple[Stage, Cuts]], where: FragmentFiles, table: pa.Table) -> pa.Table:
+    """Return tokens by cell: all of them (``open`` false) and those that the stage may choose (true)."""
+    found = candidates(table, recipe)
+    rows: list[tuple[str, str, str, bool, int]] = []
+    free = open_to(found, stage, earlier)
+    for is_open, chosen in ((False, np.ones(len(found.cell), bool)), (True, free)):
+        sums = np.bincount(found.cell[chosen], weights=None, minlength=len(found.cells)) * 0
+        np.add.at(sums, found.cell[chosen], found.tokens[chosen])
+        rows += [(*cell, is_open, int(total)) for cell, total in zip(found.cells, sums.tolist(), strict=True)]
+    columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
+    return pa.table(
+        {
+            "pool": pa.array(columns[0], pa.string()),
+            "language": pa.array(columns[1], pa.string()),
+            "domain": pa.array(columns[2], pa.string()),
+            "open": pa.array(columns[3], pa.bool_()),
+            "tokens": pa.array(columns[4], pa.int64()),
+        }
+    )
+
+
+def _available(
+    spark: SparkSession, snapshot: Snapshot, located: Sequence[FragmentFiles], recipe: Recipe, stage: Stage, earlier: Sequence[tuple[Stage, Cuts]]
+) -> tuple[int, dict[Cell, int]]:
+    """Return all tokens that are there, and by cell those that the stage may choose."""
+    from pyspark.sql import functions as sf
+
+    schema = "pool string, language string, domain string, open boolean, tokens long"
+    rows = fragment_rows(spark, located, snapshot.uri, _COLUMNS, schema, partial(_totals, recipe, stage, tuple(earlier)))
+    sums = rows.groupBy("pool", "language", "domain", "open").agg(sf.sum("tokens").alias("tokens")).collect()
+    everything = sum(row.tokens for row in sums if not row.open)
+    return everything, {Cell(row.pool, row.language, row.domain): row.tokens for row in sums if row.open}
+
+
+@dataclass(kw_only=True, slots=True)
+class _Search:
+    """The search for the cut of one planned cell: the prefix of the key found so far and the tokens needed beyond it."""
+
+    need: int
+    prefix: bytes = b""
+    last: bytes | None = None
+    few: bool = False
+
+
+def _bins(
+    recipe: Recipe,
+    stage: Stage,
+    earlier: Sequence[tuple[Stage, Cuts]],
+    planned: Mapping[Cell, Cell],
+    searches: Mapping[Cell, tuple[bytes, bool]],
+    where: FragmentFiles,
+    table: pa.Table,
+) -> pa.Table | None:
+    """Return (cell, next byte or whole key, tokens, documents) of the samples whose key begins with their cell's prefix."""
+    found = candidates(table, recipe)
+    if not found.cells:
+        return None
+    free = open_to(found, stage, earlier)
+    keys = np.frombuffer(found.keys[stage.order_by].tobytes(), np.uint8).reshape(-1, KEY_BYTES)
+    parts: list[pa.Table] = []
+    for number, cell in enumerate(found.cells):
+        target = planned[cell]
+        if target not in searches:
+            continue
+        prefix, few = searches[target]
+        length = len(prefix)
+        rows = np.flatnonzero(free & (found.cell == number))
+        rows = rows[(keys[rows, :length] == np.frombuffer(prefix, np.uint8)).all(axis=1)]
+        if len(rows) == 0:
+            continue
+        if few:
+            key = [keys[row].tobytes() for row in rows.tolist()]
+            tokens, documents = found.tokens[rows], np.ones(len(rows), np.int64)
+        else:
+            byte, inverse = np.unique(keys[rows, length], return_inverse=True)
+            tokens = np.zeros(len(byte), np.int64)
+            np.add.at(tokens, inverse, found.tokens[rows])
+            documents = np.bincount(inverse, minlength=len(byte)).astype(np.int64)
+            key = [prefix + bytes([value]) for value in byte.tolist()]
+        parts.append(
+            pa.table(
+                {
+                    "cell": pa.array(["\t".join(target)] * len(key), pa.string()),
+                    "key": pa.array(key, pa.binary()),
+                    "tokens": pa.array(tokens),
+                    "documents": pa.array(documents),
+                }
+            )
+        )
+    return pa.concat_tables(parts) if parts else None
+
+
+def _find_cuts(
+    spark: SparkSession,
+    snapshot: Snapshot,
+    located: Sequence[FragmentFiles],
+    recipe: Recipe,
+    stage: Stage,
+    earlier: Sequence[tuple[Stage, Cuts]],
+    plan: Plan,
+    there: Mapping[Cell, int],
+) -> dict[Cell, Cut]:
+    """Return the cut of every cell of the plan: documents in order of their keys, stopping at the first that crosses the target."""
+    from pyspark.sql import functions as sf
+
+    full: dict[Cell, int] = {}
+    searches: dict[Cell, _Search] = {}
+    for cell, target in plan.targets.items():
+        full[cell] = min(target // there[cell], stage.max_copies)
+        rest = target - full[cell] * there[cell]
+        if rest > 0 and full[cell] < stage.max_copies:
+            searches[cell] = _Search(need=rest)
+    while waiting := {cell: (search.prefix, search.few) for cell, search in searches.items() if search.last is None}:
+        read = partial(_bins, recipe, stage, tuple(earlier), dict(plan.cell_of), waiting)
+        rows = fragment_rows(spark, located, snapshot.uri, _COLUMNS, "cell string, key binary, tokens long, documents long", read)
+        found: dict[str, list[tuple[bytes, int, int]]] = {}
+        for row in rows.groupBy("cell", "key").agg(sf.sum("tokens").alias("tokens"), sf.sum("documents").alias("documents")).collect():
+            found.setdefault(row.cell, []).append((bytes(row.key), row.tokens, row.documents))
+        for cell in waiting:
+            _advance(searches[cell], sorted(found["\t".join(cell)]))
+    return {
+        cell: Cut(full=number, last=searches[cell].last if cell in searches else None) for cell, number in full.items()
+    }
+
+
+def _advance(search: _Search, bins: Sequence[tuple[bytes, int, int]]) -> None:
+    """Step into the bin in which the need is met, or end at the document that meets it."""
+    for key, tokens, documents in bins:
+        if tokens < search.need:
+            search.need -= tokens
+            continue
+        if len(key) == KEY_BYTES:
+            search.last = key
+        else:
+            search.prefix, search.few = key, documents <= _FEW
+        return
+    raise RecipeError("selection: expected the cell's samples to sum to what was counted before, found fewer; the lake changed, run again")
+
+
+def _statistics(
+    recipe: Recipe, decided: Sequence[tuple[Stage, Cuts]], where: FragmentFiles, table: pa.Table
+) -> pa.Table | None:
+    """Return what is chosen by stage, cell and host: tokens, documents, copies and a sum of hashes that no order changes."""
+    found = candidates(table, recipe)
+    if not found.cells:
+        return None
+    uri = found.table["uri"]
+    host = pa.compute.extract_regex(uri.combine_chunks(), r"^[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#:]+)").field("host")
+    host = pa.compute.coalesce(host.cast(pa.string()), found.table["source"].combine_chunks(), "(none)")
+    parts: list[pa.Table] = []
+    for position, (stage, cuts) in enumerate(decided):
+        number = copies(found, stage, cuts) * open_to(found, stage, decided[:position])
+        at = np.flatnonzero(number)
+        if len(at) == 0:
+            continue
+        labels = np.array(["\t".join(cuts.planned[cell]) for cell in found.cells], dtype=object)
+        content = np.frombuffer(b"".join(found.table["content_hash"].take(pa.array(at)).to_pylist()), "<u8").reshape(-1, 2)
+        origin = found.table["origin"].to_numpy()[at].astype(np.int64).view(np.uint64)
+        with np.errstate(over="ignore"):
+            mixed = (content[:, 0] ^ (content[:, 1] * np.uint64(0x9E3779B97F4A7C15)) ^ origin) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ (mixed >> np.uint64(31))) * (number[at].astype(np.uint64) + np.uint64(2 * position + 1))
+        parts.append(
+            pa.table(
+                {
+                    "stage": pa.array([stage.name] * len(at)),
+                    "cell": pa.array(labels[found.cell[at]], pa.string()),
+                    "host": host.take(pa.array(at)),
+                    "tokens": pa.array(found.tokens[at] * number[at]),
+                    "documents": pa.array(np.ones(len(at), np.int64)),
+                    "digest": pa.array((mixed >> np.uint64(32)).astype(np.int64)),
+                }
+            )
+        )
+    if not parts:
+        return None
+    grouped = pa.concat_tables(parts).group_by(["stage", "cell", "host"])
+    return grouped.aggregate([("tokens", "sum"), ("documents", "sum"), ("digest", "sum")]).rename_columns(
+        ["stage", "cell", "host", "tokens", "documents", "digest"]
+    )
+
+
+def select(
+    spark: SparkSession, lake: str, recipe: Recipe, *, build: str | None = None, dry_run: bool = False, version: int | None = None
+) -> Selection:
+    """Choose the samples of every stage, record for each kept sample why it is in or out, and return what was chosen.
+
+    Args:
+        build: name of the build; by default made from the recipe and what it chooses, so the same documents give the same name.
+        dry_run: choose and report, write nothing.
+        version: table version to choose from.
+
+    Raises:
+        RecipeError: quotas that cannot be met and may not fall short; nothing was written.
+        UsageError: no sample has a verdict by this recipe.
+    """
+    snapshot = open_snapshot(lake, version)
+    fragments, located = _located(snapshot, recipe)
+    state = fingerprint({"recipe": recipe.fingerprint, "rows": _state(located), "name": build or ""})
+    earlier_run = past_run(snapshot, "select", state)
+    if earlier_run is not None and not dry_run:
+        return Selection(build=str(earlier_run["build"]), known=True)
+    decided: list[tuple[Stage, Cuts]] = []
+    plans: list[tuple[Plan, dict[Cell, int], dict[Cell, Cut]]] = []
+    for stage in recipe.choosing_order:
+        everything, available = _available(spark, snapshot, located, recipe, stage, decided)
+        plan = solve(available, stage, stage_budget(stage, everything))
+        there = {planned.cell: planned.available for planned in plan.cells}
+        cuts = _find_cuts(spark, snapshot, located, recipe, stage, decided, plan, there)
+        by_cell = {cell: cuts[target] for cell, target in plan.cell_of.items() if target in cuts}
+        # A cell that had nothing left for this stage is not in the plan; its samples still get a reason.
+        decided.append((stage, Cuts(stage=stage.name, cuts=by_cell, planned=dict(plan.cell_of))))
+        plans.append((plan, there, cuts))
+    reports, digest = _report(spark, snapshot, located, recipe, decided, plans)
+    name = batch_name(build or f"{recipe.name}-{fingerprint([recipe.fingerprint, digest])[:12]}")
+    unplaced = {plan.stage: plan.unplaced for plan, _, _ in plans}
+    if not dry_run:
+        settings = {"version": VERSION, "state": state, "build": name, "verdicts": decide.operator(recipe)}
+        run = begin_run(lake, "select", recipe.literals, {"stages": settings}, snapshot.version)
+        run.counts.update({f"tokens:{report.stage}:{report.cell}": report.got for report in reports})
+        _write(spark, run, snapshot, fragments, recipe, decided, name, state)
+    return Selection(build=name, cells=reports, unplaced=unplaced)
+
+
+def _report(
+    spark: SparkSession,
+    snapshot: Snapshot,
+    located: Sequence[FragmentFiles],
+    recipe: Recipe,
+    decided: Sequence[tuple[Stage, Cuts]],
+    plans: Sequence[tuple[Plan, dict[Cell, int], dict[Cell, Cut]]],
+) -> tuple[list[CellReport], str]:
+    from pyspark.sql import Window
+    from pyspark.sql import functions as sf
+
+    columns = _COLUMNS | {"content": [*_COLUMNS["content"], "uri"]}
+    schema = "stage string, cell string, host string, tokens long, documents long, digest long"
+    rows = fragment_rows(spark, located, snapshot.uri, columns, schema, partial(_statistics, recipe, tuple(decided)))
+    hosts = rows.groupBy("stage", "cell", "host").agg(
+        sf.sum("tokens").alias("tokens"), sf.sum("documents").alias("documents"), sf.sum(sf.col("digest").cast("decimal(38,0)")).alias("digest")
+    )
+    order = sf.row_number().over(Window.partitionBy("stage", "cell").orderBy(sf.desc("tokens"), "host"))
+    sums = (
+        hosts.withColumn("place", order)
+        .groupBy("stage", "cell")
+        .agg(
+            sf.sum("tokens").alias("tokens"),
+            sf.sum("documents").alias("documents"),
+            sf.sum(sf.when(sf.col("place") <= _TOP_HOSTS, sf.col("tokens")).otherwise(0)).alias("top"),
+            sf.sum("digest").alias("digest"),
+        )
+        .collect()
+    )
+    got = {(row.stage, row.cell): row for row in sums}
+    reports = []
+    for plan, _, cuts in plans:
+        for planned in plan.cells:
+            row = got.get((plan.stage, "\t".join(planned.cell)))
+            tokens = row.tokens if row else 0
+            last = cuts[planned.cell].last if planned.cell in cuts else None
+            reports.append(
+                CellReport(
+                    stage=plan.stage,
+                    cell="/".join(planned.cell),
+                    available=planned.available,
+                    asked=planned.asked + planned.received,
+                    got=tokens,
+                    documents=row.documents if row else 0,
+                    cut=None if last is None else 65535 - int.from_bytes(last[:2], "big"),
+                    epochs=tokens / planned.available if planned.available else 0.0,
+                    top_hosts=row.top / tokens if row and tokens else 0.0,
+                )
+            )
+    return reports, str(sum(int(row.digest) for row in sums))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Task:
+    table: str
+    run_id: str
+    build: str
+    recipe: Recipe
+    decided: tuple[tuple[Stage, Cuts], ...]
+    fragments: tuple[FragmentFiles, ...]
+    operator: str
+
+
+def _write(
+    spark: SparkSession,
+    run: Run,
+    snapshot: Snapshot,
+    fragments: npt.NDArray[np.int64],
+    recipe: Recipe,
+    decided: Sequence[tuple[Stage, Cuts]],
+    build: str,
+    state: str,
+) -> None:
+    """Write family ``stages`` of the build for the fragments that lack it; a selection that was killed goes on here."""
+    families = [name for name in _COLUMNS if name != "content"]
+    # What a sample's rows say follows from the recipe and what was chosen, which the build's name stands for.
+    operator = fingerprint({"stages": VERSION, "build": build, "recipe": recipe.fingerprint})
+    while True:
+        todo = np.setdiff1d(fragments, snapshot.covered("stages", operator=operator, batch=build))
+        if len(todo) == 0 and run.waves:
+            break
+        stale = snapshot.live("stages", batch=build)
+        stale = stale.filter(pa.compute.not_equal(stale["operator"], operator[:16]))
+        if stale.num_rows:
+            raise UsageError(f"expected no build named {build} by other settings, found one; choose another name with --build")
+        targets = plan_targets(snapshot, "stages", todo, families, parallelism(spark), batch=build)
+        tasks = [
+            _Task(
+                table=snapshot.uri,
+                run_id=run.run_id,
+                build=build,
+                recipe=recipe,
+                decided=tuple(decided),
+                fragments=target.fragments,
+                operator=operator,
+            )
+            for target in targets
+        ]
+        units = run_tasks(spark, _write_task, tasks)
+        snapshot, _ = commit_wave(run, snapshot, units)
+    finish_run(run, snapshot)
+
+
+def _write_task(task: _Task) -> Unit:
+    base, mask = fragment_mask(where.fragment for where in task.fragments)
+    counts: dict[str, int] = {"samples": 0, "chosen": 0}
+
+    def groups() -> Any:
+        for where in task.fragments:
+            parts = [_rows(task, candidates(table, task.recipe)) for table in read_aligned(task.table, where, _COLUMNS)]
+            table = pa.concat_tables(parts)
+            counts["samples"] += table.num_rows
+            counts["chosen"] += table.num_rows - table["stage"].null_count
+            yield table
+
+    entry = write_family(task.table, "stages", task.build, base, mask, task.operator, groups())
+    counts["stages_bytes"] = entry.size
+    return Unit(adds=[entry], counts=counts)
+
+
+def _rows(task: _Task, found: Candidates) -> pa.Table:
+    rows = assign(found, task.decided)
+    ids = found.table["sample_id"].take(pa.array(rows["row"]))
+    n = len(ids)
+    return pa.table(
+        {
+            "sample_id": ids,
+            "build": pa.array([task.build] * n, pa.string()),
+            "stage": rows["stage"],
+            "copies": pa.array(rows["copies"]),
+            "rank": pa.array(rows["rank"]),
+            "reason": rows["reason"],
+            "run_id": pa.array([task.run_id] * n, pa.string()),
+        }
+    )
