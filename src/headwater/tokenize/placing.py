@@ -1,0 +1,207 @@
+"""Kernels that decide where documents go in sequences, and that copy their tokens there. No randomness; ties go by position."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["fill_sequences", "place_best_fit", "place_concatenated"]
+
+Placed = tuple[Any, Any, Any, Any, Any, int]
+"""int64 columns document, sequence, begin, length, document_begin, then the number of sequences."""
+
+
+@njit(cache=True, nogil=True)
+def place_concatenated(lengths: Any, groups: Any, context: int) -> Any:
+    """Return pieces of documents laid end to end; a document whose copy is in the open sequence starts the next one.
+
+    Args:
+        lengths: int64 [n], tokens of each document with its end of text, at least 1.
+        groups: int64 [n], dense from 0.
+        context: tokens a sequence.
+    """
+    n = len(lengths)
+    bound = 2 * n + lengths.sum() // context + 2
+    document = np.empty(bound, dtype=np.int64)
+    sequence = np.empty(bound, dtype=np.int64)
+    begin = np.empty(bound, dtype=np.int64)
+    length = np.empty(bound, dtype=np.int64)
+    document_begin = np.empty(bound, dtype=np.int64)
+    last_sequence = np.full(n, -1, dtype=np.int64)  # of each group
+    pieces, current, used = 0, 0, 0
+    for d in range(n):
+        if used > 0 and last_sequence[groups[d]] == current:
+            current += 1
+            used = 0
+        done = 0
+        while done < lengths[d]:
+            if used == context:
+                current += 1
+                used = 0
+            take = min(lengths[d] - done, context - used)
+            document[pieces], sequence[pieces], begin[pieces] = d, current, used
+            length[pieces], document_begin[pieces] = take, done
+            pieces += 1
+            done += take
+            used += take
+        last_sequence[groups[d]] = current
+    total = current + 1 if used > 0 else 0
+    return (
+        document[:pieces].copy(),
+        sequence[:pieces].copy(),
+        begin[:pieces].copy(),
+        length[:pieces].copy(),
+        document_begin[:pieces].copy(),
+        total,
+    )
+
+
+def place_best_fit(lengths: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], context: int) -> Placed:
+    """Return pieces of documents kept whole where they fit; longest first, equal ones by position.
+
+    Args: as for `place_concatenated`. Time: n log(context), and the square of the number of copies within a group.
+    """
+    whole = lengths // context
+    rest = lengths % context
+    n_whole = int(whole.sum())
+    cut = np.repeat(np.arange(len(lengths), dtype=np.int64), whole)  # document of each piece that fills a sequence
+    part = np.arange(n_whole, dtype=np.int64) - np.repeat(np.cumsum(whole) - whole, whole)
+
+    items = np.flatnonzero(rest).astype(np.int64)
+    items = items[np.argsort(-rest[items], kind="stable")]
+    sequence, begin, opened = _best_fit(rest[items], groups[items], context)
+    return (
+        np.concatenate([cut, items]),
+        np.concatenate([np.arange(n_whole, dtype=np.int64), sequence + n_whole]),
+        np.concatenate([np.zeros(n_whole, dtype=np.int64), begin]),
+        np.concatenate([np.full(n_whole, context, dtype=np.int64), rest[items]]),
+        np.concatenate([part * context, (lengths - rest)[items]]),
+        n_whole + opened,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _best_fit(sizes: Any, groups: Any, context: int) -> Any:
+    """Return sequence and begin of each item, and how many sequences were opened.
+
+    Open sequences wait in one queue for each number of free tokens; a tree over those numbers finds the smallest that is
+    large enough and not empty. Of two equally good sequences the one that has waited longer is taken.
+    """
+    n = len(sizes)
+    leaves = 1
+    while leaves < context + 1:
+        leaves *= 2
+    waiting = np.zeros(2 * leaves, dtype=np.int64)  # sequences below each node of the tree
+    first = np.full(context + 1, -1, dtype=np.int64)
+    last = np.full(context + 1, -1, dtype=np.int64)
+    following = np.full(n, -1, dtype=np.int64)  # of a sequence in its queue
+    free = np.empty(n, dtype=np.int64)  # of a sequence
+    sequence = np.empty(n, dtype=np.int64)
+    begin = np.empty(n, dtype=np.int64)
+    newest = np.full(groups.max() + 1 if n else 0, -1, dtype=np.int64)  # item placed last of each group
+    earlier = np.full(n, -1, dtype=np.int64)  # item placed before it of the same group
+    opened = 0
+    for item in range(n):
+        size, group = sizes[item], groups[item]
+        found, before, room = -1, -1, size
+        while found < 0:
+            room = _next_waiting(waiting, leaves, room)
+            if room > context:
+                break
+            before, candidate = -1, first[room]
+            while candidate >= 0:
+                copy = newest[group]
+                while copy >= 0 and sequence[copy] != candidate:
+                    copy = earlier[copy]
+                if copy < 0:
+                    found = candidate
+                    break
+                before, candidate = candidate, following[candidate]
+            if found < 0:
+                room += 1
+        if found < 0:
+            found = opened
+            opened += 1
+            free[found] = context
+        else:
+            if before < 0:
+                first[room] = following[found]
+            else:
+                following[before] = following[found]
+            if last[room] == found:
+                last[room] = before
+            _count_waiting(waiting, leaves, room, -1)
+        sequence[item] = found
+        begin[item] = context - free[found]
+        earlier[item] = newest[group]
+        newest[group] = item
+        free[found] -= size
+        room = free[found]
+        if room > 0:
+            following[found] = -1
+            if first[room] < 0:
+                first[room] = found
+            else:
+                following[last[room]] = found
+            last[room] = found
+            _count_waiting(waiting, leaves, room, 1)
+    return sequence, begin, opened
+
+
+@njit(cache=True, nogil=True)
+def _count_waiting(waiting: Any, leaves: int, room: int, change: int) -> None:
+    node = leaves + room
+    while node > 0:
+        waiting[node] += change
+        node //= 2
+
+
+@njit(cache=True, nogil=True)
+def _next_waiting(waiting: Any, leaves: int, room: int) -> int:
+    """Return the smallest number of free tokens, at least `room`, that some sequence has; `leaves` when there is none."""
+    if room >= leaves:
+        return leaves
+    node = leaves + room
+    while waiting[node] == 0:
+        while node % 2 == 1:  # a right child: nothing further right below its parent
+            if node == 1:
+                return leaves
+            node //= 2
+        node += 1
+    while node < leaves:
+        node *= 2
+        if waiting[node] == 0:
+            node += 1
+    return node - leaves
+
+
+@njit(cache=True, nogil=True)
+def fill_sequences(
+    sequences: Any, tokens: Any, offsets: Any, document: Any, sequence: Any, begin: Any, length: Any, document_begin: Any,
+    end_of_text: int,
+) -> None:  # fmt: skip
+    """Copy the tokens of every piece to its place, with the end of text after a document's last token.
+
+    Args:
+        sequences: uint32 [n_sequences, context], already padded; written.
+        tokens: uint32, of all documents.
+        offsets: int64 [n + 1] into `tokens`.
+        document: int64 [n_pieces].
+        sequence: int64 [n_pieces].
+        begin: int64 [n_pieces].
+        length: int64 [n_pieces].
+        document_begin: int64 [n_pieces].
+        end_of_text: id.
+    """
+    for piece in range(len(document)):
+        d = document[piece]
+        row, at = sequence[piece], begin[piece]
+        source = offsets[d] + document_begin[piece]
+        own = min(length[piece], offsets[d + 1] - source)
+        for i in range(own):
+            sequences[row, at + i] = tokens[source + i]
+        if own < length[piece]:
+            sequences[row, at + own] = end_of_text
