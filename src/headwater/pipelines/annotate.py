@@ -20,7 +20,7 @@ from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.spark import parallelism, run_tasks
-from headwater.tokenize.encoder import count_tokens
+from headwater.tokenize.encoder import encode
 from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
@@ -220,7 +220,7 @@ def _measure(task: _Task, table: pa.Table, computed: set[str]) -> Iterator[tuple
         sparse = found["spans"]
         columns = [sparse[name] for name in ("row", "span_begin", "span_end", "action")]
         vocabulary = load_vocabulary(task.vocabulary)
-        counts = count_tokens(spans.apply_spans(texts, *columns), vocabulary)
+        counts = np.diff(encode(spans.apply_spans(texts, *columns), vocabulary)[1])
         found["tokens"] = pa.record_batch(
             {"vocabulary": pa.array([vocabulary.fingerprint] * len(counts), pa.string()), "n_tokens": pa.array(counts)}
         )
