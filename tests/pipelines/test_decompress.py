@@ -19,7 +19,12 @@ def _zstd(data: bytes) -> bytes:
     return packed
 
 
-PACK: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": _zstd}
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": _zstd,
+}
 DATA = b"".join(b"line %d of some text\n" % number for number in range(60_000))
 every_codec = pytest.mark.parametrize("codec", sorted(PACK))
 
@@ -134,7 +139,9 @@ def test_missing_file_is_an_os_error(tmp_path: Path) -> None:
         next(unpacked_blocks(str(tmp_path / "gone"), "gz", Limits()))
 
 
-@pytest.mark.parametrize("wrong", [{"max_record_bytes": 0}, {"batch_bytes": 2 << 30}, {"max_nesting": 251}, {"split_bytes": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"max_record_bytes": 0}, {"batch_bytes": 2 << 30}, {"max_nesting": 251}, {"split_bytes": -1}]
+)
 def test_limits_are_checked_where_they_are_made(wrong: dict[str, int]) -> None:
     """A limit out of range names itself."""
     with pytest.raises(UsageError, match=next(iter(wrong))):

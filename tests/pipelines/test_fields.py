@@ -35,7 +35,14 @@ def _place(record: dict[str, Any], default_source: str | None = None, max_nestin
             id="dolma",
         ),
         pytest.param(
-            {"text": "t", "id": "<urn:uuid:1>", "dump": "CC-MAIN", "url": "https://e.org/", "date": "2013-05-18", "token_count": 9},
+            {
+                "text": "t",
+                "id": "<urn:uuid:1>",
+                "dump": "CC-MAIN",
+                "url": "https://e.org/",
+                "date": "2013-05-18",
+                "token_count": 9,
+            },
             ("t", None, "https://e.org/", "2013-05-18", None, '{"dump":"CC-MAIN","id":"<urn:uuid:1>","token_count":9}'),
             id="fineweb",
         ),
@@ -55,7 +62,10 @@ def _place(record: dict[str, Any], default_source: str | None = None, max_nestin
             id="c4",
         ),
         pytest.param(
-            {"text": "t", "metadata": {"WARC-Target-URI": "https://e.org/", "WARC-Date": "2022", "Content-Length": "9"}},
+            {
+                "text": "t",
+                "metadata": {"WARC-Target-URI": "https://e.org/", "WARC-Date": "2022", "Content-Length": "9"},
+            },
             ("t", None, "https://e.org/", "2022", None, '{"metadata":{"Content-Length":"9"}}'),
             id="dclm",
         ),
@@ -101,7 +111,14 @@ def test_default_source_is_for_records_that_name_none() -> None:
 
 def test_meta_is_canonical() -> None:
     """Keys are sorted at every level, without white space; non-ASCII is kept; bytes, dates and NaN become plain JSON."""
-    record = {"text": "t", "b": {"z": 1, "a": "é"}, "a": b"\xff", "c": b"ok", "d": datetime.date(2026, 1, 2), "e": float("nan")}
+    record = {
+        "text": "t",
+        "b": {"z": 1, "a": "é"},
+        "a": b"\xff",
+        "c": b"ok",
+        "d": datetime.date(2026, 1, 2),
+        "e": float("nan"),
+    }
     assert _place(record)[5] == '{"a":"ff","b":{"a":"é","z":1},"c":"ok","d":"2026-01-02","e":null}'
 
 

@@ -81,7 +81,11 @@ def test_format_is_told_by_content_then_name(head: bytes, name: str, expected: s
 
 def test_wrong_extension_is_read_as_what_it_is(tmp_path: Path) -> None:
     """gzip called .jsonl, plain text called .gz, and gzip within zstd's name are known by content."""
-    for name, data, compression in [("a.jsonl", gzip.compress(RECORD), "gz"), ("b.gz", RECORD, ""), ("c.zst", gzip.compress(RECORD), "gz")]:
+    for name, data, compression in [
+        ("a.jsonl", gzip.compress(RECORD), "gz"),
+        ("b.gz", RECORD, ""),
+        ("c.zst", gzip.compress(RECORD), "gz"),
+    ]:
         (tmp_path / name).write_bytes(data)
         found = _inspect(tmp_path / name)
         assert (found.format, found.compression) == ("jsonl", compression)
@@ -103,7 +107,13 @@ def test_info_of_a_small_file(tmp_path: Path) -> None:
 
 def test_empty_files(tmp_path: Path) -> None:
     """An empty JSON Lines file has nothing to read; an empty packed file is read, since it is a truncated one."""
-    for name, compression, chunks in [("a.jsonl", "", 0), ("b", "", 0), ("c.jsonl.gz", "gz", 1), ("d.txt.zst", "zst", 1), ("e.txt", "", 1)]:
+    for name, compression, chunks in [
+        ("a.jsonl", "", 0),
+        ("b", "", 0),
+        ("c.jsonl.gz", "gz", 1),
+        ("d.txt.zst", "zst", 1),
+        ("e.txt", "", 1),
+    ]:
         (tmp_path / name).write_bytes(b"")
         found = _inspect(tmp_path / name)
         assert (found.compression, len(found.chunks), found.size) == (compression, chunks, 0)
@@ -121,7 +131,9 @@ def test_packed_parquet_is_unknown(tmp_path: Path) -> None:
     split=st.integers(1, 200),
     newline_at_end=st.booleans(),
 )
-def test_chunks_are_whole_lines(tmp_path_factory: pytest.TempPathFactory, lines: list[int], split: int, newline_at_end: bool) -> None:
+def test_chunks_are_whole_lines(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[int], split: int, newline_at_end: bool
+) -> None:
     """Chunks tile the file, end at line ends, reach the wanted size, and know the number of their first line."""
     data = RECORD + b"\n".join(b"x" * length for length in lines) + (b"\n" if newline_at_end else b"")
     path = tmp_path_factory.getbasetemp() / "chunks.jsonl"

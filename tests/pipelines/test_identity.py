@@ -47,7 +47,9 @@ def test_origin_without_a_uri_is_the_place_in_the_file() -> None:
     assert len(set(origins([None] * 3, [None] * 3, SHA, np.array([1, 2, 3])).tolist())) == 3
 
 
-@pytest.mark.parametrize("left,right", [(("ab", "c"), ("a", "bc")), (("", "abc"), ("abc", "")), ((None, "u"), ("u", "u"))])
+@pytest.mark.parametrize(
+    "left,right", [(("ab", "c"), ("a", "bc")), (("", "abc"), ("abc", "")), ((None, "u"), ("u", "u"))]
+)
 def test_lengths_keep_source_and_uri_apart(left: tuple[str | None, str], right: tuple[str | None, str]) -> None:
     """The same letters divided otherwise are another origin; Arrow arrays and lists count alike."""
     found = origins(pa.array([left[0], right[0]]), pa.array([left[1], right[1]]), SHA, np.array([0, 0]))

@@ -89,4 +89,6 @@ def test_link_back_to_a_folder_above_ends(listed: Lister, tmp_path: Path) -> Non
 def test_file_uri_and_relative_path(listed: Lister, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file:// URI and a relative path give the same absolute path."""
     monkeypatch.chdir(tmp_path)
-    assert [file.uri for file in list_inputs([f"file://{tmp_path}/b.txt", "b.txt", "*.txt"])] == [f"{tmp_path}/b.txt"] * 3
+    assert [file.uri for file in list_inputs([f"file://{tmp_path}/b.txt", "b.txt", "*.txt"])] == [
+        f"{tmp_path}/b.txt"
+    ] * 3

@@ -69,17 +69,31 @@ def parquet_batches(uri: str, chunk: Chunk, limits: Limits) -> Iterator[Rows]:
             raise fault("text_not_string", uri)
         others = pa.schema([field.with_type(_plain_type(field.type)) for field in schema if field.name != name])
         number = chunk.first_record
-        batches = file.iter_batches(batch_size=rows, row_groups=groups, use_threads=False)
-        while True:
-            try:
-                batch = next(batches, None)
-            except (pa.ArrowException, OSError):
-                raise fault("corrupt_parquet", uri) from None
-            if batch is None:
-                return
+        for batch in _batches(file, groups, rows, uri):
             for part in _parts(batch, name, limits):
                 yield _read_part(part, name, others, number, limits)
                 number += part.num_rows
+
+
+def _batches(file: Any, groups: list[int], rows: int, uri: str) -> Iterator[pa.RecordBatch]:
+    given = 0
+    try:
+        for batch in file.iter_batches(batch_size=rows, row_groups=groups, use_threads=False):
+            given += batch.num_rows
+            yield batch
+        return
+    except (pa.ArrowException, OSError):
+        pass
+    # The fault took rows of whole row groups with it, if they shared its batch: read on from there, a row group at a time.
+    try:
+        for group in groups:
+            for batch in file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False):
+                known = min(given, batch.num_rows)
+                given -= known
+                if known < batch.num_rows:
+                    yield batch.slice(known)
+    except (pa.ArrowException, OSError):
+        raise fault("corrupt_parquet", uri) from None
 
 
 def _rows_in_batch(metadata: Any, groups: list[int], limits: Limits) -> int:
