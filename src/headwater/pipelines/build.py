@@ -41,6 +41,7 @@ from headwater.tokenize.packing import Packed, pack
 from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
 from headwater.warehouse.filesystem import HashingSink, exists, join, read_bytes, resolve, write_hashed
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, write_family
+from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
@@ -241,7 +242,12 @@ def _write_shard(job: _Job, slot: int, rows: pa.Table) -> pa.RecordBatch:
         f"padding:{name}": shard.padding,
         f"cut_documents:{name}": shard.cut_documents,
     }
-    return pa.record_batch({"unit": pa.array([pickle.dumps(Unit(adds=[entry], counts=counts))], pa.binary())})
+    return pa.record_batch({"unit": pa.array([pickle.dumps(Unit(adds=[entry], counts=counts, tag=(name, number)))], pa.binary())})
+
+
+def _empty(job: _Job, stage: str, number: int) -> Unit:
+    rows = arrow_schema("placements").empty_table()
+    return Unit(adds=[write_family(job.table, "placements", job.build, number, 1, stage_operator(stage), [rows])])
 
 
 def _flatten(tokens: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
@@ -359,8 +365,14 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
                 shards=shards,
                 slots=tuple(missing),
             )
+            written: set[tuple[str, int]] = set()
             for units in _run(spark, job, located, progress):
                 snapshot, _ = commit_wave(run, snapshot, units)
+                written |= {shard for unit in units for shard in [unit.tag] if isinstance(shard, tuple)}
+            # A shard to which no document fell still gets its (empty) placements, so that it counts as done.
+            empty = [_empty(job, stage, number) for stage, number in missing if (stage, number) not in written]
+            if empty:
+                snapshot, _ = commit_wave(run, snapshot, empty)
     _write_manifests(lake, recipe, name, shards, vocabulary)
     if not run.waves:
         snapshot, _ = commit_wave(run, snapshot, [])

@@ -1,0 +1,99 @@
+"""The main job: all steps of a recipe, each doing only what the lake lacks."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from headwater.errors import UsageError
+from headwater.pipelines.annotate import annotate
+from headwater.pipelines.build import build
+from headwater.pipelines.decide import decide
+from headwater.pipelines.deduplicate import deduplicate
+from headwater.pipelines.ingest import ingest
+from headwater.pipelines.recipe import Recipe
+from headwater.pipelines.select import Selection, select
+from headwater.warehouse.commit import create_lake
+from headwater.warehouse.snapshot import open_snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["RunReport", "StepReport", "run"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepReport:
+    """One step: its name, what it counted (empty when there was nothing to do) and how long it took."""
+
+    step: str
+    counts: dict[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunReport:
+    """All steps of a run.
+
+    Attributes:
+        build: name of the build that the lake now holds for this recipe.
+        nothing_new: no step had anything to do.
+    """
+
+    build: str
+    steps: list[StepReport] = field(default_factory=list)
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether every step found its work done."""
+        return not any(step.counts for step in self.steps)
+
+
+def run(
+    spark: SparkSession, lake: str, recipe: Recipe, inputs: Sequence[str] = (), *, batch: str | None = None, name: str | None = None
+) -> RunReport:
+    """Run every step and return what each did; a lake that does not exist is made.
+
+    Args:
+        inputs: what to ingest first; none to go on with what the lake holds.
+        batch: name of the ingested batch.
+        name: name of the build.
+
+    Raises:
+        HeadwaterError: the step that failed says why; what earlier waves committed stays, and the same call goes on from there.
+    """
+    try:
+        open_snapshot(lake)
+    except UsageError:
+        create_lake(lake)
+    steps: list[StepReport] = []
+
+    def timed(step: str, work: Callable[[], dict[str, Any]]) -> None:
+        begin = time.monotonic()
+        counts = work()
+        steps.append(StepReport(step=step, counts=counts, seconds=time.monotonic() - begin))
+
+    def ingested() -> dict[str, Any]:
+        report = ingest(spark, lake, recipe, inputs, batch)
+        return dataclasses.asdict(report) if report.files or report.unreadable else {}
+
+    chosen: list[Selection] = []
+
+    def selected() -> dict[str, Any]:
+        selection = select(spark, lake, recipe, build=name)
+        chosen.append(selection)
+        if selection.known:
+            return {}
+        return {"build": selection.build, "cells": [dataclasses.asdict(cell) for cell in selection.cells], "unplaced": dict(selection.unplaced)}
+
+    if inputs:
+        timed("ingest", ingested)
+    timed("annotate", lambda: annotate(spark, lake, recipe))
+    timed("deduplicate", lambda: deduplicate(spark, lake, recipe))
+    timed("decide", lambda: decide(spark, lake, recipe))
+    timed("select", selected)
+    timed("build", lambda: build(spark, lake, recipe, chosen[0].build))
+    return RunReport(build=chosen[0].build, steps=steps)
