@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -36,7 +38,7 @@ def families(generator: np.random.Generator, n: int, n_families: int, most_chang
 
 def agreements(signatures: Signatures) -> npt.NDArray[np.int64]:
     """Equal values of every pair of rows; 0 with an empty one."""
-    counts = (signatures[:, None, :] == signatures[None, :, :]).sum(axis=2)
+    counts: npt.NDArray[np.int64] = (signatures[:, None, :] == signatures[None, :, :]).sum(axis=2)
     empty = (signatures == 0xFFFFFFFF).all(axis=1)
     counts[empty] = 0
     counts[:, empty] = 0
@@ -60,7 +62,7 @@ def label_edges(known: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) ->
     """An edge for each two rows of one bucket with the same label."""
     return [
         (i, j)
-        for begin, end in zip(offsets[:-1], offsets[1:], strict=True)
+        for begin, end in pairwise(offsets.tolist())
         for i in range(begin, end)
         for j in range(begin, i)
         if known[i] == known[j] >= 0
@@ -75,7 +77,7 @@ def check_connect(signatures: Signatures, known: npt.NDArray[np.int64], offsets:
     labels = label_edges(known, offsets)
     every = [
         (i, j)
-        for begin, end in zip(offsets[:-1], offsets[1:], strict=True)
+        for begin, end in pairwise(offsets.tolist())
         for i in range(begin, end)
         for j in range(begin, i)
         if counts[i, j] >= MIN_AGREEMENT and not (known[i] >= 0 and known[j] >= 0)
@@ -205,8 +207,9 @@ def reference_elect(
 ) -> tuple[list[int], list[float]]:
     """The rules of `elect`, row by row."""
     counts = agreements(signatures)
-    winners, similarities = [], []
-    for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+    winners: list[int] = []
+    similarities: list[float] = []
+    for begin, end in pairwise(offsets.tolist()):
         for row in range(begin, end):
             winner, similarity = -1, 1.0
             for other in range(begin, row):

@@ -45,6 +45,7 @@ def reference_normalize(text: str) -> str:
 
 
 def normalized(text: str) -> str:
+    """One text through the kernel."""
     return str(normalize(pa.array([text]))[0].as_py())
 
 

@@ -1,12 +1,10 @@
 """Pairs, components and winners among near-duplicates: the kernels between the shuffles of the deduplicate and decide steps.
 
 Two samples are near-duplicates if their signatures agree on 84 of 112 values or more (0.75); a shared band only makes a pair worth comparing.
-Signatures are rows of a uint32 [n, 112] matrix; a row with all bits set is the empty signature and matches nothing.
-
 Results are exact: equal to comparing every pair. Small groups compare pairs that are not yet united. In groups above 64 rows, since
 two rows of a pair differ in at most 28 values, cutting the values on which the group is not unanimous into 29 chunks leaves at least one
-chunk on which a pair agrees: only rows that share a chunk are compared. A group of n copies costs O(n log n) then; one of n rows that share most chunks and
-yet differ costs O(n²) comparisons of about 10 ns.
+chunk on which a pair agrees: only rows that share a chunk are compared. A group of n copies then costs O(n log n); one of n rows
+that share chunks and yet are not duplicates costs O(n²) comparisons of about 10 ns.
 """
 
 from __future__ import annotations
@@ -15,10 +13,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from numba import njit
 
 from headwater.errors import UsageError
+from headwater.filters.agreement import (
+    MIN_AGREEMENT,
+    Ints,
+    Signatures,
+    check_rows,
+    chunk_key,
+    chunks,
+    equal_values,
+    signature_agreement,
+    signature_agreements,
+    signature_matrix,
+)
 from headwater.filters.minhash import N_PERMUTATIONS
 from headwater.filters.shingles import finish64
 
@@ -32,62 +41,7 @@ __all__ = [
     "signature_matrix",
 ]
 
-MIN_AGREEMENT = 84
-"""Equal signature values, of 112, that make a pair near-duplicates: 0.75."""
-
-_EMPTY = np.uint32(0xFFFFFFFF)
 _SMALL_GROUP = 64
-
-Ints = npt.NDArray[np.int64]
-Signatures = npt.NDArray[np.uint32]
-
-
-def signature_matrix(column: pa.Array | pa.ChunkedArray) -> Signatures:
-    """uint32 [n, 112] of a column of signatures (binary); null or empty bytes become the empty signature.
-
-    Raises:
-        UsageError: a value is neither empty nor 448 bytes.
-    """
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    column = column.cast(pa.large_binary())
-    _, offsets_buffer, data = column.buffers()
-    offsets = (
-        np.frombuffer(offsets_buffer, np.int64)[column.offset : column.offset + len(column) + 1]
-        if len(column)
-        else np.zeros(1, np.int64)
-    )
-    sizes = np.diff(offsets)
-    full = sizes == 4 * N_PERMUTATIONS
-    if np.any(sizes[~full]):
-        raise UsageError(
-            f"expected signatures of {4 * N_PERMUTATIONS} bytes or none, found one of {int(sizes[~full].max())} bytes in column "
-            "`signature`; it was written by another version: annotate again"
-        )
-    if column.null_count:
-        full &= column.is_valid().to_numpy(zero_copy_only=False)
-    matrix = np.full((len(column), N_PERMUTATIONS), _EMPTY, np.uint32)
-    if full.any():
-        flat = np.frombuffer(data, "<u4", count=offsets[-1] // 4)
-        matrix[full] = flat.reshape(-1, N_PERMUTATIONS)[offsets[:-1][full] // (4 * N_PERMUTATIONS)]
-    return matrix
-
-
-def signature_agreement(a: Signatures, b: Signatures) -> float:
-    """The share of equal values of two signatures, an estimate of the Jaccard similarity; 0.0 if one is empty.
-
-    >>> import numpy as np
-    >>> signature_agreement(np.arange(112, dtype=np.uint32), np.arange(112, dtype=np.uint32) // 2 * 2)
-    0.5
-    """
-    return float(signature_agreements(np.stack([a, b]), np.array([0]), np.array([1]))[0])
-
-
-def signature_agreements(signatures: Signatures, left: Ints, right: Ints) -> npt.NDArray[np.float32]:
-    """float32 [pairs]: the agreement of each pair of rows (left[k], right[k])."""
-    _check_rows(left, len(signatures))
-    _check_rows(right, len(signatures))
-    return np.asarray(_agreements(np.ascontiguousarray(signatures), left, right))
 
 
 def connect_bucket(
@@ -103,8 +57,8 @@ def connect_bucket(
         min_agreement: equal values that make a pair.
 
     Returns:
-        Two int64 arrays of row numbers, an edge (i, j) each. Beside the labels they are a spanning forest: as few edges as possible. Which of several
-        possible edges is chosen depends on the order of the rows, the components do not.
+        Two int64 arrays of row numbers, an edge (i, j) each. Beside the labels they are a spanning forest: as few edges as
+        possible. Which of several possible edges is chosen depends on the order of the rows, the components do not.
 
     Memory: 60 bytes a row beside the signatures.
     """
@@ -122,8 +76,8 @@ def components(edges_a: Ints, edges_b: Ints, n: int) -> Ints:
     >>> components(np.array([4, 3]), np.array([3, 1]), 5).tolist()
     [0, 1, 2, 1, 1]
     """
-    _check_rows(edges_a, n)
-    _check_rows(edges_b, n)
+    check_rows(edges_a, n)
+    check_rows(edges_b, n)
     if len(edges_a) != len(edges_b):
         raise UsageError(f"expected as many ends as beginnings of edges, found {len(edges_a)} and {len(edges_b)}")
     return np.asarray(_components(edges_a, edges_b, n))
@@ -150,8 +104,9 @@ def elect(
     Returns:
         winner int64 [n]: the first kept row that a row duplicates, -1 for a kept row; similarity float32 [n]: to the winner, 1.0 for a kept row.
 
-    A row that is near a loser only is kept: chains do not swallow a family. Clusters up to 64 rows compare with every kept row, larger ones
-    with the kept rows that share one of 29 chunks of the signature (any pair of duplicates does); memory 600 bytes a row of the largest cluster at most.
+    A row that is near a loser only is kept: chains do not swallow a family. Clusters up to 64 rows compare with every kept
+    row, larger ones with the kept rows that share one of 29 chunks of the signature (any pair of duplicates does). Memory: 600 bytes
+    a row of the largest cluster at most.
     """
     n = len(signatures)
     _check_offsets(offsets, n)
@@ -166,43 +121,13 @@ def elect(
     return winner, similarity
 
 
-def _check_rows(rows: Ints, n: int) -> None:
-    if len(rows) and (rows.min() < 0 or rows.max() >= n):
-        raise UsageError(f"expected row numbers from 0 to {n - 1}, found {int(rows.min())} to {int(rows.max())}")
-
-
 def _check_offsets(offsets: Ints, n: int) -> None:
     if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != n or np.any(np.diff(offsets) < 0):
         raise UsageError(f"expected offsets that rise from 0 to the {n} rows, found {len(offsets)} of another kind")
 
 
 @njit(cache=True, nogil=True)
-def _equal_values(signatures: Any, i: int, j: int) -> int:
-    """Equal values of two rows; 0 if one is empty. Counted in 32 bits so that the compiler compares eight or more at once."""
-    left = signatures[i]
-    right = signatures[j]
-    count = np.uint32(0)
-    ones = np.uint32(0)
-    for k in range(N_PERMUTATIONS):
-        count = np.uint32(count + np.uint32(left[k] == right[k]))
-    if count == N_PERMUTATIONS:
-        for k in range(N_PERMUTATIONS):
-            ones = np.uint32(ones + np.uint32(left[k] == _EMPTY))
-        if ones == N_PERMUTATIONS:
-            return 0
-    return np.int64(count)
-
-
-@njit(cache=True, nogil=True)
-def _agreements(signatures: Any, left: Any, right: Any) -> Any:
-    result = np.empty(left.size, np.float32)
-    for k in range(left.size):
-        result[k] = np.float32(_equal_values(signatures, left[k], right[k]) / N_PERMUTATIONS)
-    return result
-
-
-@njit(cache=True, nogil=True)
-def _find(parents: Any, node: int) -> int:
+def _find(parents: Any, node: Any) -> Any:
     while parents[node] != node:
         parents[node] = parents[parents[node]]
         node = parents[node]
@@ -210,7 +135,7 @@ def _find(parents: Any, node: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _unite(parents: Any, a: int, b: int) -> bool:
+def _unite(parents: Any, a: Any, b: Any) -> Any:
     """Unites two components under their smallest member; whether they were two."""
     a = _find(parents, a)
     b = _find(parents, b)
@@ -221,7 +146,7 @@ def _unite(parents: Any, a: int, b: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _components(edges_a: Any, edges_b: Any, n: int) -> Any:
+def _components(edges_a: Any, edges_b: Any, n: Any) -> Any:
     parents = np.arange(n)
     for k in range(edges_a.size):
         _unite(parents, edges_a[k], edges_b[k])
@@ -232,7 +157,7 @@ def _components(edges_a: Any, edges_b: Any, n: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _connect(signatures: Any, known: Any, offsets: Any, min_agreement: int) -> tuple[Any, Any]:
+def _connect(signatures: Any, known: Any, offsets: Any, min_agreement: Any) -> tuple[Any, Any]:
     n = known.size
     parents = np.arange(n)
     edges = np.empty((2, n), np.int64)
@@ -252,11 +177,11 @@ def _connect(signatures: Any, known: Any, offsets: Any, min_agreement: int) -> t
         if order.size <= _SMALL_GROUP:
             n_edges = _connect_group(order, signatures, known, parents, min_agreement, edges, n_edges, lists)
             continue
-        columns, bounds = _chunks(signatures, begin, end, min_agreement)
+        columns, bounds = chunks(signatures, begin, end, min_agreement)
         for chunk in range(bounds.size - 1):
             keys = np.empty(order.size, np.uint64)
             for k in range(order.size):
-                keys[k] = _chunk_key(signatures[order[k]], columns, bounds, chunk)
+                keys[k] = chunk_key(signatures[order[k]], columns, bounds, chunk)
             by_key = np.argsort(keys, kind="mergesort")  # stable: rows with labels stay first
             first = 0
             for k in range(1, order.size + 1):
@@ -270,37 +195,9 @@ def _connect(signatures: Any, known: Any, offsets: Any, min_agreement: int) -> t
 
 
 @njit(cache=True, nogil=True)
-def _chunks(signatures: Any, begin: int, end: int, min_agreement: int) -> tuple[Any, Any]:
-    """The columns on which the rows differ, and the bounds of one more chunk of them than a pair may differ in.
-
-    Columns on which all agree help nobody and are left out. With fewer columns than chunks some chunks are empty, which all rows share: correct,
-    if slow, and only possible where all rows are duplicates of each other.
-    """
-    columns = np.empty(N_PERMUTATIONS, np.int64)
-    n_columns = 0
-    for column in range(N_PERMUTATIONS):
-        for row in range(begin + 1, end):
-            if signatures[row, column] != signatures[begin, column]:
-                columns[n_columns] = column
-                n_columns += 1
-                break
-    n_chunks = N_PERMUTATIONS - min_agreement + 1
-    bounds = np.arange(n_chunks + 1) * n_columns // n_chunks
-    return columns[:n_columns], bounds
-
-
-@njit(cache=True, nogil=True)
-def _chunk_key(signature: Any, columns: Any, bounds: Any, chunk: int) -> Any:
-    value = finish64(np.uint64(chunk + 1))
-    for k in range(bounds[chunk], bounds[chunk + 1]):
-        value = finish64(value ^ np.uint64(signature[columns[k]]))
-    return value
-
-
-@njit(cache=True, nogil=True)
 def _connect_group(
-    rows: Any, signatures: Any, known: Any, parents: Any, min_agreement: int, edges: Any, n_edges: int, lists: Any
-) -> int:
+    rows: Any, signatures: Any, known: Any, parents: Any, min_agreement: Any, edges: Any, n_edges: Any, lists: Any
+) -> Any:
     """Unites all matching pairs of `rows` (those with labels first) that are not united yet; returns the number of edges so far.
 
     Each component is a linked list of its rows, so that a row passes over its own in one step. `lists` is memory, int64 [4, n]: the first and the
@@ -318,7 +215,7 @@ def _connect_group(
                     k += 1
                     continue
                 member = heads[k]
-                while member >= 0 and _equal_values(signatures, row, member) < min_agreement:
+                while member >= 0 and equal_values(signatures, row, member) < min_agreement:
                     member = following[member]
                 if member < 0:
                     k += 1
@@ -363,7 +260,7 @@ def _connect_group(
 
 @njit(cache=True, nogil=True)
 def _elect(
-    signatures: Any, offsets: Any, content_hashes: Any, normalized_hashes: Any, short: Any, min_agreement: int
+    signatures: Any, offsets: Any, content_hashes: Any, normalized_hashes: Any, short: Any, min_agreement: Any
 ) -> tuple[Any, Any]:
     n = short.size
     winner = np.full(n, -1, np.int64)
@@ -391,7 +288,7 @@ def _elect(
 
 
 @njit(cache=True, nogil=True)
-def _match(row: int, other: int, signatures: Any, content_hashes: Any, normalized_hashes: Any, short: Any) -> int:
+def _match(row: Any, other: Any, signatures: Any, content_hashes: Any, normalized_hashes: Any, short: Any) -> Any:
     """Equal values of two rows as `elect` counts them: 112 for equal content or equal short texts."""
     if content_hashes[row, 0] == content_hashes[other, 0] and content_hashes[row, 1] == content_hashes[other, 1]:
         return N_PERMUTATIONS
@@ -402,24 +299,24 @@ def _match(row: int, other: int, signatures: Any, content_hashes: Any, normalize
             and (normalized_hashes[row, 0] != 0 or normalized_hashes[row, 1] != 0)
         )
         return N_PERMUTATIONS if same and short[row] and short[other] else 0
-    return _equal_values(signatures, row, other)
+    return equal_values(signatures, row, other)
 
 
 @njit(cache=True, nogil=True)
 def _elect_large(
-    begin: int,
-    end: int,
+    begin: Any,
+    end: Any,
     signatures: Any,
     content_hashes: Any,
     normalized_hashes: Any,
     short: Any,
-    min_agreement: int,
+    min_agreement: Any,
     winner: Any,
     similarity: Any,
 ) -> None:
     """As the loop of `_elect`, the kept rows indexed by content, normalised text and chunks; every index list is in the order of the rows."""
     size = end - begin
-    columns, bounds = _chunks(signatures, begin, end, min_agreement)
+    columns, bounds = chunks(signatures, begin, end, min_agreement)
     n_chunks = bounds.size - 1
     n_keys = n_chunks + 1
     n_slots = 64
@@ -440,7 +337,7 @@ def _elect_large(
             slots[1] = np.int64(finish64(normalized_hashes[row, 0] ^ normalized_hashes[row, 1]) & mask)
         else:
             for chunk in range(n_chunks):
-                slots[chunk + 1] = np.int64(_chunk_key(signatures[row], columns, bounds, chunk) & mask)
+                slots[chunk + 1] = np.int64(chunk_key(signatures[row], columns, bounds, chunk) & mask)
         best = end
         best_count = 0
         for key in range(n_used):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -85,17 +86,15 @@ def _binary(present: npt.NDArray[np.bool_], values: npt.NDArray[Any] | bytes, wi
 
 
 def _hash_texts(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> bytes:
-    view = memoryview(data)
+    view = data.data
     bounds = offsets.tolist()
     return b"".join(
-        hashlib.blake2b(view[begin:end], digest_size=16).digest()
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True)
-        if end > begin
+        hashlib.blake2b(view[begin:end], digest_size=16).digest() for begin, end in pairwise(bounds) if end > begin
     )
 
 
 @njit(cache=True, nogil=True)
-def _sign(data: Any, offsets: Any, kinds: Any, factors_summands: Any, most: int) -> tuple[Any, Any]:
+def _sign(data: Any, offsets: Any, kinds: Any, factors_summands: Any, most: Any) -> tuple[Any, Any]:
     """Signatures uint32 [n, 112] (all bits set where there is no shingle) and distinct shingles int32 [n]."""
     n = offsets.size - 1
     signatures = np.full((n, N_PERMUTATIONS), np.uint32(0xFFFFFFFF), np.uint32)

@@ -45,11 +45,11 @@ _SPACE = 32
 
 
 def normalize(texts: pa.Array) -> pa.LargeStringArray:
-    """The normalised texts, one for each of `texts` (string or large_string; null counts as empty), without nulls.
+    r"""The normalised texts, one for each of `texts` (string or large_string; null counts as empty), without nulls.
 
     Time is linear in the bytes, whatever they are; memory is that of the input, more only where compatibility characters expand.
 
-    >>> normalize(pa.array(["Ｈｅｌｌｏ,  World №42!", "Straße—ΣΊΣΥΦΟΣ", "e\\u0301"])).to_pylist()
+    >>> normalize(pa.array(["Ｈｅｌｌｏ,  World №42!", "Straße—ΣΊΣΥΦΟΣ", "e\u0301"])).to_pylist()
     ['hello world no00', 'straße σίσυφοσ', 'é']
     """
     data, offsets = text_buffers(texts)
@@ -72,7 +72,7 @@ def text_buffers(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np
 
 
 @njit(cache=True, nogil=True)
-def decode_character(data: Any, i: int, end: int) -> tuple[int, int]:
+def decode_character(data: Any, i: Any, end: Any) -> tuple[Any, Any]:
     """The code point that begins at byte `i` (above 127) and its bytes; never reads at or behind `end`."""
     first = np.int64(data[i])
     if first < 0xE0:
@@ -123,7 +123,9 @@ def _normalize_text(data: Any, i: Any, end: Any, output: Any, j: Any, tables: No
     base_i, base_j, base_previous = i, j, previous
     last_class = np.int64(0)
     marks = 0
-    leads = 0  # whether the character before may compose with a starter: only some vowel signs and Hangul letters do
+    leads: Any = (
+        0  # whether the character before may compose with a starter: only some vowel signs and Hangul letters do
+    )
     while i < end:
         byte = data[i]
         if byte < 128:
@@ -183,21 +185,21 @@ def _normalize_text(data: Any, i: Any, end: Any, output: Any, j: Any, tables: No
 
 
 @njit(cache=True, nogil=True)
-def _single(code_point: int, tables: NormalizationTables) -> int:
+def _single(code_point: Any, tables: NormalizationTables) -> Any:
     if code_point < LIMIT:
         return np.int64(tables.single[code_point])
     return _fold_above_limit(code_point)
 
 
 @njit(cache=True, nogil=True)
-def _fold_above_limit(code_point: int) -> int:
+def _fold_above_limit(code_point: Any) -> Any:
     if code_point == 0xE0001 or 0xE0020 <= code_point <= 0xE007F or 0xE0100 <= code_point <= 0xE01EF:
         return 0
     return _SPACE
 
 
 @njit(cache=True, nogil=True)
-def _write(output: Any, j: int, previous: int, entry: int) -> tuple[int, int]:
+def _write(output: Any, j: Any, previous: Any, entry: Any) -> tuple[Any, Any]:
     """Writes one folded character as UTF-8; returns the new end and what now stands last."""
     code_point = entry & CODE_POINT
     if code_point == 0 or (previous == _SPACE and (code_point == _SPACE or entry & MARK)):
@@ -223,8 +225,8 @@ def _write(output: Any, j: int, previous: int, entry: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def _write_segment(
-    data: Any, i: int, end: int, output: Any, j: int, previous: int, tables: NormalizationTables, segment: Any
-) -> tuple[int, int, int]:
+    data: Any, i: Any, end: Any, output: Any, j: Any, previous: Any, tables: NormalizationTables, segment: Any
+) -> tuple[Any, Any, Any]:
     """NFKC of the character at `i` and all that may change it; returns the next input byte, the output's end, the last character.
 
     Stops before a starter that does not compose with what is there: the next segment begins with it.
@@ -285,8 +287,8 @@ def _write_segment(
 
 @njit(cache=True, nogil=True)
 def _write_folded(
-    output: Any, j: int, previous: int, segment: Any, size: int, tables: NormalizationTables
-) -> tuple[int, int]:
+    output: Any, j: Any, previous: Any, segment: Any, size: Any, tables: NormalizationTables
+) -> tuple[Any, Any]:
     for k in range(size):
         code_point = segment[k]
         entry = np.int64(tables.folded[code_point]) if code_point < LIMIT else _fold_above_limit(code_point)
@@ -295,12 +297,12 @@ def _write_folded(
 
 
 @njit(cache=True, nogil=True)
-def _combining_class(code_point: int, tables: NormalizationTables) -> int:
+def _combining_class(code_point: Any, tables: NormalizationTables) -> Any:
     return np.int64(tables.combining[code_point]) & 255 if code_point < LIMIT else 0
 
 
 @njit(cache=True, nogil=True)
-def _compose(segment: Any, size: int, tables: NormalizationTables) -> int:
+def _compose(segment: Any, size: Any, tables: NormalizationTables) -> Any:
     """Orders the marks of a segment by class, stably, and composes them with its starter (UAX 15, D117); returns its new size."""
     for k in range(1, size):
         part = segment[k]
@@ -328,7 +330,7 @@ def _compose(segment: Any, size: int, tables: NormalizationTables) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _pair(first: int, second: int, tables: NormalizationTables) -> int:
+def _pair(first: Any, second: Any, tables: NormalizationTables) -> Any:
     """The primary composite of two characters, 0 if there is none."""
     if second >= LIMIT or not tables.combining[second] & 256:
         return 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def shingle_hashes(texts: pa.Array) -> list[npt.NDArray[np.uint32]]:
     kinds = unit_kinds()
     hashes = np.empty(most_shingles(offsets), np.uint32)
     found = []
-    for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+    for begin, end in pairwise(offsets.tolist()):
         found.append(hashes[: write_shingles(data, begin, end, kinds, hashes)].copy())
     return found
 
@@ -100,7 +101,7 @@ def finish64(value: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def write_shingles(data: Any, begin: int, end: int, kinds: Any, hashes: Any) -> int:
+def write_shingles(data: Any, begin: Any, end: Any, kinds: Any, hashes: Any) -> Any:
     """Writes the shingle hashes of the normalised bytes [begin, end) into `hashes` (uint32); returns how many."""
     units = np.zeros(8, np.uint64)  # the last units, as a ring
     n_units = 0
@@ -158,7 +159,7 @@ def write_shingles(data: Any, begin: int, end: int, kinds: Any, hashes: Any) -> 
 
 
 @njit(cache=True, nogil=True)
-def distinct(hashes: Any, n: int, slots: Any) -> int:
+def distinct(hashes: Any, n: Any, slots: Any) -> Any:
     """Moves the distinct values of `hashes[:n]` to its front, in the order of their first appearance; returns their number.
 
     `slots` (uint32) is memory for a hash set: a power of two entries, at least 2·n.
