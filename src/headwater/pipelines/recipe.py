@@ -158,7 +158,8 @@ def _section(kind: type[_Section], raw: object, where: str) -> _Section:
     try:
         return kind(**{key: _frozen(value) for key, value in raw.items()})
     except RecipeError as error:
-        raise RecipeError(f"{named}: {error}") from None
+        told = str(error).startswith(f"{named}.")
+        raise RecipeError(str(error) if told else f"{named}: {error}") from None
 
 
 def _check_keys(kind: type, raw: Mapping[str, Any], where: str) -> None:
