@@ -51,7 +51,7 @@ def operator(recipe: Recipe) -> dict[str, Any]:
     """Return what a verdict depends on: the rules and every operator whose columns they or the election read."""
     return {
         "version": VERSION,
-        "rules": recipe.rules.load().fingerprint,
+        "rules": recipe.rules.load().literals,
         "annotate": annotate_operators(recipe),
         "duplicates": deduplicate.operator(recipe),
     }

@@ -1,0 +1,192 @@
+"""Questions people ask of a lake: why is a sample in or out, where did it go, what was run.
+
+Each answer is plain data that can be printed as JSON. Values reach DuckDB as parameters, never as text of a query. Text of documents is not
+part of an answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import duckdb
+
+from headwater.errors import UsageError
+from headwater.warehouse.schema import ALIGNED, FAMILIES
+
+__all__ = ["find", "query", "rows", "runs", "samples_named", "why"]
+
+_HIDDEN: Final = {"text", "signature", "bands", "normalized_hash"}
+_MOST_SAMPLES: Final = 1000
+
+
+def rows(connection: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+    """Return the rows of a query as dictionaries; bytes become hexadecimal, times ISO 8601."""
+    found = connection.execute(statement, list(parameters))
+    names = [column[0] for column in found.description or []]
+    return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in found.fetchall()]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def query(connection: duckdb.DuckDBPyConnection, statement: str) -> list[dict[str, Any]]:
+    """Return the rows of a user's query.
+
+    Raises:
+        UsageError: DuckDB refused the query; its message names the place.
+    """
+    try:
+        return rows(connection, statement)
+    except duckdb.Error as error:
+        raise UsageError(f"expected a query over the views {', '.join(FAMILIES)} and samples; DuckDB says: {error}") from error
+
+
+def samples_named(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    sample: int | None = None,
+    uri: str | None = None,
+    host: str | None = None,
+    source: str | None = None,
+    file: str | None = None,
+    limit: int = _MOST_SAMPLES,
+) -> list[int]:
+    """Return the ids of the samples that are named in exactly one way, ascending, at most ``limit`` of them.
+
+    Args:
+        sample: its id.
+        uri: the document's URL or id as given.
+        host: host part of the URL.
+        source: the data set.
+        file: the input file's URI, or the beginning of its SHA-256.
+
+    Raises:
+        UsageError: nothing or more than one thing is named, or nothing is found.
+    """
+    named = {name: value for name, value in (("sample", sample), ("uri", uri), ("host", host), ("source", source), ("file", file)) if value is not None}
+    if len(named) != 1:
+        raise UsageError(f"expected one of --sample, --uri, --host, --source and --file, found {len(named)}")
+    ((kind, value),) = named.items()
+    if kind == "sample":
+        found = rows(connection, "SELECT sample_id FROM content WHERE sample_id = ?", [value])
+    elif kind == "uri":
+        number = int.from_bytes(blake2b(str(value).encode(), digest_size=8).digest(), "big", signed=True)
+        ids = [row["sample_id"] for row in rows(connection, "SELECT sample_id FROM uri_index WHERE uri_hash = ?", [number])]
+        found = [row for each in ids for row in rows(connection, "SELECT sample_id FROM content WHERE sample_id = ? AND uri = ?", [each, value])]
+    elif kind == "host":
+        pattern = f"^[A-Za-z][A-Za-z0-9+.-]*://{re.escape(str(value))}([/?#:]|$)"
+        found = rows(connection, "SELECT sample_id FROM content WHERE regexp_matches(uri, ?) ORDER BY 1 LIMIT ?", [pattern, limit])
+    elif kind == "source":
+        found = rows(connection, "SELECT sample_id FROM content WHERE source = ? ORDER BY 1 LIMIT ?", [value, limit])
+    else:
+        statement = (
+            "SELECT sample_id FROM content WHERE file_id IN (SELECT file_id FROM files WHERE file_uri = ? OR starts_with(sha256, ?)) ORDER BY 1 LIMIT ?"
+        )
+        found = rows(connection, statement, [value, value, limit])
+    if not found:
+        raise UsageError(f"expected a sample with --{kind} {value}, found none in this lake; headwater sql LAKE 'SELECT … FROM content' shows what is there")
+    return sorted(int(row["sample_id"]) for row in found)[:limit]
+
+
+def why(connection: duckdb.DuckDBPyConnection, sample: int) -> dict[str, Any]:
+    """Return the whole story of one sample: file and record, measures, verdict with the rules that fired, stages, places, runs.
+
+    Raises:
+        UsageError: no such sample.
+    """
+    story: dict[str, Any] = {"sample_id": sample}
+    used: set[str] = set()
+    for family in ALIGNED:
+        names = [name for name in FAMILIES[family].fields if name not in _HIDDEN]
+        listed = ", ".join(f'"{name}"' for name in names)
+        found = rows(connection, f"SELECT {listed}, run_id, batch FROM {family} WHERE sample_id = ?", [sample])  # noqa: S608 - names of the schema
+        if family == "content" and not found:
+            raise UsageError(f"expected a sample {sample}, found none in this version of the lake")
+        if found:
+            used.add(found[0].pop("run_id"))
+            batch = found[0].pop("batch")
+            story[family] = found[0] | ({"batch": batch} if family == "content" else {})
+    story["file"] = _file(connection, story["content"]["file_id"], used)
+    for family in ("spans", "contamination", "stages", "placements"):
+        listed = ", ".join(f'"{name}"' for name in FAMILIES[family].fields)
+        found = rows(connection, f"SELECT {listed}, run_id FROM {family} WHERE sample_id = ? ORDER BY ALL", [sample])  # noqa: S608
+        used |= {row.pop("run_id") for row in found}
+        story[family] = found
+    story["runs"] = [run for run in runs(connection) if run["run_id"] in used]
+    if "verdicts" in story:
+        story["verdicts"]["rules_fired"] = _rules_fired(story)
+    for run in story["runs"]:
+        for name in ("recipe", "operators", "counts"):
+            run.pop(name)
+    return story
+
+
+def _file(connection: duckdb.DuckDBPyConnection, file_id: int, used: set[str]) -> dict[str, Any]:
+    found = rows(connection, "SELECT file_uri, sha256, file_bytes, format, license, run_id FROM files WHERE file_id = ?", [file_id])
+    used |= {row.pop("run_id") for row in found}
+    return found[0] if found else {}
+
+
+def _rules_fired(story: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return for each reason the rule's predicate, its limits and the values that it read, from the record of the run that decided."""
+    rules: dict[str, Mapping[str, Any]] = {}
+    for run in story["runs"]:
+        if run["step"] == "decide":
+            rules |= {rule["name"]: rule for rule in json.loads(run["operators"])["verdicts"]["rules"]["rules"]}
+    values = {name: value for family in ALIGNED for name, value in story.get(family, {}).items()}
+    fired = []
+    for reason in story["verdicts"]["reasons"] or []:
+        entry: dict[str, Any] = {"reason": reason}
+        if reason in rules:
+            rule = rules[reason]
+            entry |= {"passes_when": rule["passes"], "limits": rule["limits"], "values": _values_read(rule["passes"], values)}
+        elif reason.startswith("missing:"):
+            entry["values"] = {reason.removeprefix("missing:"): None}
+        else:
+            entry |= {"winner": story["verdicts"]["duplicate_of"], "similarity": story["verdicts"]["similarity"]}
+        fired.append(entry)
+    return fired
+
+
+def _values_read(predicate: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in dict.fromkeys(re.findall(r"[a-z_][a-z0-9_]*", predicate)) if name in values}
+
+
+def find(connection: duckdb.DuckDBPyConnection, samples: Iterable[int], build: str | None = None) -> list[dict[str, Any]]:
+    """Return what became of some samples: their verdict and, for each copy, every run of tokens in every shard."""
+    answer = []
+    for sample in samples:
+        row = rows(
+            connection,
+            "SELECT c.sample_id, c.source, c.uri, v.kept, v.first_reason, v.duplicate_of FROM content c "
+            "LEFT JOIN verdicts v USING (sample_id) WHERE c.sample_id = ?",
+            [sample],
+        )[0]
+        row["placements"] = rows(
+            connection,
+            "SELECT build, stage, shard, sequence, token_begin, token_end, sample_token_begin, copy FROM placements "
+            "WHERE sample_id = ? AND (? IS NULL OR build = ?) ORDER BY ALL",
+            [sample, build, build],
+        )
+        answer.append(row)
+    return answer
+
+
+def runs(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return every run, oldest first; one without an end was killed or still runs."""
+    return rows(
+        connection, "SELECT run_id, step, started, ended, code_version, input_version, counts, operators, recipe FROM runs ORDER BY started, run_id"
+    )

@@ -1,0 +1,76 @@
+"""DuckDB over a lake: one view a family, and ``samples``, the wide row.
+
+The connection reads one pinned version of the table through DuckDB's delta extension, which skips files by the statistics on ``sample_id``.
+Once it is open it can reach nothing outside the lake: text of the web is in it, and whoever writes the queries is trusted with the lake only.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from headwater.errors import MissingDependencyError, UsageError
+from headwater.warehouse.filesystem import is_local, resolve
+from headwater.warehouse.schema import ALIGNED, FAMILIES, arrow_schema
+from headwater.warehouse.snapshot import open_snapshot
+
+__all__ = ["connect", "view_statements"]
+
+_EXTENSION: Final = "duckdb_extension_delta"
+
+
+def _extension_path() -> str:
+    found = importlib.util.find_spec(_EXTENSION)
+    path = None if found is None or found.origin is None else Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}"
+    file = None if path is None else path / "delta.duckdb_extension"
+    if file is None or not file.is_file():
+        raise MissingDependencyError(
+            f"expected DuckDB's delta extension for version {duckdb.__version__}, found none; install duckdb-extension-delta=={duckdb.__version__}"
+        )
+    return str(file)
+
+
+def view_statements() -> list[str]:
+    """Return the SQL that makes the views over the attached table ``lake``."""
+    statements = []
+    for name in FAMILIES:
+        columns = ", ".join(f'"{field.name}"' for field in arrow_schema(name))
+        statements.append(f"CREATE VIEW {name} AS SELECT {columns}, batch FROM lake WHERE family = '{name}'")
+    wide = [f"content.{column}" for column in FAMILIES["content"].fields]
+    joins = ""
+    for name in ALIGNED:
+        if name != "content":
+            wide += [f'{name}."{column}"' for column in FAMILIES[name].fields]
+            joins += f" LEFT JOIN {name} USING (sample_id)"
+    statements.append(f"CREATE VIEW samples AS SELECT sample_id, content.batch, {', '.join(wide)} FROM content{joins}")
+    return statements
+
+
+def connect(lake: str, version: int | None = None) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory connection with the views of one version of the lake; it can read the lake's files and nothing else.
+
+    Raises:
+        UsageError: no lake at that place or no such version.
+        MissingDependencyError: the delta extension is not installed for this version of DuckDB.
+    """
+    snapshot = open_snapshot(lake, version)
+    filesystem, path = resolve(snapshot.uri)
+    place = path if is_local(filesystem) else snapshot.uri
+    if "'" in place:
+        raise UsageError(f"expected a lake's path without quotes, found {place!r}; move or link the lake")
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    connection.execute(f"LOAD '{_extension_path()}'")
+    connection.execute(f"ATTACH '{place}' AS lake (TYPE delta, PIN_SNAPSHOT, VERSION {snapshot.version})")
+    for statement in view_statements():
+        connection.execute(statement)
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute(f"SET threads = {os.cpu_count() or 1}")
+    if is_local(filesystem):
+        connection.execute(f"SET allowed_directories = ['{place}']")
+        connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
