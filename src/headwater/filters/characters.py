@@ -13,7 +13,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from headwater.filters.kernel import kernel
 
 __all__ = [
     "DIGIT",
@@ -116,7 +117,7 @@ def character_classes() -> npt.NDArray[np.uint8]:
     return classes
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def decode_point(data: npt.NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """Return the code point that starts at byte `at` and its width in bytes; never reads at or past `end`.
 
@@ -125,18 +126,20 @@ def decode_point(data: npt.NDArray[np.uint8], at: int, end: int) -> tuple[int, i
     >>> decode_point(np.frombuffer("é".encode(), np.uint8), 0, 2)
     (233, 2)
     """
-    first = np.int64(data[at])  # signed: Numba makes floats of mixed signedness
+    index = np.uint64(at)  # an unsigned index spares Numba's look at negative ones
+    first = np.int64(data[index])  # signed from here on: Numba makes floats of mixed signedness
     if first < 0x80:
         return int(first), 1
     if first < 0xE0:
         if at + 1 < end:
-            return int((first & 0x1F) << 6 | (np.int64(data[at + 1]) & 0x3F)), 2
+            return int((first & 0x1F) << 6 | (np.int64(data[index + np.uint64(1)]) & 0x3F)), 2
     elif first < 0xF0:
         if at + 2 < end:
-            second, third = np.int64(data[at + 1]), np.int64(data[at + 2])
+            second, third = np.int64(data[index + np.uint64(1)]), np.int64(data[index + np.uint64(2)])
             return int((first & 0x0F) << 12 | (second & 0x3F) << 6 | (third & 0x3F)), 3
     elif at + 3 < end:
-        second, third, fourth = np.int64(data[at + 1]), np.int64(data[at + 2]), np.int64(data[at + 3])
+        second, third = np.int64(data[index + np.uint64(1)]), np.int64(data[index + np.uint64(2)])
+        fourth = np.int64(data[index + np.uint64(3)])
         point = int((first & 0x07) << 18 | (second & 0x3F) << 12 | (third & 0x3F) << 6 | (fourth & 0x3F))
         if point < 0x110000:
             return point, 4

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from headwater.filters.kernel import kernel
 from headwater.filters.ngram_repetition import Numbering, sum_repeats
 from headwater.filters.phrases import POLICY, find_phrase
 from headwater.filters.symbols import ends_alone, is_closing_quote, is_terminal, opens_dialogue
@@ -51,12 +51,12 @@ _CODE_WORDS: Final = (
 _CODE_KEYS: Final = np.sort(np.array([hash_word(word) for word in _CODE_WORDS.split()], np.uint64))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_code_mark(point: int) -> bool:
     return point in (0x28, 0x29, 0x5B, 0x5D, 0x7B, 0x7D, 0x3D, 0x3B, 0x5F, 0x3C, 0x3E, 0x26, 0x7C, 0x40, 0x2B, 0x2A)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_code_line(pieces: Pieces, first: int, last: int, indented: bool) -> bool:
     """Tell whether the filled line of the tokens [first, last) looks like source code: 2 points or more.
 
@@ -91,7 +91,7 @@ def is_code_line(pieces: Pieces, first: int, last: int, indented: bool) -> bool:
     return points >= 2 and (marks > 0 or keyword)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_sentences(pieces: Pieces, first: int, last: int) -> int:
     """Sentences in one line: after . ! ? … comes white space, a closing quote or the end; other marks end alone."""
     sentences = 0
@@ -107,7 +107,7 @@ def _count_sentences(pieces: Pieces, first: int, last: int) -> int:
     return sentences + 1 if open_words else sentences
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def measure_lines(
     data: npt.NDArray[np.uint8],
     begin: int,

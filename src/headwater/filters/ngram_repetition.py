@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from headwater.filters.kernel import kernel
 from headwater.filters.words import mix
 
 __all__ = ["Numbering", "make_numbering", "measure_ngrams", "number_keys", "sum_repeats"]
@@ -55,7 +55,7 @@ def make_numbering(most: int) -> Numbering:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def number_keys(keys: npt.NDArray[np.uint64], n: int, room: Numbering) -> int:
     """Number keys[:n] by first occurrence into `room.numbers` and `room.counts`; return how many are distinct.
 
@@ -90,7 +90,7 @@ def number_keys(keys: npt.NDArray[np.uint64], n: int, room: Numbering) -> int:
     return n_distinct
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sum_repeats(keys: npt.NDArray[np.uint64], sizes: npt.NDArray[np.int64], n: int, room: Numbering) -> tuple[int, int]:
     """Return how many of keys[:n] equal an earlier one, and the sum of their sizes.
 
@@ -108,7 +108,7 @@ def sum_repeats(keys: npt.NDArray[np.uint64], sizes: npt.NDArray[np.int64], n: i
     return repeats, total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def measure_ngrams(sizes: npt.NDArray[np.int32], n: int, room: Numbering, found: npt.NDArray[np.int64]) -> None:
     """Write the chars of repeated n-grams to `found`; `room` holds the numbering of the n tokens.
 

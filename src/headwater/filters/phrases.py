@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from headwater.filters.kernel import kernel
 
 __all__ = ["LOREM_IPSUM", "POLICY", "find_phrase"]
 
@@ -45,7 +46,7 @@ def _pivot_table() -> npt.NDArray[np.uint8]:
 _CANDIDATES: Final = _pivot_table()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_phrase(data: npt.NDArray[np.uint8], at: int, begin: int, end: int) -> tuple[int, int]:
     """Return the place and kind of the next phrase whose pivot byte is at or after `at`; (end, 0) if there is none.
 

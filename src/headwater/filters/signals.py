@@ -10,15 +10,15 @@ what ends in a mark, so an abbreviation ends one.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
 from headwater.errors import UsageError
 from headwater.filters.characters import DIGIT, LETTER, MARK, MATH, NEWLINE, SPACE, character_classes
+from headwater.filters.kernel import kernel
 from headwater.filters.lexicon import Lexicon, load_lexicon
 from headwater.filters.lines import LINE_MEASURES, measure_lines
 from headwater.filters.ngram_repetition import Numbering, make_numbering, measure_ngrams, number_keys
@@ -32,10 +32,19 @@ __all__ = ["DESCRIPTIONS", "SIGNALS", "VERSION", "measure_signals"]
 VERSION: Final = 1
 """Raised with any change that alters a stored signal."""
 
-_N_LINES: Final = len(LINE_MEASURES)
-_N_TOKENS: Final = len(TOKEN_MEASURES)
-_N_LEXICON: Final = len(LEXICON_MEASURES)
 _N_NGRAMS: Final = 9
+
+
+class _Scratch(NamedTuple):
+    """Measures of one text and room for as many entries as it has lines."""
+
+    lines: npt.NDArray[np.int64]
+    tokens: npt.NDArray[np.int64]
+    hits: npt.NDArray[np.int64]
+    ngrams: npt.NDArray[np.int64]
+    seen: npt.NDArray[np.uint8]
+    sizes: npt.NDArray[np.int64]
+    paragraphs: npt.NDArray[np.uint64]
 
 
 def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedArray) -> pa.RecordBatch:
@@ -61,9 +70,18 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
     rows = np.array([rows_by_language.get(language, 0) for language in languages.to_pylist()], np.int64)
     most_bytes = int(np.max(np.diff(offsets), initial=0))
     found = np.zeros((len(SIGNALS), len(texts)), np.float64)
-    _measure_all(
-        data, offsets, character_classes(), make_pieces(most_bytes), make_numbering(most_bytes), lexicon, rows, found
+    pieces = make_pieces(most_bytes)
+    scratch = _Scratch(
+        lines=np.zeros(len(LINE_MEASURES), np.int64),
+        tokens=np.zeros(len(TOKEN_MEASURES), np.int64),
+        hits=np.zeros(len(LEXICON_MEASURES), np.int64),
+        ngrams=np.zeros(_N_NGRAMS, np.int64),
+        seen=np.zeros(256, np.uint8),
+        sizes=np.empty(len(pieces.line_chars), np.int64),
+        paragraphs=np.empty(len(pieces.line_chars), np.uint64),
     )
+    room = make_numbering(most_bytes)
+    _measure_all(data, offsets, character_classes(), pieces, room, lexicon, rows, scratch, found)
     columns = [
         pa.array(values.astype(kind.to_pandas_dtype()), kind)
         for values, kind in zip(found, SIGNALS.values(), strict=True)
@@ -71,7 +89,7 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
     return pa.RecordBatch.from_arrays(columns, names=list(SIGNALS))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _measure_all(
     data: npt.NDArray[np.uint8],
     offsets: npt.NDArray[np.int64],
@@ -80,34 +98,29 @@ def _measure_all(
     room: Numbering,
     lexicon: Lexicon,
     rows: npt.NDArray[np.int64],
+    scratch: _Scratch,
     found: npt.NDArray[np.float64],
 ) -> None:
     """Fill `found` (signals × texts)."""
-    lines = np.zeros(_N_LINES, np.int64)
-    tokens = np.zeros(_N_TOKENS, np.int64)
-    hits = np.zeros(_N_LEXICON, np.int64)
-    ngrams = np.zeros(_N_NGRAMS, np.int64)
-    seen = np.zeros(256, np.uint8)
-    sizes = np.empty(len(pieces.line_chars), np.int64)
-    paragraphs = np.empty(len(pieces.line_chars), np.uint64)
+    lines, tokens, hits, ngrams = scratch.lines, scratch.tokens, scratch.hits, scratch.ngrams
     for text in range(len(rows)):
         begin, end = offsets[text], offsets[text + 1]
         cut_tokens(data, begin, end, classes, pieces)
-        measure_lines(data, begin, end, pieces, room, sizes, paragraphs, lines)
+        measure_lines(data, begin, end, pieces, room, scratch.sizes, scratch.paragraphs, lines)
         n_distinct = number_keys(pieces.hashes, pieces.totals[0], room)
         measure_tokens(pieces, room, tokens)
-        count_lexicon(data, begin, end, classes, pieces, room, n_distinct, lexicon, rows[text], seen, hits)
+        count_lexicon(data, begin, end, classes, pieces, room, n_distinct, lexicon, rows[text], scratch.seen, hits)
         measure_ngrams(pieces.sizes, pieces.totals[0], room, ngrams)
         _write_signals(end - begin, pieces, lines, tokens, hits, ngrams, found[:, text])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _share(part: int, whole: int) -> float:
     """Return part / whole, 0 where there is nothing to share."""
     return part / whole if whole else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _write_signals(
     n_bytes: int,
     pieces: Pieces,
@@ -122,7 +135,9 @@ def _write_signals(
     counts = pieces.classes
     visible = chars - counts[SPACE] - counts[NEWLINE]
     words, filled = tokens[0], lines[0]
-    letters = counts[MARK] + counts[LETTER] + counts[LETTER + 1 :].sum()
+    letters = counts[MARK]
+    for kind in range(LETTER, len(counts)):
+        letters += counts[kind]
     # Gopher
     row[0] = words
     row[1] = _share(tokens[1], words)

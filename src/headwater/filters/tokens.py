@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from headwater.filters.characters import HAN, MARK, decode_point
+from headwater.filters.kernel import kernel
 from headwater.filters.lexicon import CONNECTIVE, STEP, STOP, Lexicon
 from headwater.filters.ngram_repetition import Numbering
 from headwater.filters.symbols import is_bracket_end, is_question
@@ -41,7 +41,7 @@ _FIRST_WORDS: Final = 1000
 _LONGEST_ENTRY: Final = 8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def measure_tokens(pieces: Pieces, room: Numbering, found: npt.NDArray[np.int64]) -> None:
     """Write the counts of `TOKEN_MEASURES` to `found`; `room` holds the numbering of the tokens. Cost: a step a token."""
     found[:] = 0
@@ -86,7 +86,7 @@ def measure_tokens(pieces: Pieces, room: Numbering, found: npt.NDArray[np.int64]
         seen = max(seen, room.numbers[i])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _look_up(lexicon: Lexicon, row: int, key: np.uint64) -> int:
     """Return the slot of a hash in the row's table, -1 where it is not."""
     slots = lexicon.keys.shape[1]
@@ -98,7 +98,7 @@ def _look_up(lexicon: Lexicon, row: int, key: np.uint64) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_everywhere(
     data: npt.NDArray[np.uint8],
     begin: int,
@@ -134,7 +134,7 @@ def _count_everywhere(
         at += width
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_lexicon(
     data: npt.NDArray[np.uint8],
     begin: int,

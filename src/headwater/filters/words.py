@@ -17,7 +17,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from headwater.filters.characters import (
     DIGIT,
@@ -33,6 +32,7 @@ from headwater.filters.characters import (
     character_classes,
     decode_point,
 )
+from headwater.filters.kernel import kernel
 
 __all__ = [
     "ALPHA",
@@ -104,13 +104,13 @@ def make_pieces(most_bytes: int) -> Pieces:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def step_hash(value: np.uint64, point: int | np.int64) -> np.uint64:
     """Return the running hash of a token after one more code point; `mix` finishes it."""
     return value * np.uint64(_HASH_FACTOR) + np.uint64(point)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mix(value: np.uint64) -> np.uint64:
     """Return the finished hash: every bit of it depends on every bit of `value` (the finalizer of splitmix64)."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -118,17 +118,34 @@ def mix(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _cut_word(
     data: npt.NDArray[np.uint8], at: int, end: int, classes: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]
 ) -> tuple[np.uint64, int, int, int]:
     """Return hash, chars, end and number of letters of the word of a script with spaces that begins at `at`."""
     value = np.uint64(HASH_SEED)
-    letters, digits, marks, size = 0, 0, 0, 0
+    letters, digits, marks, others = 0, 0, 0, 0
     kind = 0
     while at < end:
+        byte = np.int64(data[np.uint64(at)])
+        while byte < 0x80:  # the letters and digits of ASCII, apart: no step waits for the width of the one before
+            step = classes[np.uint64(byte)]
+            if step == LETTER:
+                letters += 1
+            elif step == DIGIT:
+                digits += 1
+            else:
+                break
+            kind = np.int64(step)
+            value = step_hash(value, byte)
+            at += 1
+            if at >= end:
+                break
+            byte = np.int64(data[np.uint64(at)])
+        if at >= end:
+            break
         before = kind
-        point = np.int64(data[np.uint64(at)])
+        point = byte
         width = 1
         if point >= 0x80:
             point, width = decode_point(data, at, end)
@@ -139,22 +156,23 @@ def _cut_word(
             digits += 1
         elif kind == MARK:
             marks += 1
-        elif kind != NUMBER:
-            if not (kind == JOINER or (kind == NUMERIC_JOINER and before == DIGIT)) or at + width >= end:
-                break
-            after = classes[decode_point(data, at + width, end)[0]]
-            if not (after == DIGIT or (kind == JOINER and DIGIT <= after <= LETTER)):
-                break
+        else:
+            if kind != NUMBER:
+                if not (kind == JOINER or (kind == NUMERIC_JOINER and before == DIGIT)) or at + width >= end:
+                    break
+                after = classes[decode_point(data, at + width, end)[0]]
+                if not (after == DIGIT or (kind == JOINER and DIGIT <= after <= LETTER)):
+                    break
+            others += 1
         value = step_hash(value, point)
-        size += 1
         at += width
     counts[LETTER] += letters
     counts[DIGIT] += digits
     counts[MARK] += marks
-    return value, size, at, letters
+    return value, letters + digits + marks + others, at, letters
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _cut_unit(
     data: npt.NDArray[np.uint8], at: int, end: int, classes: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]
 ) -> tuple[np.uint64, int, int]:
@@ -180,7 +198,7 @@ def _cut_unit(
     return value, size, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _cut_symbol(
     data: npt.NDArray[np.uint8], at: int, end: int, classes: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]
 ) -> tuple[int, int, int]:
@@ -189,10 +207,18 @@ def _cut_symbol(
     size, n_chars = 1, 1
     at += width
     while at < end:
+        byte = data[np.uint64(at)]
+        if byte < 0x80:
+            if byte != first:
+                break
+            size += 1
+            n_chars += 1
+            at += 1
+            continue
         point, width = decode_point(data, at, end)
         if point == first:
             size += 1
-        elif classes[point] != MARK:
+        elif classes[np.uint64(point)] != MARK:
             break
         n_chars += 1
         at += width
@@ -201,7 +227,7 @@ def _cut_symbol(
     return size, n_chars, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cut_tokens(
     data: npt.NDArray[np.uint8], begin: int, end: int, classes: npt.NDArray[np.uint8], pieces: Pieces
 ) -> None:
