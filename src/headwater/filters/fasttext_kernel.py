@@ -113,7 +113,6 @@ def _add_ngram(hash_: np.uint64, rule: NgramRule, bits: npt.NDArray[np.uint64], 
 def _add_subwords(
     word: _Bytes,
     length: int,
-    is_ascii: bool,
     rule: NgramRule,
     bits: npt.NDArray[np.uint64],
     bucket_rows: _Ints,
@@ -128,18 +127,6 @@ def _add_subwords(
         return n_found
     n_before = n_found
     word[length] = 0  # ends the last character
-    if is_ascii:
-        for begin in range(length):
-            hash_ = _step(np.uint64(_FNV_BASIS), word[begin])
-            if rule.min_ngram <= 1 and 0 < begin < length - 1:
-                n_found = _add_ngram(hash_, rule, bits, found, n_found)
-            for end in range(begin + 1, min(begin + rule.max_ngram, length)):
-                hash_ = _step(hash_, word[end])
-                if end - begin + 1 >= rule.min_ngram:
-                    n_found = _add_ngram(hash_, rule, bits, found, n_found)
-        for i in range(n_before, n_found):
-            found[i] = bucket_rows[found[i]]
-        return n_found
     for begin in range(length):
         if (word[begin] & 0xC0) == 0x80:
             continue
@@ -234,7 +221,6 @@ def _fill_found(data: _Bytes, windows: _Longs, model: KernelModel, word: _Bytes,
         at, end = windows[window], windows[window + 1]
         while at < end and not ended:
             length = 0
-            all_bits = 0
             hash_ = np.uint64(_FNV_BASIS)
             while at < end:
                 byte = data[at]
@@ -242,7 +228,6 @@ def _fill_found(data: _Bytes, windows: _Longs, model: KernelModel, word: _Bytes,
                 if byte <= 32 and (byte == 32 or (9 <= byte <= 13) or byte == 0):
                     break
                 token[length] = byte
-                all_bits |= byte
                 length += 1
                 hash_ = _step(hash_, byte)
             if length == 0:
@@ -258,7 +243,7 @@ def _fill_found(data: _Bytes, windows: _Longs, model: KernelModel, word: _Bytes,
                     n_found += 1
             elif not _is_prefixed(token, length, prefix):
                 token[length] = 62  # >
-                n_found = _add_subwords(word, length + 2, all_bits < 0x80, rule, bits, bucket_rows, found, n_found)
+                n_found = _add_subwords(word, length + 2, rule, bits, bucket_rows, found, n_found)
     if model.end_row >= 0:
         found[n_found] = model.end_row
         n_found += 1
@@ -347,7 +332,7 @@ def _index_words(model: KernelModel, scratch: _Bytes, subwords: _Ints) -> int:
         if word != model.end_row:
             scratch[length + 1] = 62
             n_subwords = _add_subwords(
-                scratch, length + 2, False, model.ngrams, model.bucket_bits, model.bucket_rows, subwords, n_subwords
+                scratch, length + 2, model.ngrams, model.bucket_bits, model.bucket_rows, subwords, n_subwords
             )
         model.subword_begins[word + 1] = n_subwords
     return n_subwords
