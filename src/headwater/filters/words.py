@@ -105,7 +105,7 @@ def make_pieces(most_bytes: int) -> Pieces:
 
 
 @kernel
-def step_hash(value: np.uint64, point: int | np.int64) -> np.uint64:
+def step_hash(value: np.uint64, point: int) -> np.uint64:
     """Return the running hash of a token after one more code point; `mix` finishes it."""
     return value * np.uint64(_HASH_FACTOR) + np.uint64(point)
 
@@ -127,7 +127,7 @@ def _cut_word(
     letters, digits, marks, others = 0, 0, 0, 0
     kind = 0
     while at < end:
-        byte = np.int64(data[np.uint64(at)])
+        byte = int(np.int64(data[np.uint64(at)]))
         while byte < 0x80:  # the letters and digits of ASCII, apart: no step waits for the width of the one before
             step = classes[np.uint64(byte)]
             if step == LETTER:
@@ -136,12 +136,12 @@ def _cut_word(
                 digits += 1
             else:
                 break
-            kind = np.int64(step)
+            kind = int(np.int64(step))
             value = step_hash(value, byte)
             at += 1
             if at >= end:
                 break
-            byte = np.int64(data[np.uint64(at)])
+            byte = int(np.int64(data[np.uint64(at)]))
         if at >= end:
             break
         before = kind
@@ -149,7 +149,7 @@ def _cut_word(
         width = 1
         if point >= 0x80:
             point, width = decode_point(data, at, end)
-        kind = np.int64(classes[np.uint64(point)])
+        kind = int(np.int64(classes[np.uint64(point)]))
         if kind == LETTER:
             letters += 1
         elif kind == DIGIT:
@@ -182,7 +182,7 @@ def _cut_unit(
     script, limit = 0, 0
     while at < end:
         point, width = decode_point(data, at, end)
-        kind = np.int64(classes[np.uint64(point)])
+        kind = int(np.int64(classes[np.uint64(point)]))
         if size == 0:
             script = kind
             limit = 4 if kind >= KATAKANA else 2
@@ -247,11 +247,11 @@ def cut_tokens(
     line_tokens[0] = 0
     at = begin
     while at < end:
-        point = np.int64(data[np.uint64(at)])  # an unsigned index spares Numba's look at negative ones
+        point = int(np.int64(data[np.uint64(at)]))  # unsigned index: no look at negative ones; signed value
         width = 1
         if point >= 0x80:
             point, width = decode_point(data, at, end)
-        kind = np.int64(classes[np.uint64(point)])
+        kind = int(np.int64(classes[np.uint64(point)]))
         if kind == SPACE or kind == NEWLINE:  # noqa: PLR1714, SIM109  (a tuple would be built for each character)
             longest = max(longest, chars - run_chars_before)
             if kind == NEWLINE:
