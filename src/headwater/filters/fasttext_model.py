@@ -37,6 +37,8 @@ _HIERARCHICAL_SOFTMAX = 1
 _SUPERVISED = 3
 _ROW_ALIGNMENT = 8
 _LABEL_PREFIX = "__label__"
+_LARGEST = 1e6  # of a trained vector; keeps every sum and product of the kernel finite
+_UNSEEN = 10**15  # weight of a node of the tree that is not made yet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,9 +193,13 @@ def _read_matrix(reader: _Reader, *, quantised: bool, columns: int) -> npt.NDArr
         matrix = _read_centroids(reader, codes, n_rows)
         if has_norm:
             norm_codes = reader.array("u1", n_rows)
-            matrix = matrix * _read_centroids(reader, norm_codes, n_rows)[:, :1]
+            norms = _read_centroids(reader, norm_codes, n_rows)[:, :1]
+            with np.errstate(over="ignore", invalid="ignore"):  # in a damaged file; refused below
+                matrix = matrix * norms
     if matrix.shape[1] != columns or n_columns != columns:
         raise ValueError(f"a matrix of {n_columns} columns instead of {columns}")
+    if not (np.abs(matrix) <= _LARGEST).all():
+        raise ValueError("a number in a matrix that is not finite or absurdly large")
     padded = np.zeros((n_rows, -(-columns // _ROW_ALIGNMENT) * _ROW_ALIGNMENT), dtype=np.float32)
     padded[:, :columns] = matrix
     return padded
@@ -241,7 +247,9 @@ def _build_tree(counts: list[int]) -> npt.NDArray[np.int32]:
     [[-1, -1], [-1, -1], [-1, -1], [2, 1], [3, 0]]
     """
     n_labels = len(counts)
-    weights = counts + [10**15] * (n_labels - 1)
+    if not all(0 <= count < _UNSEEN for count in counts):
+        raise ValueError("a label's count that is negative or absurdly large")
+    weights = counts + [_UNSEEN] * (n_labels - 1)
     children = np.full((2 * n_labels - 1, 2), -1, dtype=np.int32)
     leaf, node = n_labels - 1, n_labels
     for parent in range(n_labels, 2 * n_labels - 1):
