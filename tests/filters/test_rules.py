@@ -80,7 +80,7 @@ _DEFAULT_LIMITS: dict[str, dict[str, float]] = {
     "gopher_max_dup_paragraphs_chars": {"en": 0.2, "zh": 1.0},
     "gopher_min_mean_word_length": {"en": 3.0, "zh": 1.0, "de": 0.0, "fr": 2.0, "th": 2.0, "fa": 2.0, "bn": 3.0},
     "gopher_max_mean_word_length": {"en": 10.0, "zh": 5.0, "it": 21.0, "tr": 21.0, "ko": 6.0, "fa": 9.0},
-    "gopher_min_alpha_words": {"en": 0.8, "zh": 0.735, "uk": 0.694, "th": 0.8, "hi": 0.837, "fa": 0.812},
+    "gopher_min_alpha_words": {"en": 0.6, "zh": 0.6, "th": 0.6},
     "gopher_max_dup_lines": {"en": 0.3, "zh": 0.287, "ko": 0.374, "hi": 0.206, "fa": 0.246},
     "gopher_max_top_2gram_chars": {"en": 0.2, "zh": 0.256, "pt": 0.371, "fa": 0.189},
     "gopher_max_top_3gram_chars": {"en": 0.18, "zh": 0.201, "da": 0.297, "fa": 0.164},
@@ -99,6 +99,8 @@ _EXEMPT_FOR_MATH = {
     "fineweb_min_punct_lines",
     "fineweb_max_short_lines",
     "fineweb_max_newlines_per_word",
+    *(f"gopher_max_top_{n}gram_chars" for n in (2, 3, 4)),
+    *(f"gopher_max_dup_{n}gram_chars" for n in range(5, 11)),
 }
 
 

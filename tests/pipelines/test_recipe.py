@@ -335,3 +335,16 @@ def test_a_stage_by_itself() -> None:
     assert str(stage.budget_share) == "3/40"
     with pytest.raises(RecipeError, match="context"):
         Stage(name="s", context=1, order_by="quality", shares={"general": 1}, budget="7.5 %")
+
+
+def test_documented_recipe() -> None:
+    """The example of the reference is a recipe as it stands, and its table of defaults names every key that there is."""
+    reference = (_RECIPES.parent / "docs" / "recipe.md").read_text("utf-8")
+    example = re.search(r"```toml\n(.*?)```", reference, re.DOTALL)
+    assert example is not None
+    literals = parse_recipe(tomllib.loads(example[1])).literals
+    for section in ("ingest", "language", "spans", "deduplicate", "vocabulary", "rules", "build"):
+        for key in literals[section]:
+            assert f"`{section}.{key}`" in reference
+    for key in Stage.__dataclass_fields__:
+        assert f"| `{key}` |" in reference
