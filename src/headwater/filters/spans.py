@@ -125,7 +125,7 @@ def _search(
 
 @kernel
 def _is_alphanumeric(byte: np.uint8) -> bool:
-    return 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
+    return bool(48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122)
 
 
 @kernel

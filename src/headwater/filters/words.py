@@ -318,7 +318,7 @@ def cut_text(text: str) -> list[tuple[str, int]]:
     pieces = make_pieces(len(data))
     cut_tokens(data, 0, len(data), character_classes(), pieces)
     begins = pieces.begins[: pieces.totals[0]].tolist()
-    ends = [*begins[1:], len(data)]
+    ends = [*begins[1:], len(data)][: len(begins)]
     return [
         (bytes(data[begin:end]).decode().rstrip(), int(value))
         for begin, end, value in zip(begins, ends, pieces.hashes[: len(begins)], strict=True)

@@ -1,0 +1,98 @@
+"""The cut into words and symbols, the classes of characters, and the numbering of equal keys."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.filters.characters import DIGIT, HAN, LETTER, MARK, SPACE, SYMBOL, character_classes
+from headwater.filters.ngram_repetition import make_numbering, number_keys
+from headwater.filters.words import cut_text, hash_word
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("", []),
+        ("well-known facts", ["well", "-", "known", "facts"]),
+        ("don't 1,000.5 3. x_y _x_", ["don't", "1,000.5", "3", ".", "x_y", "_", "x", "_"]),
+        ("--- ... !?", ["---", "...", "!", "?"]),
+        ("cafe\u0301 cafe\u0301", ["cafe\u0301", "cafe\u0301"]),
+        ("中文字符中", ["中文", "字符", "中"]),
+        ("東京です", ["東京", "です"]),
+        ("コンピューター", ["コンピュ", "ーター"]),
+        ("ที่นี่", ["ที่นี่"]),
+        ("GPT中文4", ["GPT", "中文", "4"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("한국어 문장", ["한국어", "문장"]),
+        ("שלום,עולם", ["שלום", ",", "עולם"]),
+    ],
+)
+def test_cut(text: str, tokens: list[str]) -> None:
+    """Words keep their marks and inner apostrophes, scripts without spaces are cut by length, symbols by character."""
+    assert [token for token, _ in cut_text(text)] == tokens
+
+
+def test_equal_tokens_have_equal_hashes() -> None:
+    """The hash of a token depends on its characters alone, the length of a run of symbols included."""
+    values = [value for _, value in cut_text("cat dog cat --- -- ---")]
+    assert values[0] == values[2] == hash_word("cat")
+    assert values[3] == values[5]
+    assert len(set(values)) == 4
+
+
+@given(st.text(max_size=100))
+def test_cut_loses_nothing(text: str) -> None:
+    """The tokens hold every character that is no white space, in order."""
+    spaces = {chr(point) for point in np.flatnonzero(np.isin(character_classes(), [1, 2]))}
+    visible = "".join(character for character in text if character not in spaces)
+    joined = "".join(token for token, _ in cut_text(text))
+    assert "".join(character for character in joined if character not in spaces) == visible
+
+
+def test_classes_agree_with_python() -> None:
+    """Letters, digits and white space of the Basic Multilingual Plane are what this Python says, where 3.2 knew them."""
+    classes = character_classes()
+    old = unicodedata.ucd_3_2_0
+    for point in range(0xFFF0):
+        character = chr(point)
+        if old.category(character) in ("Cn", "Cs") or unicodedata.category(character) != old.category(character):
+            continue
+        if character.isspace():
+            assert classes[point] in (SPACE, 2), hex(point)
+        elif character.isdecimal():
+            assert classes[point] == DIGIT, hex(point)
+        elif character.isalpha():
+            assert classes[point] >= LETTER or 0x102B <= point <= 0x103E, hex(point)
+        elif unicodedata.category(character)[0] in "PS":
+            assert classes[point] < MARK, hex(point)
+    assert classes[0x2A6D6] == HAN
+    assert classes[0x1F600] == SYMBOL
+    assert classes[0x09CE] == LETTER  # Bengali khanda ta, encoded in 4.1
+
+
+@given(st.lists(st.integers(0, 5) | st.integers(0, 2**64 - 1), max_size=60))
+def test_numbers_follow_first_occurrence(keys: list[int]) -> None:
+    """Equal keys get equal numbers, new ones the next, and counts are how often each occurs."""
+    room = make_numbering(len(keys))
+    n = number_keys(np.array(keys, np.uint64), len(keys), room)
+    distinct = list(dict.fromkeys(keys))
+    assert n == len(distinct)
+    assert room.numbers[: len(keys)].tolist() == [distinct.index(key) for key in keys]
+    assert room.counts[:n].tolist() == [keys.count(key) for key in distinct]
+
+
+@pytest.mark.parametrize(
+    "name", ["characters", "ngram_repetition", "phrases", "scores", "signals", "spans", "text_buffers", "words"]
+)
+def test_worked_examples(name: str) -> None:
+    """The examples in the docstrings of kernels hold, and there are some."""
+    result = doctest.testmod(importlib.import_module(f"headwater.filters.{name}"))
+    assert result.attempted > 0
+    assert result.failed == 0
