@@ -1,7 +1,7 @@
 """Bytes of an input file, unpacked as a stream in bounded memory: plain, gzip, zstd, bzip2 and xz.
 
 Concatenated members (``cat a.gz b.gz``, pbzip2, pigz, multi-frame zstd) are one stream, as for the command-line tools. What a hostile
-file can cost is bounded: a block is at most 4 MiB, a zstd window 128 MiB (the library's own default), an xz decoder 256 MiB, and the
+file can cost is bounded: a block is at most 1 MiB, a zstd window 128 MiB (the library's own default), an xz decoder 256 MiB, and the
 output at most ``Limits.max_expansion_ratio`` times the bytes read so far.
 
 A truncated file gives every byte that can be unpacked before the fault. In a corrupt one the bytes of the decoder's last step (up to
@@ -26,7 +26,7 @@ from headwater.warehouse.filesystem import resolve
 
 __all__ = ["BLOCK_BYTES", "COMPRESSIONS", "Limits", "unpacked_blocks"]
 
-BLOCK_BYTES: Final = 4 << 20
+BLOCK_BYTES: Final = 1 << 20
 COMPRESSIONS: Final = {"bz2": "bz2", "gz": "gzip", "xz": "xz", "zst": "zstd"}
 """Compression as ``FileInfo`` names it → the codec."""
 
@@ -178,7 +178,7 @@ def _open_unpacked(uri: str, compression: str) -> Iterator[tuple[_ByteStream, _C
 
 
 def unpacked_blocks(uri: str, compression: str, limits: Limits) -> Iterator[bytes]:
-    """Yield the unpacked bytes of the file ``uri`` in order, in blocks of at most 4 MiB.
+    """Yield the unpacked bytes of the file ``uri`` in order, in blocks of at most 1 MiB.
 
     Args:
         uri: the file.

@@ -142,7 +142,7 @@ def _is_binary(head: bytes) -> bool:
 
 
 def inspect_file(uri: str, size: int, limits: Limits) -> FileInfo:
-    """Return what the file ``uri`` is, reading it once in blocks of 4 MiB.
+    """Return what the file ``uri`` is, reading it once in blocks of 1 MiB.
 
     Args:
         uri: the file.

@@ -90,7 +90,11 @@ class SpanSettings:
     operators: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _texts("operators", self.operators)
+        if _texts("operators", self.operators):
+            from headwater.filters.spans import OPERATORS
+
+            for name in self.operators:
+                _one_of("operators", name, list(OPERATORS))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

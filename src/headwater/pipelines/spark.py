@@ -43,7 +43,7 @@ _SETTINGS: Final[dict[str, str]] = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.parquet.enableVectorizedReader": "true",
     "spark.sql.parquet.mergeSchema": "false",
-    "parquet.page.verify-checksum.enabled": "true",
+    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
     "spark.task.maxFailures": "4",
     # One thread a Python worker: cores are Spark's to give out.
     "spark.executorEnv.OMP_NUM_THREADS": "1",

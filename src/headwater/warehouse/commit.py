@@ -14,6 +14,8 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
@@ -96,12 +98,10 @@ def commit(
     _check_removes(snapshot, removes)
     _check_coverage(snapshot, adds, removes)
     now = int(time.time() * 1000)
-    live = {path: row for row, path in enumerate(snapshot.files["path"].to_pylist())} if removes else {}
     actions: list[AddAction | RemoveAction] = [_add(entry, now, changes_data) for entry in adds]
-    for path in removes:
-        row = live[path]
-        partition = {"family": snapshot.files["family"][row].as_py(), "batch": snapshot.files["batch"][row].as_py()}
-        actions.append(RemoveAction(path, changes_data, now, snapshot.files["size"][row].as_py(), partition))
+    old = snapshot.files.filter(pc.is_in(snapshot.files["path"], pa.array(list(removes), pa.string())))
+    for row in old.select(["path", "size", "family", "batch"]).to_pylist():
+        actions.append(RemoveAction(row["path"], changes_data, now, row["size"], {"family": row["family"], "batch": row["batch"]}))
     app, number = wave
     try:
         _write(snapshot, actions, [Transaction(app, number)])
@@ -172,23 +172,20 @@ def _check_files(snapshot: Snapshot, adds: Sequence[FileEntry]) -> None:
 
 
 def _check_removes(snapshot: Snapshot, removes: Sequence[str]) -> None:
-    live = set(snapshot.files["path"].to_pylist()) if removes else set()
-    for path in removes:
-        if path not in live:
-            raise CorruptLakeError(f"expected {path} to be live in version {snapshot.version}, found it is not; plan again")
+    wanted = pa.array(list(removes), pa.string())
+    dead = wanted.filter(pc.invert(pc.is_in(wanted, snapshot.files["path"].combine_chunks())))
+    if len(dead):
+        raise CorruptLakeError(f"expected {dead[0].as_py()} to be live in version {snapshot.version}, found it is not; plan again")
 
 
 def _check_coverage(snapshot: Snapshot, adds: Sequence[FileEntry], removes: Sequence[str]) -> None:
     """No fragment may have two live files of one family (of one build)."""
-    gone = set(removes)
+    gone = pa.array(list(removes), pa.string())
     for family in {entry.family for entry in adds if FAMILIES[entry.family].by_sample and entry.family != "placements"}:
-        live = snapshot.live(family)
-        keep = [path not in gone for path in live["path"].to_pylist()]
-        live = live.filter(keep) if live.num_rows else live
         mine = [entry for entry in adds if entry.family == family]
-        by_build = FAMILIES[family].by_build
-        for batch in {entry.batch for entry in mine} if by_build else {None}:
-            old = live if batch is None else live.filter([name == batch for name in live["batch"].to_pylist()])
+        for batch in {entry.batch for entry in mine} if FAMILIES[family].by_build else {None}:
+            old = snapshot.live(family, batch=batch)
+            old = old.filter(pc.invert(pc.is_in(old["path"], gone)))
             new = [entry for entry in mine if batch is None or entry.batch == batch]
             base = np.concatenate([old["base"].to_numpy(), np.array([entry.base for entry in new], np.int64)])
             mask = np.concatenate([old["mask"].to_numpy(), np.array([entry.mask for entry in new], np.uint64)])
