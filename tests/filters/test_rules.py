@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from headwater.errors import RecipeError, UsageError
 from headwater.filters.rules import RULE_COLUMNS, RuleSet, evaluate, load_rules, reasons_sql, rule_set_names
+from headwater.filters.scores import DOMAINS
 from headwater.filters.signal_columns import SIGNALS
 from headwater.lineage.fingerprint import fingerprint
 
@@ -90,6 +91,7 @@ _DEFAULT_LIMITS: dict[str, dict[str, float]] = {
 }
 _DEFAULT = [(name, language, limit) for name, limits in _DEFAULT_LIMITS.items() for language, limit in limits.items()]
 _HOLD_FOR_CODE = {"gopher_min_words", "gopher_max_words", "c4_no_lorem_ipsum", "c4_max_longest_word"}
+_EXEMPT_FOR_DIALOGUE = {"fineweb_max_short_lines", "fineweb_max_newlines_per_word"}
 _EXEMPT_FOR_MATH = {
     "gopher_min_mean_word_length",
     "gopher_min_alpha_words",
@@ -166,12 +168,12 @@ def test_default_has_fineweb2_limits_for_28_languages() -> None:
 
 
 @pytest.mark.parametrize("name, column, sign, limit", _ALL)
-def test_default_exempts_code_and_mathematics(name: str, column: str, sign: str, limit: float) -> None:
-    """A sample far outside a limit keeps the reason in prose, and in code and mathematics just where the rule still means something."""
+def test_default_exempts_domains(name: str, column: str, sign: str, limit: float) -> None:
+    """A sample far outside a limit keeps the reason in prose, and elsewhere just where the rule still means something."""
     far = -1 if sign == ">=" else 1_000_000
-    rows = (_row(domain=domain, **{column: far}) for domain in ("web", "code", "math"))
+    rows = (_row(domain=domain, **{column: far}) for domain in ("web", "code", "math", "dialogue"))
     found = [name in reasons for reasons in _reasons(_rules("default"), *rows)]
-    assert found == [True, name in _HOLD_FOR_CODE, name not in _EXEMPT_FOR_MATH]
+    assert found == [True, name in _HOLD_FOR_CODE, name not in _EXEMPT_FOR_MATH, name not in _EXEMPT_FOR_DIALOGUE]
 
 
 def test_default_wants_a_known_language() -> None:
@@ -393,6 +395,8 @@ def test_fingerprint_is_of_what_decides() -> None:
 @pytest.mark.parametrize("name", rule_set_names())
 def test_rule_files_tell_their_sources(name: str) -> None:
     """Every shipped rule reads known columns and says what it wants and who published it."""
+    domains = {domain for rule in load_rules([name]).rules for domain in rule.exempt_domains}
+    assert domains <= set(DOMAINS)
     assert rule_set_names() == ["c4", "default", "fineweb", "gopher", "none"]
     for rule in load_rules([name]).rules:
         assert rule.source

@@ -47,7 +47,7 @@ def test_order_of_keys_does_not_count(table: dict[str, int]) -> None:
 
 def test_types_and_values_count() -> None:
     """Values that mean different things have different fingerprints."""
-    different = [None, False, True, 0, 1, 1.0, "1", [], {}, [1], ["1"], {"1": 1}, "", [[]], [None]]
+    different: list[object] = [None, False, True, 0, 1, 1.0, "1", [], {}, [1], ["1"], {"1": 1}, "", [[]], [None]]
     assert len({fingerprint(value) for value in different}) == len(different)
     assert fingerprint((1, 2)) == fingerprint([1, 2])
     assert fingerprint(OrderedDict(a=1)) == fingerprint({"a": 1})

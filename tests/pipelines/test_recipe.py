@@ -173,7 +173,11 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda raw: raw.update(ingest={"max_expansion_ratio": 0}), "ingest: max_expansion_ratio: expected a whole number"),
     (lambda raw: raw.update(language={"model": "lid176"}), "language: model: expected one of lid.176, found 'lid176'"),
     (lambda raw: raw.update(spans={"operators": "pii"}), "spans: operators: expected a list of strings"),
-    (lambda raw: raw.update(spans={"operators": ["a", "a"]}), "spans: operators: expected no entry twice"),
+    (lambda raw: raw.update(spans={"operators": ["emails"] * 2}), "spans: operators: expected no entry twice"),
+    (
+        lambda raw: raw.update(spans={"operators": ["email"]}),
+        "spans: operators: expected one of emails, policy_lines, found 'email'; did you mean 'emails'?",
+    ),
     (
         lambda raw: raw.update(deduplicate={"min_similarity": 1.1}),
         "deduplicate: min_similarity: expected a number from 0 to 1",
