@@ -153,7 +153,7 @@ def test_chunks_are_whole_lines(
 
 
 def test_large_plain_file_is_split_across_blocks(tmp_path: Path) -> None:
-    """Boundaries are right where a chunk ends in a later block of 4 MiB, and where a line is longer than a block."""
+    """Boundaries are right where a chunk ends in a later block of 1 MiB, and where a line is longer than a block."""
     lines = [RECORD, b"x" * (9 << 20) + b"\n", *[b"y" * 1000 + b"\n"] * 6000]
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"".join(lines))
