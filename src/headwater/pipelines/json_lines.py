@@ -14,44 +14,45 @@ from typing import Any
 
 import orjson
 
-__all__ = ["explain_line", "is_too_deep", "whole_lines"]
+__all__ = ["explain_line", "split_lines"]
 
 _STRINGS = re.compile(rb"\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"?", re.DOTALL)
 _BRACKETS = re.compile(rb"[\[{\]}]")
 
 
-def whole_lines(blocks: Iterable[bytes], max_bytes: int) -> Iterator[bytes | None]:
-    r"""Yield a stream's lines, several at a time, joined by line feeds and without one at the end.
+def split_lines(blocks: Iterable[bytes], max_bytes: int) -> Iterator[list[bytes | None]]:
+    r"""Yield the lines of a stream, a list for each block, without their line feeds.
 
-    None stands for one line longer than ``max_bytes`` that spans blocks: its bytes are dropped as they come, so memory holds a block
-    and ``max_bytes`` at most. A line within one block is passed on whatever its length. What follows the last line feed is a line when
-    it is not empty; it is withheld when ``blocks`` raises, since it may be incomplete.
+    A line longer than ``max_bytes`` is None: its bytes are dropped as they come, so memory holds one block and ``max_bytes`` at most.
+    What follows the last line feed is a line when it is not empty; it is withheld when ``blocks`` raises, since it may be incomplete.
 
-    >>> list(whole_lines([b"one\ntw", b"o\nthree\nlong line", b" of text\nend"], 9))
-    [b'one', b'two\nthree', None, b'end']
+    >>> list(split_lines([b"one\ntw", b"o\nlong line", b"\nend"], 5))
+    [[b'one'], [b'two'], [None], [b'end']]
     """
     pieces: list[bytes] = []
     carried = 0
     for block in blocks:
-        last = block.rfind(b"\n")
-        if last >= 0:
-            first = block.find(b"\n") if carried else last
-            if carried + first > max_bytes and carried:
-                yield None
-                if first < last:
-                    yield block[first + 1 : last]
-            else:
-                yield b"".join([*pieces, block[:last]])
+        cut = block.rfind(b"\n")
+        if cut >= 0:
+            lines: list[bytes | None] = [*block[:cut].split(b"\n")]
+            first = lines[0] or b""
+            whole = carried + len(first)
+            lines[0] = None if whole > max_bytes else b"".join([*pieces, first]) if pieces else first
+            # Only the first can be longer than a block; the others are measured where a block may hold one that is too long.
+            if len(block) > max_bytes:
+                lines = [line if line is None or len(line) <= max_bytes else None for line in lines]
+            yield lines
             pieces.clear()
             carried = 0
-        rest = block[last + 1 :]
-        carried += len(rest)
-        if carried > max_bytes:
-            pieces.clear()
-        elif rest:
-            pieces.append(rest)
+        rest = block[cut + 1 :]
+        if rest:
+            carried += len(rest)
+            if carried > max_bytes:
+                pieces.clear()
+            else:
+                pieces.append(rest)
     if carried:
-        yield None if carried > max_bytes else b"".join(pieces)
+        yield [None if carried > max_bytes else b"".join(pieces)]
 
 
 def explain_line(line: bytes, max_nesting: int) -> Any:

@@ -23,10 +23,9 @@ from headwater.errors import BadInputError
 from headwater.pipelines.decompress import BLOCK_BYTES, Limits, unpacked_blocks
 from headwater.pipelines.fields import FieldPlacer
 from headwater.pipelines.formats import Chunk, FileInfo, inspect_file
-from headwater.pipelines.json_lines import explain_line, is_too_deep, whole_lines
+from headwater.pipelines.json_lines import explain_line, is_too_deep, split_lines
 from headwater.pipelines.parquet_rows import parquet_batches
 from headwater.pipelines.refusals import WHOLE_FILE, Refusal, fault
-from headwater.pipelines.text_field import cut_texts
 from headwater.warehouse.filesystem import resolve
 
 __all__ = ["FileInfo", "Limits", "RecordColumns", "Refusal", "inspect_file", "read_records"]
@@ -64,7 +63,7 @@ class _Batch:
 
     def _clear(self) -> None:
         self.record_no: list[int] = []
-        self.texts: list[bytes] = []
+        self.texts: list[str] = []
         self.placed: list[_Placed] = []
         self.refused: list[Refusal] = []
         self.size = 0
@@ -78,37 +77,12 @@ class _Batch:
         """Add a refusal."""
         self.refused.append(Refusal(record_no=record_no, reason=reason))
 
-    def add(self, record_no: int, text: bytes, record: dict[str, Any], placer: FieldPlacer, size: int) -> None:
-        """Add a record whose text, valid UTF-8, was taken out, or refuse it."""
-        if _is_blank(text):
-            self.refuse(record_no, "empty_text")
-            return
-        placed = placer.place(record)
-        if placed is None:
-            self.refuse(record_no, "too_deep")
-            return
-        self.record_no.append(record_no)
-        self.texts.append(text)
-        self.placed.append(placed)
-        self.size += size
-
     def take(self) -> RecordColumns:
         """Return the columns of what was collected and begin anew."""
         record_no = np.array(self.record_no, dtype=np.int64)
-        offsets = np.zeros(len(self.texts) + 1, dtype=np.int32)
-        np.cumsum(np.fromiter(map(len, self.texts), dtype=np.int32, count=len(self.texts)), out=offsets[1:])
-        data = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(self.texts))]
-        text = pa.Array.from_buffers(pa.string(), len(self.texts), data)
-        columns = _columns(record_no, self.placed, text, self.refused)
+        columns = _columns(record_no, self.placed, pa.array(self.texts, pa.string()), self.refused)
         self._clear()
         return columns
-
-
-def _is_blank(text: bytes) -> bool:
-    if text and 0x20 < text[0] < 0x80:
-        return False
-    # The first characters tell nearly always; a long text is decoded only if they are blank.
-    return not text or (text[:64].decode(errors="ignore").isspace() and text.decode().isspace())
 
 
 def _columns(
@@ -206,94 +180,52 @@ def _read_json_lines(
     uri: str, info: FileInfo, chunk: Chunk, limits: Limits, placer: FieldPlacer, batch: _Batch
 ) -> Iterator[RecordColumns]:
     blocks = unpacked_blocks(uri, info.compression, limits) if info.compression else _chunk_blocks(uri, chunk)
-    number = chunk.first_record
-    usual_name = "text"
-    for data in whole_lines(blocks, limits.max_record_bytes):
-        if data is None:
-            if not batch.has_room(0):
-                yield batch.take()
-            batch.refuse(number, "record_too_large")
+    number = chunk.first_record - 1
+    loads, text_name, place = orjson.loads, placer.text_name, placer.place
+    for lines in split_lines(blocks, limits.max_record_bytes):
+        for whole_line in lines:
             number += 1
-            continue
-        begins, ends = _line_bounds(data, skip_mark=number == 0)
-        cuts, texts = cut_texts(data, begins, ends, usual_name.encode())
-        if not _is_utf8(data):
-            cuts[0] = -1
-        unescaped = texts.tobytes()
-        for begin, end, cut_begin, cut_end, text_begin, text_end in zip(
-            begins.tolist(), ends.tolist(), *cuts.tolist(), strict=True
-        ):
-            size = end - begin
-            if size == 0 or (cut_begin < 0 and data[begin:end].isspace()):
-                number += 1
+            line = whole_line
+            if number == 0 and line is not None:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            if line is not None and (not line or line.isspace()):
                 continue
+            size = 0 if line is None else len(line)
             if not batch.has_room(size):
                 yield batch.take()
-            if size > limits.max_record_bytes:
+            if line is None:
                 batch.refuse(number, "record_too_large")
-                number += 1
                 continue
-            text = record = None
-            if cut_begin >= 0:
-                text = unescaped[text_begin:text_end]
-                record = _parse_rest(data[begin:cut_begin] + data[cut_end:end], usual_name, placer)
-            if record is None:
+            try:
+                record = loads(line)
+            except orjson.JSONDecodeError:
                 try:
-                    usual_name, text, record = _parse_line(data[begin:end], limits, placer)
+                    record = explain_line(line, limits.max_nesting)
                 except ValueError as error:
                     batch.refuse(number, error.args[0])
-                    number += 1
                     continue
-            batch.add(number, text or b"", record, placer, size)
-            number += 1
-
-
-def _line_bounds(data: bytes, *, skip_mark: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    line_feeds = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 0x0A)
-    begins = np.concatenate([np.zeros(1, dtype=np.int64), line_feeds + 1])
-    if skip_mark and data.startswith(codecs.BOM_UTF8):
-        begins[0] = len(codecs.BOM_UTF8)
-    return begins, np.append(line_feeds, len(data))
-
-
-def _is_utf8(data: bytes) -> bool:
-    # Verified within the quotes of JSON, so that no character can be completed by the next text's first bytes.
-    whole = pa.Array.from_buffers(
-        pa.large_string(), 1, [None, pa.py_buffer(np.array([0, len(data)])), pa.py_buffer(data)]
-    )
-    try:
-        whole.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _parse_rest(line: bytes, name: str, placer: FieldPlacer) -> dict[str, Any] | None:
-    """Return the record without its text, which was cut out of the field ``name``; None if that may be wrong."""
-    try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-    if type(record) is not dict or placer.text_name(tuple(record)) != name or record.pop(name) != "":
-        return None
-    return record
-
-
-def _parse_line(line: bytes, limits: Limits, placer: FieldPlacer) -> tuple[str, bytes, dict[str, Any]]:
-    """Return the name of the text's field, the text and the rest of a line's record; raise ValueError with the reason to refuse it."""
-    try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        record = explain_line(line, limits.max_nesting)
-    name = placer.text_name(tuple(record)) if type(record) is dict else None
-    if name is None:
-        if is_too_deep(line, limits.max_nesting):
-            raise ValueError("too_deep")
-        raise ValueError("no_text_field" if type(record) is dict else "not_an_object")
-    text = record.pop(name)
-    if type(text) is not str:
-        raise ValueError("text_not_string")
-    return name, text.encode(), record
+            if type(record) is not dict:
+                batch.refuse(number, "too_deep" if is_too_deep(line, limits.max_nesting) else "not_an_object")
+                continue
+            name = text_name(tuple(record))
+            if name is None:
+                batch.refuse(number, "too_deep" if is_too_deep(line, limits.max_nesting) else "no_text_field")
+                continue
+            text: Any = record.pop(name)
+            if type(text) is not str:
+                batch.refuse(number, "text_not_string")
+                continue
+            if not text or text.isspace():
+                batch.refuse(number, "empty_text")
+                continue
+            placed = place(record)
+            if placed is None:
+                batch.refuse(number, "too_deep")
+                continue
+            batch.record_no.append(number)
+            batch.texts.append(text)
+            batch.placed.append(placed)
+            batch.size += size
 
 
 def _read_parquet(uri: str, chunk: Chunk, limits: Limits, placer: FieldPlacer) -> Iterator[RecordColumns]:
@@ -331,8 +263,15 @@ def _read_text(uri: str, info: FileInfo, limits: Limits, placer: FieldPlacer, ba
         if len(data) > limits.max_record_bytes:
             batch.refuse(0, "record_too_large")
             return
-    text = bytes(data.removeprefix(codecs.BOM_UTF8))
-    if _is_utf8(text):
-        batch.add(0, text, {}, placer, len(text))
-    else:
+    try:
+        text = data.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError:
         batch.refuse(0, "invalid_utf8")
+        return
+    placed = placer.place({})
+    if not text or text.isspace() or placed is None:
+        batch.refuse(0, "empty_text")
+        return
+    batch.record_no.append(0)
+    batch.texts.append(text)
+    batch.placed.append(placed)
