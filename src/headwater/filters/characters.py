@@ -112,6 +112,7 @@ def character_classes() -> npt.NDArray[np.uint8]:
     classes[list(_JOINERS)] = JOINER
     classes[[ord("."), ord(",")]] = NUMERIC_JOINER
     classes[ord("^")] = MATH
+    classes[[ord(mark) for mark in "<>|~"]] = SYMBOL  # markup and shells use these far more than mathematics does
     classes[ord("\n")] = NEWLINE
     classes.setflags(write=False)
     return classes

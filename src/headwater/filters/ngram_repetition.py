@@ -23,7 +23,7 @@ class Numbering(NamedTuple):
     """Room for numbering up to n keys.
 
     Attributes:
-        slots: int32, a power of two of at least 2 n: open addressing, number + 1, or 0 where empty.
+        slots: int32, a power of two of at least 1.5 n: open addressing, number + 1, or 0 where empty.
         distinct: uint64 (n,), the key of each number.
         counts: int32 (n,), the occurrences of each number.
         numbers: int32 (n,), the number of each key given.
@@ -42,10 +42,10 @@ class Numbering(NamedTuple):
 
 
 def make_numbering(most: int) -> Numbering:
-    """Return room for `most` keys: 36 to 44 bytes each, touched only when used."""
+    """Return room for `most` keys: 42 to 48 bytes each, touched only when used."""
     n = most + 2
     return Numbering(
-        slots=np.empty(1 << (2 * n).bit_length(), np.int32),
+        slots=np.empty(1 << (3 * n // 2).bit_length(), np.int32),
         distinct=np.empty(n, np.uint64),
         counts=np.empty(n, np.int32),
         numbers=np.empty(n, np.int32),
@@ -64,7 +64,7 @@ def number_keys(keys: npt.NDArray[np.uint64], n: int, room: Numbering) -> int:
     (2, [0, 1, 0, 0], [3, 1])
     """
     size = 4
-    while size < 2 * n:
+    while 2 * size < 3 * n:
         size *= 2
     slots, distinct, counts, numbers = room.slots, room.distinct, room.counts, room.numbers
     slots[:size] = 0

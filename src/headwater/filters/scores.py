@@ -7,7 +7,7 @@ min max in a fixed order (no function whose last bit depends on the CPU), stored
 With ramp(x, a, b) = clip((x - a) / (b - a), 0, 1), falling where a > b, and signals named without prefix:
 
     prose      = ramp(alpha_words, 0.5, 0.8) * ramp(words, 5, 100)
-    clean      = ramp(dup_lines_chars, 0.3, 0) * ramp(top_2gram, 0.3, 0.05) * ramp(dup_5gram, 0.4, 0)
+    clean      = ramp(dup_lines_chars, 0.3, 0) * ramp(top_2gram, 0.3, 0.05) * ramp(dup_10gram, 0.5, 0.05)
     shape      = (2 * ramp(punct_lines, 0, 0.6) + ramp(short_lines, 1, 0.3) + ramp(policy_lines / lines, 0.2, 0)) / 4
     function   = ramp(stop_words, 0, 4), or 0.5 in a language without a stop list
     quality    = clean * (0.4 * prose + 0.35 * shape + 0.25 * function)
@@ -113,7 +113,7 @@ def _formulas(
     prose = _ramp(signals["gopher_alpha_words_fraction"], 0.5, 0.8) * enough
     clean = _ramp(signals["gopher_dup_lines_chars_fraction"], 0.3, 0.0)
     clean = clean * _ramp(signals["gopher_top_2gram_chars_fraction"], 0.3, 0.05)
-    clean = clean * _ramp(signals["gopher_dup_5gram_chars_fraction"], 0.4, 0.0)
+    clean = clean * _ramp(signals["gopher_dup_10gram_chars_fraction"], 0.5, 0.05)
     shape = 2.0 * _ramp(signals["fineweb_punct_lines_fraction"], 0.0, 0.6)
     shape = shape + _ramp(signals["fineweb_short_lines_fraction"], 1.0, 0.3)
     shape = (shape + _ramp(_per(signals["c4_policy_lines"], lines), 0.2, 0.0)) / 4.0

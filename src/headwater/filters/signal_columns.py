@@ -159,7 +159,7 @@ _DEFINED: Final[tuple[tuple[str, pa.DataType, str, str], ...]] = (
     (
         "hw_math_symbols_per_kb",
         _REAL,
-        "mathematical symbols (Unicode Sm, ^) per 1000 bytes of text",
+        "mathematical symbols (Unicode Sm without < > | ~, and ^) per 1000 bytes of text",
         _OWN,
     ),
     (

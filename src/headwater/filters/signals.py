@@ -51,8 +51,8 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
     """Return the columns of `SIGNALS`, one row a text; `languages` (BCP 47) choose the word lists.
 
     A null text counts as empty: counts and fractions of an empty text are 0. A language without word lists (`und`) has
-    no stop words and no connectives. Cost: linear in the bytes; scratch of about 90 bytes a byte of the longest text,
-    of which only what its tokens and lines need is touched (some 40 MB for 1 MiB of one-letter words).
+    no stop words and no connectives. Cost: linear in the bytes. Scratch is touched only as far as a text's tokens and
+    lines need it: 0.3 GB for ordinary text of 16 MiB, 0.9 GB for the worst one (16 MiB in which each byte is a token).
 
     Raises:
         UsageError: texts are no strings, or there are more or fewer languages than texts.
