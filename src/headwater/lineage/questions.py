@@ -23,7 +23,9 @@ _HIDDEN: Final = {"text", "signature", "bands", "normalized_hash"}
 _MOST_SAMPLES: Final = 1000
 
 
-def rows(connection: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+def rows(
+    connection: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[object] = ()
+) -> list[dict[str, Any]]:
     """Return the rows of a query as dictionaries; bytes become hexadecimal, times ISO 8601."""
     found = connection.execute(statement, list(parameters))
     names = [column[0] for column in found.description or []]
@@ -51,7 +53,9 @@ def query(connection: duckdb.DuckDBPyConnection, statement: str) -> list[dict[st
     try:
         return rows(connection, statement)
     except duckdb.Error as error:
-        raise UsageError(f"expected a query over the views {', '.join(FAMILIES)} and samples; DuckDB says: {error}") from error
+        raise UsageError(
+            f"expected a query over the views {', '.join(FAMILIES)} and samples; DuckDB says: {error}"
+        ) from error
 
 
 def samples_named(
@@ -76,7 +80,11 @@ def samples_named(
     Raises:
         UsageError: nothing or more than one thing is named, or nothing is found.
     """
-    named = {name: value for name, value in (("sample", sample), ("uri", uri), ("host", host), ("source", source), ("file", file)) if value is not None}
+    named = {
+        name: value
+        for name, value in (("sample", sample), ("uri", uri), ("host", host), ("source", source), ("file", file))
+        if value is not None
+    }
     if len(named) != 1:
         raise UsageError(f"expected one of --sample, --uri, --host, --source and --file, found {len(named)}")
     ((kind, value),) = named.items()
@@ -84,20 +92,31 @@ def samples_named(
         found = rows(connection, "SELECT sample_id FROM content WHERE sample_id = ?", [value])
     elif kind == "uri":
         number = int.from_bytes(blake2b(str(value).encode(), digest_size=8).digest(), "big", signed=True)
-        ids = [row["sample_id"] for row in rows(connection, "SELECT sample_id FROM uri_index WHERE uri_hash = ?", [number])]
-        found = [row for each in ids for row in rows(connection, "SELECT sample_id FROM content WHERE sample_id = ? AND uri = ?", [each, value])]
+        ids = [
+            row["sample_id"] for row in rows(connection, "SELECT sample_id FROM uri_index WHERE uri_hash = ?", [number])
+        ]
+        found = [
+            row
+            for each in ids
+            for row in rows(connection, "SELECT sample_id FROM content WHERE sample_id = ? AND uri = ?", [each, value])
+        ]
     elif kind == "host":
         pattern = f"^[A-Za-z][A-Za-z0-9+.-]*://{re.escape(str(value))}([/?#:]|$)"
-        found = rows(connection, "SELECT sample_id FROM content WHERE regexp_matches(uri, ?) ORDER BY 1 LIMIT ?", [pattern, limit])
+        found = rows(
+            connection,
+            "SELECT sample_id FROM content WHERE regexp_matches(uri, ?) ORDER BY 1 LIMIT ?",
+            [pattern, limit],
+        )
     elif kind == "source":
         found = rows(connection, "SELECT sample_id FROM content WHERE source = ? ORDER BY 1 LIMIT ?", [value, limit])
     else:
-        statement = (
-            "SELECT sample_id FROM content WHERE file_id IN (SELECT file_id FROM files WHERE file_uri = ? OR starts_with(sha256, ?)) ORDER BY 1 LIMIT ?"
-        )
+        statement = "SELECT sample_id FROM content WHERE file_id IN "
+            "(SELECT file_id FROM files WHERE file_uri = ? OR starts_with(sha256, ?)) ORDER BY 1 LIMIT ?"
         found = rows(connection, statement, [value, value, limit])
     if not found:
-        raise UsageError(f"expected a sample with --{kind} {value}, found none in this lake; headwater sql LAKE 'SELECT … FROM content' shows what is there")
+        raise UsageError(
+            f"expected a sample with --{kind} {value}, found none in this lake; headwater sql LAKE 'SELECT … FROM content' shows what is there"
+        )
     return sorted(int(row["sample_id"]) for row in found)[:limit]
 
 
@@ -112,7 +131,7 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int) -> dict[str, Any]:
     for family in ALIGNED:
         names = [name for name in FAMILIES[family].fields if name not in _HIDDEN]
         listed = ", ".join(f'"{name}"' for name in names)
-        found = rows(connection, f"SELECT {listed}, run_id, batch FROM {family} WHERE sample_id = ?", [sample])  # noqa: S608 - names of the schema
+        found = rows(connection, f"SELECT {listed}, run_id, batch FROM {family} WHERE sample_id = ?", [sample])
         if family == "content" and not found:
             raise UsageError(f"expected a sample {sample}, found none in this version of the lake")
         if found:
@@ -122,7 +141,7 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int) -> dict[str, Any]:
     story["file"] = _file(connection, story["content"]["file_id"], used)
     for family in ("spans", "contamination", "stages", "placements"):
         listed = ", ".join(f'"{name}"' for name in FAMILIES[family].fields)
-        found = rows(connection, f"SELECT {listed}, run_id FROM {family} WHERE sample_id = ? ORDER BY ALL", [sample])  # noqa: S608
+        found = rows(connection, f"SELECT {listed}, run_id FROM {family} WHERE sample_id = ? ORDER BY ALL", [sample])
         used |= {row.pop("run_id") for row in found}
         story[family] = found
     story["runs"] = [run for run in runs(connection) if run["run_id"] in used]
@@ -135,7 +154,11 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int) -> dict[str, Any]:
 
 
 def _file(connection: duckdb.DuckDBPyConnection, file_id: int, used: set[str]) -> dict[str, Any]:
-    found = rows(connection, "SELECT file_uri, sha256, file_bytes, format, license, run_id FROM files WHERE file_id = ?", [file_id])
+    found = rows(
+        connection,
+        "SELECT file_uri, sha256, file_bytes, format, license, run_id FROM files WHERE file_id = ?",
+        [file_id],
+    )
     used |= {row.pop("run_id") for row in found}
     return found[0] if found else {}
 
@@ -152,7 +175,11 @@ def _rules_fired(story: Mapping[str, Any]) -> list[dict[str, Any]]:
         entry: dict[str, Any] = {"reason": reason}
         if reason in rules:
             rule = rules[reason]
-            entry |= {"passes_when": rule["passes"], "limits": rule["limits"], "values": _values_read(rule["passes"], values)}
+            entry |= {
+                "passes_when": rule["passes"],
+                "limits": rule["limits"],
+                "values": _values_read(rule["passes"], values),
+            }
         elif reason.startswith("missing:"):
             entry["values"] = {reason.removeprefix("missing:"): None}
         else:
@@ -165,7 +192,9 @@ def _values_read(predicate: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name in dict.fromkeys(re.findall(r"[a-z_][a-z0-9_]*", predicate)) if name in values}
 
 
-def find(connection: duckdb.DuckDBPyConnection, samples: Iterable[int], build: str | None = None) -> list[dict[str, Any]]:
+def find(
+    connection: duckdb.DuckDBPyConnection, samples: Iterable[int], build: str | None = None
+) -> list[dict[str, Any]]:
     """Return what became of some samples: their verdict and, for each copy, every run of tokens in every shard."""
     answer = []
     for sample in samples:
@@ -188,5 +217,6 @@ def find(connection: duckdb.DuckDBPyConnection, samples: Iterable[int], build: s
 def runs(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Return every run, oldest first; one without an end was killed or still runs."""
     return rows(
-        connection, "SELECT run_id, step, started, ended, code_version, input_version, counts, operators, recipe FROM runs ORDER BY started, run_id"
+        connection,
+        "SELECT run_id, step, started, ended, code_version, input_version, counts, operators, recipe FROM runs ORDER BY started, run_id",
     )

@@ -120,7 +120,10 @@ def commit_wave(
     dropped: list[Unit] = []
     held = list(units)
     for _ in range(_TRIES):
-        good = [free and (valid is None or valid(snapshot, unit)) for unit, free in zip(held, _holding(snapshot, held), strict=True)]
+        good = [
+            free and (valid is None or valid(snapshot, unit))
+            for unit, free in zip(held, _holding(snapshot, held), strict=True)
+        ]
         dropped += [unit for unit, kept in zip(held, good, strict=True) if not kept]
         held = [unit for unit, kept in zip(held, good, strict=True) if kept]
         counts = dict(run.counts)
@@ -134,7 +137,12 @@ def commit_wave(
         reach(f"{run.step}/before-commit/{run.waves + 1}")
         try:
             after = commit(
-                snapshot, adds=adds, removes=removes, wave=(run.run_id, run.waves + 1), lake=run.lake, changes_data=changes_data
+                snapshot,
+                adds=adds,
+                removes=removes,
+                wave=(run.run_id, run.waves + 1),
+                lake=run.lake,
+                changes_data=changes_data,
             )
         except ConflictError:
             snapshot = open_snapshot(run.lake)
@@ -182,11 +190,15 @@ def _holding(snapshot: Snapshot, units: Sequence[Unit]) -> list[bool]:
             family, _, base, mask, _, _ = parse_name(path)
             freed.setdefault(family, set()).update(fragments_of(base, mask))
         for add in unit.adds:
-            family = FAMILIES[add.family]
-            if not family.by_sample:
+            described = FAMILIES[add.family]
+            if not described.by_sample:
                 continue
             # A shard is a stage's (named by the operator) within a build (named by the batch); a fragment is the whole lake's.
-            key = (add.family, add.batch if family.by_build else None, add.operator if add.family == "placements" else None)
+            key = (
+                add.family,
+                add.batch if described.by_build else None,
+                add.operator if add.family == "placements" else None,
+            )
             if key not in covered:
                 covered[key] = snapshot.covered(key[0], operator=key[2], batch=key[1])
             mine = np.array(fragments_of(add.base, add.mask), dtype=np.int64)

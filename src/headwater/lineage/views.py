@@ -25,7 +25,11 @@ _EXTENSION: Final = "duckdb_extension_delta"
 
 def _extension_path() -> str:
     found = importlib.util.find_spec(_EXTENSION)
-    path = None if found is None or found.origin is None else Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}"
+    path = (
+        None
+        if found is None or found.origin is None
+        else Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}"
+    )
     file = None if path is None else path / "delta.duckdb_extension"
     if file is None or not file.is_file():
         raise MissingDependencyError(

@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["ANNOTATED", "annotate", "fingerprints", "operators"]
 
 ANNOTATED: Final = ("language", "signals", "scores", "minhash", "spans", "tokens")
-_READS: Final[Mapping[str, tuple[str, ...]]] = {"signals": ("language",), "scores": ("signals", "language"), "tokens": ("spans",)}
+_READS: Final[Mapping[str, tuple[str, ...]]] = {
+    "signals": ("language",),
+    "scores": ("signals", "language"),
+    "tokens": ("spans",),
+}
 _BATCH_BYTES: Final = 16 << 20
 
 
@@ -168,12 +172,17 @@ def _annotate(task: _Task) -> _Result:
             rows += table.num_rows
             text_bytes += int(table["text_bytes"].to_numpy().sum())
             for family, found in _measure(task, table, needed):
-                parts[family].append(found.append_column("run_id", pa.array([task.run_id] * found.num_rows, pa.string())))
+                parts[family].append(
+                    found.append_column("run_id", pa.array([task.run_id] * found.num_rows, pa.string()))
+                )
         for family in task.families:
             groups[family].append(pa.concat_tables(parts[family]))
     base, mask = fragment_mask(where.fragment for where in task.fragments)
     batch = task.fragments[0].batch
-    entries = [write_family(task.table, family, batch, base, mask, task.families[family], groups[family]) for family in task.families]
+    entries = [
+        write_family(task.table, family, batch, base, mask, task.families[family], groups[family])
+        for family in task.families
+    ]
     return _Result(entries=entries, rows=rows, text_bytes=text_bytes)
 
 

@@ -58,11 +58,18 @@ def _solve(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _stars(edges: DataFrame) -> DataFrame:
     from pyspark.sql import functions as sf
 
-    current = edges.select(sf.greatest("a", "b").alias("a"), sf.least("a", "b").alias("b")).where("a <> b").distinct().localCheckpoint()
+    current = (
+        edges.select(sf.greatest("a", "b").alias("a"), sf.least("a", "b").alias("b"))
+        .where("a <> b")
+        .distinct()
+        .localCheckpoint()
+    )
     state = None
     for _ in range(_MAX_ROUNDS):
         current = _small_star(_large_star(current)).localCheckpoint()
-        row = current.agg(sf.count("*").alias("n"), sf.sum(sf.xxhash64("a", "b").cast("decimal(38,0)")).alias("s")).first()
+        row = current.agg(
+            sf.count("*").alias("n"), sf.sum(sf.xxhash64("a", "b").cast("decimal(38,0)")).alias("s")
+        ).first()
         if row is not None and (row.n, row.s) == state:
             break
         state = (row.n, row.s) if row is not None else None
@@ -76,7 +83,13 @@ def _large_star(edges: DataFrame) -> DataFrame:
 
     both = edges.select("a", "b").union(edges.select(sf.col("b").alias("a"), sf.col("a").alias("b")))
     smallest = both.groupBy("a").agg(sf.min("b").alias("m")).select("a", sf.least("a", "m").alias("m"))
-    return both.join(smallest, "a").where("b > a").select(sf.col("b").alias("a"), sf.col("m").alias("b")).where("a <> b").distinct()
+    return (
+        both.join(smallest, "a")
+        .where("b > a")
+        .select(sf.col("b").alias("a"), sf.col("m").alias("b"))
+        .where("a <> b")
+        .distinct()
+    )
 
 
 def _small_star(edges: DataFrame) -> DataFrame:
@@ -86,5 +99,7 @@ def _small_star(edges: DataFrame) -> DataFrame:
     down = edges.select(sf.greatest("a", "b").alias("a"), sf.least("a", "b").alias("b"))
     smallest = down.groupBy("a").agg(sf.min("b").alias("m"))
     joined = down.join(smallest, "a")
-    parts = joined.select(sf.col("b").alias("a"), sf.col("m").alias("b")).union(smallest.select("a", sf.col("m").alias("b")))
+    parts = joined.select(sf.col("b").alias("a"), sf.col("m").alias("b")).union(
+        smallest.select("a", sf.col("m").alias("b"))
+    )
     return parts.where("a <> b").distinct()

@@ -20,7 +20,7 @@ from headwater.errors import ReconciliationError
 from headwater.filters.duplicates import elect, signature_matrix
 from headwater.filters.rules import RuleSet, evaluate
 from headwater.lineage.fingerprint import fingerprint
-from headwater.lineage.runs import begin_run, commit_wave, finish_run
+from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines import deduplicate
 from headwater.pipelines.annotate import fingerprints
 from headwater.pipelines.annotate import operators as annotate_operators
@@ -31,7 +31,7 @@ from headwater.warehouse.parquet import FragmentFiles, family_columns
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 __all__ = ["EXACT", "NEAR", "decide", "operator"]
 
@@ -88,11 +88,15 @@ def _elect(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa
             continue
         table = table.combine_chunks()
         cluster = table["cluster_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-        offsets = np.append(np.flatnonzero(np.concatenate([[True], cluster[1:] != cluster[:-1]])), len(cluster)).astype(np.int64)
+        offsets = np.append(np.flatnonzero(np.concatenate([[True], cluster[1:] != cluster[:-1]])), len(cluster)).astype(
+            np.int64
+        )
         signatures = signature_matrix(table["signature"])
         content = _keys(table["content_hash"].combine_chunks())
         short = table["n_shingles"].to_numpy() < _SHORT_SHINGLES
-        winner, similarity = elect(signatures, offsets, content, _keys(table["normalized_hash"].combine_chunks()), short, min_agreement)
+        winner, similarity = elect(
+            signatures, offsets, content, _keys(table["normalized_hash"].combine_chunks()), short, min_agreement
+        )
         lost = np.flatnonzero(winner >= 0)
         lost = lost[lost >= held]
         ids = table["sample_id"].to_numpy()
@@ -109,7 +113,9 @@ def _elect(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa
         leaders = table.take(pa.array(last[winner[last] < 0]))
 
 
-def _losers(spark: SparkSession, snapshot: Snapshot, fragments: npt.NDArray[np.int64], recipe: Recipe, rules: RuleSet) -> DataFrame:
+def _losers(
+    spark: SparkSession, snapshot: Snapshot, fragments: npt.NDArray[np.int64], recipe: Recipe, rules: RuleSet
+) -> DataFrame:
     """Return the duplicates among the clusters that touch ``fragments``."""
     from pyspark.sql import functions as sf
 
@@ -121,7 +127,11 @@ def _losers(spark: SparkSession, snapshot: Snapshot, fragments: npt.NDArray[np.i
     if len(fragments) < len(covered):
         there = fragment_rows(spark, snapshot.locate(covered, ["duplicates"]), snapshot.uri, read, schema, _clustered)
         clusters = here.select("cluster_id").distinct()
-        found = there.join(clusters, "cluster_id", "left_semi").select(sf.shiftright("sample_id", 24).alias("fragment")).distinct()
+        found = (
+            there.join(clusters, "cluster_id", "left_semi")
+            .select(sf.shiftright("sample_id", 24).alias("fragment"))
+            .distinct()
+        )
         affected = np.union1d(fragments, np.array([row.fragment for row in found.collect()], dtype=np.int64))
     columns = _rule_columns(rules)
     for family, names in (
@@ -133,8 +143,15 @@ def _losers(spark: SparkSession, snapshot: Snapshot, fragments: npt.NDArray[np.i
         columns[family] = list(dict.fromkeys([*columns.get(family, []), *names]))
     located = snapshot.locate(affected, _FAMILIES)
     rows = fragment_rows(spark, located, snapshot.uri, columns, _CANDIDATE, partial(_candidates, rules, None))
-    order = ["cluster_id", sf.desc("quality"), sf.desc("text_bytes"), "content_hash", "origin", "sample_id"]
-    ordered = rows.repartition("cluster_id").sortWithinPartitions(*order)
+    order: list[str | Column] = [
+        "cluster_id",
+        sf.desc("quality"),
+        sf.desc("text_bytes"),
+        "content_hash",
+        "origin",
+        "sample_id",
+    ]
+    ordered = rows.repartition("cluster_id").sortWithinPartitions(order)
     return ordered.mapInArrow(partial(_elect, deduplicate.min_agreement(recipe)), _LOSER)
 
 
@@ -219,12 +236,19 @@ def decide(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int]:
         units = write_aligned(spark, losers, targets, snapshot.uri, "verdicts", own, columns, fill)
         for unit in units:
             _reconcile(dict(unit.counts))
-        read = (snapshot.paths("duplicates"), snapshot.paths("scores"))
-        snapshot, _ = commit_wave(
-            run, snapshot, units, valid=lambda now, _: (now.paths("duplicates"), now.paths("scores")) == read  # noqa: B023 - called within the iteration
-        )
+        read = _read_paths(snapshot)
+        snapshot, _ = commit_wave(run, snapshot, units, valid=partial(_unchanged, read))
     finish_run(run, snapshot)
     return {name: int(value) for name, value in run.counts.items()}
+
+
+def _read_paths(snapshot: Snapshot) -> list[list[str]]:
+    """Return the files that verdicts are made from and that other steps may replace."""
+    return [snapshot.paths(family) for family in _FAMILIES]
+
+
+def _unchanged(read: list[list[str]], now: Snapshot, _: Unit) -> bool:
+    return _read_paths(now) == read
 
 
 def _undecided(snapshot: Snapshot, recipe: Recipe, own: str) -> npt.NDArray[np.int64]:

@@ -112,17 +112,26 @@ def _edges(nodes: DataFrame, signatures: DataFrame, minimum: int) -> DataFrame:
     """Return the verified pairs that a new node brings, as labels of the components that they join."""
     from pyspark.sql import functions as sf
 
-    members = nodes.select("node", "rep", "label", sf.col("label").isNull().alias("fresh"), sf.explode("bands").alias("bucket"))
+    members = nodes.select(
+        "node", "rep", "label", sf.col("label").isNull().alias("fresh"), sf.explode("bands").alias("bucket")
+    )
     buckets = (
         members.groupBy("bucket")
-        .agg(sf.sort_array(sf.collect_list(sf.struct("rep", "node", "label", "fresh"))).alias("members"), sf.max("fresh").alias("fresh"))
+        .agg(
+            sf.sort_array(sf.collect_list(sf.struct("rep", "node", "label", "fresh"))).alias("members"),
+            sf.max("fresh").alias("fresh"),
+        )
         .where("fresh and size(members) > 1")
     )
     # Twins share most of their bands: a bucket with the same members as another has nothing to add.
     distinct = buckets.groupBy("members").agg(sf.min("bucket").alias("bucket"))
     rows = distinct.select("bucket", sf.explode("members").alias("m")).select("bucket", "m.rep", "m.node", "m.label")
     joined = rows.join(signatures.withColumnRenamed("sample_id", "rep"), "rep")
-    ordered = joined.select("bucket", "node", "label", "signature").repartition("bucket").sortWithinPartitions("bucket", "node")
+    ordered = (
+        joined.select("bucket", "node", "label", "signature")
+        .repartition("bucket")
+        .sortWithinPartitions("bucket", "node")
+    )
     return ordered.mapInArrow(partial(_connect, minimum), "a binary, b binary").distinct()
 
 
@@ -161,14 +170,21 @@ def deduplicate(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int
         old = np.setdiff1d(ready, fresh)
         narrow = {"content": ["content_hash"], "minhash": ["normalized_hash", "bands"]}
         schema = f"sample_id long, node binary, content_hash binary, bands array<long>, new boolean, {_DUPLICATES}"
-        rows = fragment_rows(spark, snapshot.locate(fresh, ["minhash"]), snapshot.uri, narrow, schema, partial(_rows, True))
+        rows = fragment_rows(
+            spark, snapshot.locate(fresh, ["minhash"]), snapshot.uri, narrow, schema, partial(_rows, True)
+        )
         if len(old):
             stored = narrow | {"duplicates": ["cluster_id", "cluster_size", "kind"]}
             located = snapshot.locate(old, ["minhash", "duplicates"])
             rows = rows.unionByName(fragment_rows(spark, located, snapshot.uri, stored, schema, partial(_rows, False)))
         everything = snapshot.locate(ready, ["minhash"])
         signatures = fragment_rows(
-            spark, everything, snapshot.uri, {"minhash": ["bands", "signature"]}, "sample_id long, signature binary", _signatures
+            spark,
+            everything,
+            snapshot.uri,
+            {"minhash": ["bands", "signature"]},
+            "sample_id long, signature binary",
+            _signatures,
         )
         nodes = rows.groupBy("node").agg(
             sf.min("sample_id").alias("rep"),
@@ -177,9 +193,9 @@ def deduplicate(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int
             sf.first("bands").alias("bands"),
         )
         # The component of a node that was there before: its cluster, or itself while it was alone.
-        nodes = nodes.withColumn("label", sf.when(sf.col("fresh"), None).otherwise(sf.coalesce("cluster", "node"))).persist(
-            StorageLevel.DISK_ONLY
-        )
+        nodes = nodes.withColumn(
+            "label", sf.when(sf.col("fresh"), None).otherwise(sf.coalesce("cluster", "node"))
+        ).persist(StorageLevel.DISK_ONLY)
         edges = _edges(nodes, signatures, min_agreement(recipe)).persist(StorageLevel.DISK_ONLY)
         roots = connected_components(edges)
         labelled = (
@@ -198,8 +214,8 @@ def deduplicate(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int
         whole = _whole(snapshot, units)
         for cached in (nodes, edges, members):
             cached.unpersist()
-        version = snapshot.version
-        snapshot, dropped = commit_wave(run, snapshot, [whole], valid=lambda now, _: now.version == version or _same(now, version, lake))
+        read = _read_paths(snapshot)
+        snapshot, dropped = commit_wave(run, snapshot, [whole], valid=partial(_unchanged, read))
         if dropped:
             snapshot = open_snapshot(lake)
     finish_run(run, snapshot)
@@ -258,7 +274,11 @@ def _whole(snapshot: Snapshot, units: list[Unit]) -> Unit:
     return Unit(adds=adds, removes=sorted({*replaced, *verdicts}), counts=counts)
 
 
-def _same(now: Snapshot, version: int, lake: str) -> bool:
-    """Return whether the duplicates and signatures that were read are still those of the table."""
-    before = open_snapshot(lake, version)
-    return all(now.paths(family) == before.paths(family) for family in ("duplicates", "minhash"))
+def _read_paths(snapshot: Snapshot) -> tuple[list[str], list[str]]:
+    """Return the files that a clustering reads and replaces."""
+    return snapshot.paths("duplicates"), snapshot.paths("minhash")
+
+
+def _unchanged(read: tuple[list[str], list[str]], now: Snapshot, _: Unit) -> bool:
+    """Return whether the clusters and signatures that were read are still those of the table."""
+    return _read_paths(now) == read

@@ -6,28 +6,24 @@ second reads records and writes content. A file is committed whole: its row in `
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.errors import BadInputError, HeadwaterError
 from headwater.lineage.fingerprint import fingerprint
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
-from headwater.pipelines.identity import content_hashes, origins
+from headwater.pipelines.ingest_tasks import VERSION, IngestResult, IngestTask, Part, write_task
 from headwater.pipelines.inputs import InputFile, list_inputs
 from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
-from headwater.pipelines.records import FileInfo, Limits, RecordColumns, inspect_file, read_records
+from headwater.pipelines.records import FileInfo, Limits, inspect_file
 from headwater.pipelines.spark import parallelism, run_tasks
 from headwater.warehouse.commit import reserve_fragments
-from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, batch_name, sample_ids
+from headwater.warehouse.fragments import batch_name
 from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -35,12 +31,10 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["IngestReport", "ingest", "uri_hashes"]
+__all__ = ["IngestReport", "ingest"]
 
-VERSION: Final = 1
 FRAGMENT_BYTES: Final = 512 << 20
 _MIN_FRAGMENT_BYTES: Final = 24 << 20
-_ROW_GROUP_BYTES: Final = 16 << 20
 _WAVE_FILES: Final = 2048
 _EXPANSION: Final = {"": 1.0, "gz": 4.0, "zst": 4.0, "bz2": 5.0, "xz": 5.0}
 """Usual ratio of text to compressed bytes, only to guess how many fragments a file needs; a wrong guess costs a second try."""
@@ -62,145 +56,6 @@ class IngestReport:
     unreadable: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Part:
-    uri: str
-    info: FileInfo
-    chunk: int
-
-    @property
-    def file_id(self) -> int:
-        return file_number(self.info.sha256)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Task:
-    table: str
-    run_id: str
-    batch: str
-    first: int
-    fragments: int
-    fragment_bytes: int
-    parts: tuple[_Part, ...]
-    limits: Limits
-
-
-@dataclass(kw_only=True, slots=True)
-class _Result:
-    entries: list[FileEntry] = field(default_factory=list)
-    counts: dict[int, list[int]] = field(default_factory=dict)
-    licenses: dict[int, str | None] = field(default_factory=dict)
-    rows: int = 0
-    text_bytes: int = 0
-    overflow: bool = False
-
-
-def file_number(sha256: str) -> int:
-    """Return ``file_id``: the first 8 bytes of the SHA-256 as a signed big-endian integer."""
-    return int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
-
-
-def uri_hashes(uris: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the first 8 bytes of BLAKE2b of each URL's UTF-8 bytes as a signed big-endian integer."""
-    digests = b"".join(blake2b(uri.encode(), digest_size=8).digest() for uri in uris)
-    return np.frombuffer(digests, dtype=">i8").astype(np.int64)
-
-
-def _content(columns: RecordColumns, part: _Part, run_id: str) -> pa.Table:
-    """Return the rows of family ``content`` without ``sample_id``."""
-    n = len(columns.record_no)
-    text = columns.text.cast(pa.large_string())
-    return pa.table(
-        {
-            "file_id": pa.array(np.full(n, part.file_id, np.int64)),
-            "record_no": pa.array(columns.record_no, pa.int64()),
-            "source": columns.source,
-            "uri": columns.uri,
-            "collected_at": columns.collected_at,
-            "content_hash": content_hashes(text),
-            "origin": pa.array(origins(columns.source, columns.uri, part.info.sha256, columns.record_no)),
-            "text": text,
-            "text_bytes": pa.array(np.diff(np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + n + 1])),
-            "meta": columns.meta,
-            "run_id": pa.array([run_id] * n, pa.string()),
-        }
-    )
-
-
-def _records(task: _Task, result: _Result, refused: list[tuple[int, int, str]]) -> Iterator[pa.Table]:
-    for part in task.parts:
-        counts = result.counts.setdefault(part.file_id, [0, 0])
-        if part.chunk < 0:
-            continue
-        for columns in read_records(part.uri, part.info, part.info.chunks[part.chunk], task.limits, None):
-            refused.extend((part.file_id, number, reason) for number, reason in columns.refused)
-            counts[0] += len(columns.record_no)
-            counts[1] += len(columns.refused)
-            if len(columns.record_no):
-                known = columns.license.drop_null()
-                result.licenses.setdefault(part.file_id, known[0].as_py() if len(known) else None)
-                table = _content(columns, part, task.run_id)
-                result.rows += table.num_rows
-                result.text_bytes += int(table["text_bytes"].to_numpy().sum())
-                yield from _sliced(table)
-
-
-def _sliced(table: pa.Table) -> Iterator[pa.Table]:
-    """Yield a table in pieces of at most some 16 MB of text: the row groups of a content file."""
-    ends = np.cumsum(table["text_bytes"].to_numpy())
-    begin = 0
-    while begin < table.num_rows:
-        limit = (ends[begin - 1] if begin else 0) + _ROW_GROUP_BYTES
-        end = max(begin + 1, int(np.searchsorted(ends, limit, side="right")))
-        yield table.slice(begin, end - begin)
-        begin = end
-
-
-def _write_task(task: _Task) -> _Result:
-    """Read the task's files and write its fragments; runs in a Spark task."""
-    result = _Result()
-    refused: list[tuple[int, int, str]] = []
-    pieces = _records(task, result, refused)
-    operator = fingerprint(["content", VERSION])
-    for number, fragment in enumerate(range(task.first, task.first + task.fragments)):
-        last = number == task.fragments - 1
-        head = next(pieces, None)
-        if head is None:
-            break
-        uris: list[pa.Table] = []
-        groups = _numbered(itertools.chain([head], pieces), fragment, None if last else task.fragment_bytes, uris)
-        result.entries.append(write_family(task.table, "content", task.batch, fragment, 1, operator, groups))
-        index = pa.concat_tables(uris).sort_by([("uri_hash", "ascending"), ("sample_id", "ascending")])
-        index = index.append_column("run_id", pa.array([task.run_id] * index.num_rows, pa.string()))
-        result.entries.append(write_family(task.table, "uri_index", task.batch, fragment, 1, operator, [index]))
-        if result.entries[-2].rows > ROWS_PER_FRAGMENT:
-            result.overflow = True
-    if refused:
-        result.entries.append(write_family(task.table, "quarantine", task.batch, 0, 0, operator, [_quarantine(refused, task.run_id)]))
-    return result
-
-
-def _numbered(pieces: Iterator[pa.Table], fragment: int, limit: int | None, uris: list[pa.Table]) -> Iterator[pa.Table]:
-    """Yield row groups with their addresses until the fragment is full; keep (uri_hash, sample_id) of rows that have a URL."""
-    rows = size = 0
-    for piece in pieces:
-        ids = sample_ids(fragment, rows, rows + piece.num_rows)
-        has_uri = piece["uri"].is_valid().to_numpy()
-        hashes = uri_hashes(piece["uri"].drop_null().to_pylist())
-        uris.append(pa.table({"sample_id": pa.array(ids[has_uri]), "uri_hash": pa.array(hashes)}))
-        rows += piece.num_rows
-        size += int(piece["text_bytes"].to_numpy().sum())
-        yield piece.append_column("sample_id", pa.array(ids))
-        if limit is not None and (size >= limit or rows >= ROWS_PER_FRAGMENT // 2):
-            return
-
-
-def _quarantine(refused: list[tuple[int, int, str]], run_id: str) -> pa.Table:
-    file_id, record_no, reason = zip(*refused, strict=True)
-    columns = {"file_id": file_id, "record_no": record_no, "quarantine_reason": reason, "run_id": [run_id] * len(refused)}
-    return pa.table(columns, schema=arrow_schema("quarantine"))
-
-
 def _inspect(limits: Limits, file: InputFile) -> FileInfo | tuple[str, str]:
     try:
         return inspect_file(file.uri, file.size, limits)
@@ -218,20 +73,22 @@ def _known(snapshot: Snapshot, sha256: set[str]) -> set[str]:
     return found
 
 
-def _plan(files: Sequence[tuple[str, FileInfo]], fragment_bytes: int) -> list[list[tuple[_Part, ...]]]:
+def _plan(files: Sequence[tuple[str, FileInfo]], fragment_bytes: int) -> list[list[tuple[Part, ...]]]:
     """Group chunks of files into units of tasks.
 
     Returns:
         Units; each a list of tasks, each the parts that one task reads in order. Small files share a task; a large one has several tasks in
         a unit of its own, so that it is still committed whole.
     """
-    units: list[list[tuple[_Part, ...]]] = []
-    shared: list[_Part] = []
+    units: list[list[tuple[Part, ...]]] = []
+    shared: list[Part] = []
     shared_bytes = 0.0
     for uri, info in files:
         expected = info.size * _EXPANSION[info.compression]
         # A file without a chunk has no records, and still gets its row in family files.
-        parts = [_Part(uri=uri, info=info, chunk=chunk) for chunk in range(len(info.chunks))] or [_Part(uri=uri, info=info, chunk=-1)]
+        parts = [Part(uri=uri, info=info, chunk=chunk) for chunk in range(len(info.chunks))] or [
+            Part(uri=uri, info=info, chunk=-1)
+        ]
         if len(parts) > 1 and expected > fragment_bytes:
             per_task = max(1, int(len(parts) * fragment_bytes // expected))
             units.append([tuple(parts[at : at + per_task]) for at in range(0, len(parts), per_task)])
@@ -247,14 +104,21 @@ def _plan(files: Sequence[tuple[str, FileInfo]], fragment_bytes: int) -> list[li
 
 
 def _run_units(
-    spark: SparkSession, run: Run, batch: str, units: list[list[tuple[_Part, ...]]], limits: Limits, fragment_bytes: int, progress: Progress, table: str
+    spark: SparkSession,
+    run: Run,
+    batch: str,
+    units: list[list[tuple[Part, ...]]],
+    limits: Limits,
+    fragment_bytes: int,
+    progress: Progress,
+    table: str,
 ) -> list[Unit]:
     """Run every task of some units, again with more fragment numbers where they did not suffice, and return what to commit."""
     factors = [1] * len(units)
     done: dict[int, Unit] = {}
     while len(done) < len(units):
         waiting = [number for number in range(len(units)) if number not in done]
-        tasks: list[_Task] = []
+        tasks: list[IngestTask] = []
         owners: list[int] = []
         needs: list[int] = []
         for number in waiting:
@@ -265,7 +129,7 @@ def _run_units(
         first = reserve_fragments(run.lake, sum(needs))
         for parts, need in zip((parts for number in waiting for parts in units[number]), needs, strict=True):
             tasks.append(
-                _Task(
+                IngestTask(
                     table=table,
                     run_id=run.run_id,
                     batch=batch,
@@ -277,9 +141,11 @@ def _run_units(
                 )
             )
             first += need
-        results = run_tasks(spark, _write_task, tasks, progress, _size)
+        results = run_tasks(spark, write_task, tasks, progress, _size)
         for number in waiting:
-            mine = [(task, result) for task, result, owner in zip(tasks, results, owners, strict=True) if owner == number]
+            mine = [
+                (task, result) for task, result, owner in zip(tasks, results, owners, strict=True) if owner == number
+            ]
             if any(result.overflow for _, result in mine):
                 factors[number] *= 4
             else:
@@ -287,11 +153,11 @@ def _run_units(
     return [done[number] for number in range(len(units))]
 
 
-def _size(result: _Result) -> tuple[int, int]:
+def _size(result: IngestResult) -> tuple[int, int]:
     return result.rows, result.text_bytes
 
 
-def _unit(table: str, batch: str, run_id: str, results: Sequence[tuple[_Task, _Result]]) -> Unit:
+def _unit(table: str, batch: str, run_id: str, results: Sequence[tuple[IngestTask, IngestResult]]) -> Unit:
     """Return the commit unit of some tasks: their files and the rows of family ``files``."""
     rows: dict[int, dict[str, object]] = {}
     for task, result in results:
@@ -351,7 +217,9 @@ def ingest(
         max_expansion_ratio=recipe.ingest.max_expansion_ratio,
         max_nesting=recipe.ingest.max_nesting,
     )
-    run = begin_run(lake, "ingest", {"ingest": recipe.literals.get("ingest", {})}, {"ingest": VERSION}, snapshot.version)
+    run = begin_run(
+        lake, "ingest", {"ingest": recipe.literals.get("ingest", {})}, {"ingest": VERSION}, snapshot.version
+    )
     batch = batch_name(batch or f"{run.started:%Y%m%dT%H%M%S}")
     known_files = 0
     unreadable: list[tuple[str, str]] = []
@@ -406,4 +274,3 @@ def _unknown(snapshot: Snapshot, unit: Unit) -> bool:
 def _fragment_bytes(files: Sequence[tuple[str, FileInfo]], cores: int) -> int:
     expected = sum(info.size * _EXPANSION[info.compression] for _, info in files)
     return int(min(FRAGMENT_BYTES, max(_MIN_FRAGMENT_BYTES, expected / (4 * cores))))
-

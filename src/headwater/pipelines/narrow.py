@@ -68,7 +68,12 @@ def fragment_rows(
 
 
 def plan_targets(
-    snapshot: Snapshot, family: str, fragments: npt.NDArray[np.int64], families: Sequence[str], slots: int, batch: str | None = None
+    snapshot: Snapshot,
+    family: str,
+    fragments: npt.NDArray[np.int64],
+    families: Sequence[str],
+    slots: int,
+    batch: str | None = None,
 ) -> list[Target]:
     """Return the files that must be written so that ``family`` covers ``fragments`` anew.
 
@@ -139,13 +144,23 @@ def write_aligned(
         return []
     owner = {where.fragment: number for number, target in enumerate(targets) for where in target.fragments}
     owners = spark.createDataFrame(list(owner.items()), "fragment long, target int")
-    placed = sparse.withColumn("fragment", sf.shiftright("sample_id", 24)).join(sf.broadcast(owners), "fragment").drop("fragment")
+    placed = (
+        sparse.withColumn("fragment", sf.shiftright("sample_id", 24))
+        .join(sf.broadcast(owners), "fragment")
+        .drop("fragment")
+    )
     # Every target has a row of its own, so a file is written even where nothing sparse falls into it.
     names = [name for name in placed.columns if name not in ("target", "sample_id")]
     marks = spark.range(len(targets)).select(
-        sf.col("id").cast("int").alias("target"), sf.lit(-1).cast("long").alias("sample_id"), *(sf.lit(None).alias(name) for name in names)
+        sf.col("id").cast("int").alias("target"),
+        sf.lit(-1).cast("long").alias("sample_id"),
+        *(sf.lit(None).alias(name) for name in names),
     )
-    ordered = placed.unionByName(marks).repartition(min(len(targets), 2000), "target").sortWithinPartitions("target", "sample_id")
+    ordered = (
+        placed.unionByName(marks)
+        .repartition(min(len(targets), 2000), "target")
+        .sortWithinPartitions("target", "sample_id")
+    )
     shared = spark.sparkContext.broadcast(list(targets))
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -53,7 +53,13 @@ class RunReport:
 
 
 def run(
-    spark: SparkSession, lake: str, recipe: Recipe, inputs: Sequence[str] = (), *, batch: str | None = None, name: str | None = None
+    spark: SparkSession,
+    lake: str,
+    recipe: Recipe,
+    inputs: Sequence[str] = (),
+    *,
+    batch: str | None = None,
+    name: str | None = None,
 ) -> RunReport:
     """Run every step and return what each did; a lake that does not exist is made.
 
@@ -87,7 +93,11 @@ def run(
         chosen.append(selection)
         if selection.known:
             return {}
-        return {"build": selection.build, "cells": [dataclasses.asdict(cell) for cell in selection.cells], "unplaced": dict(selection.unplaced)}
+        return {
+            "build": selection.build,
+            "cells": [dataclasses.asdict(cell) for cell in selection.cells],
+            "unplaced": dict(selection.unplaced),
+        }
 
     if inputs:
         timed("ingest", ingested)

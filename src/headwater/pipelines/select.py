@@ -23,7 +23,8 @@ from headwater.pipelines.narrow import fragment_rows, plan_targets
 from headwater.pipelines.quotas import Cell, Plan, solve, stage_budget
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.recipe_sections import Stage
-from headwater.pipelines.selection import KEY_BYTES, Candidates, Cut, Cuts, assign, candidates, copies, open_to
+from headwater.pipelines.selection import KEY_BYTES, Candidates, Cut, Cuts, assign, candidates
+from headwater.pipelines.selection_sums import bin_sums, cell_sums, chosen_sums
 from headwater.pipelines.spark import parallelism, run_tasks
 from headwater.warehouse.fragments import batch_name, fragment_mask
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
@@ -88,7 +89,9 @@ def _located(snapshot: Snapshot, recipe: Recipe) -> tuple[npt.NDArray[np.int64],
     own = fingerprint({"verdicts": decide.operator(recipe)})
     fragments = snapshot.covered("verdicts", own)
     if len(fragments) == 0:
-        raise UsageError("expected samples with verdicts by this recipe, found none; run decide first, or headwater run for all steps")
+        raise UsageError(
+            "expected samples with verdicts by this recipe, found none; run decide first, or headwater run for all steps"
+        )
     return fragments, list(snapshot.locate(fragments, [name for name in _COLUMNS if name != "content"]))
 
 
@@ -96,35 +99,21 @@ def _state(located: Sequence[FragmentFiles]) -> str:
     return fingerprint([[where.fragment, sorted(path for path, _ in where.files.values())] for where in located])
 
 
-def _totals(recipe: Recipe, stage: Stage, earlier: Sequence[tuple[Stage, Cuts]], where: FragmentFiles, table: pa.Table) -> pa.Table:
-    """Return tokens by cell: all of them (``open`` false) and those that the stage may choose (true)."""
-    found = candidates(table, recipe)
-    rows: list[tuple[str, str, str, bool, int]] = []
-    free = open_to(found, stage, earlier)
-    for is_open, chosen in ((False, np.ones(len(found.cell), bool)), (True, free)):
-        sums = np.bincount(found.cell[chosen], weights=None, minlength=len(found.cells)) * 0
-        np.add.at(sums, found.cell[chosen], found.tokens[chosen])
-        rows += [(*cell, is_open, int(total)) for cell, total in zip(found.cells, sums.tolist(), strict=True)]
-    columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
-    return pa.table(
-        {
-            "pool": pa.array(columns[0], pa.string()),
-            "language": pa.array(columns[1], pa.string()),
-            "domain": pa.array(columns[2], pa.string()),
-            "open": pa.array(columns[3], pa.bool_()),
-            "tokens": pa.array(columns[4], pa.int64()),
-        }
-    )
-
-
 def _available(
-    spark: SparkSession, snapshot: Snapshot, located: Sequence[FragmentFiles], recipe: Recipe, stage: Stage, earlier: Sequence[tuple[Stage, Cuts]]
+    spark: SparkSession,
+    snapshot: Snapshot,
+    located: Sequence[FragmentFiles],
+    recipe: Recipe,
+    stage: Stage,
+    earlier: Sequence[tuple[Stage, Cuts]],
 ) -> tuple[int, dict[Cell, int]]:
     """Return all tokens that are there, and by cell those that the stage may choose."""
     from pyspark.sql import functions as sf
 
     schema = "pool string, language string, domain string, open boolean, tokens long"
-    rows = fragment_rows(spark, located, snapshot.uri, _COLUMNS, schema, partial(_totals, recipe, stage, tuple(earlier)))
+    rows = fragment_rows(
+        spark, located, snapshot.uri, _COLUMNS, schema, partial(cell_sums, recipe, stage, tuple(earlier))
+    )
     sums = rows.groupBy("pool", "language", "domain", "open").agg(sf.sum("tokens").alias("tokens")).collect()
     everything = sum(row.tokens for row in sums if not row.open)
     return everything, {Cell(row.pool, row.language, row.domain): row.tokens for row in sums if row.open}
@@ -138,54 +127,6 @@ class _Search:
     prefix: bytes = b""
     last: bytes | None = None
     few: bool = False
-
-
-def _bins(
-    recipe: Recipe,
-    stage: Stage,
-    earlier: Sequence[tuple[Stage, Cuts]],
-    planned: Mapping[Cell, Cell],
-    searches: Mapping[Cell, tuple[bytes, bool]],
-    where: FragmentFiles,
-    table: pa.Table,
-) -> pa.Table | None:
-    """Return (cell, next byte or whole key, tokens, documents) of the samples whose key begins with their cell's prefix."""
-    found = candidates(table, recipe)
-    if not found.cells:
-        return None
-    free = open_to(found, stage, earlier)
-    keys = np.frombuffer(found.keys[stage.order_by].tobytes(), np.uint8).reshape(-1, KEY_BYTES)
-    parts: list[pa.Table] = []
-    for number, cell in enumerate(found.cells):
-        target = planned[cell]
-        if target not in searches:
-            continue
-        prefix, few = searches[target]
-        length = len(prefix)
-        rows = np.flatnonzero(free & (found.cell == number))
-        rows = rows[(keys[rows, :length] == np.frombuffer(prefix, np.uint8)).all(axis=1)]
-        if len(rows) == 0:
-            continue
-        if few:
-            key = [keys[row].tobytes() for row in rows.tolist()]
-            tokens, documents = found.tokens[rows], np.ones(len(rows), np.int64)
-        else:
-            byte, inverse = np.unique(keys[rows, length], return_inverse=True)
-            tokens = np.zeros(len(byte), np.int64)
-            np.add.at(tokens, inverse, found.tokens[rows])
-            documents = np.bincount(inverse, minlength=len(byte)).astype(np.int64)
-            key = [prefix + bytes([value]) for value in byte.tolist()]
-        parts.append(
-            pa.table(
-                {
-                    "cell": pa.array(["\t".join(target)] * len(key), pa.string()),
-                    "key": pa.array(key, pa.binary()),
-                    "tokens": pa.array(tokens),
-                    "documents": pa.array(documents),
-                }
-            )
-        )
-    return pa.concat_tables(parts) if parts else None
 
 
 def _find_cuts(
@@ -209,10 +150,16 @@ def _find_cuts(
         if rest > 0 and full[cell] < stage.max_copies:
             searches[cell] = _Search(need=rest)
     while waiting := {cell: (search.prefix, search.few) for cell, search in searches.items() if search.last is None}:
-        read = partial(_bins, recipe, stage, tuple(earlier), dict(plan.cell_of), waiting)
-        rows = fragment_rows(spark, located, snapshot.uri, _COLUMNS, "cell string, key binary, tokens long, documents long", read)
+        read = partial(bin_sums, recipe, stage, tuple(earlier), dict(plan.cell_of), waiting)
+        rows = fragment_rows(
+            spark, located, snapshot.uri, _COLUMNS, "cell string, key binary, tokens long, documents long", read
+        )
         found: dict[str, list[tuple[bytes, int, int]]] = {}
-        for row in rows.groupBy("cell", "key").agg(sf.sum("tokens").alias("tokens"), sf.sum("documents").alias("documents")).collect():
+        for row in (
+            rows.groupBy("cell", "key")
+            .agg(sf.sum("tokens").alias("tokens"), sf.sum("documents").alias("documents"))
+            .collect()
+        ):
             found.setdefault(row.cell, []).append((bytes(row.key), row.tokens, row.documents))
         for cell in waiting:
             _advance(searches[cell], sorted(found["\t".join(cell)]))
@@ -232,53 +179,19 @@ def _advance(search: _Search, bins: Sequence[tuple[bytes, int, int]]) -> None:
         else:
             search.prefix, search.few = key, documents <= _FEW
         return
-    raise RecipeError("selection: expected the cell's samples to sum to what was counted before, found fewer; the lake changed, run again")
-
-
-def _statistics(
-    recipe: Recipe, decided: Sequence[tuple[Stage, Cuts]], where: FragmentFiles, table: pa.Table
-) -> pa.Table | None:
-    """Return what is chosen by stage, cell and host: tokens, documents, copies and a sum of hashes that no order changes."""
-    found = candidates(table, recipe)
-    if not found.cells:
-        return None
-    uri = found.table["uri"]
-    host = pa.compute.extract_regex(uri.combine_chunks(), r"^[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#:]+)").field("host")
-    host = pa.compute.coalesce(host.cast(pa.string()), found.table["source"].combine_chunks(), "(none)")
-    parts: list[pa.Table] = []
-    for position, (stage, cuts) in enumerate(decided):
-        number = copies(found, stage, cuts) * open_to(found, stage, decided[:position])
-        at = np.flatnonzero(number)
-        if len(at) == 0:
-            continue
-        labels = np.array(["\t".join(cuts.planned[cell]) for cell in found.cells], dtype=object)
-        content = np.frombuffer(b"".join(found.table["content_hash"].take(pa.array(at)).to_pylist()), "<u8").reshape(-1, 2)
-        origin = found.table["origin"].to_numpy()[at].astype(np.int64).view(np.uint64)
-        with np.errstate(over="ignore"):
-            mixed = (content[:, 0] ^ (content[:, 1] * np.uint64(0x9E3779B97F4A7C15)) ^ origin) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(31))) * (number[at].astype(np.uint64) + np.uint64(2 * position + 1))
-        parts.append(
-            pa.table(
-                {
-                    "stage": pa.array([stage.name] * len(at)),
-                    "cell": pa.array(labels[found.cell[at]], pa.string()),
-                    "host": host.take(pa.array(at)),
-                    "tokens": pa.array(found.tokens[at] * number[at]),
-                    "documents": pa.array(np.ones(len(at), np.int64)),
-                    "digest": pa.array((mixed >> np.uint64(32)).astype(np.int64)),
-                }
-            )
-        )
-    if not parts:
-        return None
-    grouped = pa.concat_tables(parts).group_by(["stage", "cell", "host"])
-    return grouped.aggregate([("tokens", "sum"), ("documents", "sum"), ("digest", "sum")]).rename_columns(
-        ["stage", "cell", "host", "tokens", "documents", "digest"]
+    raise RecipeError(
+        "selection: expected the cell's samples to sum to what was counted before, found fewer; the lake changed, run again"
     )
 
 
 def select(
-    spark: SparkSession, lake: str, recipe: Recipe, *, build: str | None = None, dry_run: bool = False, version: int | None = None
+    spark: SparkSession,
+    lake: str,
+    recipe: Recipe,
+    *,
+    build: str | None = None,
+    dry_run: bool = False,
+    version: int | None = None,
 ) -> Selection:
     """Choose the samples of every stage, record for each kept sample why it is in or out, and return what was chosen.
 
@@ -332,9 +245,11 @@ def _report(
 
     columns = _COLUMNS | {"content": [*_COLUMNS["content"], "uri"]}
     schema = "stage string, cell string, host string, tokens long, documents long, digest long"
-    rows = fragment_rows(spark, located, snapshot.uri, columns, schema, partial(_statistics, recipe, tuple(decided)))
+    rows = fragment_rows(spark, located, snapshot.uri, columns, schema, partial(chosen_sums, recipe, tuple(decided)))
     hosts = rows.groupBy("stage", "cell", "host").agg(
-        sf.sum("tokens").alias("tokens"), sf.sum("documents").alias("documents"), sf.sum(sf.col("digest").cast("decimal(38,0)")).alias("digest")
+        sf.sum("tokens").alias("tokens"),
+        sf.sum("documents").alias("documents"),
+        sf.sum(sf.col("digest").cast("decimal(38,0)")).alias("digest"),
     )
     order = sf.row_number().over(Window.partitionBy("stage", "cell").orderBy(sf.desc("tokens"), "host"))
     sums = (
@@ -403,7 +318,9 @@ def _write(
         stale = snapshot.live("stages", batch=build)
         stale = stale.filter(pa.compute.not_equal(stale["operator"], operator[:16]))
         if stale.num_rows:
-            raise UsageError(f"expected no build named {build} by other settings, found one; choose another name with --build")
+            raise UsageError(
+                f"expected no build named {build} by other settings, found one; choose another name with --build"
+            )
         targets = plan_targets(snapshot, "stages", todo, families, parallelism(spark), batch=build)
         tasks = [
             _Task(

@@ -75,8 +75,14 @@ def candidates(table: pa.Table, recipe: Recipe) -> Candidates:
     kept = table.filter(pa.compute.and_kleene(table["kept"], pa.compute.greater(table["n_tokens"], 0)))
     n = kept.num_rows
     if n == 0:
-        return Candidates(cells=(), cell=np.empty(0, np.int64), tokens=np.empty(0, np.int64), keys={}, eligible={}, table=kept)
-    wanted = [f"({recipe.pool_sql}) AS pool_", "coalesce(language, 'und') AS language_", "coalesce(domain, '') AS domain_"]
+        return Candidates(
+            cells=(), cell=np.empty(0, np.int64), tokens=np.empty(0, np.int64), keys={}, eligible={}, table=kept
+        )
+    wanted = [
+        f"({recipe.pool_sql}) AS pool_",
+        "coalesce(language, 'und') AS language_",
+        "coalesce(domain, '') AS domain_",
+    ]
     wanted += [f"({stage.where}) IS TRUE AS eligible_{number}" for number, stage in enumerate(recipe.stages)]
     with connect() as connection:
         connection.register("samples", kept.select(list(SELECTION_COLUMNS)))
@@ -91,7 +97,8 @@ def candidates(table: pa.Table, recipe: Recipe) -> Candidates:
         tokens=kept["n_tokens"].to_numpy().astype(np.int64) + 1,
         keys={name: _keys(kept, name) for name in dict.fromkeys(stage.order_by for stage in recipe.stages)},
         eligible={
-            stage.name: found[f"eligible_{number}"].to_numpy(zero_copy_only=False) for number, stage in enumerate(recipe.stages)
+            stage.name: found[f"eligible_{number}"].to_numpy(zero_copy_only=False)
+            for number, stage in enumerate(recipe.stages)
         },
         table=kept,
     )

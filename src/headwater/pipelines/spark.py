@@ -51,7 +51,9 @@ _SETTINGS: Final[dict[str, str]] = {
 }
 
 
-def session(master: str = "local[*]", conf: Mapping[str, str] | None = None, app_name: str = "headwater") -> SparkSession:
+def session(
+    master: str = "local[*]", conf: Mapping[str, str] | None = None, app_name: str = "headwater"
+) -> SparkSession:
     """Return the running Spark session, or start one.
 
     Args:
@@ -108,7 +110,9 @@ def _check_java() -> None:
     found = re.search(r'version "(\d+)', answer.stderr + answer.stdout)
     if found is None or int(found.group(1)) < _MIN_JAVA:
         version = found.group(1) if found else "an unknown version"
-        raise MissingDependencyError(f"expected Java {_MIN_JAVA} or later, found {version} at {java}; install it and set JAVA_HOME")
+        raise MissingDependencyError(
+            f"expected Java {_MIN_JAVA} or later, found {version} at {java}; install it and set JAVA_HOME"
+        )
 
 
 def parallelism(spark: SparkSession) -> int:

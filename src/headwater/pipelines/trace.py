@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.questions import rows, why
-from headwater.pipelines.build import builds_uri, shard_name
+from headwater.pipelines.shards import builds_uri, shard_name
+from headwater.tokenize.encoder import decode
 from headwater.tokenize.manifest import Manifest, read_manifest
 from headwater.tokenize.vocabulary import load_vocabulary
-from headwater.tokenize.encoder import decode
 from headwater.warehouse.filesystem import exists, join, read_bytes, resolve
 
 __all__ = ["read_stage_manifest", "read_tokens", "trace"]
@@ -32,7 +32,10 @@ def read_stage_manifest(lake: str, build: str, stage: str) -> Manifest:
     filesystem, path = resolve(builds_uri(lake, build, stage))
     place = join(path, "manifest.json")
     if exists(filesystem, place) is None:
-        raise UsageError(f"expected a finished stage {stage!r} of build {build!r}, found no manifest at {place}; headwater sql LAKE 'SELECT DISTINCT build, stage FROM placements' lists them")
+        raise UsageError(
+            f"expected a finished stage {stage!r} of build {build!r}, found no manifest at {place}; "
+            "headwater sql LAKE 'SELECT DISTINCT build, stage FROM placements' lists them"
+        )
     return read_manifest(read_bytes(filesystem, place), place)
 
 
@@ -47,13 +50,21 @@ def read_tokens(lake: str, build: str, stage: str, shard: int, begin: int, end: 
             file.seek(offset + 4 * begin)
             data = file.read(4 * (end - begin))
         if len(data) != 4 * (end - begin):
-            raise CorruptLakeError(f"expected tokens {begin} to {end} in {place}, found only {len(data) // 4} tokens; run verify, then build --repair")
+            raise CorruptLakeError(
+                f"expected tokens {begin} to {end} in {place}, found only {len(data) // 4} tokens; run verify, then build --repair"
+            )
         return np.frombuffer(data, dtype="<u4")
     raise CorruptLakeError(f"expected {shard_name(shard)} in {path}, found neither .bin nor .npy; run verify")
 
 
 def trace(
-    connection: duckdb.DuckDBPyConnection, lake: str, build: str, stage: str, shard: int, token: int, vocabulary_name: str = "headwater-156k"
+    connection: duckdb.DuckDBPyConnection,
+    lake: str,
+    build: str,
+    stage: str,
+    shard: int,
+    token: int,
+    vocabulary_name: str = "headwater-156k",
 ) -> dict[str, Any]:
     """Return the sample that a token belongs to, the text around the token, and the sample's story.
 
@@ -66,7 +77,9 @@ def trace(
     manifest = read_stage_manifest(lake, build, stage)
     found = [entry for entry in manifest.shards if entry.number == shard]
     if not found:
-        raise UsageError(f"expected a shard of stage {stage!r} from {_listed([entry.number for entry in manifest.shards])}, found {shard}")
+        raise UsageError(
+            f"expected a shard of stage {stage!r} from {_listed([entry.number for entry in manifest.shards])}, found {shard}"
+        )
     size = found[0].sequences * manifest.context
     if not 0 <= token < size:
         raise UsageError(f"expected a token from 0 to {size - 1} in {shard_name(shard)}, found {token}")
@@ -76,10 +89,18 @@ def trace(
         "WHERE build = ? AND stage = ? AND shard = ? AND token_begin <= ? AND token_end > ?",
         [build, stage, shard, token, token],
     )
-    answer: dict[str, Any] = {"build": build, "stage": stage, "shard": shard, "token": token, "sequence": token // manifest.context}
+    answer: dict[str, Any] = {
+        "build": build,
+        "stage": stage,
+        "shard": shard,
+        "token": token,
+        "sequence": token // manifest.context,
+    }
     vocabulary = load_vocabulary(vocabulary_name)
     if vocabulary.fingerprint != manifest.vocabulary:
-        raise UsageError(f"expected the vocabulary {manifest.vocabulary} of the build, found {vocabulary.fingerprint}; name it with --vocabulary")
+        raise UsageError(
+            f"expected the vocabulary {manifest.vocabulary} of the build, found {vocabulary.fingerprint}; name it with --vocabulary"
+        )
     here = int(read_tokens(lake, build, stage, shard, token, token + 1)[0])
     answer["token_id"] = here
     if not place:
@@ -89,7 +110,9 @@ def trace(
     begin, end = max(run["token_begin"], token - _AROUND_TOKENS), min(last, token + _AROUND_TOKENS + 1)
     ids = read_tokens(lake, build, stage, shard, begin, end)
     parts = (ids[: token - begin], ids[token - begin : token - begin + 1], ids[token - begin + 1 :])
-    before, marked, after = (decode(part[part < vocabulary.n_ids], vocabulary).decode(errors="replace") for part in parts)
+    before, marked, after = (
+        decode(part[part < vocabulary.n_ids], vocabulary).decode(errors="replace") for part in parts
+    )
     answer |= {
         "sample_id": run["sample_id"],
         "sample_token": run["sample_token_begin"] + token - run["token_begin"],
@@ -104,5 +127,3 @@ def trace(
 
 def _listed(numbers: Sequence[int]) -> str:
     return f"{min(numbers)} to {max(numbers)}" if numbers else "none"
-
-

@@ -78,7 +78,13 @@ def reserve_fragments(lake: str, count: int) -> int:
 
 
 def commit(
-    snapshot: Snapshot, *, adds: Sequence[FileEntry], removes: Sequence[str] = (), wave: tuple[str, int], lake: str, changes_data: bool = True
+    snapshot: Snapshot,
+    *,
+    adds: Sequence[FileEntry],
+    removes: Sequence[str] = (),
+    wave: tuple[str, int],
+    lake: str,
+    changes_data: bool = True,
 ) -> Snapshot:
     """Commit files to the table and return the snapshot after it.
 
@@ -100,8 +106,10 @@ def commit(
     now = int(time.time() * 1000)
     actions: list[AddAction | RemoveAction] = [_add(entry, now, changes_data) for entry in adds]
     old = snapshot.files.filter(pc.is_in(snapshot.files["path"], pa.array(list(removes), pa.string())))
-    for row in old.select(["path", "size", "family", "batch"]).to_pylist():
-        actions.append(RemoveAction(row["path"], changes_data, now, row["size"], {"family": row["family"], "batch": row["batch"]}))
+    actions.extend(
+        RemoveAction(row["path"], changes_data, now, row["size"], {"family": row["family"], "batch": row["batch"]})
+        for row in old.select(["path", "size", "family", "batch"]).to_pylist()
+    )
     app, number = wave
     try:
         _write(snapshot, actions, [Transaction(app, number)])
@@ -112,7 +120,9 @@ def commit(
         raise
     after = open_snapshot(lake)
     if after.version < snapshot.version + 1:
-        raise CorruptLakeError(f"expected version {snapshot.version + 1} or later of {lake} after a commit, found {after.version}")
+        raise CorruptLakeError(
+            f"expected version {snapshot.version + 1} or later of {lake} after a commit, found {after.version}"
+        )
     return after
 
 
@@ -124,14 +134,20 @@ def _write(snapshot: Snapshot, actions: Sequence[AddAction | RemoveAction], tran
             mode="append",
             schema=snapshot.delta.schema(),
             partition_by=["family", "batch"],
-            commit_properties=CommitProperties(max_commit_retries=0, app_transactions=[Transaction(_SHARED, shared), *transactions]),
+            commit_properties=CommitProperties(
+                max_commit_retries=0, app_transactions=[Transaction(_SHARED, shared), *transactions]
+            ),
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
         )
     except (DeltaError, OSError) as error:
         newest = DeltaTable(snapshot.uri, without_files=True).version()
         if newest > snapshot.version:
-            raise ConflictError(f"planned from version {snapshot.version}, found {newest}: another writer was faster") from error
-        raise StorageError(f"cannot commit to {snapshot.uri}: {error}; free space or grant permission, then run again") from error
+            raise ConflictError(
+                f"planned from version {snapshot.version}, found {newest}: another writer was faster"
+            ) from error
+        raise StorageError(
+            f"cannot commit to {snapshot.uri}: {error}; free space or grant permission, then run again"
+        ) from error
     _sync_log(snapshot.uri, snapshot.version + 1)
 
 
@@ -151,7 +167,11 @@ def _sync_log(uri: str, version: int) -> None:
 def _add(entry: FileEntry, now: int, changes_data: bool) -> AddAction:
     statistics: dict[str, object] = {"numRecords": entry.rows}
     if entry.min_id is not None:
-        statistics |= {"minValues": {"sample_id": entry.min_id}, "maxValues": {"sample_id": entry.max_id}, "nullCount": {"sample_id": 0}}
+        statistics |= {
+            "minValues": {"sample_id": entry.min_id},
+            "maxValues": {"sample_id": entry.max_id},
+            "nullCount": {"sample_id": 0},
+        }
     return AddAction(
         path=entry.path,
         size=entry.size,
@@ -175,7 +195,9 @@ def _check_removes(snapshot: Snapshot, removes: Sequence[str]) -> None:
     wanted = pa.array(list(removes), pa.string())
     dead = wanted.filter(pc.invert(pc.is_in(wanted, snapshot.files["path"].combine_chunks())))
     if len(dead):
-        raise CorruptLakeError(f"expected {dead[0].as_py()} to be live in version {snapshot.version}, found it is not; plan again")
+        raise CorruptLakeError(
+            f"expected {dead[0].as_py()} to be live in version {snapshot.version}, found it is not; plan again"
+        )
 
 
 def _check_coverage(snapshot: Snapshot, adds: Sequence[FileEntry], removes: Sequence[str]) -> None:
@@ -192,4 +214,6 @@ def _check_coverage(snapshot: Snapshot, adds: Sequence[FileEntry], removes: Sequ
             numbers = np.sort(expand_masks(base, mask)[0])
             twice = numbers[1:][numbers[1:] == numbers[:-1]]
             if len(twice):
-                raise ConflictError(f"fragment {int(twice[0])} would have two live files of family {family}; plan again from a new snapshot")
+                raise ConflictError(
+                    f"fragment {int(twice[0])} would have two live files of family {family}; plan again from a new snapshot"
+                )

@@ -19,7 +19,17 @@ from pyarrow import fs as pafs
 
 from headwater.errors import StorageError
 
-__all__ = ["HashingSink", "delete_file", "exists", "file_sha256", "is_local", "join", "read_bytes", "resolve", "write_hashed"]
+__all__ = [
+    "HashingSink",
+    "delete_file",
+    "exists",
+    "file_sha256",
+    "is_local",
+    "join",
+    "read_bytes",
+    "resolve",
+    "write_hashed",
+]
 
 _BLOCK = 4 << 20
 
@@ -35,7 +45,9 @@ def resolve(uri: str) -> tuple[pafs.FileSystem, str]:
     try:
         filesystem, path = pafs.FileSystem.from_uri(uri)
     except (pa.ArrowInvalid, OSError) as error:
-        raise StorageError(f"cannot open {uri}: {error}; expected a local path or a URI such as s3://bucket/folder") from error
+        raise StorageError(
+            f"cannot open {uri}: {error}; expected a local path or a URI such as s3://bucket/folder"
+        ) from error
     return filesystem, path
 
 
@@ -121,7 +133,7 @@ def _durable_stream(filesystem: pafs.FileSystem, path: str) -> Iterator[Any]:
         with filesystem.open_output_stream(path) as stream:
             yield stream
         return
-    with open(path, "wb", buffering=1 << 20) as stream:
+    with Path(path).open("wb", buffering=1 << 20) as stream:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
@@ -157,7 +169,9 @@ def write_hashed(uri: str, fill: Callable[[HashingSink], None], name: Callable[[
         if is_local(filesystem):
             _sync_folder(folder)
     except OSError as error:
-        raise StorageError(f"cannot write below {uri}: {error}; free space or grant permission, then run the same command again") from error
+        raise StorageError(
+            f"cannot write below {uri}: {error}; free space or grant permission, then run the same command again"
+        ) from error
     return final, sink.sha256, sink.size
 
 

@@ -40,7 +40,9 @@ ROW_BITS: Final = 24
 ROWS_PER_FRAGMENT: Final = 1 << 20
 """Most rows a fragment may hold; the address has room for 2^24."""
 FRAGMENTS_PER_FILE: Final = 64
-_NAME = re.compile(r"^family=([a-z_]+)/batch=([A-Za-z0-9._-]+)/([0-9a-f]{10})-([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{64})\.parquet$")
+_NAME = re.compile(
+    r"^family=([a-z_]+)/batch=([A-Za-z0-9._-]+)/([0-9a-f]{10})-([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{64})\.parquet$"
+)
 _BATCH = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
 
 
@@ -98,7 +100,9 @@ def batch_name(name: str) -> str:
         UsageError: it holds other characters than letters, digits, dot, dash and underscore.
     """
     if not _BATCH.match(name):
-        raise UsageError(f"expected a batch name of letters, digits, '.', '_' and '-', found {name!r}; choose another name")
+        raise UsageError(
+            f"expected a batch name of letters, digits, '.', '_' and '-', found {name!r}; choose another name"
+        )
     return name
 
 
@@ -137,12 +141,16 @@ def parse_name(path: str) -> tuple[str, str, int, int, str, str]:
     """
     found = _NAME.match(path)
     if found is None:
-        raise CorruptLakeError(f"expected a file named by Headwater, found {path!r} in the table's log; another program wrote to this table")
+        raise CorruptLakeError(
+            f"expected a file named by Headwater, found {path!r} in the table's log; another program wrote to this table"
+        )
     family, batch, base, mask, operator, sha256 = found.groups()
     return family, batch, int(base, 16), int(mask, 16), operator, sha256
 
 
-def expand_masks(base: npt.NDArray[np.int64], mask: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def expand_masks(
+    base: npt.NDArray[np.int64], mask: npt.NDArray[np.uint64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return (fragment, file) for every set bit: int64 arrays of equal length, in file order.
 
     >>> expand_masks(np.array([5]), np.array([5], dtype=np.uint64))[0].tolist()

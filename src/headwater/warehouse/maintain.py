@@ -44,7 +44,9 @@ class MaintenanceReport:
     orphans: int
 
 
-def maintain(lake: str, *, retention_hours: float = 168.0, orphan_hours: float = 24.0, dry_run: bool = False) -> MaintenanceReport:
+def maintain(
+    lake: str, *, retention_hours: float = 168.0, orphan_hours: float = 24.0, dry_run: bool = False
+) -> MaintenanceReport:
     """Compact narrow families, write a checkpoint, and delete files that no kept version and no running step needs.
 
     Args:
@@ -117,7 +119,10 @@ def _groups(snapshot: Snapshot, family: str) -> list[pa.Table]:
             continue
         begin = 0
         base = mine["base"].to_numpy()
-        last = np.array([max(fragments_of(b, m)) for b, m in zip(base.tolist(), mine["mask"].to_pylist(), strict=True)], dtype=np.int64)
+        last = np.array(
+            [max(fragments_of(b, m)) for b, m in zip(base.tolist(), mine["mask"].to_pylist(), strict=True)],
+            dtype=np.int64,
+        )
         while begin < mine.num_rows:
             end = begin + 1
             while end < mine.num_rows and last[end] - base[begin] < FRAGMENTS_PER_FILE:

@@ -19,7 +19,17 @@ from headwater.warehouse.schema import FAMILIES, FORMAT, arrow_schema
 __all__ = ["FragmentFiles", "check_file", "family_columns", "read_aligned", "read_file", "read_sparse", "write_family"]
 
 _FORMAT_KEY = b"headwater.format"
-_NO_DICTIONARY = {"text", "content_hash", "normalized_hash", "signature", "bands", "uri_hash", "sample_id", "origin", "record_no"}
+_NO_DICTIONARY = {
+    "text",
+    "content_hash",
+    "normalized_hash",
+    "signature",
+    "bands",
+    "uri_hash",
+    "sample_id",
+    "origin",
+    "record_no",
+}
 _STATISTICS = ["sample_id", "uri_hash", "token_begin", "shard", "record_no"]
 
 
@@ -80,7 +90,9 @@ def write_family(
                     ids.extend((bounds["min"].as_py(), bounds["max"].as_py()))
 
     folder = f"family={family}/batch={batch}"
-    name, sha256, size = write_hashed(join(table_uri, folder), fill, lambda digest: file_name(base, mask, operator, digest))
+    name, sha256, size = write_hashed(
+        join(table_uri, folder), fill, lambda digest: file_name(base, mask, operator, digest)
+    )
     return FileEntry(
         path=f"{folder}/{name}",
         family=family,
@@ -100,7 +112,10 @@ def _open(table_uri: str, path: str) -> pq.ParquetFile:
     filesystem, root = resolve(table_uri)
     try:
         file = pq.ParquetFile(
-            filesystem.open_input_file(join(root, path)), page_checksum_verification=True, pre_buffer=False, buffer_size=1 << 20
+            filesystem.open_input_file(join(root, path)),
+            page_checksum_verification=True,
+            pre_buffer=False,
+            buffer_size=1 << 20,
         )
     except FileNotFoundError as error:
         raise CorruptLakeError(f"the log names {path}, which is gone; restore it or run the step again") from error
@@ -108,7 +123,9 @@ def _open(table_uri: str, path: str) -> pq.ParquetFile:
         raise CorruptLakeError(f"cannot read {path}: {error}; restore it from a copy or run the step again") from error
     found = (file.schema_arrow.metadata or {}).get(_FORMAT_KEY)
     if found != str(FORMAT).encode():
-        raise CorruptLakeError(f"expected lake format {FORMAT} in {path}, found {found!r}; use the release of Headwater that wrote it")
+        raise CorruptLakeError(
+            f"expected lake format {FORMAT} in {path}, found {found!r}; use the release of Headwater that wrote it"
+        )
     return file
 
 
@@ -117,7 +134,9 @@ def _columns(file: pq.ParquetFile, path: str, group: int, columns: Sequence[str]
         return file.read_row_group(group, columns=list(columns))
     except (pa.ArrowInvalid, OSError) as error:
         detail = re.sub(r"'.*'", "", str(error))
-        raise CorruptLakeError(f"cannot read row group {group} of {path}: {detail}; run verify, then restore the file") from error
+        raise CorruptLakeError(
+            f"cannot read row group {group} of {path}: {detail}; run verify, then restore the file"
+        ) from error
 
 
 def read_file(table_uri: str, path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -174,13 +193,17 @@ def read_aligned(table_uri: str, where: FragmentFiles, columns: Mapping[str, Seq
         begin += table.num_rows
         yield table
     if narrow is not None and begin != narrow.num_rows:
-        raise CorruptLakeError(f"expected {narrow.num_rows} rows in {path}, found {begin}; run verify, then restore the file")
+        raise CorruptLakeError(
+            f"expected {narrow.num_rows} rows in {path}, found {begin}; run verify, then restore the file"
+        )
 
 
 def _check_fragment(found: pa.Table, fragment: int, path: str) -> None:
     expected = sample_ids(fragment, 0, found.num_rows)
     if not np.array_equal(found["sample_id"].to_numpy(), expected):
-        raise CorruptLakeError(f"expected the samples of fragment {fragment} in order in {path}, found others; run verify")
+        raise CorruptLakeError(
+            f"expected the samples of fragment {fragment} in order in {path}, found others; run verify"
+        )
 
 
 def read_sparse(table_uri: str, where: FragmentFiles, family: str, columns: Sequence[str]) -> pa.Table:

@@ -93,7 +93,10 @@ _FAMILIES = [
             "uri": (_STRING, "the document's URL or id as given; null when none was given"),
             "collected_at": (_STRING, "date as given by the record"),
             "content_hash": (_HASH, "BLAKE2b-128 of the text's UTF-8 bytes"),
-            "origin": (_I64, "64-bit hash of (source, uri), or of (file SHA-256, record_no) where there is no uri: breaks ties of order"),
+            "origin": (
+                _I64,
+                "64-bit hash of (source, uri), or of (file SHA-256, record_no) where there is no uri: breaks ties of order",
+            ),
             "text": (_STRING, "the document, valid UTF-8, never edited"),
             "text_bytes": (_I64, "length of the text, UTF-8 bytes"),
             "meta": (_STRING, "the record's other fields as canonical JSON; null when none"),

@@ -138,9 +138,13 @@ def open_snapshot(lake: str, version: int | None = None) -> Snapshot:
     except Exception as error:
         if version is not None:
             raise UsageError(f"expected version {version} of the lake at {lake}; it cannot be read: {error}") from error
-        raise CorruptLakeError(f"the log of the lake at {lake} cannot be read: {error}; restore its newest entry from a copy") from error
+        raise CorruptLakeError(
+            f"the log of the lake at {lake} cannot be read: {error}; restore its newest entry from a copy"
+        ) from error
     if delta.metadata().description != DESCRIPTION:
-        raise CorruptLakeError(f"expected a table described as {DESCRIPTION!r} at {uri}, found {delta.metadata().description!r}")
+        raise CorruptLakeError(
+            f"expected a table described as {DESCRIPTION!r} at {uri}, found {delta.metadata().description!r}"
+        )
     return Snapshot(uri=uri, version=delta.version(), delta=delta, files=_live_files(delta))
 
 
@@ -152,7 +156,9 @@ def _live_files(delta: DeltaTable) -> pa.Table:
     parts = pc.extract_regex(path, _PATTERN)
     if parts.null_count:
         strange = path.filter(pc.is_null(parts))[0].as_py()
-        raise CorruptLakeError(f"expected files named by Headwater in the table's log, found {strange!r}; another program wrote to it")
+        raise CorruptLakeError(
+            f"expected files named by Headwater in the table's log, found {strange!r}; another program wrote to it"
+        )
     columns = dict(zip(("family", "batch", "base", "mask", "operator", "sha256"), parts.flatten(), strict=True))
     empty = pa.nulls(len(path), pa.int64())
 

@@ -1,0 +1,111 @@
+"""The funnel: what came in, what each step let through, and where it went, counted from the families themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import duckdb
+
+from headwater.lineage.fingerprint import canonical_json
+from headwater.lineage.questions import rows, runs
+
+__all__ = ["funnel", "funnel_by_language", "list_runs", "newest_selection"]
+
+_CELL: Final = r"'^in .*: within the cut of ([^/]+)/([^/]+)/'"
+"""What family ``stages`` says of a chosen sample: its cell is pool/language/domain."""
+
+
+def funnel(connection: duckdb.DuckDBPyConnection, build: str | None = None) -> dict[str, Any]:
+    """Return counts of files, records, refusals, verdicts and, for a build, of what was chosen and written.
+
+    Counts come from narrow columns, in time that grows with the number of samples.
+
+    Returns:
+        ``files``, ``bytes``, ``records``, ``quarantined`` [reason, records], ``samples``, ``kept``, ``rejected`` [reason, samples], ``chosen``
+        [stage, pool, documents, copies, tokens], ``written`` [stage, shards, sequences, tokens, padding].
+    """
+    totals = rows(
+        connection,
+        "SELECT count(*)::BIGINT AS files, coalesce(sum(file_bytes), 0)::BIGINT AS bytes, coalesce(sum(records), 0)::BIGINT AS records FROM files",
+    )[0]
+    refused = rows(
+        connection,
+        "SELECT quarantine_reason AS reason, count(*) AS records FROM quarantine GROUP BY ALL ORDER BY records DESC, reason",
+    )
+    verdicts = rows(connection, "SELECT count(*) AS samples, count(*) FILTER (kept) AS kept FROM verdicts")[0]
+    rejected = rows(
+        connection,
+        "SELECT first_reason AS reason, count(*) AS samples FROM verdicts WHERE NOT kept GROUP BY ALL ORDER BY samples DESC, reason",
+    )
+    answer = totals | {"quarantined": refused} | verdicts | {"rejected": rejected}
+    if build is not None:
+        answer |= {"build": build, "chosen": _chosen(connection, build), "written": _written(connection, build)}
+    return answer
+
+
+def _chosen(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str, Any]]:
+    """Return what a build chose by stage and pool; tokens count one end of text a document and copy."""
+    return rows(
+        connection,
+        f"SELECT stage, regexp_extract(reason, {_CELL}, 1) AS pool, count(*) AS documents, sum(copies)::BIGINT AS copies, "
+        "sum(copies * (n_tokens + 1))::BIGINT AS tokens FROM stages JOIN tokens USING (sample_id) "
+        "WHERE build = ? AND stage IS NOT NULL GROUP BY ALL ORDER BY stage, pool",
+        [build],
+    )
+
+
+def _written(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str, Any]]:
+    """Return shards, sequences, tokens and padding by stage: what the runs of a build counted, one that was killed included."""
+    stages: dict[str, dict[str, int]] = {}
+    for run in rows(connection, "SELECT operators, counts FROM runs WHERE step = 'build'"):
+        if json.loads(run["operators"])["shards"]["build"] != build:
+            continue
+        for name, value in json.loads(run["counts"]).items():
+            kind, _, stage = name.partition(":")
+            if kind in {"shards", "sequences", "tokens", "padding"}:
+                counts = stages.setdefault(stage, {"shards": 0, "sequences": 0, "tokens": 0, "padding": 0})
+                counts[kind] += value
+    return [{"stage": stage} | counts for stage, counts in sorted(stages.items())]
+
+
+def funnel_by_language(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str, Any]]:
+    """Return for each language the samples, those kept, refused by rules and as duplicates, and tokens by stage of a build."""
+    found = rows(
+        connection,
+        "SELECT language, count(*) AS samples, count(*) FILTER (NOT kept AND duplicate_of IS NULL) AS rules, "
+        "count(*) FILTER (NOT kept AND duplicate_of IS NOT NULL) AS duplicates, count(*) FILTER (kept) AS kept "
+        "FROM verdicts JOIN language USING (sample_id) GROUP BY ALL ORDER BY samples DESC, language",
+    )
+    tokens = rows(
+        connection,
+        "SELECT language, stage, sum(copies * (n_tokens + 1))::BIGINT AS tokens, count(*) AS documents FROM stages "
+        "JOIN language USING (sample_id) JOIN tokens USING (sample_id) WHERE build = ? AND stage IS NOT NULL GROUP BY ALL",
+        [build],
+    )
+    for row in found:
+        mine = [item for item in tokens if item["language"] == row["language"]]
+        row["chosen"] = sum(item["documents"] for item in mine)
+        row["tokens"] = {item["stage"]: item["tokens"] for item in mine}
+    return found
+
+
+def newest_selection(connection: duckdb.DuckDBPyConnection, recipe: Mapping[str, Any]) -> str | None:
+    """Return the build that the newest finished selection by a recipe (its literals) made, or None."""
+    wanted = canonical_json(recipe)
+    found = rows(
+        connection,
+        "SELECT operators FROM runs WHERE step = 'select' AND ended IS NOT NULL AND recipe = ? ORDER BY ended DESC LIMIT 1",
+        [wanted],
+    )
+    return str(json.loads(found[0]["operators"])["stages"]["build"]) if found else None
+
+
+def list_runs(connection: duckdb.DuckDBPyConnection, run_id: str | None = None) -> list[dict[str, Any]]:
+    """Return the runs, or the one named, oldest first, with recipe, operators and counts as objects."""
+    found = [run for run in runs(connection) if run_id in (None, run["run_id"])]
+    for run in found:
+        for name in ("recipe", "operators", "counts"):
+            run[name] = json.loads(run[name])
+    return found

@@ -1,0 +1,175 @@
+"""A shard: its token rows packed into sequences, its files written, its placements described."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headwater.lineage.fingerprint import fingerprint
+from headwater.lineage.runs import Unit
+from headwater.pipelines.narrow import split_runs
+from headwater.pipelines.recipe_sections import Stage
+from headwater.pipelines.token_rows import BuildJob
+from headwater.tokenize import megatron, npy
+from headwater.tokenize.boundaries import boundaries_table, write_boundaries
+from headwater.tokenize.manifest import Shard, ShardFile
+from headwater.tokenize.packing import Packed, pack
+from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.warehouse.filesystem import HashingSink, join, write_hashed
+from headwater.warehouse.parquet import write_family
+from headwater.warehouse.schema import arrow_schema
+
+__all__ = ["builds_uri", "empty_shard", "shard_name", "stage_operator", "write_shards"]
+
+VERSION: Final = 1
+
+
+def builds_uri(lake: str, build: str, stage: str = "") -> str:
+    """Return the folder of a build, or of one of its stages."""
+    return join(lake, "builds", build, stage) if stage else join(lake, "builds", build)
+
+
+def shard_name(number: int) -> str:
+    """Return the stem of a shard's file names.
+
+    >>> shard_name(7)
+    'shard-00007'
+    """
+    return f"shard-{number:05d}"
+
+
+def stage_operator(stage: str) -> str:
+    """Return what names a stage in the file names of its placements."""
+    return fingerprint({"placements": VERSION, "stage": stage})
+
+
+def write_shards(job: BuildJob, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the commit unit of every shard of a partition; rows arrive by slot and position."""
+    held: list[pa.Table] = []
+    current: int | None = None
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        slots = table["slot"].to_numpy()
+        bounds = split_runs(slots)
+        for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+            if current is not None and int(slots[begin]) != current:
+                yield _write_shard(job, current, pa.concat_tables(held))
+                held = []
+            current = int(slots[begin])
+            held.append(table.slice(begin, end - begin))
+    if current is not None:
+        yield _write_shard(job, current, pa.concat_tables(held))
+
+
+def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
+    name, number = job.slots[slot]
+    stage = next(stage for stage in job.recipe.stages if stage.name == name)
+    vocabulary = load_vocabulary(job.recipe.vocabulary.name)
+    offsets, flat = _flatten(rows["tokens"])
+    content = rows["content_hash"].combine_chunks()
+    groups = np.frombuffer(b"".join(value[:8] for value in content.to_pylist()), dtype="<i8")
+    packed = pack(
+        flat,
+        offsets,
+        groups,
+        context=stage.context,
+        strategy=stage.packing,
+        end_of_text=vocabulary.end_of_text,
+        padding=vocabulary.padding,
+        seed=job.recipe.build.seed,
+        bucket=number,
+    )
+    del flat
+    boundaries = boundaries_table(packed, content, rows["origin"].combine_chunks(), rows["copy"].combine_chunks())
+    shard = _write_files(join(job.folder, name), number, packed, boundaries, job.recipe.build.formats)
+    placements = _placements(job, stage, number, packed, rows)
+    entry = write_family(job.table, "placements", job.build, number, 1, stage_operator(name), [placements])
+    counts = {
+        f"shards:{name}": 1,
+        f"tokens:{name}": shard.tokens,
+        f"sequences:{name}": shard.sequences,
+        f"padding:{name}": shard.padding,
+        f"cut_documents:{name}": shard.cut_documents,
+    }
+    return pa.record_batch(
+        {"unit": pa.array([pickle.dumps(Unit(adds=[entry], counts=counts, tag=(name, number)))], pa.binary())}
+    )
+
+
+def empty_shard(job: BuildJob, stage: str, number: int) -> Unit:
+    """Return the commit unit of a shard to which no document fell: placements without rows, so that it counts as done."""
+    rows = arrow_schema("placements").empty_table()
+    return Unit(adds=[write_family(job.table, "placements", job.build, number, 1, stage_operator(stage), [rows])])
+
+
+def _flatten(tokens: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+    """Return offsets and ids of a column of little-endian uint32 token bytes."""
+    lengths = pc.binary_length(tokens).to_numpy().astype(np.int64) // 4
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    flat = np.empty(int(offsets[-1]), dtype=np.uint32)
+    at = 0
+    for chunk in tokens.chunks:
+        begin, end = np.frombuffer(chunk.buffers()[1], np.int32)[[chunk.offset, chunk.offset + len(chunk)]].tolist()
+        part = np.frombuffer(chunk.buffers()[2] or b"", dtype=np.uint8)[begin:end].view(np.uint8)
+        flat[at : at + len(part) // 4] = np.frombuffer(part.tobytes(), dtype="<u4")
+        at += len(part) // 4
+    return offsets, flat
+
+
+def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table, formats: Sequence[str]) -> Shard:
+    stem = shard_name(number)
+    n_sequences, context = packed.sequences.shape
+    writers: dict[str, Any] = {}
+    if "megatron" in formats:
+        writers["bin"] = lambda sink: megatron.write_tokens(sink, packed.sequences)
+        writers["idx"] = lambda sink: megatron.write_index(sink, n_sequences, context)
+    if "npy" in formats:
+        writers["npy"] = lambda sink: npy.write_tokens(sink, packed.sequences)
+    writers["boundaries.parquet"] = lambda sink: write_boundaries(sink, boundaries)
+    files = []
+    for suffix, write in writers.items():
+        name, sha256, size = write_hashed(folder, write, lambda _, suffix=suffix: f"{stem}.{suffix}")  # type: ignore[misc]
+        files.append(ShardFile(name=name, n_bytes=size, sha256=sha256))
+    shard = Shard(
+        number=number,
+        sequences=n_sequences,
+        tokens=packed.n_tokens,
+        padding=packed.n_padding,
+        cut_documents=packed.n_cut_documents,
+        files=tuple(files),
+    )
+    record = json.dumps(dataclasses.asdict(shard), sort_keys=True).encode()
+
+    def fill(sink: HashingSink) -> None:
+        sink.write(record)
+
+    write_hashed(folder, fill, lambda _: f"{stem}.json")
+    return shard
+
+
+def _placements(job: BuildJob, stage: Stage, number: int, packed: Packed, rows: pa.Table) -> pa.Table:
+    document = pa.array(packed.document)
+    n = len(document)
+    begin = packed.sequence * stage.context + packed.begin
+    return pa.table(
+        {
+            "sample_id": rows["sample_id"].combine_chunks().take(document),
+            "build": pa.array([job.build] * n, pa.string()),
+            "stage": pa.array([stage.name] * n, pa.string()),
+            "shard": pa.array(np.full(n, number, np.int32)),
+            "sequence": pa.array(packed.sequence),
+            "token_begin": pa.array(begin),
+            "token_end": pa.array(begin + packed.length),
+            "sample_token_begin": pa.array(packed.document_begin),
+            "copy": rows["copy"].combine_chunks().take(document),
+            "run_id": pa.array([job.run_id] * n, pa.string()),
+        }
+    )

@@ -1,0 +1,158 @@
+"""What a build's tasks do: tokenize the chosen samples of a fragment, and turn the token rows of a shard into its files.
+
+Position of a copy: a 64-bit hash of (seed, content_hash, origin), moved by copy/copies of the whole range, so copies are spread over the
+stage. Shard: the position's share of the range. Nothing depends on addresses, so the same documents give the same bytes.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headwater.errors import CorruptLakeError
+from headwater.filters.spans import apply_spans
+from headwater.pipelines.recipe import Recipe
+from headwater.tokenize.encoder import encode
+from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
+from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse
+
+__all__ = ["SHUFFLE_ROW", "BuildJob", "chosen_rows", "positions", "read_tokens"]
+
+SHUFFLE_ROW: Final = (
+    "slot int, position long, content_hash binary, origin long, copy int, sample_id long, tokens binary"
+)
+"""Spark's schema of a row of tokens; position is the unsigned position with its sign bit flipped, so that it sorts as signed."""
+_BATCH_BYTES: Final = 16 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildJob:
+    """What every task of a build knows.
+
+    Attributes:
+        slots: stage and shard of each partition of the shuffle: the shards that are missing.
+        shards: stage → how many shards it has.
+        vocabularies: name of the vocabulary, loaded once a worker.
+    """
+
+    table: str
+    folder: str
+    build: str
+    run_id: str
+    recipe: Recipe
+    shards: Mapping[str, int]
+    slots: Sequence[tuple[str, int]]
+
+
+def positions(seed: int, content_hash: pa.Array, origin: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Return uint64 [n]: SplitMix64's finaliser over seed, content hash and origin; the last ties fall by these themselves."""
+    start = int.from_bytes(blake2b(f"headwater order {seed}".encode(), digest_size=8).digest(), "little")
+    halves = np.frombuffer(b"".join(content_hash.to_pylist()), dtype="<u8").reshape(-1, 2)
+    mixed = np.full(len(halves), start, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for part in (halves[:, 0], halves[:, 1], origin.view(np.uint64)):
+            mixed = (mixed ^ part) + np.uint64(0x9E3779B97F4A7C15)
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def _shard_of(position: npt.NDArray[np.uint64], shards: int) -> npt.NDArray[np.int64]:
+    """Return which of ``shards`` equal parts of the 64-bit range each position is in."""
+    return (((position >> np.uint64(32)) * np.uint64(shards)) >> np.uint64(32)).astype(np.int64)
+
+
+def chosen_rows(where: FragmentFiles, table_uri: str) -> pa.Table:
+    """Return sample_id, stage and copies of the samples of a fragment that some stage took."""
+    rows = read_sparse(table_uri, where, "stages", ["stage", "copies"])
+    return rows.filter(pc.is_valid(rows["stage"]))
+
+
+def _token_rows(job: BuildJob, where: FragmentFiles) -> Iterator[pa.Table]:
+    """Yield the token rows of one fragment's chosen samples that belong to missing shards."""
+    chosen = chosen_rows(where, job.table)
+    if chosen.num_rows == 0:
+        return
+    vocabulary = load_vocabulary(job.recipe.vocabulary.name)
+    spans = read_sparse(job.table, where, "spans", ["span_begin", "span_end", "action"])
+    columns = {"content": ["text", "text_bytes", "content_hash", "origin"], "tokens": ["n_tokens"]}
+    wanted = pc.unique(chosen["sample_id"])
+    for rows in read_aligned(job.table, where, columns):
+        group = rows.filter(pc.is_in(rows["sample_id"], wanted))
+        ends = np.cumsum(group["text_bytes"].to_numpy())
+        begin = 0
+        while begin < group.num_rows:
+            limit = (ends[begin - 1] if begin else 0) + _BATCH_BYTES
+            end = max(begin + 1, int(np.searchsorted(ends, limit, side="right")))
+            yield from _encode_rows(job, vocabulary, group.slice(begin, end - begin), spans, chosen)
+            begin = end
+
+
+def _encode_rows(
+    job: BuildJob, vocabulary: Vocabulary, table: pa.Table, spans: pa.Table, chosen: pa.Table
+) -> Iterator[pa.Table]:
+    ids = table["sample_id"].to_numpy()
+    mine = spans.filter(pc.is_in(spans["sample_id"], table["sample_id"].combine_chunks()))
+    rows = pa.array(np.searchsorted(ids, mine["sample_id"].to_numpy()).astype(np.int32))
+    columns = [mine[name].combine_chunks() for name in ("span_begin", "span_end", "action")]
+    texts = apply_spans(table["text"].combine_chunks(), rows, *columns)
+    flat, offsets = encode(texts, vocabulary)
+    counted = table["n_tokens"].to_numpy()
+    if not np.array_equal(np.diff(offsets), counted):
+        row = int(np.flatnonzero(np.diff(offsets) != counted)[0])
+        raise CorruptLakeError(
+            f"sample {int(ids[row])}: expected {int(counted[row])} tokens, found {int(offsets[row + 1] - offsets[row])}; annotate again"
+        )
+    content = table["content_hash"].combine_chunks()
+    origin = table["origin"].to_numpy().astype(np.int64)
+    base = positions(job.recipe.build.seed, content, origin)
+    slot_of = {slot: number for number, slot in enumerate(job.slots)}
+    mine = chosen.filter(pc.is_in(chosen["sample_id"], table["sample_id"].combine_chunks()))
+    row = np.searchsorted(ids, mine["sample_id"].to_numpy())
+    copies = mine["copies"].to_numpy().astype(np.int64)
+    names = np.array(mine["stage"].to_pylist(), dtype=object)
+    for stage, shards in job.shards.items():
+        at = np.flatnonzero(names == stage)
+        if len(at) == 0:
+            continue
+        again = np.repeat(at, copies[at])
+        copy = np.arange(len(again)) - np.repeat(np.cumsum(copies[at]) - copies[at], copies[at])
+        with np.errstate(over="ignore"):
+            step = (np.uint64(2**64 - 1) // copies[again].astype(np.uint64)) * copy.astype(np.uint64)
+            position = base[row[again]] + step
+        shard = _shard_of(position, shards)
+        slot = np.array([slot_of.get((stage, number), -1) for number in range(shards)], dtype=np.int32)[shard]
+        keep = slot >= 0
+        source = row[again][keep]
+        if len(source) == 0:
+            continue
+        tokens = [flat[offsets[number] : offsets[number + 1]].tobytes() for number in source.tolist()]
+        yield pa.table(
+            {
+                "slot": pa.array(slot[keep]),
+                "position": pa.array((position[keep] ^ np.uint64(1 << 63)).view(np.int64)),
+                "content_hash": content.take(pa.array(source)),
+                "origin": pa.array(origin[source]),
+                "copy": pa.array(copy[keep].astype(np.int32)),
+                "sample_id": pa.array(ids[source]),
+                "tokens": pa.array(tokens, pa.binary()),
+            }
+        )
+
+
+def read_tokens(job: BuildJob, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the token rows of the fragments named in ``batches``; runs in a Spark task."""
+    for batch in batches:
+        for item in batch.column(0):
+            where: FragmentFiles = pickle.loads(item.as_buffer())  # noqa: S301 - written by this driver a moment ago
+            for table in _token_rows(job, where):
+                yield from table.combine_chunks().to_batches(max_chunksize=4096)
