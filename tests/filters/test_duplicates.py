@@ -178,6 +178,7 @@ def test_large_bucket_of_copies_is_fast() -> None:
     assert components(left, right, 100_000).max() == 0
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 30).flatmap(
         lambda n: st.tuples(st.just(n), st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1))))

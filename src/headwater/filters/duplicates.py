@@ -330,11 +330,11 @@ def _elect_large(
     mask = np.uint64(n_slots - 1)
     for row in range(begin, end):
         # Key 0 finds equal content, the others duplicates: one key for a short row, a key for each chunk for the rest.
-        slots[0] = np.int64(finish64(content_hashes[row, 0] ^ content_hashes[row, 1]) & mask)
+        slots[0] = np.int64(finish64(content_hashes[row, 0] ^ finish64(content_hashes[row, 1])) & mask)
         n_used = n_keys
         if short[row]:
             n_used = 2
-            slots[1] = np.int64(finish64(normalized_hashes[row, 0] ^ normalized_hashes[row, 1]) & mask)
+            slots[1] = np.int64(finish64(normalized_hashes[row, 0] ^ finish64(normalized_hashes[row, 1])) & mask)
         else:
             for chunk in range(n_chunks):
                 slots[chunk + 1] = np.int64(chunk_key(signatures[row], columns, bounds, chunk) & mask)
