@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from headwater.errors import BadInputError, MissingDependencyError, UsageError
 from headwater.tokenize.grammar import character_classes, encoding_pattern
-from headwater.tokenize.merging import build_pair_table, build_token_table, encode_documents
+from headwater.tokenize.merging import EMPTY, FILTER_BITS, build_pair_tables, build_token_tables, encode_documents
 from headwater.tokenize.vocabulary import Vocabulary, tokenizer_json
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def encode(
     out_offsets = np.empty(len(offsets), dtype=np.int64)
     arguments = (flat, offsets, character_classes(), *_tables(vocabulary), out, out_offsets)
     encode_documents(*arguments)
-    return out[: out_offsets[-1]].copy(), out_offsets
+    return out[: out_offsets[-1]], out_offsets  # pages that were not written take no memory
 
 
 def encode_with_library(
@@ -91,8 +91,9 @@ def decode(ids: npt.NDArray[np.uint32], vocabulary: Vocabulary) -> bytes:
 
 
 def has_kernel(vocabulary: Vocabulary) -> bool:
-    """Return whether the kernels encode this vocabulary: its pre-tokenizer is Headwater's."""
-    return vocabulary.foreign is None and vocabulary.pattern == encoding_pattern()
+    """Return whether the kernels encode this vocabulary: its pre-tokenizer is Headwater's and its ids fit their tables."""
+    small = max(vocabulary.n_ids, len(vocabulary.merges)) < 1 << 20
+    return small and vocabulary.foreign is None and vocabulary.pattern == encoding_pattern()
 
 
 def _buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
@@ -113,14 +114,16 @@ def _buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], 
 @functools.lru_cache(maxsize=4)
 def _tables(vocabulary: Vocabulary) -> tuple[npt.NDArray[Any], ...]:
     """Return the kernels' tables in the order of their arguments: some 25 MB for 156,892 ids, built in 0.1 s."""
-    keys = np.full(_table_size(len(vocabulary.merges)), -1, dtype=np.int64)
-    ranks = np.empty(len(keys), dtype=np.int32)
-    build_pair_table(vocabulary.merges, keys, ranks)
+    pairs = np.full(_table_size(len(vocabulary.merges)), EMPTY, dtype=np.uint64)
+    filled = np.zeros((1 << FILTER_BITS) // 64, dtype=np.uint64)
+    byte_pairs = np.empty(1 << 16, dtype=np.int64)
+    build_pair_tables(vocabulary.merges, vocabulary.byte_ids, pairs, filled, byte_pairs)
     made = np.ascontiguousarray(vocabulary.merges[:, 2])
-    slots = np.full(_table_size(vocabulary.n_ids), -1, dtype=np.int32)
+    short_tokens = np.full((_table_size(vocabulary.n_ids), 2), EMPTY, dtype=np.uint64)
+    long_tokens = np.full(_table_size(vocabulary.n_ids // 4), -1, dtype=np.int32)
     tokens = (vocabulary.token_bytes, vocabulary.token_offsets)
-    build_token_table(*tokens, made, vocabulary.byte_ids, keys, ranks, slots)
-    return (*tokens, slots, made, vocabulary.byte_ids, keys, ranks)
+    build_token_tables(*tokens, made, vocabulary.byte_ids, pairs, filled, byte_pairs, short_tokens, long_tokens)
+    return (*tokens, short_tokens, long_tokens, made, vocabulary.byte_ids, pairs, filled, byte_pairs)
 
 
 @functools.lru_cache(maxsize=4)
@@ -139,5 +142,5 @@ def _library(vocabulary: Vocabulary) -> Tokenizer:
 
 
 def _table_size(n: int) -> int:
-    """Return a power of two that leaves at least three quarters of an open-addressing table empty."""
-    return 1 << (4 * n).bit_length()
+    """Return a power of two that leaves at least half of an open-addressing table empty."""
+    return 1 << (2 * n).bit_length()

@@ -11,7 +11,7 @@ from headwater.tokenize.grammar import BLANK, BREAK, COMMON_LETTER, DIGIT, MARK,
 __all__ = ["piece_end"]
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator,unused-ignore]
+@njit(cache=True, nogil=True, inline="always")
 def _class_and_width(text: Any, i: int, end: int, classes: Any) -> tuple[int, int]:
     """Return the class of the character at byte `i` and its width in bytes; a stray byte is a sign of width 1."""
     byte = int(text[i])
@@ -30,7 +30,7 @@ def _class_and_width(text: Any, i: int, end: int, classes: Any) -> tuple[int, in
     return SIGN, 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@njit(cache=True, nogil=True)
 def piece_end(text: Any, begin: int, end: int, classes: Any) -> int:
     """Return the byte after the piece that starts at byte `begin`.
 
