@@ -110,8 +110,10 @@ def samples_named(
     elif kind == "source":
         found = rows(connection, "SELECT sample_id FROM content WHERE source = ? ORDER BY 1 LIMIT ?", [value, limit])
     else:
-        statement = "SELECT sample_id FROM content WHERE file_id IN "
+        statement = (
+            "SELECT sample_id FROM content WHERE file_id IN "
             "(SELECT file_id FROM files WHERE file_uri = ? OR starts_with(sha256, ?)) ORDER BY 1 LIMIT ?"
+        )
         found = rows(connection, statement, [value, value, limit])
     if not found:
         raise UsageError(
