@@ -52,7 +52,7 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
 
     A null text counts as empty: counts and fractions of an empty text are 0. A language without word lists (`und`) has
     no stop words and no connectives. Cost: linear in the bytes. Scratch is touched only as far as a text's tokens and
-    lines need it: 0.3 GB for ordinary text of 16 MiB, 0.9 GB for the worst one (16 MiB in which each byte is a token).
+    lines need it: 0.3 GB for ordinary text of 16 MiB, 1.0 GB for the worst one (16 MiB in which each byte is a token).
 
     Raises:
         UsageError: texts are no strings, or there are more or fewer languages than texts.
