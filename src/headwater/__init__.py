@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headwater.lake import Lake
+
+__all__ = ["Lake", "__version__"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Return ``Lake`` when it is first asked for: importing the package alone loads neither Arrow nor Spark."""
+    if name == "Lake":
+        return importlib.import_module("headwater.lake").Lake
+    raise AttributeError(f"module 'headwater' has no attribute {name!r}")

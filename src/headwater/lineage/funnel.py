@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import duckdb
@@ -17,10 +17,15 @@ _CELL: Final = r"'^in .*: within the cut of ([^/]+)/([^/]+)/'"
 """What family ``stages`` says of a chosen sample: its cell is pool/language/domain."""
 
 
-def funnel(connection: duckdb.DuckDBPyConnection, build: str | None = None) -> dict[str, Any]:
+def funnel(
+    connection: duckdb.DuckDBPyConnection, build: str | None = None, stages: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return counts of files, records, refusals, verdicts and, for a build, of what was chosen and written.
 
     Counts come from narrow columns, in time that grows with the number of samples.
+
+    Args:
+        stages: names in the order of training; others follow by name.
 
     Returns:
         ``files``, ``bytes``, ``records``, ``quarantined`` [reason, records], ``samples``, ``kept``, ``rejected`` [reason, samples], ``chosen``
@@ -41,7 +46,11 @@ def funnel(connection: duckdb.DuckDBPyConnection, build: str | None = None) -> d
     )
     answer = totals | {"quarantined": refused} | verdicts | {"rejected": rejected}
     if build is not None:
-        answer |= {"build": build, "chosen": _chosen(connection, build), "written": _written(connection, build)}
+        place = {stage: number for number, stage in enumerate(stages)}
+        chosen, written = _chosen(connection, build), _written(connection, build)
+        for found in (chosen, written):
+            found.sort(key=lambda row: place.get(row["stage"], len(place)))
+        answer |= {"build": build, "chosen": chosen, "written": written}
     return answer
 
 

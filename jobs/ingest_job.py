@@ -1,0 +1,11 @@
+"""The step ingest under spark-submit, with the arguments of ``headwater ingest``; master and settings are spark-submit's.
+
+spark-submit --master yarn jobs/ingest_job.py s3://bucket/lake ling-flash-2 --input s3://bucket/raw
+"""
+
+import sys
+
+from headwater.cli import cli
+
+if __name__ == "__main__":
+    cli(["ingest", *sys.argv[1:]], prog_name="ingest_job.py")

@@ -1,0 +1,236 @@
+"""The Python way in: one class with what a program or a notebook does with a lake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+import pyarrow as pa
+
+from headwater.errors import RecipeError, UsageError
+from headwater.warehouse.parquet import FragmentFiles
+from headwater.warehouse.schema import ALIGNED, FAMILIES
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyspark.sql import DataFrame, SparkSession
+
+    from headwater.pipelines.recipe import Recipe
+    from headwater.pipelines.run import RunReport
+    from headwater.pipelines.verify import Check
+
+__all__ = ["Lake", "find_recipe", "shipped_recipes"]
+
+_DDL: Final[dict[pa.DataType, str]] = {
+    pa.string(): "string",
+    pa.binary(): "binary",
+    pa.bool_(): "boolean",
+    pa.int32(): "int",
+    pa.int64(): "long",
+    pa.float32(): "float",
+    pa.list_(pa.string()): "array<string>",
+    pa.list_(pa.int64()): "array<long>",
+}
+_RECIPES: Final = Path(__file__).parent / "recipes"
+
+
+def shipped_recipes() -> list[str]:
+    """Return the names of the recipes that come with the package."""
+    return sorted(path.stem for path in _RECIPES.glob("*.toml"))
+
+
+def find_recipe(given: str | Path) -> Recipe:
+    """Return the recipe in a file, or the shipped one of that name.
+
+    Raises:
+        RecipeError: there is neither, or the recipe is wrong.
+    """
+    from headwater.pipelines.recipe import load_recipe
+
+    path = Path(given)
+    if path.is_file():
+        return load_recipe(path)
+    if str(given) in shipped_recipes():
+        return load_recipe(_RECIPES / f"{given}.toml")
+    raise RecipeError(
+        f"expected a recipe file or one of {', '.join(shipped_recipes())}, found no file at {str(given)!r}; check the path"
+    )
+
+
+class Lake:
+    """A lake: one folder with the wide table and the builds made from it.
+
+        from headwater import Lake
+        from headwater.pipelines.spark import session
+
+        lake = Lake("demo-lake")
+        print(lake.duckdb().sql("SELECT language, count(*) FROM samples WHERE kept GROUP BY ALL").fetchall())
+        for story in lake.why(uri="https://example.org/de/1"):
+            print(story["verdicts"]["reasons"])
+        long = lake.dataframe(session(), ["language", "quality", "text_bytes"]).where("text_bytes > 2000")
+        print(long.groupBy("language").avg("quality").collect())
+        print(all(check.passed for check in lake.verify()))
+
+    Nothing is read when the object is made, and Spark starts only in ``run`` and where a session is given.
+
+    Args:
+        path: a local folder, or the URI of one in an object store.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+
+    def __repr__(self) -> str:
+        """Return how the object was made."""
+        return f"Lake({self.path!r})"
+
+    @classmethod
+    def create(cls, path: str | Path) -> Self:
+        """Make an empty lake and return it.
+
+        Raises:
+            UsageError: there is one already.
+            StorageError: the folder cannot be written.
+        """
+        from headwater.warehouse.commit import create_lake
+
+        create_lake(str(path))
+        return cls(path)
+
+    def run(
+        self,
+        recipe: str | Path | Recipe,
+        inputs: Sequence[str | Path] = (),
+        *,
+        master: str = "local[*]",
+        conf: Mapping[str, str] | None = None,
+    ) -> RunReport:
+        """Run every step of a recipe, each doing only what the lake lacks, and return what was done.
+
+        Args:
+            recipe: a file, the name of a shipped recipe, or a recipe.
+            inputs: files, folders and globs to ingest first.
+            master: where Spark runs, when no session is active.
+            conf: Spark settings.
+
+        Raises:
+            HeadwaterError: the step that failed says why; the same call goes on from there.
+        """
+        from headwater.pipelines.run import run
+        from headwater.pipelines.spark import session
+
+        loaded = find_recipe(recipe) if isinstance(recipe, str | Path) else recipe
+        return run(session(master=master, conf=conf), self.path, loaded, [str(path) for path in inputs])
+
+    def snapshot(self, version: int | None = None) -> Snapshot:
+        """Return the newest version of the table, or the one given.
+
+        Raises:
+            UsageError: there is no lake, or no such version.
+        """
+        return open_snapshot(self.path, version)
+
+    def dataframe(self, spark: SparkSession, columns: Sequence[str], *, version: int | None = None) -> DataFrame:
+        """Return ``sample_id`` and some columns of any aligned families as a DataFrame, read side by side without a join.
+
+        Samples whose fragment lacks one of the families (it has not been annotated or decided yet) are left out.
+
+        Args:
+            columns: names of columns of families with a row for every sample, ``text`` among them.
+            version: version of the table; by default the newest.
+
+        Raises:
+            UsageError: an unknown column, one of a family without a row a sample, or no lake.
+            CorruptLakeError: in the task: the rows of two families are out of step.
+        """
+        from functools import partial
+
+        from headwater.pipelines.narrow import fragment_rows
+
+        names = [name for name in dict.fromkeys(columns) if name != "sample_id"]
+        by_family: dict[str, list[str]] = {}
+        for name in names:
+            by_family.setdefault(_family_of(name), []).append(name)
+        snapshot = self.snapshot(version)
+        fragments = snapshot.covered("content")
+        for family in by_family:
+            fragments = np.intersect1d(fragments, snapshot.covered(family))
+        read = by_family or {"content": []}
+        kinds = {name: FAMILIES[family].fields[name][0] for family, mine in by_family.items() for name in mine}
+        schema = ", ".join(["sample_id long", *(f"`{name}` {_DDL[kinds[name]]}" for name in names)])
+        located = snapshot.locate(fragments, list(read))
+        return fragment_rows(spark, located, snapshot.uri, read, schema, partial(_select, ("sample_id", *names)))
+
+    def duckdb(self, version: int | None = None) -> duckdb.DuckDBPyConnection:
+        """Return a DuckDB connection with a view for each family and ``samples``, the wide row; it reads this lake and nothing else.
+
+        Raises:
+            UsageError: there is no lake, or no such version.
+        """
+        from headwater.lineage.views import connect
+
+        return connect(self.path, version)
+
+    def why(self, sample: int | None = None, **named: str) -> list[dict[str, Any]]:
+        """Return the whole story of each sample that is named in one way: ``sample``, ``uri``, ``host``, ``source`` or ``file``.
+
+        Raises:
+            UsageError: nothing or more than one thing is named, or nothing is found.
+        """
+        from headwater.lineage.questions import samples_named, why
+
+        with self.duckdb() as connection:
+            numbers = samples_named(connection, sample=sample, **named)  # type: ignore[arg-type] # names are checked there
+            return [why(connection, number) for number in numbers]
+
+    def find(self, sample: int | None = None, *, build: str | None = None, **named: str) -> list[dict[str, Any]]:
+        """Return what became of the samples that are named in one way, with every run of tokens in every shard.
+
+        Raises:
+            UsageError: nothing or more than one thing is named, or nothing is found.
+        """
+        from headwater.lineage.questions import find, samples_named
+
+        with self.duckdb() as connection:
+            numbers = samples_named(connection, sample=sample, **named)  # type: ignore[arg-type] # names are checked there
+            return find(connection, numbers, build)
+
+    def trace(self, build: str, stage: str, shard: int, token: int) -> dict[str, Any]:
+        """Return the sample that a token of a shard belongs to, the text around the token, and the sample's story.
+
+        Raises:
+            UsageError: no such build, stage, shard or token.
+        """
+        from headwater.pipelines.trace import trace
+
+        with self.duckdb() as connection:
+            return trace(connection, self.path, build, stage, shard, token)
+
+    def verify(self, build: str | None = None) -> list[Check]:
+        """Return what was checked of the lake and its builds, passed or not."""
+        from headwater.pipelines.verify import verify
+
+        return verify(self.path, build)
+
+
+def _family_of(column: str) -> str:
+    for family in ALIGNED:
+        if column in FAMILIES[family].fields:
+            return family
+    others = [family.name for family in FAMILIES.values() if column in family.fields]
+    if others:
+        raise UsageError(
+            f"expected columns of families with a row for every sample, found {column!r} of {others[0]}; lake.duckdb() has a view of it"
+        )
+    from headwater.filters.predicates import nearest
+
+    known = [name for family in ALIGNED for name in FAMILIES[family].fields]
+    raise UsageError(f"unknown column {column!r}; {nearest(column, known)}")
+
+
+def _select(names: Sequence[str], where: FragmentFiles, table: pa.Table) -> pa.Table:
+    """Return the columns in the order asked for; runs in a Spark task."""
+    return table.select(list(names))

@@ -1,0 +1,301 @@
+"""Answers as text for a terminal and as JSON; characters that would steer a terminal never get through."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+__all__ = [
+    "clean",
+    "format_bytes",
+    "format_cells",
+    "format_count",
+    "format_funnel",
+    "format_step",
+    "format_story",
+    "format_table",
+    "format_trace",
+    "to_json",
+]
+
+_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""C0 but line feed and tab, C1, and the controls of writing direction: a document may not move the cursor or reorder a line."""
+_MAX_CELL: Final = 60
+_WIDTH: Final = 100
+_LABEL: Final = 14
+
+
+def clean(text: str) -> str:
+    r"""Return ``text`` with control characters, except line feed and tab, replaced by U+FFFD.
+
+    >>> clean("a\x1b[2J\tb\n")
+    'a\ufffd[2J\tb\n'
+    """
+    return _UNSAFE.sub("\ufffd", text)
+
+
+def to_json(value: Any) -> str:
+    r"""Return JSON of plain values and dataclasses; NaN and infinities become null, control characters stay escaped.
+
+    >>> to_json({"text": "\x9b\u202e", "score": float("nan")})
+    '{\n  "text": "\\u009b\\u202e",\n  "score": null\n}'
+    """
+    written = json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False)
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def format_bytes(count: float) -> str:
+    """Return a number of bytes with a decimal unit.
+
+    >>> format_bytes(1_234_567)
+    '1.2 MB'
+    """
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(count) < 1000 or unit == "TB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def format_count(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where it is not one.
+
+    >>> format_count(1, "file"), format_count(1200, "sample")
+    ('1 file', '1,200 samples')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for wide letters, none for combining marks."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.4g}" if isinstance(value, float) else value if isinstance(value, str) else _inline_json(value)
+    text = clean(text).replace("\n", "\\n").replace("\t", "\\t")
+    return text if len(text) <= _MAX_CELL else f"{text[: _MAX_CELL - 1]}…"
+
+
+def _inline_json(value: Any) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False, default=str)
+
+
+def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
+    r"""Return rows as a table with a header; numbers to the right, long cells cut, line ends shown as ``\n``.
+
+    >>> print(format_table([{"language": "en", "kept": 12}, {"language": "de", "kept": 3}]))
+    language  kept
+    en          12
+    de           3
+    """
+    if not rows:
+        return "no rows"
+    names = list(columns or rows[0])
+    cells = [[_cell(row.get(name)) for name in names] for row in rows]
+    heads = [clean(name) for name in names]
+    right = [all(_is_number(row.get(name)) for row in rows) for name in names]
+    widths = [max(map(_columns_of, column)) for column in zip(heads, *cells, strict=True)]
+
+    def line(values: Sequence[str]) -> str:
+        parts = []
+        for value, width, to_right in zip(values, widths, right, strict=True):
+            space = " " * (width - _columns_of(value))
+            parts.append(space + value if to_right else value + space)
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([line(heads), *(line(row) for row in cells)])
+
+
+def _is_number(value: Any) -> bool:
+    shown = isinstance(value, str) and re.fullmatch(r"-?[\d,]*\.?\d*( ?[%kMGTB]+)?", value) is not None
+    return value is None or shown or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def format_step(step: str, counts: Mapping[str, Any], seconds: float) -> str:
+    """Return one line: what a step did, at which speed, in how many seconds.
+
+    >>> format_step("annotate", {"samples": 300, "text_bytes": 4_000_000, "fragments": 2}, 2.0)
+    'annotate      300 samples in 2 fragments, 4.0 MB, 2.0 MB/s              2.0 s'
+    >>> format_step("build", {}, 0.1)
+    'build         nothing new                                               0.1 s'
+    """
+    return f"{step:<13} {_done(step, counts, seconds):<54} {seconds:6.1f} s"
+
+
+def _done(step: str, counts: Mapping[str, Any], seconds: float) -> str:
+    if not counts:
+        return "nothing new"
+    parts: list[str] = []
+    if step == "ingest":
+        parts = [
+            f"{format_count(counts.get('records', 0), 'record')} of {format_count(counts.get('files', 0), 'file')}"
+        ]
+        for name, label in (("quarantined", "quarantined"), ("known_files", "known files")):
+            if counts.get(name):
+                parts.append(f"{counts[name]:,} {label}")
+        if counts.get("unreadable"):
+            parts.append(f"{len(counts['unreadable'])} unreadable")
+    elif step == "select":
+        cells = counts.get("cells", ())
+        parts = [
+            f"{sum(cell['documents'] for cell in cells):,} documents",
+            f"{sum(cell['got'] for cell in cells):,} tokens",
+        ]
+    elif step == "build":
+        shards, tokens, padding = (
+            sum(n for name, n in counts.items() if name.startswith(f"{kind}:"))
+            for kind in ("shards", "tokens", "padding")
+        )
+        parts = [format_count(shards, "shard"), format_count(tokens, "token"), f"{padding:,} padding"]
+        if tokens and seconds:
+            parts.append(f"{tokens / seconds:,.0f} tokens/s")
+    elif "samples" in counts:
+        within = f" in {format_count(counts['fragments'], 'fragment')}" if "fragments" in counts else ""
+        parts = [format_count(counts["samples"], "sample") + within]
+        if "kept" in counts:
+            parts.append(f"{counts['kept']:,} kept")
+    else:
+        parts = [
+            f"{name.replace('_', ' ')} {value:,}" for name, value in sorted(counts.items()) if isinstance(value, int)
+        ]
+    if size := counts.get("text_bytes"):
+        parts.append(format_bytes(size))
+        if seconds:
+            parts.append(f"{size / seconds / 1e6:.1f} MB/s")
+    return ", ".join(parts)
+
+
+def _pairs(label: str, values: Mapping[str, Any]) -> list[str]:
+    """Return ``name value`` pairs wrapped to the width of the terminal, the label at the left of the first line."""
+    lines: list[str] = []
+    line = f"  {label:<{_LABEL}}"
+    empty = True
+    for name, value in values.items():
+        if value is None or value == []:
+            continue
+        shown = (
+            clean(value)
+            if isinstance(value, str)
+            else f"{value:.4g}"
+            if isinstance(value, float)
+            else _inline_json(value)
+        )
+        item = f"{name} {clean(shown)}".replace("\n", " ")
+        if not empty and _columns_of(line) + _columns_of(item) + 3 > _WIDTH:
+            lines.append(line)
+            line, empty = " " * (_LABEL + 2), True
+        line += item if empty else f" · {item}"
+        empty = False
+    return lines if empty else [*lines, line]
+
+
+def format_story(story: Mapping[str, Any]) -> str:
+    """Return the story of a sample as sections, one a family, from the file it came from to the places where it went."""
+    verdict = story.get("verdicts")
+    state = (
+        "not decided yet" if verdict is None else "kept" if verdict["kept"] else f"rejected: {verdict['first_reason']}"
+    )
+    content = dict(story["content"])
+    lines = [f"sample {story['sample_id']}  {state}"]
+    lines += _pairs("file", dict(story["file"]) | {"record": content.pop("record_no")})
+    content.pop("file_id", None)
+    lines += _pairs("content", content)
+    lines += _pairs("language", story.get("language", {})) + _pairs("scores", story.get("scores", {}))
+    signals = story.get("signals", {})
+    zeros = sum(value == 0 for value in signals.values())
+    lines += _pairs(
+        "signals",
+        {name: value for name, value in signals.items() if value != 0} | ({"others": f"0 ({zeros})"} if zeros else {}),
+    )
+    for family in ("minhash", "tokens", "duplicates"):
+        lines += _pairs(family, story.get(family, {}))
+    for span in story["spans"]:
+        lines += _pairs("span", span)
+    for fired in (verdict or {}).get("rules_fired", []):
+        lines += _pairs("rule", fired)
+    if verdict is not None:
+        lines += _pairs("verdict", {name: value for name, value in verdict.items() if name != "rules_fired"})
+    for family in ("contamination", "stages", "placements"):
+        for row in story.get(family, []):
+            lines += _pairs(family.removesuffix("s"), row)
+    for run in story["runs"]:
+        lines += _pairs(
+            "run", {name: run[name] for name in ("step", "run_id", "started", "code_version", "input_version")}
+        )
+    return "\n".join(lines)
+
+
+def format_trace(found: Mapping[str, Any]) -> str:
+    """Return a traced token: its place, the text around it with the token in brackets, and the sample's story."""
+    place = f"{found['build']} / {found['stage']} / shard {found['shard']} / token {found['token']} (sequence {found['sequence']})"
+    lines = [f"{place}: id {found['token_id']}"]
+    if found["sample_id"] is None:
+        return "\n".join([*lines, "  padding" if found["padding"] else "  belongs to no sample"])
+    marked = "<end of text>" if found["end_of_text"] else found["text"]
+    lines.append(f"  token {found['sample_token']} of sample {found['sample_id']}, copy {found['copy']}")
+    lines += [f"  | {line}" for line in clean(f"{found['before']}[{marked}]{found['after']}").split("\n")]
+    return "\n".join([*lines, format_story(found["story"])])
+
+
+def format_funnel(counted: Mapping[str, Any]) -> str:
+    """Return what came in, what each step let through and what was written, one line each."""
+    files = f"{format_count(counted['files'], 'file')}, {format_bytes(counted['bytes'])}"
+    rows: list[tuple[str, int | str, str]] = [
+        ("records read", counted["records"] + sum(r["records"] for r in counted["quarantined"]), files)
+    ]
+    rows += [(f"  refused: {row['reason']}", -row["records"], "") for row in counted["quarantined"]]
+    rows.append(("samples", counted["samples"], ""))
+    rows += [(f"  rejected: {row['reason']}", -row["samples"], "") for row in counted["rejected"]]
+    rows.append(("kept", counted["kept"], ""))
+    for row in counted.get("chosen", []):
+        copies = f", {row['copies']:,} copies" if row["copies"] != row["documents"] else ""
+        rows.append((f"  {row['stage']} / {row['pool']}", row["documents"], f"{row['tokens']:,} tokens{copies}"))
+    lines = [f"{label:<44} {count:>12,}  {detail}".rstrip() for label, count, detail in rows]
+    for row in counted.get("written", []):
+        size = f"{row['tokens']:,} tokens in {format_count(row['sequences'], 'sequence')}, {row['padding']:,} padding"
+        lines.append(f"{'shards of ' + row['stage']:<44} {row['shards']:>12,}  {size}")
+    return "\n".join(lines)
+
+
+def format_cells(cells: Sequence[Mapping[str, Any]], unplaced: Mapping[str, int]) -> str:
+    """Return the table of a selection: per cell what is there, asked, got, the cut, epochs and the share of the top ten hosts."""
+    rows = [
+        {
+            "stage": cell["stage"],
+            "pool/language/domain": cell["cell"],
+            "available": f"{cell['available']:,}",
+            "asked": f"{cell['asked']:,}",
+            "got": f"{cell['got']:,}",
+            "documents": f"{cell['documents']:,}",
+            "cut": "" if cell["cut"] is None else f"{cell['cut']:,}",
+            "epochs": f"{cell['epochs']:.2f}",
+            "top 10 hosts": f"{cell['top_hosts']:.0%}",
+        }
+        for cell in cells
+    ]
+    short = [
+        f"{stage}: {tokens:,} tokens of the budget that no cell could give"
+        for stage, tokens in unplaced.items()
+        if tokens
+    ]
+    return "\n".join([format_table(rows), *short])

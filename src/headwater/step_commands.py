@@ -1,0 +1,305 @@
+"""The commands that run steps of the job on Spark; ``cli`` gathers them."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from headwater.errors import UsageError
+from headwater.options import (
+    answer,
+    build_option,
+    example,
+    inputs_option,
+    lake_argument,
+    output_option,
+    recipe_argument,
+    spark_options,
+    spark_session,
+)
+from headwater.rendering import clean, format_cells, format_count, format_funnel, format_step, format_table
+
+if TYPE_CHECKING:
+    from headwater.pipelines.recipe import Recipe
+
+__all__ = ["annotate", "build", "decide", "dedup", "ingest", "run", "select"]
+
+
+def _recipe(given: str) -> Recipe:
+    from headwater.lake import find_recipe
+
+    return find_recipe(given)
+
+
+@click.command(
+    epilog=example(
+        "headwater run lake ling-flash-2 --input data/web 'data/code/*.jsonl.zst'", "headwater run lake my-recipe.toml"
+    )
+)
+@lake_argument
+@recipe_argument
+@inputs_option
+@click.option("--batch", metavar="NAME", help="Name of the ingested batch; by default the time.")
+@click.option("--build", metavar="NAME", help="Name of the build; by default made from the recipe and what it chooses.")
+@spark_options
+@output_option
+def run(
+    lake: str,
+    recipe: str,
+    paths: Sequence[str],
+    inputs: Sequence[str],
+    batch: str | None,
+    build: str | None,
+    master: str | None,
+    conf: Sequence[str],
+    output: str,
+) -> None:
+    """Run all steps of RECIPE; go on where the last run stopped.
+
+    Each step does only what LAKE lacks; LAKE is made where there is none.
+    """
+    loaded = _recipe(recipe)
+    from headwater.lineage.funnel import funnel
+    from headwater.lineage.views import connect
+    from headwater.pipelines.run import run as run_all
+
+    with spark_session(master, conf) as spark:
+        report = run_all(spark, lake, loaded, [*inputs, *paths], batch=batch, name=build)
+    with connect(lake) as connection:
+        counted = funnel(connection, report.build, [stage.name for stage in loaded.stages])
+    steps = [dataclasses.asdict(step) for step in report.steps]
+    alarms: dict[str, float] = {}
+    unreadable: Sequence[Sequence[str]] = ()
+    for step in report.steps:
+        if step.step == "decide":
+            alarms = _alarms(step.counts, loaded)
+        if step.step == "ingest":
+            unreadable = step.counts.get("unreadable", ())
+
+    def text() -> str:
+        lines = [format_step(step.step, step.counts, step.seconds) for step in report.steps]
+        head = ["nothing new", ""] if report.nothing_new else []
+        return "\n".join([*head, *lines, "", f"build {report.build}", format_funnel(counted)])
+
+    found = {
+        "build": report.build,
+        "nothing_new": report.nothing_new,
+        "steps": steps,
+        "alarms": alarms,
+        "funnel": counted,
+    }
+    answer(found, text, output)
+    _warn(alarms)
+    _end_of_ingest(unreadable)
+
+
+@click.command(epilog=example("headwater ingest lake ling-flash-2 --input data/web 'data/code/*.jsonl.zst'"))
+@lake_argument
+@recipe_argument
+@inputs_option
+@click.option("--batch", metavar="NAME", help="Name of the batch; by default the time.")
+@spark_options
+@output_option
+def ingest(
+    lake: str,
+    recipe: str,
+    paths: Sequence[str],
+    inputs: Sequence[str],
+    batch: str | None,
+    master: str | None,
+    conf: Sequence[str],
+    output: str,
+) -> None:
+    """Add the files that LAKE does not have yet.
+
+    A file that it has, under whatever name, is left alone. Files that cannot be read are named at the end, and the exit code is 1.
+    """
+    loaded = _recipe(recipe)
+    if not inputs and not paths:
+        raise click.UsageError("expected at least one --input PATH, found none")
+    from headwater.pipelines.ingest import ingest as ingest_step
+
+    with spark_session(master, conf) as spark, _Timer() as timer:
+        report = ingest_step(spark, lake, loaded, [*inputs, *paths], batch)
+    counts = dataclasses.asdict(report) if report.files or report.unreadable else {}
+    text = format_step("ingest", counts, timer.seconds)
+    answer(dataclasses.asdict(report) | {"step": "ingest", "seconds": timer.seconds}, text, output)
+    _end_of_ingest(report.unreadable)
+
+
+class _Timer:
+    """How long a step took, in seconds."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._begin = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.monotonic() - self._begin
+
+
+def _alarms(counts: Mapping[str, int], recipe: Recipe) -> dict[str, float]:
+    """Return the sources that lost more to duplicates than the recipe expects → the share lost."""
+    from headwater.pipelines.decide import wiped_sources
+
+    return wiped_sources(dict(counts), recipe.deduplicate.alarm_source_loss)
+
+
+def _warn(alarms: Mapping[str, float]) -> None:
+    for source, share in alarms.items():
+        click.echo(f"warning: source {clean(source)} lost {share:.0%} of its samples as duplicates", err=True)
+
+
+def _end_of_ingest(unreadable: Sequence[Sequence[str]]) -> None:
+    """Name the files that could not be read and exit with 1 where there is one; all others were ingested."""
+    for uri, reason in unreadable:
+        click.echo(f"unreadable: {clean(uri)}: {reason}", err=True)
+    if unreadable:
+        click.echo(
+            f"Error: {format_count(len(unreadable), 'file')} could not be read; mend or leave out, then run again",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _step(name: str, lake: str, recipe: str, master: str | None, conf: Sequence[str], output: str) -> None:
+    loaded = _recipe(recipe)
+    from headwater.pipelines.annotate import annotate as annotate_step
+    from headwater.pipelines.decide import decide as decide_step
+    from headwater.pipelines.deduplicate import deduplicate
+
+    step = {"annotate": annotate_step, "deduplicate": deduplicate, "decide": decide_step}[name]
+    with spark_session(master, conf) as spark, _Timer() as timer:
+        counts = step(spark, lake, loaded)
+    alarms = _alarms(counts, loaded) if name == "decide" else {}
+    found = {"step": name, "counts": counts, "seconds": timer.seconds} | (
+        {"alarms": alarms} if name == "decide" else {}
+    )
+    reasons = [
+        {"first reason": key.removeprefix("reason:"), "samples": n}
+        for key, n in counts.items()
+        if key.startswith("reason:")
+    ]
+    reasons.sort(key=lambda row: (-int(str(row["samples"])), str(row["first reason"])))
+    table = f"\n\n{format_table(reasons)}" if reasons else ""
+    answer(found, format_step(name, counts, timer.seconds) + table, output)
+    _warn(alarms)
+
+
+@click.command(epilog=example("headwater annotate lake ling-flash-2 --master 'local[8]'"))
+@lake_argument
+@recipe_argument
+@spark_options
+@output_option
+def annotate(**given: Any) -> None:
+    """Measure the samples that are not measured yet.
+
+    Language, signals, scores, MinHash, spans and token counts, in one pass over the text.
+    """
+    _step("annotate", **given)
+
+
+@click.command(epilog=example("headwater dedup lake ling-flash-2"))
+@lake_argument
+@recipe_argument
+@spark_options
+@output_option
+def dedup(**given: Any) -> None:
+    """Cluster exact and near duplicates.
+
+    New samples are compared with all earlier ones.
+    """
+    _step("deduplicate", **given)
+
+
+@click.command(epilog=example("headwater decide lake ling-flash-2"))
+@lake_argument
+@recipe_argument
+@spark_options
+@output_option
+def decide(**given: Any) -> None:
+    """Keep or reject each sample, with every reason.
+
+    The rules first, then a winner in each cluster of duplicates; sources that lost most of themselves are named.
+    """
+    _step("decide", **given)
+
+
+@click.command(epilog=example("headwater select lake ling-flash-2 --dry-run"))
+@lake_argument
+@recipe_argument
+@build_option
+@click.option("--dry-run", is_flag=True, help="Choose and print the table per cell; write nothing.")
+@click.option("--version", type=int, metavar="N", help="Version of the table to choose from; by default the newest.")
+@spark_options
+@output_option
+def select(
+    lake: str,
+    recipe: str,
+    build: str | None,
+    dry_run: bool,
+    version: int | None,
+    master: str | None,
+    conf: Sequence[str],
+    output: str,
+) -> None:
+    """Choose what each stage takes from the pools.
+
+    Exact to one document a cell; why each kept sample is in or out is recorded.
+    """
+    loaded = _recipe(recipe)
+    from headwater.pipelines.select import select as select_step
+
+    with spark_session(master, conf) as spark, _Timer() as timer:
+        selection = select_step(spark, lake, loaded, build=build, dry_run=dry_run, version=version)
+    cells = [dataclasses.asdict(cell) for cell in selection.cells]
+
+    def text() -> str:
+        head = f"build {selection.build}" + (" (dry run: nothing was written)" if dry_run else "")
+        if selection.known:
+            return f"{head}\n{format_step('select', {}, timer.seconds)}"
+        return f"{head}\n{format_cells(cells, selection.unplaced)}\n\n{format_step('select', {'cells': cells}, timer.seconds)}"
+
+    answer(dataclasses.asdict(selection) | {"dry_run": dry_run, "seconds": timer.seconds}, text, output)
+
+
+@click.command(
+    epilog=example(
+        "headwater build lake ling-flash-2", "headwater build lake ling-flash-2 --build ling-flash-2-0123456789ab"
+    )
+)
+@lake_argument
+@recipe_argument
+@build_option
+@spark_options
+@output_option
+def build(lake: str, recipe: str, build: str | None, master: str | None, conf: Sequence[str], output: str) -> None:
+    """Write the shards of a selection that are missing.
+
+    By default of the newest selection by RECIPE.
+    """
+    loaded = _recipe(recipe)
+    from headwater.lineage.funnel import newest_selection
+    from headwater.lineage.views import connect
+    from headwater.pipelines.build import build as build_step
+    from headwater.pipelines.shards import builds_uri
+
+    if build is None:
+        with connect(lake) as connection:
+            build = newest_selection(connection, loaded.literals)
+    if build is None:
+        raise UsageError(
+            f"expected a selection by this recipe in {lake}, found none; run select first, or headwater run for all steps"
+        )
+    with spark_session(master, conf) as spark, _Timer() as timer:
+        counts = build_step(spark, lake, loaded, build)
+    folder = builds_uri(lake, build)
+    found = {"step": "build", "build": build, "folder": folder, "counts": counts, "seconds": timer.seconds}
+    answer(found, f"{format_step('build', counts, timer.seconds)}\nbuild {build} in {folder}", output)
