@@ -337,14 +337,14 @@ def encode_documents(
         while begin < stop:
             end = piece_end(text, begin, stop, classes)
             n = end - begin
-            found = -1
+            found: Any = -1
             if n <= INLINE:
                 low, high = _load(text, begin, end)
                 h = _hash_words(low, high)
                 slot = h & mask
                 while short_tokens[slot, 1] != EMPTY:
                     if short_tokens[slot, 0] == low and (short_tokens[slot, 1] >> _ID_BITS) == (high >> _ID_BITS):
-                        found = int(short_tokens[slot, 1] & _ID_MASK)
+                        found = np.int64(short_tokens[slot, 1] & _ID_MASK)  # a signed word, lest Numba makes it a float
                         break
                     slot = (slot + np.uint64(1)) & mask
             else:
