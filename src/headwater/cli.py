@@ -14,7 +14,7 @@ import click
 from headwater import __version__, step_commands
 from headwater.errors import UsageError
 from headwater.options import Commands, answer, build_option, example, lake_argument, names_options, output_option
-from headwater.rendering import format_bytes, format_count, format_story, format_table, format_trace
+from headwater.rendering import format_bytes, format_check_table, format_count, format_story, format_table, format_trace
 
 __all__ = ["cli", "main"]
 
@@ -220,22 +220,13 @@ def verify(lake: str, build: str | None, version: int | None, output: str) -> No
     checks = verify_lake(lake, build, version)
     passed = all(check.passed for check in checks)
     found = {"passed": passed, "checks": [dataclasses.asdict(check) for check in checks]}
-    answer(found, lambda: format_table([_check_row(check) for check in checks]), output)
+    answer(found, lambda: format_check_table(checks), output)
     if not passed:
         failed = [check.name for check in checks if not check.passed]
         click.echo(
             f"Error: {len(failed)} of {format_count(len(checks), 'check')} failed: {', '.join(failed)}", err=True
         )
         sys.exit(1)
-
-
-def _check_row(check: Any) -> dict[str, str]:
-    return {
-        "": "ok" if check.passed else "FAILED",
-        "check": check.name,
-        "checked": f"{check.count:,}",
-        "detail": check.detail,
-    }
 
 
 @cli.command(

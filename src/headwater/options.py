@@ -30,6 +30,7 @@ __all__ = [
     "recipe_argument",
     "spark_options",
     "spark_session",
+    "told_plainly",
 ]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -105,19 +106,26 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; errors raised on purpose, in tasks too, become messages."""
-        try:
+        with told_plainly():
             return super().invoke(ctx)
-        except HeadwaterError as error:
-            raise _failure(error) from error
-        except BrokenPipeError:
-            raise  # click ends quietly where the reader of the answer went away
-        except OSError as error:
-            found = f"{error.strerror}: {error.filename}" if error.filename else str(error)
-            raise _Failure(clean(found)) from error
-        except Exception as error:
-            if not type(error).__module__.startswith(("py4j", "pyspark")):
-                raise
-            raise _failure_in_spark(error) from error
+
+
+@contextlib.contextmanager
+def told_plainly() -> Iterator[None]:
+    """Turn errors that are no fault of the program into a message and an exit code."""
+    try:
+        yield
+    except HeadwaterError as error:
+        raise _failure(error) from error
+    except BrokenPipeError:
+        raise  # click ends quietly where the reader of the answer went away
+    except OSError as error:
+        found = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        raise _Failure(clean(found)) from error
+    except Exception as error:
+        if not type(error).__module__.startswith(("py4j", "pyspark")):
+            raise
+        raise _failure_in_spark(error) from error
 
 
 def _failure(error: HeadwaterError) -> click.ClickException:

@@ -14,6 +14,7 @@ __all__ = [
     "clean",
     "format_bytes",
     "format_cells",
+    "format_check_table",
     "format_count",
     "format_funnel",
     "format_step",
@@ -88,6 +89,27 @@ def _columns_of(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def _wrap(line: str, width: int) -> list[str]:
+    """Return a line in pieces of at most ``width`` columns, cut at a space where there is one.
+
+    >>> _wrap("one two three", 8)
+    ['one two', 'three']
+    """
+    pieces: list[str] = []
+    begin = columns = 0
+    space = -1
+    for at, letter in enumerate(line):
+        columns += _columns_of(letter)
+        if letter == " ":
+            space = at
+        if columns > width and at > begin:
+            end = space if space > begin else at
+            pieces.append(line[begin:end].rstrip())
+            begin = end + 1 if end == space else end
+            columns = _columns_of(line[begin : at + 1])
+    return [*pieces, line[begin:]]
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
@@ -135,11 +157,11 @@ def format_step(step: str, counts: Mapping[str, Any], seconds: float) -> str:
     """Return one line: what a step did, at which speed, in how many seconds.
 
     >>> format_step("annotate", {"samples": 300, "text_bytes": 4_000_000, "fragments": 2}, 2.0)
-    'annotate      300 samples in 2 fragments, 4.0 MB, 2.0 MB/s              2.0 s'
+    'annotate      300 samples in 2 fragments, 4.0 MB, 2.0 MB/s                                     2.0 s'
     >>> format_step("build", {}, 0.1)
-    'build         nothing new                                               0.1 s'
+    'build         nothing new                                                                      0.1 s'
     """
-    return f"{step:<13} {_done(step, counts, seconds):<54} {seconds:6.1f} s"
+    return f"{step:<13} {_done(step, counts, seconds):<76} {seconds:7.1f} s"
 
 
 def _done(step: str, counts: Mapping[str, Any], seconds: float) -> str:
@@ -239,9 +261,7 @@ def format_story(story: Mapping[str, Any]) -> str:
         for row in story.get(family, []):
             lines += _pairs(family.removesuffix("s"), row)
     for run in story["runs"]:
-        lines += _pairs(
-            "run", {name: run[name] for name in ("step", "run_id", "started", "code_version", "input_version")}
-        )
+        lines += _pairs("run", {name: run[name] for name in ("run_id", "code_version", "input_version")})
     return "\n".join(lines)
 
 
@@ -253,7 +273,8 @@ def format_trace(found: Mapping[str, Any]) -> str:
         return "\n".join([*lines, "  padding" if found["padding"] else "  belongs to no sample"])
     marked = "<end of text>" if found["end_of_text"] else found["text"]
     lines.append(f"  token {found['sample_token']} of sample {found['sample_id']}, copy {found['copy']}")
-    lines += [f"  | {line}" for line in clean(f"{found['before']}[{marked}]{found['after']}").split("\n")]
+    around = clean(f"{found['before']}[{marked}]{found['after']}")
+    lines += [f"  | {part}" for line in around.split("\n") for part in _wrap(line, _WIDTH - 4)]
     return "\n".join([*lines, format_story(found["story"])])
 
 
@@ -299,3 +320,17 @@ def format_cells(cells: Sequence[Mapping[str, Any]], unplaced: Mapping[str, int]
         if tokens
     ]
     return "\n".join([format_table(rows), *short])
+
+
+def format_check_table(checks: Sequence[Any]) -> str:
+    """Return the results of ``verify``: whether each check passed, on how many things it was tried, what was found."""
+    rows = [
+        {
+            "": "ok" if check.passed else "FAILED",
+            "check": check.name.replace("_", " "),
+            "checked": f"{check.count:,}",
+            "found": check.detail,
+        }
+        for check in checks
+    ]
+    return format_table(rows, list(rows[0]) if any(check.detail for check in checks) else ["", "check", "checked"])

@@ -80,23 +80,26 @@ def _written(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str
 
 
 def funnel_by_language(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str, Any]]:
-    """Return for each language the samples, those kept, refused by rules and as duplicates, and tokens by stage of a build."""
+    """Return a row a language: samples, those refused by rules and as duplicates, those kept, and what a build chose.
+
+    Returns:
+        ``language``, ``samples``, ``rules``, ``duplicates``, ``kept``, ``chosen`` [stage, pool, documents, tokens]; most samples first.
+    """
     found = rows(
         connection,
         "SELECT language, count(*) AS samples, count(*) FILTER (NOT kept AND duplicate_of IS NULL) AS rules, "
         "count(*) FILTER (NOT kept AND duplicate_of IS NOT NULL) AS duplicates, count(*) FILTER (kept) AS kept "
         "FROM verdicts JOIN language USING (sample_id) GROUP BY ALL ORDER BY samples DESC, language",
     )
-    tokens = rows(
+    chosen = rows(
         connection,
-        "SELECT language, stage, sum(copies * (n_tokens + 1))::BIGINT AS tokens, count(*) AS documents FROM stages "
-        "JOIN language USING (sample_id) JOIN tokens USING (sample_id) WHERE build = ? AND stage IS NOT NULL GROUP BY ALL",
+        f"SELECT language, stage, regexp_extract(reason, {_CELL}, 1) AS pool, count(*) AS documents, "
+        "sum(copies * (n_tokens + 1))::BIGINT AS tokens FROM stages JOIN language USING (sample_id) "
+        "JOIN tokens USING (sample_id) WHERE build = ? AND stage IS NOT NULL GROUP BY ALL ORDER BY ALL",
         [build],
     )
     for row in found:
-        mine = [item for item in tokens if item["language"] == row["language"]]
-        row["chosen"] = sum(item["documents"] for item in mine)
-        row["tokens"] = {item["stage"]: item["tokens"] for item in mine}
+        row["chosen"] = [item for item in chosen if item["language"] == row["language"]]
     return found
 
 

@@ -1,0 +1,10 @@
+"""Text that ships with the package, and the demo that builds a lake from it: ``python -m headwater.demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["TEXT_FOLDERS"]
+
+TEXT_FOLDERS = [str(Path(__file__).parent / name) for name in ("web", "reasoning", "noise")]
+"""Folders of JSON Lines: prose in 30 languages; mathematics, code and reasoning; planted faults. README.md beside them says more."""
