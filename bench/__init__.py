@@ -1,0 +1,1 @@
+"""Benchmarks of Headwater against itself and its peers: ``python -m bench`` prints one JSON object (docs/benchmarks.md)."""

@@ -1,0 +1,187 @@
+"""Print Headwater's speed, and its ratio to peers, as one JSON object: ``python -m bench`` (docs/benchmarks.md)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+# One thread for every library: read when they are imported.
+for _name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[_name] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from bench import annotate, operators  # noqa: E402 - after the settings above
+from bench.alternate import absent, significant  # noqa: E402 - as above
+from bench.documents import CORPUS, REPOSITORY, Document, draw, write_files  # noqa: E402 - as above
+from bench.peers import PeerFailedError, Server, peer_python  # noqa: E402 - as above
+from headwater import __version__  # noqa: E402 - as above
+
+__all__ = ["main", "measure"]
+
+_RECIPE = REPOSITORY / "recipes" / "ling-flash-2.toml"
+_WARM_UP_BYTES = 1_000_000
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    corpus = Path(os.environ.get("HEADWATER_CORPUS", CORPUS))
+    parser.add_argument("--corpus", type=Path, default=corpus, help="folder of SOURCE/LANGUAGE.jsonl.zst")
+    parser.add_argument("--megabytes", type=float, default=24, help="of text, drawn evenly over all files")
+    parser.add_argument("--datatrove-megabytes", type=float, default=2, help="of it, for the comparison with datatrove")
+    parser.add_argument("--repetitions", type=int, default=3, help="of each side, in turns")
+    parser.add_argument("--no-install", action="store_true", help="do not make .venv-peers")
+    options = parser.parse_args(arguments)
+    print(json.dumps(measure(options), indent=2, ensure_ascii=False))
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the whole report."""
+    begin = time.monotonic()
+    python, reason = peer_python(
+        REPOSITORY / ".venv-peers", REPOSITORY / "bench" / "requirements-peers.txt", install=not options.no_install
+    )
+    sample = draw(options.corpus, int(options.megabytes * 1e6))
+    documents, repetitions = sample.documents, options.repetitions
+    report: dict[str, Any] = {
+        "format": 1,
+        "headwater": __version__,
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "load_before": [round(x, 1) for x in os.getloadavg()],
+        },
+        "documents": {
+            "source": sample.source,
+            "count": len(documents),
+            "megabytes": significant(sample.n_bytes / 1e6),
+            "files": len({document.folder for document in documents}),
+        },
+        "seconds": "cpu: processor time of all threads; wall: time on the wall; ratios are medians of the quotients of neighbouring repetitions",
+    }
+    _say("annotate against a kernel that only reads")
+    report["annotate"] = annotate.against_reading(documents, repetitions)
+    _say("language against fasttext")
+    report["language_against_fasttext"] = operators.language_against_fasttext(documents, repetitions)
+    _say("MinHash against datasketch")
+    report["minhash_against_datasketch"] = operators.minhash_against_datasketch(documents, repetitions)
+    _say("encode against tokenizers")
+    report["encode_against_tokenizers"], n_tokens = operators.encode_against_tokenizers(documents, repetitions)
+    with tempfile.TemporaryDirectory(prefix="headwater-bench-") as name:
+        folder = Path(name)
+        try:
+            command = [sys.executable, "-m", "bench.spark_side", str(folder), str(_RECIPE)]
+            with Server(command, {"PYTHONPATH": str(REPOSITORY)}) as spark:
+                _say("the whole job")
+                report["job"] = whole_job(documents, n_tokens, spark, folder)
+                _say("annotate against datatrove")
+                report["annotate_against_datatrove"] = annotate.against_datatrove(
+                    documents, int(options.datatrove_megabytes * 1e6), python, reason, spark, folder, repetitions
+                )
+        except PeerFailedError as error:
+            report.setdefault("job", absent(f"Spark's side ended early: {error}"))
+            report["annotate_against_datatrove"] = annotate.against_datatrove(
+                documents, int(options.datatrove_megabytes * 1e6), python, reason, None, folder, repetitions
+            )
+    report["peak_megabytes"] = {
+        "this_process": _megabytes(resource.RUSAGE_SELF),
+        "largest_child": _megabytes(resource.RUSAGE_CHILDREN),
+    }
+    report["took_seconds"] = round(time.monotonic() - begin)
+    report["ratios"] = ratios(report)
+    return report
+
+
+def whole_job(documents: list[Document], n_tokens: int, spark: Server, folder: Path) -> dict[str, Any]:
+    """Run the whole job twice, first on a little text so that nothing is compiled or loaded under the clock; return the second's figures."""
+    warm: list[Document] = []
+    for document in documents:
+        if sum(other.n_bytes for other in warm) > _WARM_UP_BYTES:
+            break
+        warm.append(document)
+    write_files(warm, folder / "warm-up")
+    write_files(documents, folder / "documents")
+    spark.ask(f"run {folder / 'warm-up'}")
+    answer = spark.ask(f"run {folder / 'documents'}")
+    n_bytes = sum(document.n_bytes for document in documents)
+    return job_figures(answer, n_tokens, n_bytes) | {
+        "what": "headwater.pipelines.run.run, local[1], recipes/ling-flash-2.toml, JSON Lines to shards, after a run on 1 MB; all processes",
+        "spark": spark.greeting["version"],
+    }
+
+
+def job_figures(answer: dict[str, Any], n_tokens: int, n_bytes: int) -> dict[str, Any]:
+    """Return speeds and each step's share of the time from what `bench.spark_side` answered."""
+    total = sum(answer["steps"].values())
+    return {
+        "input_tokens": n_tokens,
+        "tokens_per_wall_s": significant(n_tokens / answer["wall"]),
+        "tokens_per_cpu_s": significant(n_tokens / answer["cpu"]),
+        "mb_per_wall_s": significant(n_bytes / 1e6 / answer["wall"]),
+        "seconds": {"cpu": significant(answer["cpu"]), "wall": significant(answer["wall"])},
+        "steps": {
+            step: {
+                "wall": significant(seconds),
+                "share": round(seconds / total, 3),
+                "mb_per_wall_s": significant(n_bytes / 1e6 / seconds),
+            }
+            for step, seconds in answer["steps"].items()
+        },
+        "peak_megabytes": answer["peak_megabytes"],
+    }
+
+
+def ratios(report: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures that the design sets targets for, side by side."""
+    datatrove = report["annotate_against_datatrove"]
+    return {
+        "annotate_mb_per_cpu_s": report["annotate"]["annotate"]["mb_per_cpu_s"],
+        "annotate_share_of_reading": report["annotate"]["share_of_reading"],
+        "annotate_against_datatrove": datatrove["ratio"],
+        "annotate_against_datatrove_that_drops": datatrove.get("when_datatrove_drops", {}).get("ratio"),
+        "annotate_step_against_datatrove": datatrove.get("every_document_through_spark", {}).get("ratio"),
+        "language_against_fasttext": report["language_against_fasttext"]["ratio"],
+        "minhash_against_datasketch_hashes_given": report["minhash_against_datasketch"]
+        .get("hashes_given", {})
+        .get("ratio"),
+        "minhash_against_datasketch_as_documented": report["minhash_against_datasketch"]
+        .get("as_documented", {})
+        .get("ratio"),
+        "encode_against_tokenizers": report["encode_against_tokenizers"]["ratio"],
+        "job_tokens_per_wall_s": report["job"].get("tokens_per_wall_s"),
+        "job_tokens_per_cpu_s": report["job"].get("tokens_per_cpu_s"),
+    }
+
+
+def _megabytes(who: int) -> float:
+    # Kilobytes on Linux, bytes on macOS.
+    unit = 1024 if sys.platform.startswith("linux") else 1 << 20
+    return round(resource.getrusage(who).ru_maxrss / unit, 1)
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _say(what: str) -> None:
+    print(f"bench: {what}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Headwater under Spark, ``local[1]``: a process that runs the real steps when it is asked to.
+
+``python -m bench.spark_side FOLDER RECIPE`` makes its lakes in FOLDER and answers ``annotate INPUTS`` (the step alone, on a fresh lake
+into which INPUTS was ingested before the clock starts) and ``run INPUTS`` (the whole job) with a line of JSON.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.process_tree import peak_megabytes, tree_cpu_seconds
+from headwater.pipelines.annotate import annotate
+from headwater.pipelines.ingest import ingest
+from headwater.pipelines.recipe import Recipe, load_recipe
+from headwater.pipelines.run import run
+from headwater.pipelines.spark import session
+from headwater.warehouse.commit import create_lake
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Start Spark, then serve."""
+    folder, recipe_file = Path(sys.argv[1]), sys.argv[2]
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever the JVM prints goes to standard error
+    spark = session(
+        "local[1]", {"spark.local.dir": str(folder), "spark.sql.warehouse.dir": str(folder / "warehouse")}, "bench"
+    )
+    recipe = load_recipe(recipe_file)
+    answers.write(json.dumps({"version": importlib.metadata.version("pyspark")}) + "\n")
+    try:
+        for number, request in enumerate(sys.stdin):
+            verb, _, inputs = request.strip().partition(" ")
+            lake = folder / f"lake-{number}"
+            answer = {"annotate": _annotate, "run": _run}[verb](spark, str(lake), recipe, inputs)
+            answers.write(json.dumps(answer) + "\n")
+            shutil.rmtree(lake)
+    finally:
+        spark.stop()
+
+
+def _annotate(spark: Any, lake: str, recipe: Recipe, inputs: str) -> dict[str, Any]:
+    create_lake(lake)
+    ingest(spark, lake, recipe, [inputs])
+    return _timed(lambda: annotate(spark, lake, recipe))[1]
+
+
+def _run(spark: Any, lake: str, recipe: Recipe, inputs: str) -> dict[str, Any]:
+    report, seconds = _timed(lambda: run(spark, lake, recipe, [inputs]))
+    steps = {step.step: step.seconds for step in report.steps}
+    return seconds | {"steps": steps, "peak_megabytes": peak_megabytes()}
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    cpu, wall = tree_cpu_seconds(), time.perf_counter()
+    result = work()
+    return result, {"cpu": tree_cpu_seconds() - cpu, "wall": time.perf_counter() - wall}
+
+
+if __name__ == "__main__":
+    main()
