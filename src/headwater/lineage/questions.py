@@ -197,15 +197,22 @@ def _values_read(predicate: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def find(
     connection: duckdb.DuckDBPyConnection, samples: Iterable[int], build: str | None = None
 ) -> list[dict[str, Any]]:
-    """Return what became of some samples: their verdict and, for each copy, every run of tokens in every shard."""
+    """Return what became of some samples: their verdict and, for each copy, every run of tokens in every shard.
+
+    Raises:
+        UsageError: no such sample.
+    """
     answer = []
     for sample in samples:
-        row = rows(
+        found = rows(
             connection,
             "SELECT c.sample_id, c.source, c.uri, v.kept, v.first_reason, v.duplicate_of FROM content c "
             "LEFT JOIN verdicts v USING (sample_id) WHERE c.sample_id = ?",
             [sample],
-        )[0]
+        )
+        if not found:
+            raise UsageError(f"expected a sample {sample}, found none in this version of the lake")
+        row = found[0]
         row["placements"] = rows(
             connection,
             "SELECT build, stage, shard, sequence, token_begin, token_end, sample_token_begin, copy FROM placements "

@@ -20,7 +20,7 @@ import pyarrow as pa
 from headwater import __version__
 from headwater.errors import ConflictError
 from headwater.lineage.fingerprint import canonical_json, fingerprint
-from headwater.warehouse.commit import commit
+from headwater.warehouse.commit import commit, coverage_scope
 from headwater.warehouse.faults import reach
 from headwater.warehouse.fragments import FileEntry, fragments_of, parse_name
 from headwater.warehouse.parquet import read_file, write_family
@@ -108,7 +108,8 @@ def commit_wave(
     """Commit the units that still hold, with the run's row, and return the new snapshot and the units that were dropped.
 
     When another writer was faster the table is read again and each unit is judged against what it holds now: one whose fragments
-    were written meanwhile, or whose replaced files are gone, is dropped; the step finds by itself what is then still missing.
+    were written meanwhile, or whose replaced files are gone, is dropped; the step finds by itself what is then still missing. When
+    all are dropped there is no commit.
 
     Args:
         final: store the run's end.
@@ -126,14 +127,19 @@ def commit_wave(
         ]
         dropped += [unit for unit, kept in zip(held, good, strict=True) if not kept]
         held = [unit for unit, kept in zip(held, good, strict=True) if kept]
+        if units and not held:
+            return open_snapshot(run.lake), dropped
         counts = dict(run.counts)
         for unit in held:
             for name, value in unit.counts.items():
                 counts[name] = counts.get(name, 0) + value
         ended = datetime.datetime.now(datetime.UTC) if final else None
         entry = _write_row(snapshot, run, counts, ended)
-        adds = [*(add for unit in held for add in unit.adds), entry]
-        removes = [*(path for unit in held for path in unit.removes), *([run.row] if run.row else [])]
+        adds = [add for unit in held for add in unit.adds]
+        removes = [path for unit in held for path in unit.removes]
+        if entry.path != run.row:  # a wave that counted nothing has the row of the wave before
+            adds.append(entry)
+            removes += [run.row] if run.row else []
         reach(f"{run.step}/before-commit/{run.waves + 1}")
         try:
             after = commit(
@@ -181,6 +187,7 @@ def _holding(snapshot: Snapshot, units: Sequence[Unit]) -> list[bool]:
     covered: dict[tuple[str, str | None, str | None], npt.NDArray[np.int64]] = {}
 
     replaced: set[str] = set()
+    claimed: dict[tuple[str, str | None, str | None], set[int]] = {}
 
     def free(unit: Unit) -> bool:
         if not live.issuperset(unit.removes) or not replaced.isdisjoint(unit.removes):
@@ -190,22 +197,21 @@ def _holding(snapshot: Snapshot, units: Sequence[Unit]) -> list[bool]:
             family, _, base, mask, _, _ = parse_name(path)
             freed.setdefault(family, set()).update(fragments_of(base, mask))
         for add in unit.adds:
-            described = FAMILIES[add.family]
-            if not described.by_sample:
+            if not FAMILIES[add.family].by_sample:
                 continue
-            # A shard is a stage's (named by the operator) within a build (named by the batch); a fragment is the whole lake's.
-            key = (
-                add.family,
-                add.batch if described.by_build else None,
-                add.operator if add.family == "placements" else None,
-            )
+            key = coverage_scope(add)
             if key not in covered:
                 covered[key] = snapshot.covered(key[0], operator=key[2], batch=key[1])
             mine = np.array(fragments_of(add.base, add.mask), dtype=np.int64)
             taken = mine[np.isin(mine, covered[key])]
-            if not set(taken.tolist()) <= freed.get(add.family, set()):
+            if not set(taken.tolist()) <= freed.get(add.family, set()) or not claimed.get(key, set()).isdisjoint(
+                mine.tolist()
+            ):
                 return False
         replaced.update(unit.removes)
+        for add in unit.adds:
+            if FAMILIES[add.family].by_sample:  # so that of two units of a wave that write the same, one holds
+                claimed.setdefault(coverage_scope(add), set()).update(fragments_of(add.base, add.mask))
         return True
 
     return [free(unit) for unit in units]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from headwater.errors import ReconciliationError
 from headwater.filters.duplicates import components
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ def connected_components(edges: DataFrame, single_task_edges: int = SINGLE_TASK_
     """Return (node, root) for every node of an edge, root the smallest node of its component, the root's own row included.
 
     Args:
-        edges: two binary columns ``a`` and ``b``; persisted by the caller, since it is read more than once.
+        edges: two binary columns ``a`` and ``b``, different in every row; persisted by the caller, since it is read more than once.
         single_task_edges: up to so many edges are solved in one task.
+
+    Raises:
+        ReconciliationError: a fault of Headwater: the rounds did not come to an end.
     """
     if edges.count() <= single_task_edges:
         return edges.coalesce(1).mapInArrow(_solve, "node binary, root binary")
@@ -73,6 +77,10 @@ def _stars(edges: DataFrame) -> DataFrame:
         if row is not None and (row.n, row.s) == state:
             break
         state = (row.n, row.s) if row is not None else None
+    else:
+        raise ReconciliationError(
+            f"components: expected at most {_MAX_ROUNDS} rounds, found edges that still change; nothing was written"
+        )
     roots = current.select(sf.col("b").alias("node"), sf.col("b").alias("root")).distinct()
     return current.select(sf.col("a").alias("node"), sf.col("b").alias("root")).unionByName(roots)
 

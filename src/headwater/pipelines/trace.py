@@ -51,7 +51,7 @@ def read_tokens(lake: str, build: str, stage: str, shard: int, begin: int, end: 
             data = file.read(4 * (end - begin))
         if len(data) != 4 * (end - begin):
             raise CorruptLakeError(
-                f"expected tokens {begin} to {end} in {place}, found only {len(data) // 4} tokens; run verify, then build --repair"
+                f"expected tokens {begin} to {end} in {place}, found only {len(data) // 4} tokens; run verify, then restore the file"
             )
         return np.frombuffer(data, dtype="<u4")
     raise CorruptLakeError(f"expected {shard_name(shard)} in {path}, found neither .bin nor .npy; run verify")

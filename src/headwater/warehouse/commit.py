@@ -26,7 +26,7 @@ from headwater.warehouse.fragments import FileEntry, expand_masks
 from headwater.warehouse.schema import FAMILIES, table_schema
 from headwater.warehouse.snapshot import DESCRIPTION, Snapshot, open_snapshot, table_uri
 
-__all__ = ["commit", "create_lake", "reserve_fragments"]
+__all__ = ["commit", "coverage_scope", "create_lake", "reserve_fragments"]
 
 _SHARED = "headwater"
 _FRAGMENTS = "fragments"
@@ -96,10 +96,14 @@ def commit(
         changes_data: False for a commit that only rearranges rows.
 
     Raises:
-        ConflictError: the table has moved on; plan again from a new snapshot.
-        CorruptLakeError: a file is not there, has another size, is not live, or a fragment would have two files of one family.
+        ConflictError: the table has moved on, holds this wave already, or would have two live files for a fragment and family; plan again
+            from a new snapshot.
+        CorruptLakeError: a file is not there or has another size, or a file to remove is not live.
         StorageError: the log cannot be written.
     """
+    app, number = wave
+    if (snapshot.transaction(app) or 0) >= number:
+        raise ConflictError(f"expected wave {number} of {app} to be new in version {snapshot.version}, found it there")
     _check_files(snapshot, adds)
     _check_removes(snapshot, removes)
     _check_coverage(snapshot, adds, removes)
@@ -110,18 +114,19 @@ def commit(
         RemoveAction(row["path"], changes_data, now, row["size"], {"family": row["family"], "batch": row["batch"]})
         for row in old.select(["path", "size", "family", "batch"]).to_pylist()
     )
-    app, number = wave
     try:
         _write(snapshot, actions, [Transaction(app, number)])
-    except StorageError:
+    except (ConflictError, StorageError):
+        # The answer may have been lost, not the commit: then the newer version that looks like a rival's is this one.
         after = open_snapshot(lake)
-        if after.transaction(app) == number and after.version > snapshot.version:
+        if after.transaction(app) == number:
             return after
         raise
     after = open_snapshot(lake)
-    if after.version < snapshot.version + 1:
+    if after.version <= snapshot.version or after.transaction(app) != number:
         raise CorruptLakeError(
-            f"expected version {snapshot.version + 1} or later of {lake} after a commit, found {after.version}"
+            f"expected wave {number} of {app} in version {snapshot.version + 1} or later of {lake}, found version {after.version} without it; "
+            "do not write to this lake before its log was looked at"
         )
     return after
 
@@ -201,19 +206,29 @@ def _check_removes(snapshot: Snapshot, removes: Sequence[str]) -> None:
 
 
 def _check_coverage(snapshot: Snapshot, adds: Sequence[FileEntry], removes: Sequence[str]) -> None:
-    """No fragment may have two live files of one family (of one build)."""
+    """No fragment may have two live files of one family, of one build; of placements, no shard of a stage."""
     gone = pa.array(list(removes), pa.string())
-    for family in {entry.family for entry in adds if FAMILIES[entry.family].by_sample and entry.family != "placements"}:
-        mine = [entry for entry in adds if entry.family == family]
-        for batch in {entry.batch for entry in mine} if FAMILIES[family].by_build else {None}:
-            old = snapshot.live(family, batch=batch)
-            old = old.filter(pc.invert(pc.is_in(old["path"], gone)))
-            new = [entry for entry in mine if batch is None or entry.batch == batch]
-            base = np.concatenate([old["base"].to_numpy(), np.array([entry.base for entry in new], np.int64)])
-            mask = np.concatenate([old["mask"].to_numpy(), np.array([entry.mask for entry in new], np.uint64)])
-            numbers = np.sort(expand_masks(base, mask)[0])
-            twice = numbers[1:][numbers[1:] == numbers[:-1]]
-            if len(twice):
-                raise ConflictError(
-                    f"fragment {int(twice[0])} would have two live files of family {family}; plan again from a new snapshot"
-                )
+    scopes: dict[tuple[str, str | None, str | None], list[FileEntry]] = {}
+    for entry in adds:
+        if FAMILIES[entry.family].by_sample:
+            scopes.setdefault(coverage_scope(entry), []).append(entry)
+    for (family, batch, operator), new in scopes.items():
+        old = snapshot.live(family, operator=operator, batch=batch)
+        old = old.filter(pc.invert(pc.is_in(old["path"], gone)))
+        base = np.concatenate([old["base"].to_numpy(), np.array([entry.base for entry in new], np.int64)])
+        mask = np.concatenate([old["mask"].to_numpy(), np.array([entry.mask for entry in new], np.uint64)])
+        numbers = np.sort(expand_masks(base, mask)[0])
+        twice = numbers[1:][numbers[1:] == numbers[:-1]]
+        if len(twice):
+            raise ConflictError(
+                f"fragment {int(twice[0])} would have two live files of family {family}; plan again from a new snapshot"
+            )
+
+
+def coverage_scope(entry: FileEntry) -> tuple[str, str | None, str | None]:
+    """Return (family, batch, operator) within which a number may be covered once; None where that does not tell files apart.
+
+    A fragment is the whole lake's, or a build's (named by the batch); a shard is a stage's (named by the operator) within a build.
+    """
+    by_build = FAMILIES[entry.family].by_build
+    return entry.family, entry.batch if by_build else None, entry.operator if entry.family == "placements" else None

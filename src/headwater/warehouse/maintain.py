@@ -6,6 +6,7 @@ None of it changes what a reader of the newest version sees. Versions that build
 from __future__ import annotations
 
 import datetime
+import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -141,20 +142,17 @@ def _rewrite(snapshot: Snapshot, family: str, files: pa.Table) -> FileEntry:
         return write_family(snapshot.uri, family, batch, 0, 0, operator, [pa.concat_tables(tables)])
     base = int(files["base"][0].as_py())
     mask = 0
-    order: list[tuple[int, str, int]] = []
+    order: list[tuple[int, str]] = []
     for path, first, bits in zip(paths, files["base"].to_pylist(), files["mask"].to_pylist(), strict=True):
         covered = fragments_of(first, bits)
-        order += [(fragment, path, group) for group, fragment in enumerate(covered)]
+        order += [(fragment, path) for fragment in covered]
         mask |= sum(1 << (fragment - base) for fragment in covered)
 
     def groups() -> Iterator[pa.Table]:
-        held: dict[str, list[pa.Table]] = {}
-        for _, path, group in sorted(order):
-            if path not in held:
-                held[path] = list(read_file(snapshot.uri, path))
-            yield held[path][group]
-            if all(other != path for fragment, other, _ in order if fragment > _):
-                held.pop(path, None)
+        # A file's row groups come in the order of its fragments, so each file is read once, a row group in memory at a time.
+        readers = {path: read_file(snapshot.uri, path) for path in paths}
+        for _, path in sorted(order):
+            yield next(readers[path])
 
     return write_family(snapshot.uri, family, batch, base, mask, operator, groups())
 
@@ -186,8 +184,6 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
 
 def _named(snapshot: Snapshot) -> dict[str, datetime.datetime]:
     """Return files that earlier versions held → when the newest of them was replaced, from the log."""
-    import json
-
     filesystem, root = resolve(snapshot.uri)
     found: dict[str, datetime.datetime] = {}
     for info in filesystem.get_file_info(pafs.FileSelector(join(root, "_delta_log"))):
@@ -204,8 +200,6 @@ def _named(snapshot: Snapshot) -> dict[str, datetime.datetime]:
 
 def _pinned(snapshot: Snapshot) -> set[str]:
     """Return the files of the versions that builds were made from: a build can always be explained and made again."""
-    import json
-
     versions: set[int] = set()
     for path in snapshot.paths("runs"):
         for table in read_file(snapshot.uri, path, ["step", "input_version", "operators"]):

@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from headwater.errors import CorruptLakeError, UsageError
-from headwater.warehouse.filesystem import join
+from headwater.warehouse.filesystem import exists, join, resolve
 from headwater.warehouse.fragments import expand_masks
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import FORMAT
@@ -145,7 +145,18 @@ def open_snapshot(lake: str, version: int | None = None) -> Snapshot:
         raise CorruptLakeError(
             f"expected a table described as {DESCRIPTION!r} at {uri}, found {delta.metadata().description!r}"
         )
+    _check_newest_entry(uri, delta.version())
     return Snapshot(uri=uri, version=delta.version(), delta=delta, files=_live_files(delta))
+
+
+def _check_newest_entry(uri: str, version: int) -> None:
+    """Refuse a log whose newest entry is empty: a crash of the machine leaves one, and delta-rs reads it as a commit of nothing."""
+    filesystem, root = resolve(uri)
+    name = f"_delta_log/{version:020d}.json"
+    if exists(filesystem, join(root, name)) == 0:
+        raise CorruptLakeError(
+            f"expected a commit in {name} of {uri}, found an empty file; restore it from a copy, or delete it and run the last step again"
+        )
 
 
 def _live_files(delta: DeltaTable) -> pa.Table:
