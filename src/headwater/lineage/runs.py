@@ -27,7 +27,7 @@ from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["Run", "Unit", "begin_run", "commit_wave", "finish_run", "past_run"]
+__all__ = ["Run", "Unit", "begin_run", "commit_wave", "finish_run", "past_recipe", "past_run"]
 
 _TRIES = 100
 _BATCH = "runs"
@@ -161,16 +161,28 @@ def commit_wave(
 
 def past_run(snapshot: Snapshot, step: str, state: str) -> dict[str, Any] | None:
     """Return the operators' record of the newest ended run of ``step`` over the same ``state``, or None."""
-    newest: tuple[datetime.datetime, dict[str, Any]] | None = None
+    found = _newest(snapshot, step, "state", state)
+    return None if found is None else found[0]
+
+
+def past_recipe(snapshot: Snapshot, step: str, build: str) -> str | None:
+    """Return the recipe's literals, as canonical JSON, of the newest ended run of ``step`` for ``build``; None when none ended."""
+    found = _newest(snapshot, step, "build", build)
+    return None if found is None else found[1]
+
+
+def _newest(snapshot: Snapshot, step: str, key: str, value: str) -> tuple[dict[str, Any], str] | None:
+    """Return (operators' record, recipe) of the newest ended run of ``step`` whose record says ``value`` of ``key``."""
+    newest: tuple[datetime.datetime, dict[str, Any], str] | None = None
     for path in snapshot.paths("runs"):
-        for table in read_file(snapshot.uri, path, ["step", "operators", "ended"]):
+        for table in read_file(snapshot.uri, path, ["step", "recipe", "operators", "ended"]):
             for row in table.to_pylist():
-                if row["step"] != step or row["ended"] is None or state not in row["operators"]:
+                if row["step"] != step or row["ended"] is None or value not in row["operators"]:
                     continue
                 for record in json.loads(row["operators"]).values():
-                    if record.get("state") == state and (newest is None or row["ended"] > newest[0]):
-                        newest = (row["ended"], record)
-    return None if newest is None else newest[1]
+                    if record.get(key) == value and (newest is None or row["ended"] > newest[0]):
+                        newest = (row["ended"], record, row["recipe"])
+    return None if newest is None else newest[1:]
 
 
 def finish_run(run: Run, snapshot: Snapshot) -> Snapshot:

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from headwater.errors import UsageError
-from headwater.lineage.fingerprint import fingerprint
-from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run, past_run
+from headwater.lineage.fingerprint import canonical_json, fingerprint
+from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run, past_recipe, past_run
 from headwater.pipelines.narrow import fragment_rows
 from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
@@ -73,13 +73,20 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
     """Write every shard of a build that is missing, its placements, and a manifest a stage; return the counts of what was done.
 
     Raises:
-        UsageError: no selection of that name.
+        UsageError: no finished selection of that name, or one by another recipe.
         CorruptLakeError: a sample does not give the tokens that were counted.
     """
     snapshot = open_snapshot(lake)
     fragments = snapshot.covered("stages", batch=name)
     if len(fragments) == 0:
         raise UsageError(f"expected a selection named {name}, found none; run select first")
+    selected_by = past_recipe(snapshot, "select", name)
+    if selected_by is None:
+        raise UsageError(f"expected a finished selection named {name}, found one that was stopped; run select again")
+    if selected_by != canonical_json(recipe.literals):
+        raise UsageError(
+            f"expected the recipe that chose {name}, found another; build with that one, or select under another name"
+        )
     state = fingerprint({"build": name, "recipe": recipe.fingerprint, "version": VERSION})
     if past_run(snapshot, "build", state) is not None:
         return {}

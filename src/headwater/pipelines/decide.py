@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.errors import ReconciliationError
+from headwater.errors import ReconciliationError, UsageError
 from headwater.filters.duplicates import elect, signature_matrix
 from headwater.filters.rules import RuleSet, evaluate
 from headwater.lineage.fingerprint import fingerprint
@@ -133,6 +133,12 @@ def _losers(
             .distinct()
         )
         affected = np.union1d(fragments, np.array([row.fragment for row in found.collect()], dtype=np.int64))
+    unready = np.setdiff1d(affected, _ready(snapshot, recipe))
+    if len(unready):
+        raise UsageError(
+            f"expected fragment {int(unready[0])}, which shares clusters with samples to decide, to be annotated and deduplicated by this recipe; "
+            "found it is not: run annotate and deduplicate first"
+        )
     columns = _rule_columns(rules)
     for family, names in (
         ("content", ["content_hash", "origin", "text_bytes"]),
@@ -220,6 +226,7 @@ def decide(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int]:
 
     Raises:
         ReconciliationError: a fault of Headwater; nothing of the wave was committed.
+        UsageError: a cluster reaches into fragments that are not annotated and deduplicated by this recipe.
     """
     rules = recipe.rules.load()
     settings = operator(recipe)
@@ -253,7 +260,12 @@ def _unchanged(read: list[list[str]], now: Snapshot, _: Unit) -> bool:
 
 def _undecided(snapshot: Snapshot, recipe: Recipe, own: str) -> npt.NDArray[np.int64]:
     """Return the fragments that have all that a verdict reads, by these settings, and no verdict."""
-    ready = snapshot.missing("verdicts", own)
+    return np.intersect1d(snapshot.missing("verdicts", own), _ready(snapshot, recipe))
+
+
+def _ready(snapshot: Snapshot, recipe: Recipe) -> npt.NDArray[np.int64]:
+    """Return the fragments that have all that a verdict reads, by these settings."""
+    ready = snapshot.covered("content")
     wanted = fingerprints(recipe) | {"duplicates": fingerprint({"duplicates": deduplicate.operator(recipe)})}
     for family in _FAMILIES:
         ready = np.intersect1d(ready, snapshot.covered(family, wanted[family]))

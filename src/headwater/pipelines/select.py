@@ -23,7 +23,7 @@ from headwater.pipelines.narrow import fragment_rows, plan_targets
 from headwater.pipelines.quotas import Cell, Plan, solve, stage_budget
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.recipe_sections import Stage
-from headwater.pipelines.selection import KEY_BYTES, Candidates, Cut, Cuts, assign, candidates
+from headwater.pipelines.selection import KEY_BYTES, Cut, Cuts, assign, candidates
 from headwater.pipelines.selection_sums import bin_sums, cell_sums, chosen_sums
 from headwater.pipelines.spark import parallelism, run_tasks
 from headwater.warehouse.fragments import batch_name, fragment_mask
@@ -46,6 +46,7 @@ _COLUMNS: Final = {
 _FEW: Final = 1024
 """So many samples in the bin of a cut are looked at one by one."""
 _TOP_HOSTS: Final = 10
+_DECIDED: Final = ("stage", "copies", "rank", "reason")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,7 +207,9 @@ def select(
     """
     snapshot = open_snapshot(lake, version)
     fragments, located = _located(snapshot, recipe)
-    state = fingerprint({"recipe": recipe.fingerprint, "rows": _state(located), "name": build or ""})
+    state = fingerprint(
+        {"recipe": recipe.fingerprint, "rows": _state(located), "name": build or "", "version": VERSION}
+    )
     earlier_run = past_run(snapshot, "select", state)
     if earlier_run is not None and not dry_run:
         return Selection(build=str(earlier_run["build"]), known=True)
@@ -228,7 +231,7 @@ def select(
         settings = {"version": VERSION, "state": state, "build": name, "verdicts": decide.operator(recipe)}
         run = begin_run(lake, "select", recipe.literals, {"stages": settings}, snapshot.version)
         run.counts.update({f"tokens:{report.stage}:{report.cell}": report.got for report in reports})
-        _write(spark, run, snapshot, fragments, recipe, decided, name, state)
+        _write(spark, run, snapshot, fragments, recipe, decided, name, digest)
     return Selection(build=name, cells=reports, unplaced=unplaced)
 
 
@@ -305,12 +308,12 @@ def _write(
     recipe: Recipe,
     decided: Sequence[tuple[Stage, Cuts]],
     build: str,
-    state: str,
+    digest: str,
 ) -> None:
     """Write family ``stages`` of the build for the fragments that lack it; a selection that was killed goes on here."""
     families = [name for name in _COLUMNS if name != "content"]
-    # What a sample's rows say follows from the recipe and what was chosen, which the build's name stands for.
-    operator = fingerprint({"stages": VERSION, "build": build, "recipe": recipe.fingerprint})
+    # What a sample's rows say follows from the recipe and what was chosen; a name that the user gave stands for neither.
+    operator = fingerprint({"stages": VERSION, "build": build, "recipe": recipe.fingerprint, "chosen": digest})
     while True:
         todo = np.setdiff1d(fragments, snapshot.covered("stages", operator=operator, batch=build))
         if len(todo) == 0 and run.waves:
@@ -319,7 +322,7 @@ def _write(
         stale = stale.filter(pa.compute.not_equal(stale["operator"], operator[:16]))
         if stale.num_rows:
             raise UsageError(
-                f"expected no build named {build} by other settings, found one; choose another name with --build"
+                f"expected no build named {build} of another recipe or other samples, found one; choose another name with --build"
             )
         targets = plan_targets(snapshot, "stages", todo, families, parallelism(spark), batch=build)
         tasks = [
@@ -345,7 +348,7 @@ def _write_task(task: _Task) -> Unit:
 
     def groups() -> Any:
         for where in task.fragments:
-            parts = [_rows(task, candidates(table, task.recipe)) for table in read_aligned(task.table, where, _COLUMNS)]
+            parts = [_rows(task, table) for table in read_aligned(task.table, where, _COLUMNS)]
             table = pa.concat_tables(parts)
             counts["samples"] += table.num_rows
             counts["chosen"] += table.num_rows - table["stage"].null_count
@@ -356,18 +359,30 @@ def _write_task(task: _Task) -> Unit:
     return Unit(adds=[entry], counts=counts)
 
 
-def _rows(task: _Task, found: Candidates) -> pa.Table:
+def _rows(task: _Task, table: pa.Table) -> pa.Table:
+    """Return the rows of family ``stages`` of some samples, by sample_id."""
+    found = candidates(table, task.recipe)
     rows = assign(found, task.decided)
-    ids = found.table["sample_id"].take(pa.array(rows["row"]))
+    ids = found.table["sample_id"].take(rows["row"])
     n = len(ids)
-    return pa.table(
-        {
-            "sample_id": ids,
-            "build": pa.array([task.build] * n, pa.string()),
-            "stage": rows["stage"],
-            "copies": pa.array(rows["copies"]),
-            "rank": pa.array(rows["rank"]),
-            "reason": rows["reason"],
-            "run_id": pa.array([task.run_id] * n, pa.string()),
-        }
+    named = {"build": pa.array([task.build] * n, pa.string()), "run_id": pa.array([task.run_id] * n, pa.string())}
+    chosen = pa.table({"sample_id": ids, **{name: rows[name] for name in _DECIDED}} | named)
+    # A kept sample of which spans left nothing is no candidate, and still gets a reason.
+    bare = table.filter(pa.compute.and_kleene(table["kept"], pa.compute.equal(table["n_tokens"], 0)))["sample_id"]
+    if not len(bare):
+        return chosen
+    rest = pa.Table.from_pylist(
+        [
+            {
+                "sample_id": sample,
+                "build": task.build,
+                "copies": 0,
+                "rank": 0,
+                "reason": "out: no tokens",
+                "run_id": task.run_id,
+            }
+            for sample in bare.to_pylist()
+        ],
+        schema=chosen.schema,
     )
+    return pa.concat_tables([chosen, rest]).sort_by("sample_id")

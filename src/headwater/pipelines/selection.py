@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -140,11 +140,11 @@ def open_to(found: Candidates, stage: Stage, earlier: Sequence[tuple[Stage, Cuts
     return free
 
 
-def assign(found: Candidates, decided: Sequence[tuple[Stage, Cuts]]) -> dict[str, Any]:
+def assign(found: Candidates, decided: Sequence[tuple[Stage, Cuts]]) -> dict[str, pa.Array]:
     """Return the rows of family ``stages``: one a sample and stage that took it, or one with the reasons why none did.
 
     Returns:
-        Columns row (index into ``found.table``), stage, copies, rank, reason; sorted by row, then order of choosing.
+        Arrow arrays row (index into ``found.table``), stage, copies, rank, reason; sorted by row, then order of choosing.
     """
     rows: list[_Ints] = []
     stages: list[str | None] = []
@@ -188,10 +188,10 @@ def assign(found: Candidates, decided: Sequence[tuple[Stage, Cuts]]) -> dict[str
     row = np.concatenate(rows)
     order = np.argsort(row, kind="stable")
     return {
-        "row": row[order],
+        "row": pa.array(row[order]),
         "stage": pa.array(stages, pa.string()).take(pa.array(order)),
-        "copies": np.concatenate(numbers)[order].astype(np.int32),
-        "rank": np.concatenate(ranks)[order],
+        "copies": pa.array(np.concatenate(numbers)[order].astype(np.int32)),
+        "rank": pa.array(np.concatenate(ranks)[order]),
         "reason": pa.array(reasons, pa.string()).take(pa.array(order)),
     }
 

@@ -99,8 +99,11 @@ def chosen_sums(
     if not found.cells:
         return None
     uri = found.table["uri"]
-    host = pc.extract_regex(uri.combine_chunks(), r"^[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#:]+)").field("host")
-    host = pc.coalesce(host.cast(pa.string()), found.table["source"].combine_chunks(), "(none)")
+    parsed = pc.extract_regex(uri.combine_chunks(), r"^[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#:]+)")
+    # The struct's own nulls count: its field alone holds an empty string where the pattern did not match.
+    host = pc.coalesce(
+        pc.struct_field(parsed, "host").cast(pa.string()), found.table["source"].combine_chunks(), "(none)"
+    )
     parts: list[pa.Table] = []
     for position, (stage, cuts) in enumerate(decided):
         number = copies(found, stage, cuts) * open_to(found, stage, decided[:position])
