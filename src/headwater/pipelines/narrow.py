@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.lineage.runs import Unit
+from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask, fragments_of, parse_name
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
 from headwater.warehouse.snapshot import Snapshot
@@ -214,4 +215,5 @@ def _write_target(
     base, mask = fragment_mask(where.fragment for where in target.fragments)
     entry: FileEntry = write_family(table_uri, family, target.fragments[0].batch, base, mask, operator, groups())
     counts[f"{family}_bytes"] = entry.size
+    reach_in_task(family)
     return Unit(adds=[entry], removes=target.removes, counts=counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -74,7 +75,8 @@ def run(
     try:
         open_snapshot(lake)
     except UsageError:
-        create_lake(lake)
+        with contextlib.suppress(UsageError):  # another driver has made it meanwhile
+            create_lake(lake)
     steps: list[StepReport] = []
 
     def timed(step: str, work: Callable[[], dict[str, Any]]) -> None:

@@ -23,6 +23,7 @@ from headwater.tokenize.boundaries import boundaries_table, write_boundaries
 from headwater.tokenize.manifest import Shard, ShardFile
 from headwater.tokenize.packing import Packed, pack
 from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.filesystem import HashingSink, join, write_hashed
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
@@ -99,6 +100,7 @@ def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
         f"padding:{name}": shard.padding,
         f"cut_documents:{name}": shard.cut_documents,
     }
+    reach_in_task("placements")
     return pa.record_batch(
         {"unit": pa.array([pickle.dumps(Unit(adds=[entry], counts=counts, tag=(name, number)))], pa.binary())}
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from headwater.errors import MissingDependencyError, UsageError
 from headwater.pipelines.progress import Progress
+from headwater.warehouse.faults import reach_in_task
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -143,6 +144,7 @@ def run_tasks(
     def call(part: Iterable[_Item]) -> Iterable[_Result]:
         for item in part:
             result = function(item)
+            reach_in_task(getattr(function, "__name__", "partial"))
             if done is not None and size is not None:
                 rows, size_bytes = size(result)
                 done[0].add(rows)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from pathlib import Path
 from typing import Final
 
-__all__ = ["VARIABLE", "reach"]
+__all__ = ["TASK_FOLDER", "VARIABLE", "reach", "reach_in_task"]
 
 VARIABLE: Final = "HEADWATER_KILL_AT"
+TASK_FOLDER: Final = "HEADWATER_TASK_FAULTS"
 
 
 def reach(point: str) -> None:
@@ -18,3 +21,23 @@ def reach(point: str) -> None:
     """
     if os.environ.get(VARIABLE) == point:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def reach_in_task(step: str) -> None:
+    """Kill or delay this process once when the folder HEADWATER_TASK_FAULTS holds a file named ``step``; otherwise do nothing.
+
+    A task comes here when its files are written and before it says so. The task that deletes the file dies, or waits as many seconds as
+    the file says; the next one finds nothing.
+    """
+    folder = os.environ.get(TASK_FOLDER)
+    if folder is None:
+        return
+    fault = Path(folder, step)
+    try:
+        seconds = fault.read_text("utf-8")
+        fault.unlink()
+    except FileNotFoundError:
+        return
+    if not seconds:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(float(seconds))
