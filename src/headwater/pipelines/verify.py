@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, UsageError
+from headwater.errors import CorruptLakeError, HeadwaterError, UsageError
 from headwater.filters.spans import apply_spans
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
@@ -30,7 +30,7 @@ from headwater.tokenize.manifest import check_files
 from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
 from headwater.warehouse.filesystem import join, resolve
 from headwater.warehouse.parquet import FragmentFiles, check_file, read_aligned, read_sparse
-from headwater.warehouse.schema import ALIGNED
+from headwater.warehouse.schema import ALIGNED, FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = ["Check", "verify"]
@@ -77,7 +77,7 @@ def verify(lake: str, build: str | None = None, version: int | None = None) -> l
 def _checked(name: str, check: Callable[[_Lake], _Found], lake: _Lake) -> Check:
     try:
         count, faults = check(lake)
-    except (CorruptLakeError, UsageError, duckdb.Error, OSError, pa.ArrowException) as error:
+    except (HeadwaterError, duckdb.Error, OSError, pa.ArrowException) as error:
         return Check(name=name, passed=False, detail=str(error).splitlines()[0], count=0)
     detail = "; ".join(faults[:_SHOWN]) + (f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else "")
     return Check(name=name, passed=not faults, detail=detail, count=count)
@@ -98,20 +98,30 @@ def _file_hashes(lake: _Lake) -> _Found:
 
 
 def _one_live_file(lake: _Lake) -> _Found:
-    """A fragment has at most one live file of each aligned family, and content has exactly one."""
+    """A fragment has at most one live file of each family, of one build; a shard has one of its placements; each has content."""
     faults = []
     fragments = lake.snapshot.covered("content")
-    for family in (*ALIGNED, "spans"):
-        numbers = lake.snapshot.covered(family)
-        twice = numbers[1:][numbers[1:] == numbers[:-1]]
-        faults += [f"fragment {number} has two live files of {family}" for number in twice.tolist()]
-        strange = np.setdiff1d(numbers, fragments)
-        faults += [f"family {family} covers fragment {number}, which has no content" for number in strange.tolist()]
+    for family in (*ALIGNED, "spans", "uri_index", "stages", "placements"):
+        files = lake.snapshot.live(family)
+        names = [files[name].to_pylist() for name in ("batch", "operator")]
+        # Within what a number may be covered once: the lake, a build, a stage of a build.
+        scopes: set[tuple[str | None, str | None]] = {(None, None)}
+        if family == "placements":
+            scopes = set(zip(*names, strict=True))
+        elif FAMILIES[family].by_build:
+            scopes = {(batch, None) for batch in names[0]}
+        for batch, operator in sorted(scopes, key=str):
+            numbers = lake.snapshot.covered(family, operator=operator, batch=batch)
+            twice = numbers[1:][numbers[1:] == numbers[:-1]]
+            thing = "shard" if family == "placements" else "fragment"
+            faults += [f"{thing} {number} has two live files of {family}" for number in twice.tolist()]
+            strange = np.setdiff1d(numbers, fragments) if family != "placements" else numbers[:0]
+            faults += [f"family {family} covers fragment {number}, which has no content" for number in strange.tolist()]
     return len(fragments), faults
 
 
 def _aligned(lake: _Lake) -> _Found:
-    """Families of a fragment hold the same ids in the same order."""
+    """Families of a fragment hold the same ids in the same order; rows of sparse families belong to samples."""
     faults, count = [], 0
     for where in lake.located():
         try:
@@ -120,6 +130,12 @@ def _aligned(lake: _Lake) -> _Found:
                 count += table.num_rows
         except CorruptLakeError as error:
             faults.append(f"fragment {where.fragment}: {error}")
+    for family in ("spans", "uri_index", "stages", "placements"):
+        faults += _sql_faults(
+            lake,
+            f"SELECT DISTINCT sample_id FROM {family} ANTI JOIN content USING (sample_id) ORDER BY 1 LIMIT 100",
+            lambda row, family=family: f"family {family} has rows of sample {row['sample_id']}, which has no content",  # type: ignore[misc]
+        )
     return count, faults
 
 
@@ -157,6 +173,12 @@ def _counts_reconcile(lake: _Lake) -> _Found:
             f"{row['file_uri']}: expected {row['records']} records and {row['quarantined']} refused, found {row['stored']} and {row['refused']}"
         ),
     )
+    for family in ("content", "quarantine"):
+        faults += _sql_faults(
+            lake,
+            f"SELECT DISTINCT file_id FROM {family} ANTI JOIN files USING (file_id) ORDER BY 1 LIMIT 100",
+            lambda row, family=family: f"file {row['file_id']} has rows in {family} and none in files",  # type: ignore[misc]
+        )
     faults += _sql_faults(
         lake,
         "SELECT c.file_id, c.batch, count(*) AS n, count(*) FILTER (WHERE v.kept) AS kept, count(v.first_reason) AS rejected FROM content c "
@@ -204,9 +226,17 @@ def _winners_kept(lake: _Lake) -> _Found:
 
 
 def _finished(lake: _Lake) -> list[tuple[str, str]]:
-    """Return (build, stage) of all that has placements, or of the build that was asked for."""
-    found = rows(lake.connection, "SELECT DISTINCT build, stage FROM placements ORDER BY ALL")
-    chosen = [(row["build"], row["stage"]) for row in found if lake.build is None or row["build"] == lake.build]
+    """Return (build, stage) of all that has placements or was chosen for a build that ended, or of the build that was asked for."""
+    found = rows(lake.connection, "SELECT DISTINCT build, stage FROM placements")
+    ended = rows(lake.connection, "SELECT operators FROM runs WHERE step = 'build' AND ended IS NOT NULL")
+    builds = sorted({str(json.loads(row["operators"])["shards"]["build"]) for row in ended})
+    found += rows(
+        lake.connection,
+        "SELECT DISTINCT build, stage FROM stages WHERE stage IS NOT NULL AND list_contains(?, build)",
+        [builds],
+    )
+    named = sorted({(str(row["build"]), str(row["stage"])) for row in found})
+    chosen = [(build, stage) for build, stage in named if lake.build in (None, build)]
     if lake.build is not None and not chosen:
         raise UsageError(f"expected a build {lake.build!r} with shards, found none")
     return chosen
@@ -340,7 +370,7 @@ def _compare(
             faults.append(
                 f"{build}: sample {key[0]} in {key[1]} does not end in the end of text, or holds a special token"
             )
-        elif decode(tokens[:-1], vocabulary) != expected[key[0]]:
+        elif decode(tokens[:-1], vocabulary) != expected.get(key[0]):
             faults.append(f"{build}: sample {key[0]} in {key[1]}: the shard's tokens are not its text minus its spans")
     return count, faults
 
