@@ -7,14 +7,18 @@ changed setting reaches exactly what depends on it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headwater.filters import language, minhash, scores, signals, spans
+from headwater.filters.normalization_tables import UNICODE_VERSION
+from headwater.filters.signal_columns import SIGNALS
 from headwater.lineage.fingerprint import fingerprint
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.progress import Progress
@@ -23,7 +27,8 @@ from headwater.pipelines.spark import parallelism, run_tasks
 from headwater.tokenize.encoder import encode
 from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask
-from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
+from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_sparse
+from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
@@ -63,7 +68,7 @@ def operators(recipe: Recipe) -> dict[str, dict[str, Any]]:
         "language": {"version": language.VERSION, "model": language.load_model().sha256},
         "signals": {"version": signals.VERSION},
         "scores": {"version": scores.VERSION},
-        "minhash": {"version": minhash.VERSION},
+        "minhash": {"version": minhash.VERSION, "unicode": UNICODE_VERSION},
         "spans": {"version": {name: spans.OPERATORS[name] for name in recipe.spans.operators}},
         "tokens": {"vocabulary": load_vocabulary(recipe.vocabulary.name).fingerprint},
     }
@@ -163,80 +168,105 @@ def _size(result: _Result) -> tuple[int, int]:
 
 
 def _annotate(task: _Task) -> _Result:
-    """Read the task's fragments once and write a file for each family; runs in a Spark task."""
-    groups: dict[str, list[pa.Table]] = {family: [] for family in task.families}
-    rows = text_bytes = 0
-    for where in task.fragments:
-        parts: dict[str, list[pa.Table]] = {family: [] for family in task.families}
-        for table, needed in _inputs(task, where):
-            rows += table.num_rows
-            text_bytes += int(table["text_bytes"].to_numpy().sum())
-            for family, found in _measure(task, table, needed):
-                parts[family].append(
-                    found.append_column("run_id", pa.array([task.run_id] * found.num_rows, pa.string()))
-                )
-        for family in task.families:
-            groups[family].append(pa.concat_tables(parts[family]))
+    """Read the task's fragments once and write a file for each family, a fragment in memory at a time; runs in a Spark task."""
     base, mask = fragment_mask(where.fragment for where in task.fragments)
     batch = task.fragments[0].batch
-    entries = [
-        write_family(task.table, family, batch, base, mask, task.families[family], groups[family])
-        for family in task.families
-    ]
-    return _Result(entries=entries, rows=rows, text_bytes=text_bytes)
+    rows = text_bytes = 0
+    with contextlib.ExitStack() as stack:
+        writers = {
+            family: stack.enter_context(FamilyWriter(task.table, family, batch, base, mask, operator))
+            for family, operator in task.families.items()
+        }
+        for where in task.fragments:
+            parts: dict[str, list[pa.Table]] = {family: [] for family in task.families}
+            for inputs in _inputs(task, where):
+                rows += inputs.rows.num_rows
+                text_bytes += int(inputs.rows["text_bytes"].to_numpy().sum())
+                for family, found in _measure(task, inputs):
+                    parts[family].append(
+                        found.append_column("run_id", pa.array([task.run_id] * found.num_rows, pa.string()))
+                    )
+            for family, writer in writers.items():
+                writer.write(pa.concat_tables(parts[family]))
+        return _Result(entries=[writer.finish() for writer in writers.values()], rows=rows, text_bytes=text_bytes)
 
 
-def _inputs(task: _Task, where: FragmentFiles) -> Iterator[tuple[pa.Table, set[str]]]:
-    """Yield content in batches with the stored columns of families that are read but not computed again."""
-    columns: dict[str, Sequence[str]] = {"content": ["text", "text_bytes"]}
-    computed = set(task.families)
-    for family in task.families:
-        for other in _READS.get(family, ()):
-            if other not in task.families and other == "language":
-                columns["language"] = ["language"]
-            elif other not in task.families:
-                computed.add(other)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Inputs:
+    """A batch of a fragment: content with stored columns beside it, and its stored spans where they are read."""
+
+    rows: pa.Table
+    spans: pa.Table
+
+
+def _inputs(task: _Task, where: FragmentFiles) -> Iterator[_Inputs]:
+    """Yield a fragment in batches: text only where an operator reads it, and what operators read that is stored already."""
+    columns: dict[str, Sequence[str]] = {"content": ["text_bytes"]}
+    if set(task.families) - {"scores"}:
+        columns["content"] = ["text", "text_bytes"]
+    stored = {other for family in task.families for other in _READS.get(family, ())} - set(task.families)
+    if "language" in stored:
+        columns["language"] = ["language"]
+    if "signals" in stored:
+        columns["signals"] = list(SIGNALS)
+    spans_there = arrow_schema("spans").empty_table()
+    if "spans" in stored:
+        spans_there = read_sparse(task.table, where, "spans", ["span_begin", "span_end", "action"])
     for table in read_aligned(task.table, where, columns):
         ends = np.cumsum(table["text_bytes"].to_numpy())
         begin = 0
-        while begin < table.num_rows or (begin == 0 and table.num_rows == 0):
+        while True:
             limit = (ends[begin - 1] if begin else 0) + _BATCH_BYTES
-            end = max(begin + 1, int(np.searchsorted(ends, limit, side="right"))) if table.num_rows else 0
-            yield table.slice(begin, end - begin), computed
-            begin = max(end, 1)
+            end = min(table.num_rows, max(begin + 1, int(np.searchsorted(ends, limit, side="right"))))
+            yield _Inputs(rows=table.slice(begin, end - begin), spans=spans_there)
+            begin = end
+            if begin >= table.num_rows:
+                break
 
 
-def _measure(task: _Task, table: pa.Table, computed: set[str]) -> Iterator[tuple[str, pa.Table]]:
+def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
     """Yield (family, rows) for the families of the task."""
-    texts = table["text"].combine_chunks()
-    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    ids = table["sample_id"]
+    table, ids = inputs.rows, inputs.rows["sample_id"]
     found: dict[str, pa.RecordBatch] = {}
-    if "language" in computed:
+    texts = table["text"].combine_chunks() if "text" in table.column_names else None
+    if "language" in task.families:
         found["language"] = language.identify(texts, language.load_model())
         languages = found["language"]["language"]
     elif "language" in table.column_names:
         languages = table["language"].combine_chunks()
-    if "signals" in computed:
+    if "signals" in task.families:
         found["signals"] = signals.measure_signals(texts, languages)
-    if "scores" in computed:
-        found["scores"] = scores.score(found["signals"], languages)
-    if "minhash" in computed:
+    if "scores" in task.families:
+        measured = found.get("signals")
+        if measured is None:
+            measured = pa.record_batch({name: table[name].combine_chunks() for name in SIGNALS})
+        found["scores"] = scores.score(measured, languages)
+    if "minhash" in task.families:
         found["minhash"] = minhash.measure_minhash(texts)
-    if "spans" in computed:
+    if "spans" in task.families:
         found["spans"] = spans.find_spans(texts, task.span_operators)
-    if "tokens" in computed:
-        sparse = found["spans"]
-        columns = [sparse[name] for name in ("row", "span_begin", "span_end", "action")]
-        vocabulary = load_vocabulary(task.vocabulary)
-        counts = np.diff(encode(spans.apply_spans(texts, *columns), vocabulary)[1])
-        found["tokens"] = pa.record_batch(
-            {"vocabulary": pa.array([vocabulary.fingerprint] * len(counts), pa.string()), "n_tokens": pa.array(counts)}
-        )
+    if "tokens" in task.families:
+        found["tokens"] = _count_tokens(task, texts, ids, found.get("spans"), inputs.spans)
     for family in task.families:
         rows = pa.Table.from_batches([found[family]])
         if family == "spans":
-            sample = ids.take(rows["row"])
-            yield family, rows.drop_columns(["row"]).add_column(0, "sample_id", sample)
+            yield family, rows.drop_columns(["row"]).add_column(0, "sample_id", ids.take(rows["row"]))
         else:
             yield family, rows.add_column(0, "sample_id", ids)
+
+
+def _count_tokens(
+    task: _Task, texts: pa.Array, ids: pa.ChunkedArray, found: pa.RecordBatch | None, stored: pa.Table
+) -> pa.RecordBatch:
+    """Return the rows of family ``tokens``, of the texts minus the spans just found or stored before."""
+    if found is not None:
+        rows, sparse = found["row"], pa.Table.from_batches([found])
+    else:
+        sparse = stored.filter(pc.is_in(stored["sample_id"], ids.combine_chunks()))
+        at = np.searchsorted(ids.to_numpy(), sparse["sample_id"].to_numpy())
+        rows = pa.array(at.astype(np.int32))
+    columns = [sparse[name].combine_chunks() for name in ("span_begin", "span_end", "action")]
+    vocabulary = load_vocabulary(task.vocabulary)
+    counts = np.diff(encode(spans.apply_spans(texts, rows, *columns), vocabulary)[1])
+    names = pa.array([vocabulary.fingerprint] * len(counts), pa.string())
+    return pa.record_batch({"vocabulary": names, "n_tokens": pa.array(counts)})

@@ -20,6 +20,7 @@ from pyarrow import fs as pafs
 from headwater.errors import StorageError
 
 __all__ = [
+    "HashedFile",
     "HashingSink",
     "delete_file",
     "exists",
@@ -127,16 +128,55 @@ class HashingSink:
         return self._digest.hexdigest()
 
 
-@contextlib.contextmanager
-def _durable_stream(filesystem: pafs.FileSystem, path: str) -> Iterator[Any]:
-    if not is_local(filesystem):
-        with filesystem.open_output_stream(path) as stream:
-            yield stream
-        return
-    with Path(path).open("wb", buffering=1 << 20) as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
+class HashedFile:
+    """A file that is being written below a folder under a temporary name; it appears whole, under its own name, or not at all.
+
+    Args:
+        uri: the folder; made when missing.
+
+    Raises:
+        StorageError: no space, no permission, or the store refused; every method may raise it.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._filesystem, self._folder = resolve(uri)
+        self._temporary = join(self._folder, f".{secrets.token_hex(8)}.tmp")
+        with self._storage():
+            self._filesystem.create_dir(self._folder, recursive=True)
+            if is_local(self._filesystem):
+                self._stream: Any = Path(self._temporary).open("wb", buffering=1 << 20)  # noqa: SIM115 - closed by publish or discard
+            else:
+                self._stream = self._filesystem.open_output_stream(self._temporary)
+        self.sink = HashingSink(self._stream)
+
+    @contextlib.contextmanager
+    def _storage(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"cannot write below {self._uri}: {error}; free space or grant permission, then run the same command again"
+            ) from error
+
+    def publish(self, name: str) -> None:
+        """Sync the file and give it its name."""
+        local = is_local(self._filesystem)
+        with self._storage():
+            if local:
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+            self._stream.close()
+            self._filesystem.move(self._temporary, join(self._folder, name))
+            if local:
+                _sync_folder(self._folder)
+
+    def discard(self) -> None:
+        """Remove what was written; an error that led here stays the one that is told."""
+        with contextlib.suppress(OSError):
+            self._stream.close()
+        with contextlib.suppress(OSError):
+            delete_file(self._filesystem, self._temporary)
 
 
 def write_hashed(uri: str, fill: Callable[[HashingSink], None], name: Callable[[str], str]) -> tuple[str, str, int]:
@@ -153,26 +193,20 @@ def write_hashed(uri: str, fill: Callable[[HashingSink], None], name: Callable[[
     Raises:
         StorageError: no space, no permission, or the store refused.
     """
-    filesystem, folder = resolve(uri)
-    temporary = join(folder, f".{secrets.token_hex(8)}.tmp")
+    file = HashedFile(uri)
     try:
-        filesystem.create_dir(folder, recursive=True)
-        try:
-            with _durable_stream(filesystem, temporary) as stream:
-                sink = HashingSink(stream)
-                fill(sink)
-            final = name(sink.sha256)
-            filesystem.move(temporary, join(folder, final))
-        except BaseException:
-            delete_file(filesystem, temporary)
-            raise
-        if is_local(filesystem):
-            _sync_folder(folder)
+        fill(file.sink)
+        final = name(file.sink.sha256)
+        file.publish(final)
     except OSError as error:
+        file.discard()
         raise StorageError(
             f"cannot write below {uri}: {error}; free space or grant permission, then run the same command again"
         ) from error
-    return final, sink.sha256, sink.size
+    except BaseException:
+        file.discard()
+        raise
+    return final, file.sink.sha256, file.sink.size
 
 
 def _sync_folder(folder: str) -> None:

@@ -5,18 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError
-from headwater.warehouse.filesystem import HashingSink, file_sha256, join, resolve, write_hashed
+from headwater.errors import CorruptLakeError, StorageError
+from headwater.warehouse.filesystem import HashedFile, file_sha256, join, resolve
 from headwater.warehouse.fragments import FileEntry, file_name, sample_ids
-from headwater.warehouse.schema import FAMILIES, FORMAT, arrow_schema
+from headwater.warehouse.schema import ALIGNED, FAMILIES, FORMAT, arrow_schema
 
-__all__ = ["FragmentFiles", "check_file", "family_columns", "read_aligned", "read_file", "read_sparse", "write_family"]
+__all__ = [
+    "FamilyWriter",
+    "FragmentFiles",
+    "check_file",
+    "family_columns",
+    "read_aligned",
+    "read_file",
+    "read_sparse",
+    "write_family",
+]
 
 _FORMAT_KEY = b"headwater.format"
 _NO_DICTIONARY = {
@@ -30,6 +41,8 @@ _NO_DICTIONARY = {
     "origin",
     "record_no",
 }
+_UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What pyarrow raises on damaged bytes: also types it does not know and names that are no UTF-8, after a flip in a footer."""
 _STATISTICS = ["sample_id", "uri_hash", "token_begin", "shard", "record_no"]
 
 
@@ -52,60 +65,114 @@ def _file_schema(family: str) -> pa.Schema:
     return pa.schema(plain, metadata=metadata)
 
 
-def write_family(
-    table_uri: str, family: str, batch: str, base: int, mask: int, operator: str, row_groups: Iterable[pa.Table]
-) -> FileEntry:
-    """Write one file of ``family`` and return its description.
+class FamilyWriter:
+    """One file of a family, written a row group at a time: several can be open at once, and none holds more than a row group.
+
+    Used as a context manager; leaving it without ``finish`` removes what was written.
 
     Args:
         table_uri: the Delta table's folder.
-        row_groups: tables with the family's columns in any order; each becomes a row group, an empty one too.
+        base: first fragment that the file covers.
+        mask: its other fragments; see ``fragments``.
+        operator: fingerprint of what computes the rows.
+    """
+
+    def __init__(self, table_uri: str, family: str, batch: str, base: int, mask: int, operator: str) -> None:
+        self._family, self._batch, self._base, self._mask, self._operator = family, batch, base, mask, operator
+        self._folder = f"family={family}/batch={batch}"
+        self._schema = _file_schema(family)
+        self._names = set(self._schema.names)
+        self._rows = 0
+        self._bounds: list[int] = []
+        self._file = HashedFile(join(table_uri, self._folder))
+        try:
+            self._writer = self._open_writer()
+        except BaseException:
+            self._file.discard()
+            raise
+
+    def _open_writer(self) -> pq.ParquetWriter:
+        return pq.ParquetWriter(
+            self._file.sink,
+            self._schema,
+            compression="zstd",
+            compression_level=3,
+            write_page_checksum=True,
+            use_dictionary=[name for name in self._schema.names if name not in _NO_DICTIONARY],
+            write_statistics=[name for name in _STATISTICS if name in self._names],
+            column_encoding={"sample_id": "DELTA_BINARY_PACKED"} if "sample_id" in self._names else None,
+        )
+
+    def write(self, rows: pa.Table) -> None:
+        """Write a row group, an empty one too; columns may stand in any order.
+
+        Raises:
+            StorageError: the file system refused.
+        """
+        table = rows.select(self._schema.names).cast(self._schema)
+        try:
+            self._writer.write_table(table, row_group_size=max(1, table.num_rows))
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {self._folder}: {error}; free space, then run the same command again"
+            ) from error
+        self._rows += table.num_rows
+        if table.num_rows and "sample_id" in self._names:
+            bounds = pc.min_max(table["sample_id"])
+            self._bounds += [bounds["min"].as_py(), bounds["max"].as_py()]
+
+    def finish(self) -> FileEntry:
+        """Close the file, give it its name and return its description.
+
+        Raises:
+            StorageError: the file system refused.
+        """
+        try:
+            self._writer.close()
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {self._folder}: {error}; free space, then run the same command again"
+            ) from error
+        sink = self._file.sink
+        name = file_name(self._base, self._mask, self._operator, sink.sha256)
+        self._file.publish(name)
+        return FileEntry(
+            path=f"{self._folder}/{name}",
+            family=self._family,
+            batch=self._batch,
+            base=self._base,
+            mask=self._mask,
+            operator=f"{self._operator[:16]:0<16}",
+            sha256=sink.sha256,
+            size=sink.size,
+            rows=self._rows,
+            min_id=min(self._bounds, default=None),
+            max_id=max(self._bounds, default=None),
+        )
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what was written unless it was finished."""
+        self._file.discard()
+
+
+def write_family(
+    table_uri: str, family: str, batch: str, base: int, mask: int, operator: str, row_groups: Iterable[pa.Table]
+) -> FileEntry:
+    """Write one file of ``family`` and return its description; arguments as for ``FamilyWriter``.
 
     Raises:
         StorageError: the file system refused.
     """
-    schema = _file_schema(family)
-    names = set(schema.names)
-    rows = 0
-    ids: list[int] = []
-
-    def fill(sink: HashingSink) -> None:
-        nonlocal rows
-        with pq.ParquetWriter(
-            sink,
-            schema,
-            compression="zstd",
-            compression_level=3,
-            write_page_checksum=True,
-            use_dictionary=[name for name in schema.names if name not in _NO_DICTIONARY],
-            write_statistics=[name for name in _STATISTICS if name in names],
-            column_encoding={"sample_id": "DELTA_BINARY_PACKED"} if "sample_id" in names else None,
-        ) as writer:
-            for group in row_groups:
-                table = group.select(schema.names).cast(schema)
-                writer.write_table(table, row_group_size=max(1, table.num_rows))
-                rows += table.num_rows
-                if table.num_rows and "sample_id" in names:
-                    bounds = pc.min_max(table["sample_id"])
-                    ids.extend((bounds["min"].as_py(), bounds["max"].as_py()))
-
-    folder = f"family={family}/batch={batch}"
-    name, sha256, size = write_hashed(
-        join(table_uri, folder), fill, lambda digest: file_name(base, mask, operator, digest)
-    )
-    return FileEntry(
-        path=f"{folder}/{name}",
-        family=family,
-        batch=batch,
-        base=base,
-        mask=mask,
-        operator=f"{operator[:16]:0<16}",
-        sha256=sha256,
-        size=size,
-        rows=rows,
-        min_id=min(ids, default=None),
-        max_id=max(ids, default=None),
-    )
+    with FamilyWriter(table_uri, family, batch, base, mask, operator) as writer:
+        for group in row_groups:
+            writer.write(group)
+        return writer.finish()
 
 
 def _open(table_uri: str, path: str) -> pq.ParquetFile:
@@ -119,7 +186,11 @@ def _open(table_uri: str, path: str) -> pq.ParquetFile:
         )
     except FileNotFoundError as error:
         raise CorruptLakeError(f"the log names {path}, which is gone; restore it or run the step again") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except PermissionError as error:
+        raise StorageError(
+            f"cannot open {path}: {error}; grant permission to read, then run the same command again"
+        ) from error
+    except _UNREADABLE as error:
         raise CorruptLakeError(f"cannot read {path}: {error}; restore it from a copy or run the step again") from error
     found = (file.schema_arrow.metadata or {}).get(_FORMAT_KEY)
     if found != str(FORMAT).encode():
@@ -132,7 +203,7 @@ def _open(table_uri: str, path: str) -> pq.ParquetFile:
 def _columns(file: pq.ParquetFile, path: str, group: int, columns: Sequence[str]) -> pa.Table:
     try:
         return file.read_row_group(group, columns=list(columns))
-    except (pa.ArrowInvalid, OSError) as error:
+    except _UNREADABLE as error:
         detail = re.sub(r"'.*'", "", str(error))
         raise CorruptLakeError(
             f"cannot read row group {group} of {path}: {detail}; run verify, then restore the file"
@@ -147,68 +218,85 @@ def read_file(table_uri: str, path: str, columns: Sequence[str] | None = None) -
         yield _columns(file, path, group, names)
 
 
-def _check_ids(found: pa.Table, expected: pa.ChunkedArray, path: str) -> pa.Table:
-    if found.num_rows != len(expected) or not found["sample_id"].equals(expected):
-        raise CorruptLakeError(
-            f"family rows are out of step: expected {len(expected)} sample ids from {expected[0] if len(expected) else 'none'}, "
-            f"found {found.num_rows} others in {path}; run verify, then run the step of this family again"
-        )
-    return found.drop_columns(["sample_id"])
-
-
 def read_aligned(table_uri: str, where: FragmentFiles, columns: Mapping[str, Sequence[str]]) -> Iterator[pa.Table]:
     """Yield the rows of one fragment with columns of several aligned families side by side, ``sample_id`` first.
 
-    With columns of ``content`` there is one table a row group of its file (some 32 MB of text), otherwise one for the fragment.
+    With columns of ``content`` there is one table a row group of its file (some 32 MB of text), otherwise one for the fragment. The ids of
+    every file are checked against the fragment's, so rows of two files stand side by side only where both are the same samples.
 
     Raises:
-        CorruptLakeError: row counts or ids of the families differ; the message names the file.
+        CorruptLakeError: row counts or ids of the families differ, or a family lacks the fragment; the message names the file.
     """
     narrow: pa.Table | None = None
+    first = ""
     for family, names in columns.items():
         if family == "content":
             continue
-        path, group = where.files[family]
+        path, group = _place(where, family)
         found = _columns(_open(table_uri, path), path, group, ["sample_id", *names])
+        _check_ids(found, where.fragment, 0, path)
         if narrow is None:
-            _check_fragment(found, where.fragment, path)
-            narrow = found
-        else:
-            for column in (rest := _check_ids(found, narrow["sample_id"], path)).column_names:
-                narrow = narrow.append_column(rest.schema.field(column), rest[column])
+            narrow, first = found, path
+            continue
+        if found.num_rows != narrow.num_rows:
+            raise _out_of_step(where.fragment, narrow.num_rows, first, found.num_rows, path)
+        narrow = _beside(narrow, found)
     if "content" not in columns:
         if narrow is not None:
             yield narrow
         return
-    path, _ = where.files["content"]
+    path, _ = _place(where, "content")
     file = _open(table_uri, path)
+    if narrow is not None and file.metadata.num_rows != narrow.num_rows:
+        raise _out_of_step(where.fragment, file.metadata.num_rows, path, narrow.num_rows, first)
     begin = 0
     for group in range(file.num_row_groups):
         table = _columns(file, path, group, ["sample_id", *columns["content"]])
+        _check_ids(table, where.fragment, begin, path)
         if narrow is not None:
             part = narrow.slice(begin, table.num_rows)
-            rest = _check_ids(part, table["sample_id"], path)
-            for column in rest.column_names:
-                table = table.append_column(rest.schema.field(column), rest[column])
+            if part.num_rows != table.num_rows:
+                raise _out_of_step(where.fragment, begin + table.num_rows, path, narrow.num_rows, first)
+            table = _beside(table, part)
         begin += table.num_rows
         yield table
-    if narrow is not None and begin != narrow.num_rows:
+
+
+def _place(where: FragmentFiles, family: str) -> tuple[str, int]:
+    """Return file and row group of a family's rows of a fragment."""
+    try:
+        return where.files[family]
+    except KeyError:
         raise CorruptLakeError(
-            f"expected {narrow.num_rows} rows in {path}, found {begin}; run verify, then restore the file"
-        )
+            f"expected family {family} to have rows of fragment {where.fragment}, found no live file with them; run the step of this family again"
+        ) from None
 
 
-def _check_fragment(found: pa.Table, fragment: int, path: str) -> None:
-    expected = sample_ids(fragment, 0, found.num_rows)
+def _beside(left: pa.Table, right: pa.Table) -> pa.Table:
+    for name in right.column_names:
+        if name != "sample_id":
+            left = left.append_column(right.schema.field(name), right[name])
+    return left
+
+
+def _check_ids(found: pa.Table, fragment: int, begin: int, path: str) -> None:
+    expected = sample_ids(fragment, begin, begin + found.num_rows)
     if not np.array_equal(found["sample_id"].to_numpy(), expected):
         raise CorruptLakeError(
-            f"expected the samples of fragment {fragment} in order in {path}, found others; run verify"
+            f"expected the samples of fragment {fragment} in order in {path}, found others; run verify, then restore the file"
         )
+
+
+def _out_of_step(fragment: int, rows: int, path: str, other_rows: int, other: str) -> CorruptLakeError:
+    return CorruptLakeError(
+        f"families of fragment {fragment} are out of step: expected {rows} rows as in {path}, found {other_rows} in {other}; "
+        "run verify, then run the step of this family again"
+    )
 
 
 def read_sparse(table_uri: str, where: FragmentFiles, family: str, columns: Sequence[str]) -> pa.Table:
     """Return a sparse family's rows of one fragment, sorted by ``sample_id``; empty where there are none."""
-    path, group = where.files[family]
+    path, group = _place(where, family)
     return _columns(_open(table_uri, path), path, group, ["sample_id", *columns])
 
 
@@ -223,11 +311,11 @@ def check_file(table_uri: str, path: str, sha256: str) -> str | None:
 
 
 def family_columns(columns: Iterable[str]) -> dict[str, list[str]]:
-    """Return which family each column comes from: family → names; unknown names are left out."""
+    """Return which aligned family each column comes from: family → names; names of none are left out."""
     chosen: dict[str, list[str]] = {}
     for name in columns:
-        for family in FAMILIES.values():
-            if name in family.fields:
-                chosen.setdefault(family.name, []).append(name)
+        for family in ALIGNED:
+            if name in FAMILIES[family].fields:
+                chosen.setdefault(family, []).append(name)
                 break
     return chosen
