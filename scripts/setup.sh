@@ -103,6 +103,8 @@ install_packages() {
     pip --no-deps -r requirements-nodeps.txt
     [ "$level" = run ] || pip -r requirements-dev.txt
     pip --no-deps --no-build-isolation -e .
+    say "compiling the kernels (a minute or two the first time)"
+    .venv/bin/python -m headwater.pipelines.kernels >&2 </dev/null
     printf '%s\n' "$wanted" >".setup/$level"
     # shellcheck disable=SC2086  # as above
     [ "$level" = run ] || checksum $run_locks >.setup/run
