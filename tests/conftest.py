@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,3 +50,31 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     )
     yield session_
     session_.stop()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DemoLake:
+    """What the demo made and printed; tests only read it."""
+
+    folder: Path
+    inputs: list[str]
+    build: str
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def demo_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> DemoLake:
+    """The lake of one run of the demo, shared by all tests."""
+    from click.testing import CliRunner
+
+    from headwater.demo import TEXT_FOLDERS
+    from headwater.demo.__main__ import demo
+
+    folder = tmp_path_factory.mktemp("demo") / "lake"
+    done = CliRunner().invoke(demo, ["--lake", str(folder)])
+    if done.exit_code:
+        raise RuntimeError(
+            f"the demo failed with exit code {done.exit_code}:\n{done.output[-4000:]}"
+        ) from done.exception
+    (build,) = (path.name for path in (folder / "builds").iterdir())
+    return DemoLake(folder=folder, inputs=TEXT_FOLDERS, build=build, printed=done.stdout)

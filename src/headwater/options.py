@@ -37,6 +37,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _MASTER: Final = "local[*]"
 _RAISED: Final = re.compile(r"headwater\.errors\.(\w+): (.+)")
 """How an error that a task raised stands in what Spark reports of it."""
+_ANY_RAISED: Final = re.compile(r"^(\w+(?:\.\w+)*(?:Error|Exception)\b.*)$", re.MULTILINE)
+_MAX_MESSAGE: Final = 300
 
 lake_argument = click.argument("lake", metavar="LAKE")
 recipe_argument = click.argument("recipe", metavar="RECIPE")
@@ -134,13 +136,16 @@ def _failure(error: HeadwaterError) -> click.ClickException:
 
 
 def _failure_in_spark(error: Exception) -> click.ClickException:
-    """Return the message of a Headwater error that a task raised, or the first line of what Spark says."""
-    for name, message in _RAISED.findall(str(error)):
+    """Return the message of a Headwater error that a task raised, or the last error that Spark reports of Python or of itself."""
+    told = str(error)
+    for name, message in _RAISED.findall(told):
         kind = getattr(errors, name, None)
         if isinstance(kind, type) and issubclass(kind, HeadwaterError):
             return _failure(kind(message))
-    head = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return _Failure(clean(f"Spark failed: {head}"))
+    lines = _ANY_RAISED.findall(told) or [line for line in told.splitlines() if line.strip()] or [type(error).__name__]
+    return _Failure(
+        clean(f"Spark failed: {lines[-1][:_MAX_MESSAGE]}; its own report is above or in the logs of its executors")
+    )
 
 
 def answer(value: Any, text: str | Callable[[], str], output: str) -> None:
