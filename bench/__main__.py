@@ -22,7 +22,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from bench import annotate, operators  # noqa: E402 - after the settings above
 from bench.alternate import absent, significant  # noqa: E402 - as above
-from bench.documents import CORPUS, REPOSITORY, Document, draw, write_files  # noqa: E402 - as above
+from bench.documents import CORPUS, REPOSITORY, Document, draw, take, write_files  # noqa: E402 - as above
 from bench.peers import PeerFailedError, Server, peer_python  # noqa: E402 - as above
 from headwater import __version__  # noqa: E402 - as above
 
@@ -104,18 +104,26 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def whole_job(documents: list[Document], n_tokens: int, spark: Server, folder: Path) -> dict[str, Any]:
-    """Run the whole job twice, first on a little text so that nothing is compiled or loaded under the clock; return the second's figures."""
-    warm: list[Document] = []
-    for document in documents:
-        if sum(other.n_bytes for other in warm) > _WARM_UP_BYTES:
-            break
-        warm.append(document)
-    write_files(warm, folder / "warm-up")
-    write_files(documents, folder / "documents")
-    spark.ask(f"run {folder / 'warm-up'}")
-    answer = spark.ask(f"run {folder / 'documents'}")
+    """Run the whole job on a little text, so that nothing is compiled or loaded under the clock, then on a quarter, then on everything.
+
+    Spark's steps take seconds whatever the input, so the figures of a small sample speak of those; the difference between the quarter and
+    everything tells what a further token costs.
+    """
     n_bytes = sum(document.n_bytes for document in documents)
-    return job_figures(answer, n_tokens, n_bytes) | {
+    answers = []
+    for name, part in (("warm-up", min(_WARM_UP_BYTES, n_bytes)), ("quarter", n_bytes // 4), ("documents", n_bytes)):
+        write_files(take(documents, part), folder / name)
+        answers.append(spark.ask(f"run {folder / name}"))
+    quarter = sum(document.n_bytes for document in take(documents, n_bytes // 4)) / n_bytes
+    further = {
+        f"further_tokens_per_{clock}_s": significant((1 - quarter) * n_tokens / (answers[2][clock] - answers[1][clock]))
+        if answers[2][clock] > answers[1][clock]
+        else None
+        for clock in ("wall", "cpu")
+    }
+    return job_figures(answers[2], n_tokens, n_bytes) | {
+        **further,
+        "further": "what is left for the other three quarters when the time of one is taken off, in proportion to their bytes",
         "what": "headwater.pipelines.run.run, local[1], recipes/ling-flash-2.toml, JSON Lines to shards, after a run on 1 MB; all processes",
         "spark": spark.greeting["version"],
     }
@@ -161,6 +169,7 @@ def ratios(report: dict[str, Any]) -> dict[str, Any]:
         "encode_against_tokenizers": report["encode_against_tokenizers"]["ratio"],
         "job_tokens_per_wall_s": report["job"].get("tokens_per_wall_s"),
         "job_tokens_per_cpu_s": report["job"].get("tokens_per_cpu_s"),
+        "job_further_tokens_per_cpu_s": report["job"].get("further_tokens_per_cpu_s"),
     }
 
 

@@ -55,9 +55,11 @@ def _count(data: Any, offsets: Any, counts: Any) -> None:
                 ) & np.uint32(0x3F)
                 i += 4
             is_space = point == 32 or 9 <= point <= 13
-            if point >= 0x80:
+            if 0x80 <= point <= 0x3000:
                 is_space = (
-                    point in {0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000} or 0x2000 <= point <= 0x200A
+                    point in (0x85, 0xA0, 0x1680, 0x202F, 0x205F, 0x3000)
+                    or 0x2000 <= point <= 0x200A
+                    or 0x2028 <= point <= 0x2029
                 )
             if not is_space and not inside:
                 words += 1

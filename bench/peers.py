@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -53,11 +54,10 @@ class Server:
             PeerFailedError: the process ended instead.
         """
         assert self._process.stdin is not None
-        try:
+        # What an ended process said on standard error tells more than the broken pipe: `_read` reports it.
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(request + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # what it said on standard error tells more: the next lines read it
         return self._read()
 
     def _read(self) -> dict[str, Any]:
@@ -67,6 +67,7 @@ class Server:
             self._process.wait()
             self._errors.seek(0)
             said = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+            self._close()
             raise PeerFailedError(said[-1][:300] if said else f"ended with code {self._process.returncode}")
         answer: dict[str, Any] = json.loads(line)
         return answer
@@ -79,9 +80,14 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the process by ending its input, and wait for it: only then does the system count what it used."""
+        self._close()
+
+    def _close(self) -> None:
         for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+            # What could not be written to a process that has ended is of no use any more.
+            with contextlib.suppress(BrokenPipeError):
+                if stream is not None:
+                    stream.close()
         self._process.wait()
         self._errors.close()
 

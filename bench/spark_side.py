@@ -45,7 +45,12 @@ def main() -> None:
             answers.write(json.dumps(answer) + "\n")
             shutil.rmtree(lake)
     finally:
+        gateway: Any = spark.sparkContext._gateway
         spark.stop()
+        gateway.shutdown()
+        # Spark leaves the JVM behind; its memory is counted once it was waited for.
+        gateway.proc.stdin.close()
+        gateway.proc.wait()
 
 
 def _annotate(spark: Any, lake: str, recipe: Recipe, inputs: str) -> dict[str, Any]:
