@@ -91,13 +91,14 @@ def test_every_flipped_bit_of_a_page_is_noticed(tmp_path: Path) -> None:
             damaged = bytearray(data)
             damaged[begin + draw.randrange(column.total_compressed_size)] ^= 1 << draw.randrange(8)
             path.write_bytes(damaged)
+            told = ""
             try:
                 (found,) = read_file(str(tmp_path), entry.path)
             except CorruptLakeError as error:
-                assert entry.path in str(error)
-                assert CANARY not in str(error)
-            else:  # some bits of a page's header mean nothing to a reader
-                assert found.equals(make_rows("content", 1, 40).cast(found.schema))
+                told = str(error)
+            # Some bits of a page's header mean nothing to a reader: then the rows are the same.
+            assert entry.path in told or found.equals(make_rows("content", 1, 40).cast(found.schema))
+            assert CANARY not in told
             fault = check_file(str(tmp_path), entry.path, entry.sha256)
             assert fault is not None
             assert "expected SHA-256" in fault

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import fs as pafs
 
-from headwater.errors import ConflictError
+from headwater.errors import ConflictError, CorruptLakeError
 from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, join, resolve
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragments_of
-from headwater.warehouse.parquet import read_file, write_family
+from headwater.warehouse.parquet import check_file, read_file, write_family
 from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -136,6 +136,11 @@ def _groups(snapshot: Snapshot, family: str) -> list[pa.Table]:
 
 def _rewrite(snapshot: Snapshot, family: str, files: pa.Table) -> FileEntry:
     paths = files["path"].to_pylist()
+    # A flipped bit of a footer passes a reader's checks: written again it would have a hash of its own.
+    for path, sha256 in zip(paths, files["sha256"].to_pylist(), strict=True):
+        fault = check_file(snapshot.uri, path, sha256)
+        if fault is not None:
+            raise CorruptLakeError(f"{fault}; restore it from a copy or run the step that wrote it again")
     batch, operator = files["batch"][0].as_py(), files["operator"][0].as_py()
     if not FAMILIES[family].by_sample:
         tables = [table for path in paths for table in read_file(snapshot.uri, path)]
