@@ -15,9 +15,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake.exceptions import DeltaError
 from pyarrow import fs as pafs
 
-from headwater.errors import ConflictError, CorruptLakeError
+from headwater.errors import ConflictError, CorruptLakeError, StorageError
 from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, join, resolve
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragments_of
@@ -58,12 +59,18 @@ def maintain(
     Raises:
         ConflictError: writers were faster throughout; try again when they rest.
         CorruptLakeError: a file cannot be read as it was committed.
+        StorageError: the file system refused a write.
     """
     before = open_snapshot(lake)
     compacted = 0 if dry_run else compact(lake)
     after = open_snapshot(lake)
     if not dry_run:
-        after.delta.create_checkpoint()
+        try:
+            after.delta.create_checkpoint()
+        except (DeltaError, OSError) as error:
+            raise StorageError(
+                f"cannot write a checkpoint of {after.uri}: {error}; free space or grant permission, then run again"
+            ) from error
     deleted, deleted_bytes, orphans = _sweep(after, retention_hours, orphan_hours, dry_run)
     return MaintenanceReport(
         version=after.version,
