@@ -93,7 +93,7 @@ def annotate(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int]:
     wanted = fingerprints(recipe)
     run = begin_run(lake, "annotate", recipe.literals, operators(recipe), snapshot.version)
     slots = parallelism(spark)
-    with Progress("annotate", _missing_bytes(snapshot, wanted)) as progress:
+    with Progress("annotate", total_bytes=_missing_bytes(snapshot, wanted)) as progress:
         while True:
             tasks = _plan(snapshot, run, recipe, wanted, slots)
             if not tasks:

@@ -95,7 +95,7 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
     vocabulary = load_vocabulary(recipe.vocabulary.name)
     settings = {"version": VERSION, "state": state, "build": name, "vocabulary": vocabulary.fingerprint}
     run = begin_run(lake, "build", recipe.literals, {"shards": settings}, snapshot.version)
-    with Progress("build") as progress:
+    with Progress("build", spark.sparkContext):
         while missing := _missing(snapshot, name, shards):
             job = BuildJob(
                 table=snapshot.uri,
@@ -107,7 +107,7 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
                 slots=tuple(missing),
             )
             written: set[tuple[str, int]] = set()
-            for units in _run(spark, job, located, progress):
+            for units in _run(spark, job, located):
                 snapshot, _ = commit_wave(run, snapshot, units)
                 written |= {shard for unit in units for shard in [unit.tag] if isinstance(shard, tuple)}
             # A shard to which no document fell still gets its (empty) placements, so that it counts as done.
@@ -130,9 +130,7 @@ def _missing(snapshot: Snapshot, name: str, shards: Mapping[str, int]) -> list[t
     return missing
 
 
-def _run(
-    spark: SparkSession, job: BuildJob, located: Sequence[FragmentFiles], progress: Progress
-) -> Iterator[list[Unit]]:
+def _run(spark: SparkSession, job: BuildJob, located: Sequence[FragmentFiles]) -> Iterator[list[Unit]]:
     """Yield the units of a few shards at a time: the shuffle runs once, and later waves find its files."""
     items = [(pickle.dumps(where),) for where in located]
     context = spark.sparkContext

@@ -25,6 +25,7 @@ from headwater.pipelines import deduplicate
 from headwater.pipelines.annotate import fingerprints
 from headwater.pipelines.annotate import operators as annotate_operators
 from headwater.pipelines.narrow import fragment_rows, plan_targets, write_aligned
+from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.spark import parallelism
 from headwater.warehouse.parquet import FragmentFiles, family_columns
@@ -233,18 +234,19 @@ def decide(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int]:
     own = fingerprint({"verdicts": settings})
     snapshot = open_snapshot(lake)
     run = begin_run(lake, "decide", recipe.literals, {"verdicts": settings}, snapshot.version)
-    while len(fresh := _undecided(snapshot, recipe, own)):
-        targets = plan_targets(snapshot, "verdicts", fresh, _FAMILIES, parallelism(spark))
-        fragments = np.array(sorted(w.fragment for target in targets for w in target.fragments), dtype=np.int64)
-        columns = _rule_columns(rules)
-        columns["content"] = list(dict.fromkeys([*columns.get("content", []), "source"]))
-        losers = _losers(spark, snapshot, fragments, recipe, rules)
-        fill = partial(_fill, run.run_id, rules)
-        units = write_aligned(spark, losers, targets, snapshot.uri, "verdicts", own, columns, fill)
-        for unit in units:
-            _reconcile(dict(unit.counts))
-        read = _read_paths(snapshot)
-        snapshot, _ = commit_wave(run, snapshot, units, valid=partial(_unchanged, read))
+    with Progress("decide", spark.sparkContext):
+        while len(fresh := _undecided(snapshot, recipe, own)):
+            targets = plan_targets(snapshot, "verdicts", fresh, _FAMILIES, parallelism(spark))
+            fragments = np.array(sorted(w.fragment for target in targets for w in target.fragments), dtype=np.int64)
+            columns = _rule_columns(rules)
+            columns["content"] = list(dict.fromkeys([*columns.get("content", []), "source"]))
+            losers = _losers(spark, snapshot, fragments, recipe, rules)
+            fill = partial(_fill, run.run_id, rules)
+            units = write_aligned(spark, losers, targets, snapshot.uri, "verdicts", own, columns, fill)
+            for unit in units:
+                _reconcile(dict(unit.counts))
+            read = _read_paths(snapshot)
+            snapshot, _ = commit_wave(run, snapshot, units, valid=partial(_unchanged, read))
     finish_run(run, snapshot)
     return {name: int(value) for name, value in run.counts.items()}
 

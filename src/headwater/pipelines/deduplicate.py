@@ -30,6 +30,7 @@ from headwater.pipelines.annotate import fingerprints
 from headwater.pipelines.annotate import operators as annotate_operators
 from headwater.pipelines.components import connected_components
 from headwater.pipelines.narrow import fragment_rows, plan_targets, split_runs, write_aligned
+from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.spark import parallelism
 from headwater.warehouse.fragments import fragments_of
@@ -165,59 +166,64 @@ def deduplicate(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int
     snapshot = open_snapshot(lake)
     run = begin_run(lake, "deduplicate", recipe.literals, {"duplicates": settings}, snapshot.version)
     signed = fingerprints(recipe)["minhash"]
-    while len(fresh := _unclustered(snapshot, own, signed)):
-        ready = snapshot.covered("minhash", signed)
-        old = np.setdiff1d(ready, fresh)
-        narrow = {"content": ["content_hash"], "minhash": ["normalized_hash", "bands"]}
-        schema = f"sample_id long, node binary, content_hash binary, bands array<long>, new boolean, {_DUPLICATES}"
-        rows = fragment_rows(
-            spark, snapshot.locate(fresh, ["minhash"]), snapshot.uri, narrow, schema, partial(_rows, True)
-        )
-        if len(old):
-            stored = narrow | {"duplicates": ["cluster_id", "cluster_size", "kind"]}
-            located = snapshot.locate(old, ["minhash", "duplicates"])
-            rows = rows.unionByName(fragment_rows(spark, located, snapshot.uri, stored, schema, partial(_rows, False)))
-        everything = snapshot.locate(ready, ["minhash"])
-        signatures = fragment_rows(
-            spark,
-            everything,
-            snapshot.uri,
-            {"minhash": ["bands", "signature"]},
-            "sample_id long, signature binary",
-            _signatures,
-        )
-        nodes = rows.groupBy("node").agg(
-            sf.min("sample_id").alias("rep"),
-            sf.max("cluster_id").alias("cluster"),
-            sf.min("new").alias("fresh"),
-            sf.first("bands").alias("bands"),
-        )
-        # The component of a node that was there before: its cluster, or itself while it was alone.
-        nodes = nodes.withColumn(
-            "label", sf.when(sf.col("fresh"), None).otherwise(sf.coalesce("cluster", "node"))
-        ).persist(StorageLevel.DISK_ONLY)
-        edges = _edges(nodes, signatures, min_agreement(recipe)).persist(StorageLevel.DISK_ONLY)
-        roots = connected_components(edges)
-        labelled = (
-            nodes.select("node", sf.coalesce("label", "node").alias("first"))
-            .join(roots.withColumnRenamed("node", "first"), "first", "left")
-            .select("node", sf.coalesce("root", "first").alias("cluster"))
-        )
-        members = _members(rows, labelled).persist(StorageLevel.DISK_ONLY)
-        grown = members.where("not new and changed").select(sf.shiftright("sample_id", 24).alias("fragment")).distinct()
-        touched = np.array([row.fragment for row in grown.collect()], dtype=np.int64)
-        targets = plan_targets(snapshot, "duplicates", np.union1d(fresh, touched), ["minhash"], parallelism(spark))
-        sparse = members.select("sample_id", "cluster_id", "cluster_size", "kind")
-        units = write_aligned(
-            spark, sparse, targets, snapshot.uri, "duplicates", own, {"minhash": []}, partial(_fill, run.run_id)
-        )
-        whole = _whole(snapshot, units)
-        for cached in (nodes, edges, members):
-            cached.unpersist()
-        read = _read_paths(snapshot)
-        snapshot, dropped = commit_wave(run, snapshot, [whole], valid=partial(_unchanged, read))
-        if dropped:
-            snapshot = open_snapshot(lake)
+    with Progress("deduplicate", spark.sparkContext):
+        while len(fresh := _unclustered(snapshot, own, signed)):
+            ready = snapshot.covered("minhash", signed)
+            old = np.setdiff1d(ready, fresh)
+            narrow = {"content": ["content_hash"], "minhash": ["normalized_hash", "bands"]}
+            schema = f"sample_id long, node binary, content_hash binary, bands array<long>, new boolean, {_DUPLICATES}"
+            rows = fragment_rows(
+                spark, snapshot.locate(fresh, ["minhash"]), snapshot.uri, narrow, schema, partial(_rows, True)
+            )
+            if len(old):
+                stored = narrow | {"duplicates": ["cluster_id", "cluster_size", "kind"]}
+                located = snapshot.locate(old, ["minhash", "duplicates"])
+                rows = rows.unionByName(
+                    fragment_rows(spark, located, snapshot.uri, stored, schema, partial(_rows, False))
+                )
+            everything = snapshot.locate(ready, ["minhash"])
+            signatures = fragment_rows(
+                spark,
+                everything,
+                snapshot.uri,
+                {"minhash": ["bands", "signature"]},
+                "sample_id long, signature binary",
+                _signatures,
+            )
+            nodes = rows.groupBy("node").agg(
+                sf.min("sample_id").alias("rep"),
+                sf.max("cluster_id").alias("cluster"),
+                sf.min("new").alias("fresh"),
+                sf.first("bands").alias("bands"),
+            )
+            # The component of a node that was there before: its cluster, or itself while it was alone.
+            nodes = nodes.withColumn(
+                "label", sf.when(sf.col("fresh"), None).otherwise(sf.coalesce("cluster", "node"))
+            ).persist(StorageLevel.DISK_ONLY)
+            edges = _edges(nodes, signatures, min_agreement(recipe)).persist(StorageLevel.DISK_ONLY)
+            roots = connected_components(edges)
+            labelled = (
+                nodes.select("node", sf.coalesce("label", "node").alias("first"))
+                .join(roots.withColumnRenamed("node", "first"), "first", "left")
+                .select("node", sf.coalesce("root", "first").alias("cluster"))
+            )
+            members = _members(rows, labelled).persist(StorageLevel.DISK_ONLY)
+            grown = (
+                members.where("not new and changed").select(sf.shiftright("sample_id", 24).alias("fragment")).distinct()
+            )
+            touched = np.array([row.fragment for row in grown.collect()], dtype=np.int64)
+            targets = plan_targets(snapshot, "duplicates", np.union1d(fresh, touched), ["minhash"], parallelism(spark))
+            sparse = members.select("sample_id", "cluster_id", "cluster_size", "kind")
+            units = write_aligned(
+                spark, sparse, targets, snapshot.uri, "duplicates", own, {"minhash": []}, partial(_fill, run.run_id)
+            )
+            whole = _whole(snapshot, units)
+            for cached in (nodes, edges, members):
+                cached.unpersist()
+            read = _read_paths(snapshot)
+            snapshot, dropped = commit_wave(run, snapshot, [whole], valid=partial(_unchanged, read))
+            if dropped:
+                snapshot = open_snapshot(lake)
     finish_run(run, snapshot)
     return dict(run.counts)
 

@@ -20,6 +20,7 @@ from headwater.lineage.fingerprint import fingerprint
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run, past_run
 from headwater.pipelines import decide
 from headwater.pipelines.narrow import fragment_rows, plan_targets
+from headwater.pipelines.progress import Progress
 from headwater.pipelines.quotas import Cell, Plan, solve, stage_budget
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.recipe_sections import Stage
@@ -43,7 +44,7 @@ _COLUMNS: Final = {
     "tokens": ["n_tokens"],
     "content": ["content_hash", "origin", "source"],
 }
-_FEW: Final = 1024
+_FEW: Final = 8192
 """So many samples in the bin of a cut are looked at one by one."""
 _TOP_HOSTS: Final = 10
 _DECIDED: Final = ("stage", "copies", "rank", "reason")
@@ -215,16 +216,17 @@ def select(
         return Selection(build=str(earlier_run["build"]), known=True)
     decided: list[tuple[Stage, Cuts]] = []
     plans: list[tuple[Plan, dict[Cell, int], dict[Cell, Cut]]] = []
-    for stage in recipe.choosing_order:
-        everything, available = _available(spark, snapshot, located, recipe, stage, decided)
-        plan = solve(available, stage, stage_budget(stage, everything))
-        there = {planned.cell: planned.available for planned in plan.cells}
-        cuts = _find_cuts(spark, snapshot, located, recipe, stage, decided, plan, there)
-        by_cell = {cell: cuts[target] for cell, target in plan.cell_of.items() if target in cuts}
-        # A cell that had nothing left for this stage is not in the plan; its samples still get a reason.
-        decided.append((stage, Cuts(stage=stage.name, cuts=by_cell, planned=dict(plan.cell_of))))
-        plans.append((plan, there, cuts))
-    reports, digest = _report(spark, snapshot, located, recipe, decided, plans)
+    with Progress("select", spark.sparkContext):
+        for stage in recipe.choosing_order:
+            everything, available = _available(spark, snapshot, located, recipe, stage, decided)
+            plan = solve(available, stage, stage_budget(stage, everything))
+            there = {planned.cell: planned.available for planned in plan.cells}
+            cuts = _find_cuts(spark, snapshot, located, recipe, stage, decided, plan, there)
+            by_cell = {cell: cuts[target] for cell, target in plan.cell_of.items() if target in cuts}
+            # A cell that had nothing left for this stage is not in the plan; its samples still get a reason.
+            decided.append((stage, Cuts(stage=stage.name, cuts=by_cell, planned=dict(plan.cell_of))))
+            plans.append((plan, there, cuts))
+        reports, digest = _report(spark, snapshot, located, recipe, decided, plans)
     name = batch_name(build or f"{recipe.name}-{fingerprint([recipe.fingerprint, digest])[:12]}")
     unplaced = {plan.stage: plan.unplaced for plan, _, _ in plans}
     if not dry_run:

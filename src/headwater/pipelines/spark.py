@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from headwater.errors import MissingDependencyError, UsageError
@@ -26,13 +27,13 @@ __all__ = ["parallelism", "run_tasks", "session"]
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _MIN_JAVA: Final = 17
+_LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 _IDLE_TIMEOUT_S: Final = 3600
 """Longer than the slowest legal batch: a worker that says nothing for this long is killed and its task tried again."""
 
 _SETTINGS: Final[dict[str, str]] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.pyspark.udf.idleTimeoutSeconds": str(_IDLE_TIMEOUT_S),
     "spark.sql.execution.pyspark.udf.killOnIdleTimeout": "true",
@@ -81,6 +82,7 @@ def session(
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         settings |= {
             "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
             "spark.driver.host": "127.0.0.1",
             "spark.driver.memory": "2g",
             "spark.sql.shuffle.partitions": str(2 * cores),
