@@ -1,0 +1,147 @@
+"""Whatever dies, wherever: the next run goes on, and the shards are those of an undisturbed run, nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import main_job
+from headwater.warehouse.faults import TASK_FOLDER, VARIABLE
+from headwater.warehouse.snapshot import open_snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+KILLS = [
+    "ingest/before-commit/1",
+    "ingest/after-commit/1",
+    "annotate/before-commit/1",
+    "annotate/after-commit/1",
+    "deduplicate/before-commit/1",
+    "deduplicate/after-commit/1",
+    "decide/before-commit/1",
+    "decide/after-commit/1",
+    "select/before-commit/1",
+    "select/after-commit/1",
+    "build/before-commit/2",
+    "build/after-commit/1",
+]
+"""In the order in which one run comes by them, so each process goes on where the one before it died."""
+
+
+def test_killed_driver(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+    """SIGKILL between a wave's writes and its commit, and right after the commit, in each step: the next process finishes the work."""
+    _, build, hashes = main_job.undisturbed(spark, tmp_path_factory)
+    folders = main_job.write_folders(tmp_path / "in", folders=1, files=12)
+    lake = tmp_path / "lake"
+    for point in KILLS:
+        before = open_snapshot(str(lake)).version if lake.exists() else 0
+        driver = main_job.start_driver(lake, folders, environment={VARIABLE: point})
+        _, errors = driver.communicate(timeout=main_job.TIMEOUT_S)
+        assert driver.returncode == -signal.SIGKILL, f"{point}: {errors[-2000:]}"
+        assert point.split("/")[1] == "before-commit" or open_snapshot(str(lake)).version > before
+    assert main_job.finish(main_job.start_driver(lake, folders)) == build
+    assert main_job.shard_hashes(lake, build) == hashes
+    main_job.assert_whole(lake)
+
+
+def test_killed_workers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+    """SIGKILL of a Python worker whose files are written and not yet told of, once in each step: the task is tried again."""
+    _, build, hashes = main_job.undisturbed(spark, tmp_path_factory)
+    folders = main_job.write_folders(tmp_path / "in", folders=1, files=12)
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    for step in ("write_task", "_annotate", "duplicates", "verdicts", "_write_task", "placements"):
+        (faults / step).touch()
+    driver = main_job.start_driver(
+        tmp_path / "lake", folders, master="local[2,3]", environment={TASK_FOLDER: str(faults)}
+    )
+    assert main_job.finish(driver) == build
+    assert not list(faults.iterdir())
+    assert main_job.shard_hashes(tmp_path / "lake", build) == hashes
+    main_job.assert_whole(tmp_path / "lake")
+
+
+def test_two_drivers_at_once(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+    """Two drivers ingest the same and different files into one lake at once, in opposite order, and run every step on it at once."""
+    _, build, hashes = main_job.undisturbed(spark, tmp_path_factory)
+    folders = main_job.write_folders(tmp_path / "in", folders=3, files=4, seed=11)
+    environment = {"MAIN_JOB_MEETING": str(tmp_path / "meeting")}
+    drivers = [
+        main_job.start_driver(tmp_path / "lake", order, environment=environment) for order in (folders, folders[::-1])
+    ]
+    assert [main_job.finish(driver) for driver in drivers] == [build, build]
+    assert main_job.shard_hashes(tmp_path / "lake", build) == hashes
+    main_job.assert_whole(tmp_path / "lake")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """A Spark cluster of a master and two workers on hosts of their own: a speculative twin never runs on its brother's host."""
+    import pyspark
+
+    home = Path(pyspark.__file__).parent
+    environment = os.environ | main_job.FAST_JVM | {"SPARK_NO_DAEMONIZE": "1", "PYSPARK_PYTHON": sys.executable}
+    environment |= {"SPARK_DAEMON_MEMORY": "128m", "SPARK_WORKER_DIR": str(tmp_path / "work")}
+    launch = [str(home / "bin" / "spark-class")]
+    port = free_port()
+    url = f"spark://127.0.0.1:{port}"
+    master = ["org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"]
+    worker = ["org.apache.spark.deploy.worker.Worker", "--webui-port", "0", "--cores", "1", "--memory", "512m"]
+    programs = [
+        subprocess.Popen([*launch, *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for arguments in (master, [*worker, "--host", "127.0.0.1", url], [*worker, "--host", "127.0.0.2", url])
+    ]
+    yield url
+    for program in programs:
+        program.kill()
+        program.wait()
+
+
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_speculative_twins(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, cluster: str
+) -> None:
+    """A task that hangs once its files are written gets a twin elsewhere, which writes them too; one of the two counts."""
+    _, build, hashes = main_job.undisturbed(spark, tmp_path_factory)
+    folders = main_job.write_folders(tmp_path / "in", folders=1, files=12)
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    (faults / "_annotate").write_text(str(main_job.TIMEOUT_S), "utf-8")
+    conf = {
+        "spark.speculation": "true",
+        "spark.speculation.interval": "100ms",
+        "spark.speculation.quantile": "0.5",
+        "spark.speculation.multiplier": "1.2",
+        "spark.speculation.minTaskRuntime": "500ms",
+        "spark.executor.memory": "384m",
+        "spark.executorEnv.JAVA_TOOL_OPTIONS": main_job.FAST_JVM["JAVA_TOOL_OPTIONS"],
+        f"spark.executorEnv.{TASK_FOLDER}": str(faults),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+    driver = main_job.start_driver(
+        tmp_path / "lake", folders, master=cluster, environment={"MAIN_JOB_CONF": json.dumps(conf)}
+    )
+    assert main_job.finish(driver) == build
+    assert not list(faults.iterdir())
+    assert main_job.shard_hashes(tmp_path / "lake", build) == hashes
+    main_job.assert_whole(tmp_path / "lake")
