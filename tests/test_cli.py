@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import re
@@ -15,6 +16,7 @@ from conftest import DEMO_TEXT, DemoLake
 from headwater import errors
 from headwater.cli import cli
 from headwater.options import _failure_in_spark, told_plainly
+from headwater.pipelines.ingest import IngestReport
 from headwater.pipelines.verify import Check
 from headwater.rendering import clean, format_step, format_trace, to_json
 from headwater.warehouse.commit import commit, create_lake, reserve_fragments
@@ -318,9 +320,21 @@ def test_select_dry_run_prints_every_cell(demo_lake: DemoLake) -> None:
     assert newest(demo_lake.folder).version == before
 
 
+def test_unreadable_files_are_named_at_the_end(small_lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that could not be read are named on standard error with their reasons, after the answer; the exit code is 1."""
+    report = IngestReport(files=1, records=6, unreadable=(("raw/bad\x1b.jsonl", "StorageError"),))
+    monkeypatch.setattr("headwater.pipelines.ingest.ingest", lambda *_: report)
+    monkeypatch.setattr("headwater.step_commands.spark_session", lambda *_: contextlib.nullcontext())
+    done = call("ingest", small_lake, "demo", "--input", "raw", "--output", "json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["records"] == 6
+    assert done.stderr.splitlines()[0] == "unreadable: raw/bad\ufffd.jsonl: StorageError"
+    assert "Error: 1 file could not be read" in done.stderr
+
+
 @pytest.mark.spark
-def test_unreadable_files_are_named_and_the_rest_goes_on(lake_folder: Path, tmp_path: Path, spark: object) -> None:
-    """A file that is no Parquet is named on standard error with its reason; the good one is ingested; the exit code is 1."""
+def test_bad_files_are_named_and_the_rest_goes_on(lake_folder: Path, tmp_path: Path, spark: object) -> None:
+    """A file that is no Parquet is named with its reason and the good one is ingested; ingested again, both are known."""
     raw = tmp_path / "raw"
     raw.mkdir()
     (raw / "bad.parquet").write_bytes(b"PAR1 but nothing more")
@@ -328,10 +342,12 @@ def test_unreadable_files_are_named_and_the_rest_goes_on(lake_folder: Path, tmp_
         stream.write((DEMO_TEXT / "web" / "de.jsonl").read_bytes())
     assert call("init", lake_folder).exit_code == 0
     done = call("ingest", lake_folder, "demo", "--input", raw, "--output", "json")
-    assert done.exit_code == 1
-    assert json.loads(done.stdout)["records"] == 6
-    assert re.search(r"^unreadable: \S+bad\.parquet: \w+$", done.stderr, re.MULTILINE)
-    again = call("ingest", lake_folder, "demo", raw / "good.jsonl.gz")
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    assert (found["files"], found["records"], found["quarantined"]) == (2, 6, 1)
+    assert [Path(file["uri"]).name for file in found["refused_files"]] == ["bad.parquet"]
+    assert re.search(r"^warning: \S+bad\.parquet: \w+;", done.stderr, re.MULTILINE)
+    again = call("ingest", lake_folder, "demo", raw)
     assert again.exit_code == 0
     assert "nothing new" in again.stdout
 

@@ -88,7 +88,7 @@ def test_demo_funnel_reconciles(demo_lake: DemoLake) -> None:
     funnel = demo_lake.printed.split("== The funnel")[1].split("== ")[0]
     counts = [
         (label.strip(), int(n.replace(",", "")))
-        for label, n in re.findall(r"^(.{44}) +(-?[\d,]+)", funnel, re.MULTILINE)
+        for label, n in re.findall(r"^(.{40}) +(-?[\d,]+)", funnel, re.MULTILINE)
     ]
     named = dict(counts)
     refused = -sum(n for label, n in counts if label.startswith("refused: "))

@@ -291,10 +291,10 @@ def format_funnel(counted: Mapping[str, Any]) -> str:
     for row in counted.get("chosen", []):
         copies = f", {row['copies']:,} copies" if row["copies"] != row["documents"] else ""
         rows.append((f"  {row['stage']} / {row['pool']}", row["documents"], f"{row['tokens']:,} tokens{copies}"))
-    lines = [f"{label:<44} {count:>12,}  {detail}".rstrip() for label, count, detail in rows]
+    lines = [f"{label:<40} {count:>12,}  {detail}".rstrip() for label, count, detail in rows]
     for row in counted.get("written", []):
         size = f"{row['tokens']:,} tokens in {format_count(row['sequences'], 'sequence')}, {row['padding']:,} padding"
-        lines.append(f"{'shards of ' + row['stage']:<44} {row['shards']:>12,}  {size}")
+        lines.append(f"{'shards of ' + row['stage']:<40} {row['shards']:>12,}  {size}")
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -68,18 +69,20 @@ def run(
     from headwater.lineage.views import connect
     from headwater.pipelines.run import run as run_all
 
+    since = datetime.datetime.now(datetime.UTC)
     with spark_session(master, conf) as spark:
         report = run_all(spark, lake, loaded, [*inputs, *paths], batch=batch, name=build)
     with connect(lake) as connection:
         counted = funnel(connection, report.build, [stage.name for stage in loaded.stages])
     steps = [dataclasses.asdict(step) for step in report.steps]
     alarms: dict[str, float] = {}
+    refused: list[dict[str, str]] = []
     unreadable: Sequence[Sequence[str]] = ()
     for step in report.steps:
         if step.step == "decide":
             alarms = _alarms(step.counts, loaded)
         if step.step == "ingest":
-            unreadable = step.counts.get("unreadable", ())
+            refused, unreadable = _refused(lake, step.counts, since), step.counts.get("unreadable", ())
 
     def text() -> str:
         lines = [format_step(step.step, step.counts, step.seconds) for step in report.steps]
@@ -91,11 +94,12 @@ def run(
         "nothing_new": report.nothing_new,
         "steps": steps,
         "alarms": alarms,
+        "refused_files": refused,
         "funnel": counted,
     }
     answer(found, text, output)
     _warn(alarms)
-    _end_of_ingest(unreadable)
+    _end_of_ingest(refused, unreadable)
 
 
 @click.command(epilog=example("headwater ingest lake ling-flash-2 --input data/web 'data/code/*.jsonl.zst'"))
@@ -124,12 +128,15 @@ def ingest(
         raise click.UsageError("expected at least one --input PATH, found none")
     from headwater.pipelines.ingest import ingest as ingest_step
 
+    since = datetime.datetime.now(datetime.UTC)
     with spark_session(master, conf) as spark, _Timer() as timer:
         report = ingest_step(spark, lake, loaded, [*inputs, *paths], batch)
     counts = dataclasses.asdict(report) if report.files or report.unreadable else {}
     text = format_step("ingest", counts, timer.seconds)
-    answer(dataclasses.asdict(report) | {"step": "ingest", "seconds": timer.seconds}, text, output)
-    _end_of_ingest(report.unreadable)
+    refused = _refused(lake, counts, since)
+    found = dataclasses.asdict(report) | {"step": "ingest", "seconds": timer.seconds, "refused_files": refused}
+    answer(found, text, output)
+    _end_of_ingest(refused, report.unreadable)
 
 
 class _Timer:
@@ -157,8 +164,23 @@ def _warn(alarms: Mapping[str, float]) -> None:
         click.echo(f"warning: source {clean(source)} lost {share:.0%} of its samples as duplicates", err=True)
 
 
-def _end_of_ingest(unreadable: Sequence[Sequence[str]]) -> None:
-    """Name the files that could not be read and exit with 1 where there is one; all others were ingested."""
+def _refused(lake: str, counts: Mapping[str, Any], since: datetime.datetime) -> list[dict[str, str]]:
+    """Return the files that an ingest begun at ``since`` could not use to their end."""
+    if not counts.get("quarantined"):
+        return []
+    from headwater.lineage.funnel import refused_files
+    from headwater.lineage.views import connect
+
+    with connect(lake) as connection:
+        return refused_files(connection, since)
+
+
+def _end_of_ingest(refused: Sequence[Mapping[str, str]], unreadable: Sequence[Sequence[str]]) -> None:
+    """Name the files that could not be used, and exit with 1 where one could not even be read; all others were ingested."""
+    for file in refused:
+        click.echo(
+            f"warning: {clean(file['uri'])}: {file['reason']}; what was refused is in family quarantine", err=True
+        )
     for uri, reason in unreadable:
         click.echo(f"unreadable: {clean(uri)}: {reason}", err=True)
     if unreadable:

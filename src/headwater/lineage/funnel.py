@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -11,7 +12,7 @@ import duckdb
 from headwater.lineage.fingerprint import canonical_json
 from headwater.lineage.questions import rows, runs
 
-__all__ = ["funnel", "funnel_by_language", "list_runs", "newest_selection"]
+__all__ = ["funnel", "funnel_by_language", "list_runs", "newest_selection", "refused_files"]
 
 _CELL: Final = r"'^in .*: within the cut of ([^/]+)/([^/]+)/'"
 """What family ``stages`` says of a chosen sample: its cell is pool/language/domain."""
@@ -101,6 +102,18 @@ def funnel_by_language(connection: duckdb.DuckDBPyConnection, build: str) -> lis
     for row in found:
         row["chosen"] = [item for item in chosen if item["language"] == row["language"]]
     return found
+
+
+def refused_files(
+    connection: duckdb.DuckDBPyConnection, since: datetime.datetime, limit: int = 100
+) -> list[dict[str, str]]:
+    """Return the files that ingests begun at ``since`` or later could not use to their end: uri and reason, at most ``limit``."""
+    return rows(
+        connection,
+        "SELECT file_uri AS uri, quarantine_reason AS reason FROM quarantine q JOIN files USING (file_id) WHERE record_no = -1 "
+        "AND q.run_id IN (SELECT run_id FROM runs WHERE step = 'ingest' AND started >= ?) ORDER BY ALL LIMIT ?",
+        [since, limit],
+    )
 
 
 def newest_selection(connection: duckdb.DuckDBPyConnection, recipe: Mapping[str, Any]) -> str | None:

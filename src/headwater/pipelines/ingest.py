@@ -225,7 +225,7 @@ def ingest(
     unreadable: list[tuple[str, str]] = []
     with Progress("ingest") as progress:
         for wave in _waves(list_inputs(inputs), 8 * parallelism(spark) * FRAGMENT_BYTES):
-            infos = run_tasks(spark, partial(_inspect, limits), wave)
+            infos = run_tasks(spark, partial(_inspect, limits), wave, tasks=8 * parallelism(spark))
             readable = [(file.uri, info) for file, info in zip(wave, infos, strict=True) if isinstance(info, FileInfo)]
             unreadable += [info for info in infos if not isinstance(info, FileInfo)]
             unique = dict(reversed([(info.sha256, (uri, info)) for uri, info in readable]))

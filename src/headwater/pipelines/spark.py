@@ -129,14 +129,16 @@ def run_tasks(
     items: Sequence[_Item],
     progress: Progress | None = None,
     size: Callable[[_Result], tuple[int, int]] | None = None,
+    tasks: int | None = None,
 ) -> list[_Result]:
-    """Run ``function`` on each item in a task of its own and return the results in the order of the items.
+    """Run ``function`` on each item and return the results in the order of the items.
 
     Args:
         function: a module-level function or partial; reads and writes files, returns a small picklable result.
         items: one wave of work; results of a wave are held by the driver.
         progress: counts what finished tasks report.
         size: (rows, bytes) of a result, for the progress line.
+        tasks: how many tasks share the items; by default each has its own.
     """
     if not items:
         return []
@@ -153,4 +155,4 @@ def run_tasks(
                 done[1].add(size_bytes)
             yield result
 
-    return list(context.parallelize(items, len(items)).mapPartitions(call).collect())
+    return list(context.parallelize(items, min(len(items), tasks or len(items))).mapPartitions(call).collect())
