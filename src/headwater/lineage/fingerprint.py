@@ -64,7 +64,7 @@ def _check(value: object, where: str, depth: int) -> None:
     elif type(value) is str:
         _check_text(value, where)
     elif type(value) in (list, tuple):
-        for number, item in enumerate(value):  # type: ignore[arg-type, var-annotated]
+        for number, item in enumerate(value):  # type: ignore[arg-type, var-annotated]  # exact types were checked above
             _check(item, f"{where}[{number}]", depth + 1)
     elif isinstance(value, dict):
         _check_mapping(value, where, depth)

@@ -35,12 +35,18 @@ _BATCH = "runs"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unit:
-    """Files that are committed together or not at all; ``removes`` are the live files that they replace."""
+    """Files that are committed together or not at all.
+
+    Attributes:
+        removes: the live files that they replace.
+        counts: what the unit adds to the run's counts.
+        tags: names by which a step knows its units again.
+    """
 
     adds: Sequence[FileEntry]
     removes: Sequence[str] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
-    tag: object = None
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass(kw_only=True, slots=True)

@@ -106,12 +106,12 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
                 shards=shards,
                 slots=tuple(missing),
             )
-            written: set[tuple[str, int]] = set()
+            written: set[str] = set()
             for units in _run(spark, job, located):
                 snapshot, _ = commit_wave(run, snapshot, units)
-                written |= {shard for unit in units for shard in [unit.tag] if isinstance(shard, tuple)}
+                written |= {tag for unit in units for tag in unit.tags}
             # A shard to which no document fell still gets its (empty) placements, so that it counts as done.
-            empty = [empty_shard(job, stage, number) for stage, number in missing if (stage, number) not in written]
+            empty = [empty_shard(job, stage, number) for stage, number in missing if f"{stage}/{number}" not in written]
             if empty:
                 snapshot, _ = commit_wave(run, snapshot, empty)
     _write_manifests(lake, recipe, name, shards, vocabulary)

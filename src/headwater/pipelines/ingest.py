@@ -189,7 +189,7 @@ def _unit(table: str, batch: str, run_id: str, results: Sequence[tuple[IngestTas
         "quarantined": sum(files["quarantined"].to_pylist()),
         "text_bytes": sum(result.text_bytes for _, result in results),
     }
-    return Unit(adds=entries, counts=counts, tag=frozenset(files["sha256"].to_pylist()))
+    return Unit(adds=entries, counts=counts, tags=frozenset(files["sha256"].to_pylist()))
 
 
 def ingest(
@@ -236,7 +236,7 @@ def ingest(
                 size = fragment_bytes or _fragment_bytes(files, parallelism(spark))
                 units = _run_units(spark, run, batch, _plan(files, size), limits, size, progress, snapshot.uri)
                 snapshot, dropped = commit_wave(run, snapshot, units, valid=_unknown)
-                lost = {sha256 for unit in dropped for sha256 in unit.tag}  # type: ignore[attr-defined]
+                lost = {sha256 for unit in dropped for sha256 in unit.tags}
                 held = _known(snapshot, lost)
                 known_files += len(held)
                 files = [(uri, info) for uri, info in files if info.sha256 in lost - held]
@@ -268,7 +268,7 @@ def _waves(files: Iterator[InputFile], max_bytes: int) -> Iterator[list[InputFil
 
 def _unknown(snapshot: Snapshot, unit: Unit) -> bool:
     """Return whether no file of a unit was ingested by another driver meanwhile."""
-    return not _known(snapshot, set(unit.tag))  # type: ignore[call-overload]
+    return not _known(snapshot, set(unit.tags))
 
 
 def _fragment_bytes(files: Sequence[tuple[str, FileInfo]], cores: int) -> int:

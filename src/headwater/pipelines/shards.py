@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pickle
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -102,7 +103,11 @@ def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
     }
     reach_in_task("placements")
     return pa.record_batch(
-        {"unit": pa.array([pickle.dumps(Unit(adds=[entry], counts=counts, tag=(name, number)))], pa.binary())}
+        {
+            "unit": pa.array(
+                [pickle.dumps(Unit(adds=[entry], counts=counts, tags=frozenset([f"{name}/{number}"])))], pa.binary()
+            )
+        }
     )
 
 
@@ -138,7 +143,7 @@ def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table,
     writers["boundaries.parquet"] = lambda sink: write_boundaries(sink, boundaries)
     files = []
     for suffix, write in writers.items():
-        name, sha256, size = write_hashed(folder, write, lambda _, suffix=suffix: f"{stem}.{suffix}")  # type: ignore[misc]
+        name, sha256, size = write_hashed(folder, write, partial(_named, f"{stem}.{suffix}"))
         files.append(ShardFile(name=name, n_bytes=size, sha256=sha256))
     shard = Shard(
         number=number,
@@ -155,6 +160,11 @@ def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table,
 
     write_hashed(folder, fill, lambda _: f"{stem}.json")
     return shard
+
+
+def _named(name: str, _: str) -> str:
+    """Return the fixed name of a shard's file; ``write_hashed`` offers its SHA-256, which the manifest records instead."""
+    return name
 
 
 def _placements(job: BuildJob, stage: Stage, number: int, packed: Packed, rows: pa.Table) -> pa.Table:

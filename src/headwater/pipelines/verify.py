@@ -134,7 +134,7 @@ def _aligned(lake: _Lake) -> _Found:
         faults += _sql_faults(
             lake,
             f"SELECT DISTINCT sample_id FROM {family} ANTI JOIN content USING (sample_id) ORDER BY 1 LIMIT 100",
-            lambda row, family=family: f"family {family} has rows of sample {row['sample_id']}, which has no content",  # type: ignore[misc]
+            lambda row, family=family: f"family {family} has rows of sample {row['sample_id']}, which has no content",  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         )
     return count, faults
 
@@ -177,7 +177,7 @@ def _counts_reconcile(lake: _Lake) -> _Found:
         faults += _sql_faults(
             lake,
             f"SELECT DISTINCT file_id FROM {family} ANTI JOIN files USING (file_id) ORDER BY 1 LIMIT 100",
-            lambda row, family=family: f"file {row['file_id']} has rows in {family} and none in files",  # type: ignore[misc]
+            lambda row, family=family: f"file {row['file_id']} has rows in {family} and none in files",  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         )
     faults += _sql_faults(
         lake,

@@ -105,7 +105,7 @@ _FAMILIES = [
     Family(
         name="uri_index",
         meaning="URL to sample, sorted by hash within a file.",
-        fields={"uri_hash": (_I64, "first 8 bytes of BLAKE2b of the URL, as a signed big-endian integer")},
+        fields={"uri_hash": (_I64, "BLAKE2b of the URL with a digest of 8 bytes, as a signed big-endian integer")},
     ),
     Family(
         name="language",
