@@ -19,6 +19,11 @@ from pathlib import Path
 from typing import Any
 
 _ENGLISH = "en"
+# Where a language has no script in its name, datatrove 0.10.1 takes the last row of its table: for Hindi or Chinese, romanised text.
+_SCRIPTS = {
+    "ar": "Arab", "bn": "Beng", "el": "Grek", "fa": "Arab", "he": "Hebr", "hi": "Deva", "ja": "Jpan", "ko": "Hang", "ru": "Cyrl",
+    "th": "Thai", "uk": "Cyrl", "zh": "Hani",
+}  # fmt: skip
 _Pipelines = dict[str, tuple[list[Any], Any]]
 _Documents = dict[str, list[Any]]
 
@@ -28,6 +33,7 @@ def steps(language: str, model: Any, folder: str) -> tuple[list[Any], Any]:
     filters = importlib.import_module("datatrove.pipeline.filters")
     dedup = importlib.import_module("datatrove.pipeline.dedup.minhash")
     hashing = importlib.import_module("datatrove.utils.hashing")
+    splitter = f"{language}_{_SCRIPTS.get(language, 'Latn')}"
     identify = filters.LanguageFilter(languages=[language])
     # The model of Headwater's side: datatrove would download lid.176.bin, which the quantised lid.176.ftz stands in for.
     identify.model._model = model
@@ -38,11 +44,11 @@ def steps(language: str, model: Any, folder: str) -> tuple[list[Any], Any]:
     stop_words = 2 if language == _ENGLISH else None
     measured = [
         identify,
-        filters.GopherRepetitionFilter(language=language),
-        filters.GopherQualityFilter(language=language, min_stop_words=stop_words),
-        filters.FineWebQualityFilter(language=language),
+        filters.GopherRepetitionFilter(language=splitter),
+        filters.GopherQualityFilter(language=splitter, min_stop_words=stop_words),
+        filters.FineWebQualityFilter(language=splitter),
     ]
-    return measured, dedup.MinhashDedupSignature(output_folder=folder, config=config, language=language)
+    return measured, dedup.MinhashDedupSignature(output_folder=folder, config=config, language=splitter)
 
 
 def run_every(pipelines: _Pipelines, documents: _Documents, raising: set[str]) -> dict[str, int]:
