@@ -286,7 +286,8 @@ def test_run_again_says_nothing_new(demo_lake: DemoLake) -> None:
     arguments = ["run", demo_lake.folder, "demo", "--input", *demo_lake.inputs]
     done = call(*arguments)
     assert done.exit_code == 0
-    assert done.stdout.startswith("nothing new\n\ningest        nothing new")
+    assert done.stdout.startswith("ingest        nothing new")
+    assert "\nnothing new\n\nbuild " in done.stdout
     assert f"build {demo_lake.build}\nrecords read" in done.stdout
     found = json.loads(call(*arguments, "--output", "json").stdout)
     assert (found["nothing_new"], found["build"]) == (True, demo_lake.build)

@@ -27,6 +27,7 @@ from headwater.rendering import clean, format_cells, format_count, format_funnel
 
 if TYPE_CHECKING:
     from headwater.pipelines.recipe import Recipe
+    from headwater.pipelines.run import StepReport
 
 __all__ = ["annotate", "build", "decide", "dedup", "ingest", "run", "select"]
 
@@ -70,8 +71,15 @@ def run(
     from headwater.pipelines.run import run as run_all
 
     since = datetime.datetime.now(datetime.UTC)
+
+    def tell(step: StepReport) -> None:
+        if output == "text":
+            click.echo(format_step(step.step, step.counts, step.seconds))
+        if step.step == "ingest":
+            _name_faults(_refused(lake, step.counts, since), step.counts.get("unreadable", ()))
+
     with spark_session(master, conf) as spark:
-        report = run_all(spark, lake, loaded, [*inputs, *paths], batch=batch, name=build)
+        report = run_all(spark, lake, loaded, [*inputs, *paths], batch=batch, name=build, on_step=tell)
     with connect(lake) as connection:
         counted = funnel(connection, report.build, [stage.name for stage in loaded.stages])
     steps = [dataclasses.asdict(step) for step in report.steps]
@@ -85,9 +93,8 @@ def run(
             refused, unreadable = _refused(lake, step.counts, since), step.counts.get("unreadable", ())
 
     def text() -> str:
-        lines = [format_step(step.step, step.counts, step.seconds) for step in report.steps]
-        head = ["nothing new", ""] if report.nothing_new else []
-        return "\n".join([*head, *lines, "", f"build {report.build}", format_funnel(counted)])
+        head = ["nothing new", ""] if report.nothing_new else [""]
+        return "\n".join([*head, f"build {report.build}", format_funnel(counted)])
 
     found = {
         "build": report.build,
@@ -99,7 +106,7 @@ def run(
     }
     answer(found, text, output)
     _warn(alarms)
-    _end_of_ingest(refused, unreadable)
+    _exit_if_unreadable(unreadable)
 
 
 @click.command(epilog=example("headwater ingest lake ling-flash-2 --input data/web 'data/code/*.jsonl.zst'"))
@@ -177,12 +184,20 @@ def _refused(lake: str, counts: Mapping[str, Any], since: datetime.datetime) -> 
 
 def _end_of_ingest(refused: Sequence[Mapping[str, str]], unreadable: Sequence[Sequence[str]]) -> None:
     """Name the files that could not be used, and exit with 1 where one could not even be read; all others were ingested."""
+    _name_faults(refused, unreadable)
+    _exit_if_unreadable(unreadable)
+
+
+def _name_faults(refused: Sequence[Mapping[str, str]], unreadable: Sequence[Sequence[str]]) -> None:
     for file in refused:
         click.echo(
             f"warning: {clean(file['uri'])}: {file['reason']}; what was refused is in family quarantine", err=True
         )
     for uri, reason in unreadable:
         click.echo(f"unreadable: {clean(uri)}: {reason}", err=True)
+
+
+def _exit_if_unreadable(unreadable: Sequence[Sequence[str]]) -> None:
     if unreadable:
         click.echo(
             f"Error: {format_count(len(unreadable), 'file')} could not be read; mend or leave out, then run again",

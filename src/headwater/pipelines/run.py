@@ -61,6 +61,7 @@ def run(
     *,
     batch: str | None = None,
     name: str | None = None,
+    on_step: Callable[[StepReport], None] | None = None,
 ) -> RunReport:
     """Run every step and return what each did; a lake that does not exist is made.
 
@@ -68,6 +69,7 @@ def run(
         inputs: what to ingest first; none to go on with what the lake holds.
         batch: name of the ingested batch.
         name: name of the build.
+        on_step: called with the report of each step as it ends.
 
     Raises:
         HeadwaterError: the step that failed says why; what earlier waves committed stays, and the same call goes on from there.
@@ -83,6 +85,8 @@ def run(
         begin = time.monotonic()
         counts = work()
         steps.append(StepReport(step=step, counts=counts, seconds=time.monotonic() - begin))
+        if on_step is not None:
+            on_step(steps[-1])
 
     def ingested() -> dict[str, Any]:
         report = ingest(spark, lake, recipe, inputs, batch)

@@ -160,7 +160,8 @@ def _check_newest_entry(uri: str, version: int) -> None:
 
 
 def _live_files(delta: DeltaTable) -> pa.Table:
-    actions = pa.table(delta.get_add_actions(flatten=True))
+    # pa.table() would import pandas first, a second of every command.
+    actions = pa.RecordBatchReader.from_stream(delta.get_add_actions(flatten=True)).read_all()
     path = pc.cast(actions["path"].combine_chunks(), pa.string())
     if isinstance(path, pa.ChunkedArray):
         path = path.combine_chunks()
