@@ -1,0 +1,193 @@
+"""Positions: the same for the same text and origin, spread over the stage, and never the same for two copies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headwater.errors import CorruptLakeError
+from headwater.pipelines import token_rows
+from headwater.pipelines.token_rows import BuildJob, positions
+from headwater.tokenize.encoder import encode
+from headwater.tokenize.vocabulary import load_vocabulary
+
+_NO_SPANS = pa.table(
+    {
+        "sample_id": pa.array([], pa.int64()),
+        "span_begin": pa.array([], pa.int64()),
+        "span_end": pa.array([], pa.int64()),
+        "action": pa.array([], pa.string()),
+    }
+)
+
+
+class _Build:
+    seed = 5
+
+
+class _Recipe:
+    build = _Build()
+
+
+def _hashes(count: int) -> pa.Array:
+    draw = np.random.default_rng(3)
+    return pa.array([draw.bytes(16) for _ in range(count)], pa.binary())
+
+
+def _reference(seed_start: int, content: bytes, origin: int) -> int:
+    """SplitMix64's finaliser in Python's own integers."""
+    whole = 2**64 - 1
+    mixed = seed_start
+    for part in (int.from_bytes(content[:8], "little"), int.from_bytes(content[8:], "little"), origin & whole):
+        mixed = ((mixed ^ part) + 0x9E3779B97F4A7C15) & whole
+        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & whole
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & whole
+        mixed ^= mixed >> 31
+    return mixed
+
+
+@given(
+    st.integers(0, 2**31),
+    st.lists(st.tuples(st.binary(min_size=16, max_size=16), st.integers(-(2**63), 2**63 - 1)), max_size=5),
+)
+def test_positions_equal_plain_arithmetic(seed: int, samples: list[tuple[bytes, int]]) -> None:
+    """The arrays give what Python's integers give, also where products overflow."""
+    from hashlib import blake2b
+
+    start = int.from_bytes(blake2b(f"headwater order {seed}".encode(), digest_size=8).digest(), "little")
+    found = positions(
+        seed,
+        pa.array([content for content, _ in samples], pa.binary()),
+        np.array([origin for _, origin in samples], np.int64),
+    )
+    assert found.tolist() == [_reference(start, *sample) for sample in samples]
+
+
+def test_positions_are_spread_over_the_range() -> None:
+    """Of 64,000 samples each of 64 equal shards gets its share within five standard deviations; another seed is another order."""
+    hashes, origin = _hashes(64_000), np.arange(64_000, dtype=np.int64)
+    found = positions(1, hashes, origin)
+    counts = np.bincount(token_rows._shard_of(found, 64), minlength=64)
+    deviation = np.sqrt(64_000 * (1 / 64) * (63 / 64))
+    assert np.abs(counts - 1000).max() < 5 * deviation
+    other = positions(2, hashes, origin)
+    assert not (found == other).any()
+    assert abs(np.corrcoef(found.astype(float), other.astype(float))[0, 1]) < 5 / np.sqrt(64_000)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 1000])
+def test_a_position_has_one_shard(shards: int) -> None:
+    """First and last position are in the first and last shard; shards are in the order of positions."""
+    edges = np.array([0, 2**63 - 1, 2**63, 2**64 - 1], dtype=np.uint64)
+    found = token_rows._shard_of(edges, shards).tolist()
+    assert (found[0], found[-1]) == (0, shards - 1)
+    assert found == sorted(found)
+
+
+def _job(copies_of: dict[str, int], slots: list[tuple[str, int]]) -> BuildJob:
+    return BuildJob(
+        table="",
+        folder="",
+        build="b",
+        run_id="r",
+        recipe=_Recipe(),
+        shards=copies_of,
+        slots=tuple(slots),  # type: ignore[arg-type]
+    )
+
+
+def _samples(texts: list[str]) -> pa.Table:
+    vocabulary = load_vocabulary()
+    _, offsets = encode(pa.array(texts, pa.large_string()), vocabulary)
+    return pa.table(
+        {
+            "sample_id": pa.array([(3 << 24) + 2 * row for row in range(len(texts))], pa.int64()),
+            "text": pa.array(texts, pa.large_string()),
+            "text_bytes": pa.array([len(text.encode()) for text in texts], pa.int64()),
+            "content_hash": _hashes(len(texts)),
+            "origin": pa.array(range(len(texts)), pa.int64()),
+            "n_tokens": pa.array(np.diff(offsets), pa.int64()),
+        }
+    )
+
+
+def _chosen(rows: list[tuple[int, str, int]]) -> pa.Table:
+    return pa.table(
+        {
+            "sample_id": pa.array([row[0] for row in rows], pa.int64()),
+            "stage": [row[1] for row in rows],
+            "copies": pa.array([row[2] for row in rows], pa.int32()),
+        }
+    )
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 7)), min_size=1, max_size=4, unique_by=lambda pair: pair[0]),
+    st.integers(1, 9),
+)
+def test_copies_of_a_sample_are_equally_far_apart(chosen: list[tuple[int, int]], shards: int) -> None:
+    """Each copy once, all with the sample's tokens; positions of c copies are a c-th of the whole range apart, round the end."""
+    table = _samples(["one river", "two rivers and a lake", "three", "four seas"])
+    ids = table["sample_id"].to_pylist()
+    job = _job({"s": shards}, [("s", number) for number in range(shards)])
+    rows = sorted((ids[at], "s", copies) for at, copies in chosen)
+    tables = list(token_rows._encode_rows(job, load_vocabulary(), table, _NO_SPANS, _chosen(rows)))
+    found = pa.concat_tables(tables).to_pylist()
+    for sample, _, copies in rows:
+        mine = sorted((row for row in found if row["sample_id"] == sample), key=lambda row: row["copy"])
+        assert [row["copy"] for row in mine] == list(range(copies))
+        assert len({row["tokens"] for row in mine}) == 1
+        places = [(row["position"] & (2**64 - 1)) ^ (1 << 63) for row in mine]
+        assert {(two - one) % 2**64 for one, two in zip(places, places[1:], strict=False)} <= {(2**64 - 1) // copies}
+        assert [row["slot"] for row in mine] == [place * shards >> 64 for place in places]
+    assert len(found) == sum(copies for _, _, copies in rows)
+
+
+def test_only_missing_shards_get_rows() -> None:
+    """A build that goes on encodes what the missing shards need; their slots are numbered by the job."""
+    table = _samples([f"text number {number}" for number in range(40)])
+    rows = [(sample, "s", 1) for sample in table["sample_id"].to_pylist()]
+    whole = pa.concat_tables(
+        token_rows._encode_rows(
+            _job({"s": 3}, [("s", n) for n in range(3)]), load_vocabulary(), table, _NO_SPANS, _chosen(rows)
+        )
+    ).to_pylist()
+    part = pa.concat_tables(
+        token_rows._encode_rows(_job({"s": 3}, [("s", 2)]), load_vocabulary(), table, _NO_SPANS, _chosen(rows))
+    ).to_pylist()
+    assert {row["slot"] for row in part} == {0}
+    assert [row["sample_id"] for row in part] == [row["sample_id"] for row in whole if row["slot"] == 2]
+
+
+def test_spans_are_left_out_before_tokens_are_made() -> None:
+    """Tokens are those of the text minus its spans, and the count that annotate stored is checked."""
+    table = _samples(["abc secret def", "plain"])
+    spans = pa.table(
+        {
+            "sample_id": pa.array([3 << 24], pa.int64()),
+            "span_begin": pa.array([4], pa.int64()),
+            "span_end": pa.array([11], pa.int64()),
+            "action": ["drop"],
+        }
+    )
+    chosen = _chosen([(3 << 24, "s", 1)])
+    vocabulary = load_vocabulary()
+    with pytest.raises(CorruptLakeError, match=f"sample {3 << 24}: expected .* annotate again"):
+        list(token_rows._encode_rows(_job({"s": 1}, [("s", 0)]), vocabulary, table, spans, chosen))
+    left, offsets = encode(pa.array(["abc def", "plain"], pa.large_string()), vocabulary)
+    table = table.set_column(5, "n_tokens", pa.array(np.diff(offsets), pa.int64()))
+    (rows,) = token_rows._encode_rows(_job({"s": 1}, [("s", 0)]), vocabulary, table, spans, chosen)
+    assert rows["tokens"].to_pylist() == [left[: offsets[1]].tobytes()]
+
+
+def test_no_one_is_chosen() -> None:
+    """Samples that no stage of the job took give no rows."""
+    table = _samples(["x"])
+    job = _job({"s": 1}, [("s", 0)])
+    assert (
+        list(token_rows._encode_rows(job, load_vocabulary(), table, _NO_SPANS, _chosen([(3 << 24, "other", 1)]))) == []
+    )
