@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from bench.alternate import Seconds, Side, absent, alternate, compare, figures, significant, timed
-from bench.documents import Document, take, text_array, write_files
+from bench.documents import Document, share_out, take, text_array, write_files
 from bench.kernels import count_words
 from bench.operators import batches, model_file
 from bench.peers import PeerFailedError, Server
@@ -87,7 +87,7 @@ def against_datatrove(
         return absent(reason or "no environment for peers")
     labels = language.identify(text_array(documents), language.load_model())["lid_label"].to_pylist()
     known = {document.key: label for document, label in zip(documents, labels, strict=True) if label in LANGUAGES}
-    chosen = take([document for document in documents if document.key in known], n_bytes)
+    chosen = _take_evenly(documents, known, n_bytes)
     file = folder / "datatrove.jsonl"
     file.write_text(
         "".join(json.dumps({"text": document.text, "language": known[document.key]}) + "\n" for document in chosen)
@@ -99,6 +99,17 @@ def against_datatrove(
             return _compare(chosen, server, spark, folder, repetitions)
     except PeerFailedError as error:
         return absent(f"datatrove ended early: {error}")
+
+
+def _take_evenly(documents: list[Document], labels: dict[bytes, str], n_bytes: int) -> list[Document]:
+    """Return about `n_bytes` of the documents that have a label, an even share of each label, by key."""
+    groups = [
+        [document for document in documents if labels.get(document.key) == label]
+        for label in sorted(set(labels.values()))
+    ]
+    shares = share_out([sum(document.n_bytes for document in group) for group in groups], n_bytes)
+    chosen = [document for group, share in zip(groups, shares, strict=True) for document in take(group, share)]
+    return sorted(chosen, key=lambda document: document.key)
 
 
 def _compare(
@@ -140,7 +151,7 @@ def _compare(
         )
         try:
             step()
-            found["every_document_through_spark"] = compare(real, every, n_bytes, 1)
+            found["every_document_through_spark"] = compare(real, every, n_bytes, repetitions)
         except PeerFailedError as error:
             found["every_document_through_spark"] = absent(f"Spark's side or datatrove's ended early: {error}")
     return {

@@ -15,7 +15,7 @@ from conftest import REPOSITORY
 sys.path.insert(0, str(REPOSITORY))  # pytest may be started from elsewhere
 
 from bench.alternate import Seconds, Side, absent, alternate, compare, significant
-from bench.annotate import LANGUAGES, against_datatrove
+from bench.annotate import LANGUAGES, _take_evenly, against_datatrove
 from bench.documents import Document, draw, share_out, take, write_files
 from bench.kernels import count_words
 from bench.peers import PeerFailedError, Server, peer_python
@@ -87,6 +87,15 @@ def test_take_neither_avoids_nor_prefers_long_documents() -> None:
         for number in range(256)
     )
     assert taken == 64
+
+
+def test_datatrove_gets_an_even_share_of_every_language() -> None:
+    """A language of few documents is among those compared, one without a label is not."""
+    documents = _documents([10] * 100)
+    labels = {document.key: "en" if number < 90 else "no" for number, document in enumerate(documents[:99])}
+    chosen = _take_evenly(documents[::-1], labels, 100)
+    assert [labels[document.key] for document in chosen] == ["en"] * 5 + ["no"] * 5
+    assert _take_evenly(documents, {}, 100) == []
 
 
 def test_files_hold_every_document(tmp_path: Path) -> None:
