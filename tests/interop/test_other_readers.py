@@ -91,7 +91,7 @@ def by_duckdb(lake: Path, spark: SparkSession, family: str) -> pa.Table:
 def by_delta_rs(lake: Path, spark: SparkSession, family: str) -> pa.Table:
     """Read a family with delta-rs through pyarrow's data sets."""
     names = [field.name for field in arrow_schema(family)]
-    return DeltaTable(table_uri(str(lake))).to_pyarrow_table(partitions=[("family", "=", family)], columns=names)
+    return DeltaTable(table_uri(str(lake))).to_pyarrow_table(filters=[("family", "=", family)], columns=names)
 
 
 def by_data_fusion(lake: Path, spark: SparkSession, family: str) -> pa.Table:

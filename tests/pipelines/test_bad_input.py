@@ -99,14 +99,9 @@ def write_bad_files(folder: Path) -> None:
             stream.write(b"x" * 1_000_000)
         stream.write(b'"}\n' + good(next(numbers)))
     with gzip.open(folder / "bomb.jsonl.gz", "wb") as packed:
-        packed.write(good(next(numbers)))
-        for _ in range(300):
-            packed.write((b'{"text": "' + b"a" * 100_000 + b'"}\n') * 2)
-
-
-def peak_bytes(_: int) -> int:
-    """Return the largest resident size of a worker so far, bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        packed.write(good(next(numbers)) + b'{"text": "')
+        for _ in range(60):
+            packed.write(b"a" * 1_000_000)
 
 
 def altered(**sections: Any) -> Recipe:
@@ -122,6 +117,10 @@ def refused(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Re
     recipe = altered(ingest={"max_record_bytes": 1 << 20})
     report = run(spark, str(root / "lake"), recipe, [str(root / "in")])
     (root / "in" / "long_line.jsonl").unlink()
+
+    def peak_bytes(_: int) -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
     peak = max(run_tasks(spark, peak_bytes, list(range(4))))
     return Refused(lake=root / "lake", recipe=recipe, report=report, worker_bytes=peak)
 
