@@ -1,0 +1,142 @@
+"""A shard: the same rows give the same bytes, and its placements say where every token is."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from small_lake import small_recipe
+
+from headwater.lineage.runs import Unit
+from headwater.pipelines.shards import builds_uri, empty_shard, shard_name, stage_operator, write_shards
+from headwater.pipelines.token_rows import BuildJob
+from headwater.pipelines.trace import read_tokens
+from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.warehouse.parquet import read_file
+
+
+def _job(root: Path) -> BuildJob:
+    return BuildJob(
+        table=str(root / "samples"),
+        folder=builds_uri(str(root), "b"),
+        build="b",
+        run_id="r",
+        recipe=small_recipe(),
+        shards={"knowledge": 2, "mid-training": 1},
+        slots=(("knowledge", 0), ("knowledge", 1), ("mid-training", 0)),
+    )
+
+
+def _rows() -> pa.Table:
+    """Forty documents of 1 to 400 tokens over three slots; every third one has a second copy."""
+    draw = np.random.default_rng(1)
+    rows: list[dict[str, Any]] = []
+    for number in range(40):
+        for copy in range(1 + (number % 3 == 0)):
+            tokens = draw.integers(0, 1000, 1 + number * 10, dtype=np.uint32) if copy == 0 else rows[-1]["ids"]
+            rows.append(
+                {
+                    "slot": number % 3,
+                    "position": int(draw.integers(-(2**62), 2**62)),
+                    "content_hash": number.to_bytes(16, "big")[::-1],
+                    "origin": number,
+                    "copy": copy,
+                    "sample_id": (5 << 24) + number,
+                    "ids": tokens,
+                }
+            )
+    rows.sort(key=lambda row: (row["slot"], row["position"]))
+    columns = {
+        name: [row[name] for row in rows]
+        for name in ("slot", "position", "content_hash", "origin", "copy", "sample_id")
+    }
+    types = {"slot": pa.int32(), "content_hash": pa.binary(), "copy": pa.int32()}
+    table = {name: pa.array(values, types.get(name, pa.int64())) for name, values in columns.items()}
+    return pa.table(table | {"tokens": pa.array([row["ids"].tobytes() for row in rows], pa.binary())})
+
+
+def _write(root: Path, rows_a_batch: int = 7) -> list[Unit]:
+    batches = _rows().to_batches(max_chunksize=rows_a_batch)
+    return [pickle.loads(found["unit"][0].as_py()) for found in write_shards(_job(root), iter(batches))]  # noqa: S301 - written above
+
+
+def _hashes(root: Path) -> dict[str, str]:
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_names_of_shards_sort_as_numbers() -> None:
+    """Names have five digits; stages of a build have operators of their own."""
+    assert [shard_name(number) for number in (0, 7, 12345)] == ["shard-00000", "shard-00007", "shard-12345"]
+    assert stage_operator("a") != stage_operator("b")
+
+
+@pytest.mark.parametrize("rows_a_batch", [1, 13, 1000])
+def test_the_same_rows_give_the_same_bytes(rows_a_batch: int, tmp_path: Path) -> None:
+    """Written again, and cut into other batches, every file of every shard and its placements are the same."""
+    first, again = _write(tmp_path / "a"), _write(tmp_path / "b", rows_a_batch)
+    assert first == again
+    assert _hashes(tmp_path / "a") == _hashes(tmp_path / "b")
+    _write(tmp_path / "a")
+    assert _hashes(tmp_path / "a") == _hashes(tmp_path / "b")
+
+
+def test_placements_name_every_token_once(tmp_path: Path) -> None:
+    """Per copy the pieces are its tokens and one end of text, in order; the rest of a shard is padding."""
+    units = _write(tmp_path)
+    assert [set(unit.tags) for unit in units] == [{"knowledge/0"}, {"knowledge/1"}, {"mid-training/0"}]
+    vocabulary, rows = load_vocabulary(), _rows().to_pylist()
+    for slot, unit in enumerate(units):
+        stage, number = _job(tmp_path).slots[slot]
+        (entry,) = unit.adds
+        assert (entry.base, entry.mask, entry.operator) == (number, 1, stage_operator(stage)[:16])
+        (table,) = read_file(str(tmp_path / "samples"), entry.path)
+        placed = table.to_pylist()
+        size = (tmp_path / "builds" / "b" / stage / f"{shard_name(number)}.bin").stat().st_size // 4
+        tokens = read_tokens(str(tmp_path), "b", stage, number, 0, size)
+        used = np.zeros(size, dtype=int)
+        pieces: dict[tuple[int, int], list[dict[str, Any]]] = {}
+        for row in placed:
+            used[row["token_begin"] : row["token_end"]] += 1
+            pieces.setdefault((row["sample_id"], row["copy"]), []).append(row)
+            context = 256 if stage == "knowledge" else 1024
+            assert row["sequence"] == row["token_begin"] // context == (row["token_end"] - 1) // context
+        assert used.max() == 1
+        assert (tokens[used == 0] == vocabulary.padding).all()
+        mine = [row for row in rows if row["slot"] == slot]
+        assert set(pieces) == {(row["sample_id"], row["copy"]) for row in mine}
+        for row in mine:
+            parts = sorted(pieces[row["sample_id"], row["copy"]], key=lambda piece: piece["sample_token_begin"])
+            laid = np.concatenate([tokens[part["token_begin"] : part["token_end"]] for part in parts])
+            assert laid.tolist() == [*np.frombuffer(row["tokens"], "<u4").tolist(), vocabulary.end_of_text]
+            ends = np.cumsum([part["token_end"] - part["token_begin"] for part in parts])
+            assert [part["sample_token_begin"] for part in parts] == [0, *ends[:-1].tolist()]
+        for sequence in {row["sequence"] for row in placed}:
+            copies = [(row["sample_id"], row["copy"]) for row in placed if row["sequence"] == sequence]
+            samples = [sample for sample, _ in set(copies)]
+            assert len(samples) == len(set(samples))
+        assert unit.counts[f"tokens:{stage}"] == int(used.sum())
+        assert unit.counts[f"padding:{stage}"] == int((used == 0).sum())
+
+
+def test_both_formats_hold_the_same_tokens(tmp_path: Path) -> None:
+    """.npy and .bin of a shard are one array of uint32."""
+    _write(tmp_path)
+    folder = tmp_path / "builds" / "b" / "knowledge"
+    found = np.load(folder / "shard-00001.npy", mmap_mode="r")
+    assert found.dtype == np.uint32
+    assert found.tobytes() == (folder / "shard-00001.bin").read_bytes()
+
+
+def test_an_empty_shard_has_placements_without_rows(tmp_path: Path) -> None:
+    """A shard to which no document fell writes no file of tokens, and counts as done."""
+    (entry,) = empty_shard(_job(tmp_path), "knowledge", 1).adds
+    (table,) = read_file(str(tmp_path / "samples"), entry.path)
+    assert table.num_rows == 0
+    assert (entry.base, entry.mask, entry.min_id) == (1, 1, None)
+    assert not (tmp_path / "builds").exists()
