@@ -202,3 +202,16 @@ def test_a_fragment_of_a_compacted_file_is_one_row_group(lake: str) -> None:
         found = list(read_file(snapshot.uri, path))[group]
         expected = make_rows("spans", where.fragment, where.fragment % 2, first=where.fragment)
         assert found.equals(expected.cast(found.schema))
+
+
+@pytest.mark.parametrize(("hours", "goes"), [(23.9, False), (24.1, True)])
+def test_what_a_killed_build_left_goes_too(hours: float, goes: bool, lake: str) -> None:
+    """A temporary file beside shards holds tokens: it goes when it is old enough; shards never do."""
+    folder = Path(lake) / "builds" / "first" / "knowledge"
+    folder.mkdir(parents=True)
+    shard, half = folder / "shard-00000.bin", folder / ".0123456789abcdef.tmp"
+    for path in (shard, half):
+        path.write_bytes(b"tokens")
+        _age(path, hours)
+    assert maintain(lake, orphan_hours=24).orphans == int(goes)
+    assert (shard.exists(), half.exists()) == (True, not goes)

@@ -181,9 +181,8 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         if info.type != pafs.FileType.File or path.startswith("_delta_log") or path in live:
             continue
         removed = named.get(path)
-        written = info.mtime if info.mtime.tzinfo else info.mtime.replace(tzinfo=datetime.UTC)
         limit = retention_hours if removed is not None else orphan_hours
-        since = removed if removed is not None else written
+        since = removed if removed is not None else _written(info)
         if now - since < datetime.timedelta(hours=limit):
             continue
         if not dry_run:
@@ -191,7 +190,21 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         deleted += 1
         size += int(info.size)
         orphans += removed is None
+    # What a killed build task leaves beside its shards holds tokens of texts.
+    builds = pafs.FileSelector(join(root.removesuffix("/samples"), "builds"), recursive=True, allow_not_found=True)
+    for info in filesystem.get_file_info(builds):
+        temporary = info.type == pafs.FileType.File and info.base_name.startswith(".") and info.extension == "tmp"
+        if temporary and now - _written(info) >= datetime.timedelta(hours=orphan_hours):
+            if not dry_run:
+                delete_file(filesystem, info.path)
+            deleted += 1
+            size += int(info.size)
+            orphans += 1
     return deleted, size, orphans
+
+
+def _written(info: pafs.FileInfo) -> datetime.datetime:
+    return info.mtime if info.mtime.tzinfo else info.mtime.replace(tzinfo=datetime.UTC)
 
 
 def _named(snapshot: Snapshot) -> dict[str, datetime.datetime]:
