@@ -13,6 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+pytest_plugins = ["small_lake"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 CORPUS = Path(os.environ.get("HEADWATER_CORPUS", REPOSITORY.parent / "shared" / "corpus"))
 DEMO_TEXT = REPOSITORY / "src" / "headwater" / "demo"

@@ -95,7 +95,10 @@ def test_units_that_no_longer_hold_are_dropped(lake: str) -> None:
     run, snapshot = _begin(lake)
     rival = _file(snapshot.uri, "tokens", [2], tag="rival")
     commit(snapshot, adds=[rival], wave=("rival", 1), lake=lake)
-    units = [Unit(adds=[_file(snapshot.uri, "tokens", [n])], counts={"samples": 10**n}, tags=frozenset({str(n)})) for n in (1, 2, 3)]
+    units = [
+        Unit(adds=[_file(snapshot.uri, "tokens", [n])], counts={"samples": 10**n}, tags=frozenset({str(n)}))
+        for n in (1, 2, 3)
+    ]
     after, dropped = commit_wave(run, snapshot, units)
     assert [set(unit.tags) for unit in dropped] == [{"2"}]
     assert rival.path in after.paths("tokens")

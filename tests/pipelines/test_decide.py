@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -116,14 +117,14 @@ def test_a_cluster_cut_between_batches_is_elected_alike(
         ]
     )
     expected: dict[int, int] = {}
-    kept: list[dict[str, object]] = []
+    kept: list[dict[str, Any]] = []
     for row in table.to_pylist():
         for other in kept:
             if row["cluster_id"] == other["cluster_id"] and (
                 row["content_hash"] == other["content_hash"]
                 or signature_agreement(*(np.frombuffer(each["signature"], np.uint32) for each in (row, other))) >= 0.75
             ):
-                expected[row["sample_id"]] = other["sample_id"]  # type: ignore[assignment]
+                expected[row["sample_id"]] = other["sample_id"]
                 break
         else:
             kept.append(row)

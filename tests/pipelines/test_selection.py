@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from headwater.errors import RecipeError
 from headwater.pipelines import select
 from headwater.pipelines.quotas import Cell, solve, stage_budget
 from headwater.pipelines.recipe import Recipe, parse_recipe
+from headwater.pipelines.recipe_sections import Stage
 from headwater.pipelines.selection import KEY_BYTES, Cut, Cuts, assign, candidates, copies, open_to
 from headwater.pipelines.selection_sums import bin_sums, cell_sums, chosen_sums
 from headwater.warehouse.parquet import FragmentFiles
@@ -68,7 +70,7 @@ def _recipe(max_copies: int = 1, repeat: bool = False) -> Recipe:
     )
 
 
-def _table(samples: Sequence[tuple]) -> pa.Table:  # type: ignore[type-arg]
+def _table(samples: Sequence[Any]) -> pa.Table:
     kept, tokens, quality, knowledge, domain, language, digest, origin = zip(*samples, strict=True)
     n = len(samples)
     # Half of the hashes end in zeros, which a fixed-width string type would drop.
@@ -94,18 +96,18 @@ def _table(samples: Sequence[tuple]) -> pa.Table:  # type: ignore[type-arg]
     )
 
 
-def _key(row: Mapping[str, object], score: str) -> tuple[int, bytes, int]:
-    return -int(row[score]), row["content_hash"], row["origin"]  # type: ignore[call-overload, return-value]
+def _key(row: Mapping[str, Any], score: str) -> tuple[int, bytes, int]:
+    return -int(row[score]), row["content_hash"], row["origin"]
 
 
-def _cell(row: Mapping[str, object]) -> Cell:
+def _cell(row: Mapping[str, Any]) -> Cell:
     pool = "reasoning" if row["domain"] == "code" else "general"
     return Cell(pool, str(row["language"] or "und"), str(row["domain"] or ""))
 
 
-def _find_cuts(recipe: Recipe, parts: Sequence[pa.Table]) -> list[tuple[object, Cuts]]:
+def _find_cuts(recipe: Recipe, parts: Sequence[pa.Table]) -> list[tuple[Stage, Cuts]]:
     """The driver's loop of ``select`` without Spark: the same sums, the same plan, the same steps."""
-    decided: list = []  # type: ignore[type-arg]
+    decided: list[tuple[Stage, Cuts]] = []
     for stage in recipe.choosing_order:
         sums = pa.concat_tables([cell_sums(recipe, stage, decided, _HERE, part) for part in parts]).to_pylist()
         everything = sum(row["tokens"] for row in sums if not row["open"])
@@ -126,13 +128,13 @@ def _find_cuts(recipe: Recipe, parts: Sequence[pa.Table]) -> list[tuple[object, 
             waiting = {cell: (search.prefix, search.few) for cell, search in searches.items() if search.last is None}
             if not waiting:
                 break
-            found: dict[str, dict[bytes, list[int]]] = {}
+            found: dict[str, dict[bytes, tuple[int, int]]] = {}
             for part in parts:
                 rows = bin_sums(recipe, stage, decided, dict(plan.cell_of), waiting, _HERE, part)
                 for row in rows.to_pylist() if rows is not None else []:
-                    both = found.setdefault(row["cell"], {}).setdefault(row["key"], [0, 0])
-                    both[0] += row["tokens"]
-                    both[1] += row["documents"]
+                    bins = found.setdefault(row["cell"], {})
+                    tokens, documents = bins.get(row["key"], (0, 0))
+                    bins[row["key"]] = (tokens + row["tokens"], documents + row["documents"])
             for cell in waiting:
                 select._advance(searches[cell], sorted((key, *sums) for key, sums in found["\t".join(cell)].items()))
         assert all(search.last is not None for search in searches.values())
@@ -145,10 +147,10 @@ def _find_cuts(recipe: Recipe, parts: Sequence[pa.Table]) -> list[tuple[object, 
     return decided
 
 
-def _reference(recipe: Recipe, rows: Sequence[Mapping[str, object]]) -> dict[str, dict[int, int]]:
+def _reference(recipe: Recipe, rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, int]]:
     """Stage → sample → copies, by sorting: whole rounds of a cell, then the shortest prefix that reaches the target."""
     kept = [row for row in rows if row["kept"] and row["n_tokens"]]
-    tokens = {row["sample_id"]: int(row["n_tokens"]) + 1 for row in kept}  # type: ignore[call-overload]
+    tokens = {row["sample_id"]: int(row["n_tokens"]) + 1 for row in kept}
     everything = sum(tokens.values())
     chosen: dict[str, dict[int, int]] = {}
     for stage in recipe.choosing_order:
@@ -157,7 +159,7 @@ def _reference(recipe: Recipe, rows: Sequence[Mapping[str, object]]) -> dict[str
             row
             for row in kept
             if row["sample_id"] not in gone and (stage.name != "early" or int(row["quality"]) >= 100)
-        ]  # type: ignore[call-overload]
+        ]
         available: dict[Cell, int] = {_cell(row): 0 for row in kept}
         for row in free:
             available[_cell(row)] += tokens[row["sample_id"]]
@@ -176,7 +178,7 @@ def _reference(recipe: Recipe, rows: Sequence[Mapping[str, object]]) -> dict[str
                     key = _key(mine[at], stage.order_by)
                     while at < len(mine) and _key(mine[at], stage.order_by) == key:
                         sample = mine[at]["sample_id"]
-                        took[sample] = took.get(sample, 0) + 1  # type: ignore[index, arg-type]
+                        took[sample] = took.get(sample, 0) + 1
                         got += tokens[sample]
                         at += 1
         chosen[stage.name] = took
@@ -186,25 +188,23 @@ def _reference(recipe: Recipe, rows: Sequence[Mapping[str, object]]) -> dict[str
 @settings(max_examples=25, deadline=None)
 @given(_SAMPLES, st.integers(1, 3), st.booleans(), st.integers(1, 4), st.sampled_from([0, 2, 1024]))
 def test_the_chosen_are_the_shortest_prefix_that_reaches_the_target(
-    samples: list,
+    samples: list[Any],
     max_copies: int,
     repeat: bool,
     n_parts: int,
-    few: int,  # type: ignore[type-arg]
+    few: int,
 ) -> None:
     """Cuts found byte by byte equal a plain sort, for any copies, repeats and split into fragments; the last bin listed or not."""
     recipe, table = _recipe(max_copies, repeat), _table(samples)
     bounds = [len(samples) * number // n_parts for number in range(n_parts + 1)]
     parts = [table.slice(begin, end - begin) for begin, end in zip(bounds, bounds[1:], strict=False)]
-    before, select._FEW = select._FEW, few
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(select, "_FEW", few)
         decided = _find_cuts(recipe, parts)
-    finally:
-        select._FEW = before
     found: dict[str, dict[int, int]] = {stage.name: {} for stage in recipe.stages}
     for part in parts:
         those = candidates(part, recipe)
-        rows = assign(those, decided)  # type: ignore[arg-type]
+        rows = assign(those, decided)
         ids = those.table["sample_id"].to_pylist()
         for row, stage, number in zip(*(rows[name].to_pylist() for name in ("row", "stage", "copies")), strict=True):
             if stage is not None:
@@ -215,12 +215,12 @@ def test_the_chosen_are_the_shortest_prefix_that_reaches_the_target(
 
 @settings(max_examples=12, deadline=None)
 @given(_SAMPLES, st.booleans())
-def test_every_candidate_has_a_reason(samples: list, repeat: bool) -> None:  # type: ignore[type-arg]
+def test_every_candidate_has_a_reason(samples: list[Any], repeat: bool) -> None:
     """One row a stage that took it, or one row that says of every stage why not; stages are disjoint unless they repeat."""
     recipe, table = _recipe(repeat=repeat), _table(samples)
     decided = _find_cuts(recipe, [table])
     found = candidates(table, recipe)
-    rows = assign(found, decided)  # type: ignore[arg-type]
+    rows = assign(found, decided)
     by_row: dict[int, list[tuple[str | None, int, str]]] = {}
     for row, stage, number, reason in zip(
         *(rows[name].to_pylist() for name in ("row", "stage", "copies", "reason")), strict=True
@@ -292,7 +292,7 @@ def test_a_kept_sample_without_tokens_says_so() -> None:
         recipe=recipe,
         decided=tuple(decided),
         fragments=(),
-        operator="",  # type: ignore[arg-type]
+        operator="",
     )
     rows = select._rows(task, table).to_pylist()
     assert [row["sample_id"] - (1 << 24) for row in rows] == [0, 1, 2]
@@ -306,8 +306,13 @@ def test_sums_of_what_was_chosen() -> None:
     stage = recipe.choosing_order[0]
     cell = Cell("general", "en", "x")
     cuts = Cuts(stage=stage.name, cuts={cell: Cut(full=2)}, planned={cell: cell})
-    found = chosen_sums(recipe, [(stage, cuts)], _HERE, table)
-    by_host = {row["host"]: row for row in found.to_pylist()}
+
+    def sums(chosen: Cuts, rows: pa.Table) -> list[dict[str, Any]]:
+        found = chosen_sums(recipe, [(stage, chosen)], _HERE, rows)
+        assert found is not None
+        return list(found.to_pylist())
+
+    by_host = {row["host"]: row for row in sums(cuts, table)}
     assert {host: row["documents"] for host, row in by_host.items()} == {
         "h0.example.org": 1,
         "h1.example.org": 1,
@@ -315,11 +320,11 @@ def test_sums_of_what_was_chosen() -> None:
         "s": 3,
     }
     assert sum(row["tokens"] for row in by_host.values()) == 2 * sum(n + 2 for n in range(6))
-    turned = chosen_sums(recipe, [(stage, cuts)], _HERE, table.take([5, 3, 1, 0, 2, 4]))
-    assert sum(row["digest"] for row in turned.to_pylist()) == sum(row["digest"] for row in by_host.values())
+    turned = sums(cuts, table.take([5, 3, 1, 0, 2, 4]))
+    assert sum(row["digest"] for row in turned) == sum(row["digest"] for row in by_host.values())
     once = Cuts(stage=stage.name, cuts={cell: Cut(full=1)}, planned={cell: cell})
-    other = chosen_sums(recipe, [(stage, once)], _HERE, table)
-    assert sum(row["digest"] for row in other.to_pylist()) != sum(row["digest"] for row in by_host.values())
+    other = sums(once, table)
+    assert sum(row["digest"] for row in other) != sum(row["digest"] for row in by_host.values())
 
 
 @pytest.mark.parametrize(("need", "expected"), [(1, b"a"), (10, b"a"), (11, b"b"), (30, b"b")])

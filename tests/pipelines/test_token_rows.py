@@ -13,6 +13,7 @@ from headwater.pipelines import token_rows
 from headwater.pipelines.token_rows import BuildJob, positions
 from headwater.tokenize.encoder import encode
 from headwater.tokenize.vocabulary import load_vocabulary
+from small_lake import small_recipe
 
 _NO_SPANS = pa.table(
     {
@@ -22,14 +23,6 @@ _NO_SPANS = pa.table(
         "action": pa.array([], pa.string()),
     }
 )
-
-
-class _Build:
-    seed = 5
-
-
-class _Recipe:
-    build = _Build()
 
 
 def _hashes(count: int) -> pa.Array:
@@ -93,9 +86,9 @@ def _job(copies_of: dict[str, int], slots: list[tuple[str, int]]) -> BuildJob:
         folder="",
         build="b",
         run_id="r",
-        recipe=_Recipe(),
+        recipe=small_recipe(),
         shards=copies_of,
-        slots=tuple(slots),  # type: ignore[arg-type]
+        slots=tuple(slots),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from deltalake.exceptions import CommitFailedError
@@ -190,7 +190,7 @@ def test_a_lost_answer_is_recognised_as_done(error: Exception, lake: str) -> Non
     """An error after the commit happened is no failure and no rival: the table itself says that the wave is in it."""
     before = open_snapshot(lake)
     entry = write(before.uri, "scores", [1])
-    unreliable = dataclasses.replace(before, delta=_Unreliable(before.delta, error, committed=True))
+    unreliable = dataclasses.replace(before, delta=cast(Any, _Unreliable(before.delta, error, committed=True)))
     after = commit(unreliable, adds=[entry], wave=("run", 1), lake=lake)
     assert after.version == before.version + 1
     assert after.paths("scores") == [entry.path]
@@ -199,7 +199,9 @@ def test_a_lost_answer_is_recognised_as_done(error: Exception, lake: str) -> Non
 def test_a_refused_write_is_a_storage_error(lake: str) -> None:
     """When the log did not move, the file system refused: the message says to free space, and nothing changed."""
     before = open_snapshot(lake)
-    unreliable = dataclasses.replace(before, delta=_Unreliable(before.delta, OSError("disk full"), committed=False))
+    unreliable = dataclasses.replace(
+        before, delta=cast(Any, _Unreliable(before.delta, OSError("disk full"), committed=False))
+    )
     with pytest.raises(StorageError, match="disk full; free space"):
         commit(unreliable, adds=[write(before.uri, "scores", [1])], wave=("run", 1), lake=lake)
     _unchanged(lake, before)
@@ -224,7 +226,9 @@ def test_a_reservation_whose_answer_is_lost_leaves_a_gap(lake: str, monkeypatch:
     def flaky(place: str) -> Snapshot:
         snapshot = real(place)
         if next(lost, False):
-            return dataclasses.replace(snapshot, delta=_Unreliable(snapshot.delta, OSError("reset"), committed=True))
+            return dataclasses.replace(
+                snapshot, delta=cast(Any, _Unreliable(snapshot.delta, OSError("reset"), committed=True))
+            )
         return snapshot
 
     monkeypatch.setattr("headwater.warehouse.commit.open_snapshot", flaky)

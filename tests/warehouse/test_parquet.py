@@ -169,7 +169,8 @@ def test_other_ids_are_noticed_and_the_file_is_named(tmp_path: Path) -> None:
     turned = write_family(uri, "scores", "b", 5, 1, OPERATOR, [make_rows("scores", 5, 4).take([0, 2, 1, 3])])
     for family, entry in (("language", elsewhere), ("scores", turned)):
         where = _where(5, content=(content.path, 0), **{family: (entry.path, 0)})
-        for columns in ({family: []}, {"content": ["text"], family: []}):
+        alone: dict[str, list[str]] = {family: []}
+        for columns in (alone, {"content": ["text"], **alone}):
             with pytest.raises(CorruptLakeError, match=entry.path):
                 list(read_aligned(uri, where, columns))
 

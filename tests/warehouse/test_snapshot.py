@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.transaction import AddAction
-from family_rows import CANARY, write
+from family_rows import CANARY, OPERATOR, write
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.warehouse.commit import commit, create_lake
@@ -20,10 +20,9 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 OTHER = "fedcba9876543210" * 2
 
 
-def _add(lake: Path, *files: tuple[str, list[int]], operator: str | None = None, batch: str = "b") -> Snapshot:
+def _add(lake: Path, *files: tuple[str, list[int]], operator: str = OPERATOR, batch: str = "b") -> Snapshot:
     snapshot = open_snapshot(str(lake))
-    given = {} if operator is None else {"operator": operator}
-    entries = [write(snapshot.uri, family, fragments, batch=batch, **given) for family, fragments in files]
+    entries = [write(snapshot.uri, family, fragments, batch=batch, operator=operator) for family, fragments in files]
     return commit(snapshot, adds=entries, wave=(f"test-{snapshot.version}", 1), lake=str(lake))
 
 
