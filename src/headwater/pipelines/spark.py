@@ -93,7 +93,17 @@ def session(
     try:
         return builder.getOrCreate()
     except Exception as error:
-        raise UsageError(f"Spark did not start with master {master!r}: {error}; check --master and --conf") from error
+        raise UsageError(
+            f"Spark did not start with master {master!r}: {_cause(error)}; check --master and --conf"
+        ) from error
+
+
+def _cause(error: Exception) -> str:
+    """Return the line of a Java exception that says what was wrong, without its stack."""
+    lines = [
+        line.strip(" :") for line in str(error).splitlines() if line.strip() and not line.lstrip().startswith("at ")
+    ]
+    return next((line for line in lines if "Exception" in line), lines[0] if lines else type(error).__name__)
 
 
 def _local_cores(master: str) -> int:
