@@ -1,0 +1,220 @@
+"""Verify, the part about builds: shards are whole, hold what was chosen, and decode to the samples' texts.
+
+A build is held against the version of the table that it was made from, which maintenance keeps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import fs as pafs
+
+from headwater.errors import UsageError
+from headwater.filters.spans import apply_spans
+from headwater.lineage.questions import rows
+from headwater.pipelines.shards import builds_uri
+from headwater.pipelines.trace import read_stage_manifest, read_tokens
+from headwater.tokenize.encoder import decode
+from headwater.tokenize.manifest import check_files
+from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
+from headwater.warehouse.filesystem import join, resolve
+from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file, read_sparse
+from headwater.warehouse.schema import ALIGNED, arrow_schema
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+__all__ = ["Found", "LakeView", "finished_stages", "placed_as_planned", "shard_files", "texts_decode"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LakeView:
+    """What checks read: one version of the lake, a connection to it, and the build that was asked for."""
+
+    lake: str
+    snapshot: Snapshot
+    connection: duckdb.DuckDBPyConnection
+    build: str | None
+
+    def located(self) -> Iterator[FragmentFiles]:
+        """Yield where the aligned families of each fragment lie."""
+        return self.snapshot.locate(self.snapshot.covered("content"), ALIGNED)
+
+
+Found = tuple[int, list[str]]
+"""On how many things a check was tried, and what was found wrong."""
+
+
+def finished_stages(lake: LakeView) -> list[tuple[str, str]]:
+    """Return (build, stage) of all that has placements or was chosen for a build that ended, or of the build that was asked for."""
+    found = rows(lake.connection, "SELECT DISTINCT build, stage FROM placements")
+    ended = rows(lake.connection, "SELECT operators FROM runs WHERE step = 'build' AND ended IS NOT NULL")
+    builds = sorted({str(json.loads(row["operators"])["shards"]["build"]) for row in ended})
+    found += rows(
+        lake.connection,
+        "SELECT DISTINCT build, stage FROM stages WHERE stage IS NOT NULL AND list_contains(?, build)",
+        [builds],
+    )
+    named = sorted({(str(row["build"]), str(row["stage"])) for row in found})
+    chosen = [(build, stage) for build, stage in named if lake.build in (None, build)]
+    if lake.build is not None and not chosen:
+        raise UsageError(f"expected a build {lake.build!r} with shards, found none")
+    return chosen
+
+
+def shard_files(lake: LakeView) -> Found:
+    """Every file of every shard has the size and SHA-256 of its manifest."""
+    faults, count = [], 0
+    for build, stage in finished_stages(lake):
+        manifest = read_stage_manifest(lake.lake, build, stage)
+        filesystem, path = resolve(builds_uri(lake.lake, build, stage))
+        damaged = check_files(manifest, partial(_open_beside, filesystem, path))
+        count += sum(len(shard.files) for shard in manifest.shards)
+        faults += [f"{build}/{stage}/{name}: {fault}" for name, fault in damaged.items()]
+    return count, faults
+
+
+def _open_beside(filesystem: pafs.FileSystem, folder: str, name: str) -> Any:
+    return filesystem.open_input_stream(join(folder, name))
+
+
+def _snapshot_then(lake: LakeView, build: str) -> Snapshot:
+    """Return the version from which a build was made: spans and token counts may have changed since, the build has not."""
+    statement = "SELECT max(input_version) AS version FROM runs WHERE step = 'build' AND contains(operators, ?)"
+    version = rows(lake.connection, statement, [f'"build":"{build}"'])[0]["version"]
+    return lake.snapshot if version is None else open_snapshot(lake.lake, version)
+
+
+def _token_counts(lake: LakeView, build: str) -> pa.RecordBatchReader:
+    """Return sample_id and n_tokens as the build read them, a row group at a time."""
+    then = _snapshot_then(lake, build)
+    columns = ["sample_id", "n_tokens"]
+    schema = pa.schema([arrow_schema("tokens").field(name) for name in columns])
+    tables = (table for path in then.paths("tokens") for table in read_file(then.uri, path, columns))
+    batches = (batch for table in tables for batch in table.cast(schema).to_batches())
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def placed_as_planned(lake: LakeView) -> Found:
+    """Every copy of every chosen sample is placed once, whole, and nothing else is; token sums equal the shards'."""
+    faults, count = [], 0
+    for build in dict.fromkeys(build for build, _ in finished_stages(lake)):
+        parameters = [build, build]
+        lake.connection.register("tokens_then", _token_counts(lake, build))
+        planned = (
+            "WITH p AS (SELECT stage, sample_id, copy, sum(token_end - token_begin) AS n, min(sample_token_begin) AS first, "
+            "count(DISTINCT sample_token_begin) = count(*) AS apart FROM placements WHERE build = ? GROUP BY ALL), "
+            "q AS (SELECT stage, sample_id, count(*) AS placed, min(copy) AS low, max(copy) AS high, min(n) AS least, max(n) AS most, "
+            "max(first) AS first, bool_and(apart) AS apart FROM p GROUP BY ALL) "
+            "SELECT coalesce(s.stage, q.stage) AS stage, coalesce(s.sample_id, q.sample_id) AS sample_id FROM "
+            "(SELECT stage, sample_id, copies FROM stages WHERE build = ? AND stage IS NOT NULL) s "
+            "FULL JOIN q ON q.stage = s.stage AND q.sample_id = s.sample_id LEFT JOIN tokens_then t ON t.sample_id = s.sample_id "
+            "WHERE s.sample_id IS NULL OR q.sample_id IS NULL OR q.placed <> s.copies OR q.low <> 0 OR q.high <> s.copies - 1 "
+            "OR q.least <> t.n_tokens + 1 OR q.most <> t.n_tokens + 1 OR q.first <> 0 OR NOT q.apart LIMIT 100"
+        )
+        wrong = rows(lake.connection, planned, parameters)
+        faults += [
+            f"{build}: sample {row['sample_id']} is not placed in {row['stage']} as it was chosen" for row in wrong
+        ]
+        count += rows(
+            lake.connection,
+            "SELECT coalesce(sum(copies), 0)::BIGINT AS n FROM stages WHERE build = ? AND stage IS NOT NULL",
+            [build],
+        )[0]["n"]
+        sums = rows(
+            lake.connection,
+            "SELECT stage, shard, sum(token_end - token_begin)::BIGINT AS n FROM placements WHERE build = ? GROUP BY ALL",
+            [build],
+        )
+        by_shard = {(row["stage"], row["shard"]): row["n"] for row in sums}
+        for stage in dict.fromkeys(stage for stage, _ in by_shard):
+            manifest = read_stage_manifest(lake.lake, build, stage)
+            for shard in manifest.shards:
+                placed = by_shard.pop((stage, shard.number), 0)
+                if placed != shard.tokens or placed + shard.padding != shard.sequences * manifest.context:
+                    faults.append(
+                        f"{build}/{stage} shard {shard.number}: {placed} tokens placed, {shard.tokens} and {shard.padding} of padding written"
+                    )
+        faults += [
+            f"{build}/{stage} shard {shard} has placements and is not in the manifest" for stage, shard in by_shard
+        ]
+    return count, faults
+
+
+def texts_decode(lake: LakeView) -> Found:
+    """The bytes decoded from a sample's placements equal its text minus its spans."""
+    faults, count = [], 0
+    for build in dict.fromkeys(build for build, _ in finished_stages(lake)):
+        names = rows(
+            lake.connection,
+            "SELECT recipe FROM runs WHERE step = 'build' AND contains(operators, ?)",
+            [f'"build":"{build}"'],
+        )
+        vocabulary = load_vocabulary(_vocabulary_name(names))
+        then = _snapshot_then(lake, build)
+        for where in then.locate(then.covered("content"), ["spans"]):
+            low, high = where.fragment << 24, (where.fragment + 1) << 24
+            placed = rows(
+                lake.connection,
+                "SELECT sample_id, stage, shard, token_begin, token_end, copy FROM placements WHERE build = ? AND sample_id >= ? AND sample_id < ? "
+                "ORDER BY sample_id, stage, copy, sample_token_begin",
+                [build, low, high],
+            )
+            if placed:
+                expected = _texts(lake, where, {row["sample_id"] for row in placed})
+                found, wrong = _compare(lake, build, placed, expected, vocabulary)
+                count += found
+                faults += wrong
+    return count, faults
+
+
+def _vocabulary_name(found: list[dict[str, Any]]) -> str:
+    return str(json.loads(found[0]["recipe"])["vocabulary"]["name"]) if found else "headwater-156k"
+
+
+def _texts(lake: LakeView, where: FragmentFiles, wanted: set[int]) -> dict[int, bytes]:
+    spans = read_sparse(lake.snapshot.uri, where, "spans", ["span_begin", "span_end", "action"])
+    texts: dict[int, bytes] = {}
+    chosen = pa.array(sorted(wanted), pa.int64())
+    for table in read_aligned(lake.snapshot.uri, where, {"content": ["text"]}):
+        part = table.filter(pc.is_in(table["sample_id"], chosen)).combine_chunks()
+        mine = spans.filter(pc.is_in(spans["sample_id"], part["sample_id"].combine_chunks()))
+        row = pa.array(np.searchsorted(part["sample_id"].to_numpy(), mine["sample_id"].to_numpy()).astype(np.int32))
+        columns = [mine[name].combine_chunks() for name in ("span_begin", "span_end", "action")]
+        if part.num_rows:
+            cleaned = apply_spans(part["text"].combine_chunks(), row, *columns)
+            texts |= {
+                sample: text.encode()
+                for sample, text in zip(part["sample_id"].to_pylist(), cleaned.to_pylist(), strict=True)
+            }
+    return texts
+
+
+def _compare(
+    lake: LakeView, build: str, placed: list[dict[str, Any]], expected: dict[int, bytes], vocabulary: Vocabulary
+) -> Found:
+    faults, count, at = [], 0, 0
+    while at < len(placed):
+        key = tuple(placed[at][name] for name in ("sample_id", "stage", "copy"))
+        pieces = []
+        while at < len(placed) and tuple(placed[at][name] for name in ("sample_id", "stage", "copy")) == key:
+            row = placed[at]
+            pieces.append(
+                read_tokens(lake.lake, build, row["stage"], row["shard"], row["token_begin"], row["token_end"])
+            )
+            at += 1
+        tokens = np.concatenate(pieces)
+        count += 1
+        if tokens[-1] != vocabulary.end_of_text or (tokens[:-1] >= vocabulary.n_ids).any():
+            faults.append(
+                f"{build}: sample {key[0]} in {key[1]} does not end in the end of text, or holds a special token"
+            )
+        elif decode(tokens[:-1], vocabulary) != expected.get(key[0]):
+            faults.append(f"{build}: sample {key[0]} in {key[1]}: the shard's tokens are not its text minus its spans")
+    return count, faults
