@@ -85,10 +85,21 @@ def _open_beside(filesystem: pafs.FileSystem, folder: str, name: str) -> Any:
 
 
 def _snapshot_then(lake: LakeView, build: str) -> Snapshot:
-    """Return the version from which a build was made: spans and token counts may have changed since, the build has not."""
+    """Return the version in which a build's spans and token counts stand: this one, or that of the build if settings changed since."""
     statement = "SELECT max(input_version) AS version FROM runs WHERE step = 'build' AND contains(operators, ?)"
     version = rows(lake.connection, statement, [f'"build":"{build}"'])[0]["version"]
-    return lake.snapshot if version is None else open_snapshot(lake.lake, version)
+    if version is None:
+        return lake.snapshot
+    then = open_snapshot(lake.lake, version)
+    now_and_then = [
+        {
+            (family, operator)
+            for family in ("spans", "tokens")
+            for operator in snapshot.live(family)["operator"].to_pylist()
+        }
+        for snapshot in (lake.snapshot, then)
+    ]
+    return lake.snapshot if now_and_then[0] == now_and_then[1] else then
 
 
 def _token_counts(lake: LakeView, build: str) -> pa.RecordBatchReader:
