@@ -131,13 +131,18 @@ def open_to(found: Candidates, stage: Stage, earlier: Sequence[tuple[Stage, Cuts
     """Return which samples ``stage`` may choose: its ``where`` holds and no earlier stage, unless named to repeat, took them."""
     if len(found.cell) == 0:
         return np.empty(0, bool)
-    free = found.eligible[stage.name].copy()
-    before: list[tuple[Stage, Cuts]] = []
+    taken: dict[str, _Flags] = {}
+
+    def free(each: Stage) -> _Flags:
+        flags = found.eligible[each.name].copy()
+        for name, by_stage in taken.items():
+            if name not in each.repeat_from:
+                flags &= ~by_stage
+        return flags
+
     for other, cuts in earlier:
-        if other.name not in stage.repeat_from:
-            free &= ~((copies(found, other, cuts) > 0) & open_to(found, other, before))
-        before.append((other, cuts))
-    return free
+        taken[other.name] = (copies(found, other, cuts) > 0) & free(other)
+    return free(stage)
 
 
 def assign(found: Candidates, decided: Sequence[tuple[Stage, Cuts]]) -> dict[str, pa.Array]:
