@@ -255,7 +255,7 @@ class BuildSettings:
 
     Attributes:
         seed: of the order of sequences.
-        shard_tokens: most tokens in a shard.
+        shard_tokens: tokens of a shard, about: a stage has its tokens over this, rounded up, and samples are spread over its shards by hash.
         formats: each of ``megatron`` (.bin and .idx) and ``npy``.
     """
 
