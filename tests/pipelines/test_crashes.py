@@ -64,7 +64,7 @@ def test_killed_workers(spark: SparkSession, tmp_path_factory: pytest.TempPathFa
     for step in ("write_task", "_annotate", "duplicates", "verdicts", "_write_task", "placements"):
         (faults / step).touch()
     driver = main_job.start_driver(
-        tmp_path / "lake", folders, master="local[2,3]", environment={TASK_FOLDER: str(faults)}
+        tmp_path / "lake", folders, master="local[2,3]", fragment_bytes=40_000, environment={TASK_FOLDER: str(faults)}
     )
     assert main_job.finish(driver) == build
     assert not list(faults.iterdir())
@@ -78,7 +78,8 @@ def test_two_drivers_at_once(spark: SparkSession, tmp_path_factory: pytest.TempP
     folders = main_job.write_folders(tmp_path / "in", folders=3, files=4, seed=11)
     environment = {"MAIN_JOB_MEETING": str(tmp_path / "meeting")}
     drivers = [
-        main_job.start_driver(tmp_path / "lake", order, environment=environment) for order in (folders, folders[::-1])
+        main_job.start_driver(tmp_path / "lake", order, fragment_bytes=60_000, environment=environment)
+        for order in (folders, folders[::-1])
     ]
     assert [main_job.finish(driver) for driver in drivers] == [build, build]
     assert main_job.shard_hashes(tmp_path / "lake", build) == hashes
@@ -132,7 +133,7 @@ def test_speculative_twins(
         "spark.speculation.quantile": "0.5",
         "spark.speculation.multiplier": "1.2",
         "spark.speculation.minTaskRuntime": "500ms",
-        "spark.executor.memory": "384m",
+        "spark.executor.memory": "512m",
         "spark.executorEnv.JAVA_TOOL_OPTIONS": main_job.FAST_JVM["JAVA_TOOL_OPTIONS"],
         f"spark.executorEnv.{TASK_FOLDER}": str(faults),
         "spark.driver.host": "127.0.0.1",

@@ -55,7 +55,7 @@ def test_batches_and_cores_leave_no_trace(
     folders = main_job.write_folders(tmp_path / "in", files=2, seed=7)
     conf = {"MAIN_JOB_CONF": json.dumps({"spark.sql.shuffle.partitions": "7"})}
     driver = main_job.start_driver(
-        tmp_path / "lake", folders[::-1], master="local[1,3]", fragment_bytes=60_000, environment=conf
+        tmp_path / "lake", folders[::-1], master="local[1,3]", fragment_bytes=200_000, environment=conf
     )
     assert main_job.finish(driver) == build
     assert main_job.shard_hashes(tmp_path / "lake", build) == hashes

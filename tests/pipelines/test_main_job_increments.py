@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
+FRAGMENT_BYTES = 30_000
 BUILT = {"stages", "placements", "runs"}
 
 
@@ -27,9 +28,9 @@ def grown(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tupl
     """A lake of one batch, run to the end, to which a second was added; the versions after the first run and after the second."""
     root = tmp_path_factory.mktemp("grown")
     first, second, third = main_job.write_folders(root / "in")
-    main_job.run_in_batches(spark, str(root / "lake"), [[first, second]], main_job.FRAGMENT_BYTES)
+    main_job.run_in_batches(spark, str(root / "lake"), [[first, second]], FRAGMENT_BYTES)
     before = open_snapshot(str(root / "lake")).version
-    main_job.run_in_batches(spark, str(root / "lake"), [[third]], main_job.FRAGMENT_BYTES)
+    main_job.run_in_batches(spark, str(root / "lake"), [[third]], FRAGMENT_BYTES)
     return root / "lake", before, open_snapshot(str(root / "lake")).version
 
 
