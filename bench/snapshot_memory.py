@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from deltalake import CommitProperties, PostCommitHookProperties
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from headwater.warehouse.commit import create_lake
 from headwater.warehouse.fragments import file_name
@@ -44,7 +44,9 @@ def make_table(lake: str, files: int) -> None:
     create_lake(lake)
     for begin in range(0, files, _PER_COMMIT):
         snapshot = open_snapshot(lake)
-        actions = [_action(number) for number in range(begin, min(files, begin + _PER_COMMIT))]
+        actions: list[AddAction | RemoveAction] = [
+            _action(number) for number in range(begin, min(files, begin + _PER_COMMIT))
+        ]
         snapshot.delta.create_write_transaction(
             actions,
             mode="append",

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -68,7 +69,7 @@ def sample_text(documents: dict[str, dict[bytes, str]], sizes: dict[str, int]) -
         sizes[language] = taken
 
 
-def train(documents: dict[str, dict[bytes, str]], sizes: dict[str, int]) -> dict[str, object]:
+def train(documents: dict[str, dict[bytes, str]], sizes: dict[str, int]) -> dict[str, Any]:
     """Return the trained `tokenizer.json` as a dictionary, its pre-tokenizer replaced by the one for encoding."""
     tokenizer = Tokenizer(models.BPE())
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headwater.filters.characters import character_classes
@@ -100,7 +101,7 @@ def _repeated(words: list[str], n: int) -> int:
     return total
 
 
-def _equal_to_earlier(items: list[tuple[object, int]]) -> tuple[int, int]:
+def _equal_to_earlier(items: Sequence[tuple[object, int]]) -> tuple[int, int]:
     seen: set[object] = set()
     count = chars = 0
     for key, size in items:

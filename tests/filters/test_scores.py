@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -36,7 +37,7 @@ SPEECH = "“Where are you going?”\n“To the harbour,” he said.\n“Wait fo
 JUNK = "click here click here click here\n" * 30
 
 
-def scores_of(*texts: str, language: str = "en") -> list[dict[str, object]]:
+def scores_of(*texts: str, language: str = "en") -> list[dict[str, Any]]:
     """Scores of a few texts in one language."""
     languages = pa.array([language] * len(texts))
     rows: list[dict[str, object]] = score(measure_signals(pa.array(texts), languages), languages).to_pylist()

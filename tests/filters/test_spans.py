@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -126,13 +127,17 @@ def test_apply_removes_and_masks() -> None:
 def test_apply_refuses_foreign_spans(rows: list[int], begins: list[int], ends: list[int], actions: list[str]) -> None:
     """Spans that reach out of their text, overlap, are unsorted or cut a character are an error, never a wrong text."""
     with pytest.raises(UsageError, match="apply_spans"):
-        apply_spans(pa.array(["aé", "abc"]), rows, begins, ends, actions)
+        apply_spans(pa.array(["aé", "abc"]), np.array(rows), np.array(begins), np.array(ends), actions)
 
 
 def test_apply_accepts_touching_and_empty_spans() -> None:
     """Spans that touch, are empty, or cover the whole text are legal."""
     clean = apply_spans(
-        pa.array(["abc", "d"]), [0, 0, 0, 1], [0, 1, 2, 0], [1, 1, 3, 1], ["drop", "drop", "mask", "drop"]
+        pa.array(["abc", "d"]),
+        np.array([0, 0, 0, 1]),
+        np.array([0, 1, 2, 0]),
+        np.array([1, 1, 3, 1]),
+        ["drop", "drop", "mask", "drop"],
     )
     assert clean.to_pylist() == [f"b{MASK}", ""]
 

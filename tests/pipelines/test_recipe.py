@@ -127,7 +127,7 @@ def test_fingerprint_changes(change: Callable[[dict[str, Any]], object]) -> None
 def test_recipes_are_frozen() -> None:
     """Settings do not change once they were checked."""
     with pytest.raises(FrozenInstanceError):
-        parse_recipe(_raw()).build.seed = 3  # type: ignore[misc]
+        parse_recipe(_raw()).build.seed = 3  # type: ignore[misc]  # the test is that it is refused
 
 
 def test_order_of_choosing() -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from small_lake import SmallLake, small_recipe
 
 from headwater.errors import UsageError
 from headwater.filters.spans import apply_spans
@@ -18,6 +17,7 @@ from headwater.pipelines.trace import read_stage_manifest, read_tokens, trace
 from headwater.tokenize.encoder import decode
 from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.snapshot import open_snapshot
+from small_lake import SmallLake, small_recipe
 
 if TYPE_CHECKING:
     import duckdb
@@ -96,7 +96,7 @@ def test_what_is_not_there_is_a_usage_error(
     """Wrong names and numbers say what there is."""
     named = {"build": finished_lake.build, "stage": "knowledge", "shard": 0, "token": 0} | change
     with pytest.raises(UsageError, match=message):
-        trace(connection, str(finished_lake.folder), **named)  # type: ignore[arg-type]
+        trace(connection, str(finished_lake.folder), **named)  # type: ignore[arg-type]  # arguments by name, of several types
 
 
 def test_why_tells_the_rules_that_fired(connection: duckdb.DuckDBPyConnection) -> None:

@@ -54,7 +54,7 @@ def _rewrite(lake: Path, family: str, change: Callable[[pa.Table], pa.Table | No
     commit(snapshot, adds=adds, removes=removes, wave=("fault", 1), lake=str(lake))
 
 
-def _set(name: str, change: Callable[[list], list]) -> Callable[[pa.Table], pa.Table]:  # type: ignore[type-arg]
+def _set(name: str, change: Callable[[list], list]) -> Callable[[pa.Table], pa.Table]:  # type: ignore[type-arg]  # values of any column
     def changed(table: pa.Table) -> pa.Table:
         at = table.column_names.index(name)
         return table.set_column(at, name, pa.array(change(table[name].to_pylist()), table.schema.field(name).type))
@@ -62,7 +62,7 @@ def _set(name: str, change: Callable[[list], list]) -> Callable[[pa.Table], pa.T
     return changed
 
 
-def _first(value: Callable[[object], object]) -> Callable[[list], list]:  # type: ignore[type-arg]
+def _first(value: Callable[[object], object]) -> Callable[[list], list]:  # type: ignore[type-arg]  # values of any column
     return lambda values: [value(values[0]), *values[1:]] if values else values
 
 
@@ -168,8 +168,8 @@ _FAULTS: list[tuple[str, str, Callable[[pa.Table], pa.Table | None], set[str]]] 
     (
         "a placement one token late",
         "placements",
-        lambda table: _set("token_end", _first(lambda end: end + 1))(  # type: ignore[operator]
-            _set("token_begin", _first(lambda begin: begin + 1))(table)  # type: ignore[operator]
+        lambda table: _set("token_end", _first(lambda end: end + 1))(  # type: ignore[operator]  # values of any column
+            _set("token_begin", _first(lambda begin: begin + 1))(table)  # type: ignore[operator]  # values of any column
         ),
         {"texts_decode"},
     ),
@@ -196,7 +196,7 @@ _FAULTS: list[tuple[str, str, Callable[[pa.Table], pa.Table | None], set[str]]] 
         _set("text", lambda texts: [text[:-1] + ("y" if text[-1] == "x" else "x") for text in texts]),
         {"content_hashes", "texts_decode"},
     ),
-    ("another length", "content", _set("text_bytes", _first(lambda size: size + 1)), {"content_hashes"}),  # type: ignore[operator]
+    ("another length", "content", _set("text_bytes", _first(lambda size: size + 1)), {"content_hashes"}),  # type: ignore[operator]  # values of any column
     (
         "an id twice",
         "content",
@@ -210,7 +210,7 @@ _FAULTS: list[tuple[str, str, Callable[[pa.Table], pa.Table | None], set[str]]] 
         {"families_aligned"},
     ),
     ("a row is gone", "scores", lambda table: table.slice(1), {"families_aligned"}),
-    ("a file's count is wrong", "files", _set("records", _first(lambda n: n + 1)), {"counts_reconcile"}),  # type: ignore[operator]
+    ("a file's count is wrong", "files", _set("records", _first(lambda n: n + 1)), {"counts_reconcile"}),  # type: ignore[operator]  # values of any column
     ("a file's row is gone", "files", lambda table: table.slice(1), {"counts_reconcile"}),
     ("a refused record is gone", "quarantine", lambda table: table.slice(1), {"counts_reconcile"}),
     ("a verdict without its reason", "verdicts", _set("kept", lambda kept: [True] * len(kept)), {"counts_reconcile"}),

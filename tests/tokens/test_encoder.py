@@ -128,7 +128,7 @@ def test_arrow_arrays_of_either_width_sliced_and_chunked(kind: pa.DataType) -> N
     assert encode(pa.chunked_array([], kind), VOCABULARY)[1].tolist() == [0]
     assert encode(pa.array([], kind), VOCABULARY)[1].tolist() == [0]
     assert encode(pa.array(["", ""], kind), VOCABULARY)[1].tolist() == [0, 0, 0]
-    assert (whole.dtype, offsets.dtype) == (np.uint32, np.int64)
+    assert (whole.dtype, offsets.dtype) == (np.dtype(np.uint32), np.dtype(np.int64))
 
 
 def test_wrong_arrays_are_refused() -> None:

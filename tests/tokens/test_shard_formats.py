@@ -7,7 +7,7 @@ import itertools
 import json
 import struct
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -39,8 +39,8 @@ def packed() -> Packed:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     tokens = (np.arange(offsets[-1]) * 7919 % 156_892).astype(np.uint32)
     groups = np.append(np.arange(39), 0).astype(np.int64)
-    settings = {"context": CONTEXT, "end_of_text": 156_892, "padding": 156_892, "seed": 1, "bucket": 0}
-    return pack(tokens, offsets, groups, strategy="best_fit", **settings)  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"context": CONTEXT, "end_of_text": 156_892, "padding": 156_892, "seed": 1, "bucket": 0}
+    return pack(tokens, offsets, groups, strategy="best_fit", **settings)
 
 
 def read_megatron(prefix: Path) -> list[list[npt.NDArray[np.int32]]]:
@@ -98,9 +98,9 @@ def test_no_sequences_give_readable_files(tmp_path: Path) -> None:
     with (tmp_path / "shard.npy").open("wb") as stream:
         npy.write_tokens(stream, empty)
     assert np.load(tmp_path / "shard.npy").shape == (0, CONTEXT)
-    stream = io.BytesIO()
-    assert megatron.write_tokens(stream, empty).n_bytes == 0
-    assert megatron.write_index(stream, 0, CONTEXT).n_bytes == 34 + 8
+    buffer = io.BytesIO()
+    assert megatron.write_tokens(buffer, empty).n_bytes == 0
+    assert megatron.write_index(buffer, 0, CONTEXT).n_bytes == 34 + 8
 
 
 def sidecar(packed: Packed, first: int = 0, last: int | None = None) -> pa.Table:

@@ -66,7 +66,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_finished(tmp_path: Path) ->
         raise RuntimeError("stopped")
 
     with pytest.raises(RuntimeError, match="stopped"):
-        write_family(str(tmp_path), "language", "b", 1, 1, OPERATOR, groups())  # type: ignore[arg-type]
+        write_family(str(tmp_path), "language", "b", 1, 1, OPERATOR, groups())  # type: ignore[arg-type]  # a generator that ends in an error
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
