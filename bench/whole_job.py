@@ -3,7 +3,7 @@
     python -m bench.whole_job --input ../shared/corpus --recipe recipes/ling-flash-2.toml
 
 Runs ``headwater run`` twice in processes of its own, the second time with nothing new, and samples the memory of the driver (the Python
-process and its JVM, which in local mode is every executor too) and of each Python worker. Prints one JSON object.
+process and its JVM, which in local mode is every executor too) and of each Python worker. Adds what lineage takes. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from headwater.warehouse.snapshot import open_snapshot
+
 _SAMPLE_S = 0.25
+_LINEAGE = ("files", "quarantine", "uri_index", "duplicates", "verdicts", "stages", "placements", "runs")
 
 
 class _Sampler(threading.Thread):
@@ -91,6 +94,18 @@ def run(lake: str, recipe: str, inputs: list[str], master: str) -> dict[str, Any
     }
 
 
+def lineage(lake: str) -> dict[str, float]:
+    """Return bytes a sample of the families that exist for lineage alone, from the files' sizes."""
+    files = open_snapshot(lake).files
+    sizes = {
+        row["family"]: (row["size_sum"], row["rows_sum"])
+        for row in files.group_by("family").aggregate([("size", "sum"), ("rows", "sum")]).to_pylist()
+    }
+    samples = sizes["content"][1]
+    found = {name: round(sizes[name][0] / samples, 2) for name in _LINEAGE if name in sizes}
+    return found | {"all": round(sum(sizes[name][0] for name in _LINEAGE if name in sizes) / samples, 2)}
+
+
 def main() -> None:
     """Run twice and print both."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -103,7 +118,7 @@ def main() -> None:
         lake = arguments.lake or str(Path(folder) / "lake")
         first = run(lake, arguments.recipe, arguments.input, arguments.master)
         again = run(lake, arguments.recipe, arguments.input, arguments.master)
-        print(json.dumps({"first": first, "again": again}, indent=1))
+        print(json.dumps({"first": first, "again": again, "lineage": lineage(lake)}, indent=1))
 
 
 if __name__ == "__main__":
