@@ -26,7 +26,7 @@ test:
 
 check:
 	scripts/setup.sh dev
-	.venv/bin/ruff check $(PYTHON_FOLDERS)
+	.venv/bin/ruff check --no-cache $(PYTHON_FOLDERS)
 	.venv/bin/ruff format --check $(PYTHON_FOLDERS)
 	.venv/bin/mypy $(PYTHON_FOLDERS)
 	.venv/bin/lint-imports

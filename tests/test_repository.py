@@ -147,7 +147,7 @@ def test_wheel_holds_the_package(tmp_path: Path) -> None:
     assert any(name.endswith("LICENSE") for name in names)
 
 
-@pytest.mark.parametrize("check", ["ruff check", "ruff format --check", "mypy", "lint-imports"])
+@pytest.mark.parametrize("check", ["ruff check --no-cache", "ruff format --check", "mypy", "lint-imports"])
 def test_checks_pass(check: str) -> None:
     """The commands of `make check` find nothing."""
     program, *arguments = check.split()

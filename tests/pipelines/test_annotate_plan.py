@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from small_lake import small_recipe
 
 from headwater.lineage.runs import begin_run
 from headwater.pipelines import annotate
@@ -18,6 +17,7 @@ from headwater.warehouse.fragments import FileEntry, fragment_mask, sample_ids
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from small_lake import small_recipe
 
 WANTED = fingerprints(small_recipe())
 OLD = "0" * 32

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pytest
-from small_lake import small_recipe
 
 from headwater.filters.agreement import signature_agreement
 from headwater.filters.minhash import measure_minhash
@@ -22,6 +21,7 @@ from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import sample_ids
 from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.snapshot import open_snapshot
+from small_lake import small_recipe
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
-from small_lake import SmallLake, small_recipe
 
 from headwater.errors import UsageError
 from headwater.lineage.questions import rows
@@ -15,6 +14,7 @@ from headwater.pipelines.select import select
 from headwater.warehouse.commit import commit
 from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.snapshot import open_snapshot
+from small_lake import SmallLake, small_recipe
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

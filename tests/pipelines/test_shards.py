@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from small_lake import small_recipe
 
 from headwater.lineage.runs import Unit
 from headwater.pipelines.shards import builds_uri, empty_shard, shard_name, stage_operator, write_shards
@@ -18,6 +17,7 @@ from headwater.pipelines.token_rows import BuildJob
 from headwater.pipelines.trace import read_tokens
 from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.parquet import read_file
+from small_lake import small_recipe
 
 
 def _job(root: Path) -> BuildJob:
