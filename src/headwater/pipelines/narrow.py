@@ -60,10 +60,11 @@ def fragment_rows(
         for batch in batches:
             for item in batch.column(0):
                 where: FragmentFiles = pickle.loads(item.as_buffer())  # noqa: S301 - written by this driver a moment ago
-                for table in read_aligned(table_uri, where, columns):
-                    found = transform(where, table)
-                    if found is not None and found.num_rows:
-                        yield from found.combine_chunks().to_batches(max_chunksize=1 << 16)
+                # One table a fragment: rows are narrow, and what a transform starts (a DuckDB connection) costs more than they do.
+                table = pa.concat_tables(read_aligned(table_uri, where, columns))
+                found = transform(where, table)
+                if found is not None and found.num_rows:
+                    yield from found.combine_chunks().to_batches(max_chunksize=1 << 16)
 
     return work.mapInArrow(read, schema)
 

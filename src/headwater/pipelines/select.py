@@ -350,8 +350,8 @@ def _write_task(task: _Task) -> Unit:
 
     def groups() -> Any:
         for where in task.fragments:
-            parts = [_rows(task, table) for table in read_aligned(task.table, where, _COLUMNS)]
-            table = pa.concat_tables(parts)
+            rows = pa.concat_tables(read_aligned(task.table, where, _COLUMNS))
+            table = _rows(task, rows)
             counts["samples"] += table.num_rows
             counts["chosen"] += table.num_rows - table["stage"].null_count
             yield table
