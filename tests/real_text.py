@@ -8,22 +8,38 @@ from pathlib import Path
 import orjson
 import pyarrow as pa
 
-__all__ = ["distinct_texts", "read_texts"]
+__all__ = ["distinct_texts", "first_texts", "read_texts"]
 
 _BATCH_CHARS = 8 << 20
 
 
 def read_texts(path: Path, step: int = 1) -> list[str]:
     """Return the texts of every ``step``-th line of a file."""
-    with pa.input_stream(str(path), compression="zstd" if path.suffix == ".zst" else None) as raw:
-        lines = raw.read().splitlines()
+    with _open(path) as raw:
+        return _texts(raw.read().splitlines()[::step])
+
+
+def first_texts(path: Path, most_bytes: int) -> list[str]:
+    """Return the texts of the whole lines within the first ``most_bytes`` of a file."""
+    with _open(path) as raw:
+        return _texts(raw.read(most_bytes).split(b"\n")[:-1])
+
+
+def _open(path: Path) -> pa.NativeFile:
+    return pa.input_stream(str(path), compression="zstd" if path.suffix == ".zst" else None)
+
+
+def _texts(lines: Sequence[bytes]) -> list[str]:
+    """Return the text of each line; the shipped text holds bad records on purpose, which are passed over."""
     texts = []
-    for line in lines[::step]:
+    for line in lines:
         try:
-            texts.append(orjson.loads(line)["text"])
-        except (ValueError, KeyError, TypeError):  # the shipped text holds bad records on purpose
+            text = orjson.loads(line)["text"]  # orjson refuses what is no valid UTF-8, lone surrogates among it
+        except (ValueError, KeyError, TypeError):
             continue
-    return [text for text in texts if isinstance(text, str)]
+        if isinstance(text, str):
+            texts.append(text)
+    return texts
 
 
 def distinct_texts(files: Sequence[Path]) -> Iterator[tuple[str, list[str]]]:

@@ -201,7 +201,8 @@ def test_language_needs_letters(model: LanguageModel) -> None:
 
 def test_language_scores_fit_on_corpus(real_text_files: list[Path], model: LanguageModel) -> None:
     """Scores lie in [0, 1], ``und`` scores 0 and nothing else is below the limit; shares stand just where the language is ``mul``."""
-    texts = [text for path in real_text_files[::7] for text in _read_texts(path, 37)[:50]]
+    few = len(real_text_files) < 100  # the shipped text is read whole, the corpus in part
+    texts = [text for path in real_text_files[:: 1 if few else 7] for text in _read_texts(path, 1 if few else 37)[:50]]
     texts += [" ".join(text.split()[:3]) for text in texts]
     found = identify(pa.array(texts), model)
     for row in found.to_pylist():

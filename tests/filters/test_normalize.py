@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import re
 import sys
 import unicodedata
 from pathlib import Path
 
-import orjson
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.filters.normalize import normalize
+from real_text import first_texts
 
 _NON_STARTERS = "".join(
     character
@@ -47,20 +46,6 @@ def reference_normalize(text: str) -> str:
 def normalized(text: str) -> str:
     """One text through the kernel."""
     return str(normalize(pa.array([text]))[0].as_py())
-
-
-def read_texts(path: Path, most_bytes: int) -> list[str]:
-    """Texts of a JSON Lines file, up to a number of bytes."""
-    texts, seen = [], 0
-    compression = "zstd" if path.suffix == ".zst" else None
-    with pa.input_stream(str(path), compression=compression) as raw:
-        for line in io.BytesIO(raw.read()):
-            text = orjson.loads(line).get("text") or ""
-            if seen > most_bytes:
-                break
-            texts.append(text)
-            seen += len(text)
-    return texts
 
 
 _INTERESTING = st.one_of(
@@ -182,7 +167,7 @@ def test_truncated_bytes_stay_in_bounds() -> None:
 def test_real_text_of_the_corpus(real_text_files: list[Path]) -> None:
     """The first part of every file of real text, all languages, equals the reference."""
     for path in real_text_files:
-        texts = read_texts(path, 20_000)
+        texts = first_texts(path, 20_000)
         assert normalize(pa.array(texts, pa.large_string())).to_pylist() == [
             reference_normalize(text) for text in texts
         ]

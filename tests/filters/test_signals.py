@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ from signal_reference import reference_signals
 from headwater.errors import UsageError
 from headwater.filters.lexicon import CONNECTIVES, STEP_WORDS, STOP_WORDS
 from headwater.filters.signals import DESCRIPTIONS, SIGNALS, measure_signals
+from real_text import first_texts
 
 EDGE_TEXTS = [
     "",
@@ -73,13 +73,10 @@ def real_texts(files: list[Path], per_file: int, most_chars: int) -> tuple[list[
     """A few texts of each file, spread over its beginning."""
     texts, languages = [], []
     for path in files:
-        compression = "zstd" if path.suffix == ".zst" else None
-        with pa.input_stream(path, compression=compression) as stream:
-            lines = stream.read(400_000).split(b"\n")[:-1]
-        for line in lines[:: max(1, len(lines) // per_file)][:per_file]:
-            record = orjson.loads(line)
-            texts.append(record["text"][:most_chars])
-            languages.append(path.name.partition(".")[0])
+        found = first_texts(path, 400_000)
+        chosen = found[:: max(1, len(found) // per_file)][:per_file]
+        texts += [text[:most_chars] for text in chosen]
+        languages += [path.name.partition(".")[0]] * len(chosen)
     return texts, languages
 
 
