@@ -48,8 +48,6 @@ FAST_SPARK: dict[str, str] = {
     "spark.sql.adaptive.enabled": "false",
 }
 """For a driver that sees each query once: most of the time of a small job goes into compiling its queries."""
-FAST_JVM = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
-"""For a Spark that lives for seconds: less compilation, one collector thread."""
 
 
 @cache
@@ -151,7 +149,7 @@ def start_driver(
     command = [sys.executable, str(TESTS / "main_job.py"), master, str(lake), str(fragment_bytes), *folders]
     return subprocess.Popen(
         command,
-        env=os.environ | FAST_JVM | dict(environment or {}),
+        env=os.environ | dict(environment or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

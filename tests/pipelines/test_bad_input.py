@@ -245,7 +245,6 @@ def in_namespace(script: str, *arguments: str) -> str:
     head = f'set -eu\nheadwater() {{ "{sys.executable}" -m headwater "$@" 2>&1; }}\n'
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", head + script, "sh", *arguments],
-        env=os.environ | main_job.FAST_JVM,
         capture_output=True,
         text=True,
         check=False,

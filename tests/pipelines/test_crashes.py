@@ -92,7 +92,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     import pyspark
 
     home = Path(pyspark.__file__).parent
-    environment = os.environ | main_job.FAST_JVM | {"SPARK_NO_DAEMONIZE": "1", "PYSPARK_PYTHON": sys.executable}
+    environment = os.environ | {"SPARK_NO_DAEMONIZE": "1", "PYSPARK_PYTHON": sys.executable}
     environment |= {"SPARK_DAEMON_MEMORY": "128m", "SPARK_WORKER_DIR": str(tmp_path / "work")}
     launch = [str(home / "bin" / "spark-class")]
     port = free_port()
@@ -134,7 +134,7 @@ def test_speculative_twins(
         "spark.speculation.multiplier": "1.2",
         "spark.speculation.minTaskRuntime": "500ms",
         "spark.executor.memory": "512m",
-        "spark.executorEnv.JAVA_TOOL_OPTIONS": main_job.FAST_JVM["JAVA_TOOL_OPTIONS"],
+        "spark.executorEnv.JAVA_TOOL_OPTIONS": os.environ["JAVA_TOOL_OPTIONS"],
         f"spark.executorEnv.{TASK_FOLDER}": str(faults),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
