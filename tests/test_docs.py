@@ -68,6 +68,8 @@ def _generated(name: str) -> str:
     lines: list[str] = []
     for family in FAMILIES.values():
         batch = "the build" if family.by_build else "`runs`" if family.name == "runs" else "a batch of ingest"
+        if family.name == "vocabularies":
+            batch = "the vocabulary's name"
         lines += [
             "",
             f"### `{family.name}`",

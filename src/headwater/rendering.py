@@ -260,6 +260,8 @@ def format_story(story: Mapping[str, Any]) -> str:
     for family in ("contamination", "stages", "placements"):
         for row in story.get(family, []):
             lines += _pairs(family.removesuffix("s"), row)
+    for row in story.get("vocabularies", []):
+        lines += _pairs("vocabulary", row)
     for run in story["runs"]:
         lines += _pairs("run", {name: run[name] for name in ("run_id", "code_version", "input_version")})
     return "\n".join(lines)

@@ -123,7 +123,7 @@ def samples_named(
 
 
 def why(connection: duckdb.DuckDBPyConnection, sample: int) -> dict[str, Any]:
-    """Return the whole story of one sample: file and record, measures, verdict with the rules that fired, stages, places, runs.
+    """Return the whole story of one sample: file and record, measures, verdict with the rules that fired, stages, places, vocabularies, runs.
 
     Raises:
         UsageError: no such sample.
@@ -141,8 +141,10 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int) -> dict[str, Any]:
             batch = found[0].pop("batch")
             story[family] = found[0] | ({"batch": batch} if family == "content" else {})
     story["file"] = _file(connection, story["content"]["file_id"], used)
-    for family in ("spans", "contamination", "stages", "placements"):
+    for family in ("spans", "contamination", "stages", "placements", "vocabularies"):
         listed = ", ".join(f'"{name}"' for name in FAMILIES[family].fields)
+        if family == "vocabularies":
+            listed = f"batch AS name, {listed}"
         found = rows(connection, f"SELECT {listed}, run_id FROM {family} WHERE sample_id = ? ORDER BY ALL", [sample])
         used |= {row.pop("run_id") for row in found}
         story[family] = found

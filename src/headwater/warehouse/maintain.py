@@ -190,16 +190,18 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         deleted += 1
         size += int(info.size)
         orphans += removed is None
-    # What a killed build task leaves beside its shards holds tokens of texts.
-    builds = pafs.FileSelector(join(root.removesuffix("/samples"), "builds"), recursive=True, allow_not_found=True)
-    for info in filesystem.get_file_info(builds):
-        temporary = info.type == pafs.FileType.File and info.base_name.startswith(".") and info.extension == "tmp"
-        if temporary and now - _written(info) >= datetime.timedelta(hours=orphan_hours):
-            if not dry_run:
-                delete_file(filesystem, info.path)
-            deleted += 1
-            size += int(info.size)
-            orphans += 1
+    # What a killed build task leaves beside its shards holds tokens of texts, what a killed training of a vocabulary leaves their pieces.
+    for folder, kinds in (("builds", ("tmp",)), ("vocabularies", ("tmp", "parquet"))):
+        place = join(root.removesuffix("/samples"), folder)
+        for info in filesystem.get_file_info(pafs.FileSelector(place, recursive=True, allow_not_found=True)):
+            hidden = "/." in info.path[len(place) :]
+            temporary = info.type == pafs.FileType.File and hidden and info.extension in kinds
+            if temporary and now - _written(info) >= datetime.timedelta(hours=orphan_hours):
+                if not dry_run:
+                    delete_file(filesystem, info.path)
+                deleted += 1
+                size += int(info.size)
+                orphans += 1
     return deleted, size, orphans
 
 

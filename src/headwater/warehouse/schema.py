@@ -37,7 +37,7 @@ class Family:
         fields: name → (type, meaning and unit), in stored order, without ``sample_id`` and ``run_id``.
         by_sample: whether rows carry a ``sample_id``.
         aligned: whether a fragment's rows are exactly its content rows in the same order (otherwise sparse).
-        by_build: whether ``batch`` holds the name of a build instead of a batch of ingest.
+        by_build: whether ``batch`` holds the name of a build, or of a vocabulary, instead of a batch of ingest.
     """
 
     name: str
@@ -243,11 +243,20 @@ _FAMILIES = [
         },
     ),
     Family(
+        name="vocabularies",
+        meaning="Which samples trained a vocabulary of the lake: one row a sample; sparse.",
+        by_build=True,
+        fields={
+            "vocabulary": (_STRING, "fingerprint of the vocabulary"),
+            "sampled_bytes": (_I64, "bytes of the text that were taken, from its beginning, spans left out"),
+        },
+    ),
+    Family(
         name="runs",
         meaning="What was run: one row a step.",
         by_sample=False,
         fields={
-            "step": (_STRING, "ingest, annotate, deduplicate, decide, select, build or maintain"),
+            "step": (_STRING, "ingest, annotate, deduplicate, decide, select, build, vocab-train, vocab-extend or maintain"),
             "recipe": (_STRING, "the recipe's literals as canonical JSON"),
             "code_version": (_STRING, "version of Headwater"),
             "operators": (_STRING, "versions, settings and model hashes as canonical JSON"),
