@@ -30,7 +30,16 @@ from headwater.pipelines.recipe_sections import (
     check_name,
 )
 
-__all__ = ["FORMAT", "Recipe", "load_recipe", "parse_recipe"]
+__all__ = [
+    "FORMAT",
+    "Recipe",
+    "check_keys",
+    "load_recipe",
+    "parse_recipe",
+    "plain_literals",
+    "read_section",
+    "read_toml",
+]
 
 FORMAT: Final = 1
 """Version of the recipe file; readers accept exactly this one."""
@@ -89,7 +98,7 @@ class Recipe:
         Defaults are part of it, so that a setting left out and the same setting spelled out are one identity, and a
         default that a later version changes is another.
         """
-        literals: dict[str, Any] = _plain(self)
+        literals: dict[str, Any] = plain_literals(self)
         return literals
 
     @property
@@ -115,16 +124,25 @@ def load_recipe(path: str | Path) -> Recipe:
         RecipeError: the file cannot be read or is no TOML; an unknown key, rule, column or pool (the nearest known one
             is named); a value out of range; quotas that do not sum to 1.
     """
-    try:
-        raw = tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path}: expected a recipe, the file cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{path}: expected TOML in UTF-8, found something else: {error}") from None
+    raw = read_toml(path)
     try:
         return parse_recipe(raw)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Return a parsed TOML file.
+
+    Raises:
+        RecipeError: the file cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: expected a recipe, the file cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path}: expected TOML in UTF-8, found something else: {error}") from None
 
 
 def parse_recipe(raw: Mapping[str, Any]) -> Recipe:
@@ -133,11 +151,11 @@ def parse_recipe(raw: Mapping[str, Any]) -> Recipe:
     Raises:
         RecipeError: as ``load_recipe``.
     """
-    _check_keys(Recipe, raw, "recipe")
+    check_keys(Recipe, raw, "recipe")
     sections: dict[str, Any] = {
-        name: _section(kind, raw[name], name) for name, kind in _SECTIONS.items() if name in raw
+        name: read_section(kind, raw[name], name) for name, kind in _SECTIONS.items() if name in raw
     }
-    pools = [_section(Pool, item, f"pools[{number}]") for number, item in enumerate(_tables(raw, "pools"))]
+    pools = [read_section(Pool, item, f"pools[{number}]") for number, item in enumerate(_tables(raw, "pools"))]
     stages = _tables(raw, "stages")
     if any("choose" in stage for stage in stages) and not all("choose" in stage for stage in stages):
         raise RecipeError(
@@ -148,16 +166,21 @@ def parse_recipe(raw: Mapping[str, Any]) -> Recipe:
         format=raw["format"],
         name=raw["name"],
         pools=tuple(pools),
-        stages=tuple(_section(Stage, item, f"stages[{number}]") for number, item in enumerate(numbered)),
+        stages=tuple(read_section(Stage, item, f"stages[{number}]") for number, item in enumerate(numbered)),
         **sections,
     )
 
 
-def _section(kind: type[_Section], raw: object, where: str) -> _Section:
+def read_section(kind: type[_Section], raw: object, where: str) -> _Section:
+    """Return a section of a recipe from its parsed table.
+
+    Raises:
+        RecipeError: no table, an unknown key (the nearest known one is named), a missing one, or what the section refuses.
+    """
     if not isinstance(raw, Mapping):
         raise RecipeError(f"{where}: expected a table, found {raw!r}")
     named = f"{where} ({raw['name']})" if "[" in where and isinstance(raw.get("name"), str) else where
-    _check_keys(kind, raw, named)
+    check_keys(kind, raw, named)
     try:
         return kind(**{key: _frozen(value) for key, value in raw.items()})
     except RecipeError as error:
@@ -165,7 +188,8 @@ def _section(kind: type[_Section], raw: object, where: str) -> _Section:
         raise RecipeError(str(error) if told else f"{named}: {error}") from None
 
 
-def _check_keys(kind: type, raw: Mapping[str, Any], where: str) -> None:
+def check_keys(kind: type, raw: Mapping[str, Any], where: str) -> None:
+    """Raise RecipeError unless a table has only keys that its section knows, and those that it must have."""
     known = fields(kind)
     for key in raw:
         if key not in (names := [item.name for item in known]):
@@ -189,14 +213,14 @@ def _frozen(value: Any) -> Any:
     return {key: _frozen(item) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
-def _plain(value: Any) -> Any:
+def plain_literals(value: Any) -> Any:
     """Return dataclasses as tables without their keys that are None, tuples as lists."""
     if hasattr(value, "__dataclass_fields__"):
-        table = {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        table = {item.name: plain_literals(getattr(value, item.name)) for item in fields(value)}
         return {key: item for key, item in table.items() if item is not None}
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        return {key: plain_literals(item) for key, item in value.items()}
+    return [plain_literals(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _check_pools(pools: tuple[Pool, ...]) -> None:

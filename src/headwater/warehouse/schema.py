@@ -256,7 +256,10 @@ _FAMILIES = [
         meaning="What was run: one row a step.",
         by_sample=False,
         fields={
-            "step": (_STRING, "ingest, annotate, deduplicate, decide, select, build, vocab-train, vocab-extend or maintain"),
+            "step": (
+                _STRING,
+                "ingest, annotate, deduplicate, decide, select, build, vocab-train, vocab-extend or maintain",
+            ),
             "recipe": (_STRING, "the recipe's literals as canonical JSON"),
             "code_version": (_STRING, "version of Headwater"),
             "operators": (_STRING, "versions, settings and model hashes as canonical JSON"),
