@@ -2,7 +2,7 @@
 # Installs what Headwater needs: Java 17 where there is none, ./.venv, the locked packages, the package itself (editable).
 #
 #   scripts/setup.sh run    what running needs
-#   scripts/setup.sh dev    that and what the tests and checks need
+#   scripts/setup.sh dev    that and what the tests and checks need, with the libraries that load shards in .venv-loaders and .venv-mds
 #
 # Done work is not done again: a stamp in .setup/ holds a checksum of the lock files and of this folder's path. Two runs at once take
 # turns. An active virtual environment is ignored. HEADWATER_DRY_RUN=1 prints the system commands instead of running them, and stops.
@@ -18,7 +18,7 @@ fail() { say "$*" && exit 1; }
 
 run_locks="requirements-build.txt requirements.txt requirements-nodeps.txt"
 locks=$run_locks
-[ "$level" = run ] || locks="$run_locks requirements-dev.txt"
+[ "$level" = run ] || locks="$run_locks requirements-dev.txt tests/interop/requirements-loaders.txt tests/interop/requirements-mds.txt"
 
 # Prints what the stamp must hold for an environment made from the named lock files in this folder.
 checksum() { printf '%s %s\n' "$(cat "$@" pyproject.toml scripts/setup.sh | cksum)" "$PWD"; }
@@ -80,6 +80,26 @@ find_python() {
     return 1
 }
 
+# Makes the environment $1 with the packages of the lock file $2, none of what they name; whatever else is imported comes from environment $3.
+install_over() {
+    rm -rf "$1"
+    .venv/bin/python -m venv --without-pip "$1"
+    packages=$(echo "$1"/lib/python3.11/site-packages)
+    # Read when Python starts: folders named later are searched later.
+    echo "import site, sys; site.addsitedir(sys.prefix + '/../$3/lib/python3.11/site-packages')" >"$packages/headwater-below.pth"
+    .venv/bin/python -m pip --python "$1/bin/python" -q install --no-deps --no-compile -r "$2" >&2 </dev/null
+}
+
+install_loaders() {
+    say "installing the libraries that load shards in .venv-loaders and .venv-mds"
+    install_over .venv-loaders tests/interop/requirements-loaders.txt .venv
+    if ! .venv-loaders/bin/python -c 'import torch' 2>/dev/null; then
+        say "this build of torch needs more packages to start; installing those (some gigabytes)"
+        .venv/bin/python -m pip --python .venv-loaders/bin/python -q install "$(grep '^torch==' tests/interop/requirements-loaders.txt)" >&2 </dev/null
+    fi
+    install_over .venv-mds tests/interop/requirements-mds.txt .venv-loaders
+}
+
 install_packages() {
     if [ "$(cat .setup/home 2>/dev/null || echo "$PWD")" != "$PWD" ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         rm -rf .venv
@@ -105,6 +125,7 @@ install_packages() {
     pip --no-deps --no-build-isolation -e .
     say "compiling the kernels (a minute or two the first time)"
     .venv/bin/python -m headwater.pipelines.kernels >&2 </dev/null
+    [ "$level" = run ] || install_loaders
     printf '%s\n' "$wanted" >".setup/$level"
     # shellcheck disable=SC2086  # as above
     [ "$level" = run ] || checksum $run_locks >.setup/run
