@@ -97,12 +97,12 @@ def run_in_batches(spark: SparkSession, lake: str, batches: Sequence[Sequence[st
 
 
 def shard_hashes(lake: Path | str, build: str) -> dict[str, str]:
-    """Return SHA-256 of every file of a build: shards, sidecars, manifests."""
+    """Return SHA-256 of every file of a build (shards, sidecars, manifests) but the one that says where it was made."""
     folder = Path(lake, "builds", build)
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != "provenance.json"
     }
 
 

@@ -230,7 +230,10 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda raw: raw["stages"][1].update(budget_tokens=0), "budget_tokens: expected a whole number from 1"),
     (lambda raw: raw["stages"][0].update(order_by="knowledge"), "order_by: expected one of quality, knowledge_density"),
     (lambda raw: raw["stages"][0].update(where="rank > 3"), "stages (first): where: unknown column 'rank'"),
-    (lambda raw: raw["stages"][0].update(packing="bestfit"), "packing: expected one of concatenate, best_fit"),
+    (
+        lambda raw: raw["stages"][0].update(packing="bestfit"),
+        "packing: expected one of best_fit, concatenate, first_fit",
+    ),
     (lambda raw: raw["stages"][0].update(max_copies=0), "max_copies: expected a whole number from 1"),
     (lambda raw: raw["stages"][0].update(on_shortfall="ignore"), "on_shortfall: expected one of report, error"),
     (lambda raw: raw["stages"][0].update(choose=1), "choose: expected it in every stage or in none"),

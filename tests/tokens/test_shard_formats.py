@@ -24,7 +24,9 @@ from headwater.tokenize.manifest import (
     check_files,
     make_manifest,
     read_manifest,
+    read_shard,
     write_manifest,
+    write_shard,
 )
 from headwater.tokenize.packing import Packed, pack
 from headwater.tokenize.vocabulary import load_vocabulary
@@ -167,11 +169,25 @@ def write_stage(folder: Path, packed: Packed) -> bytes:
         sequences=len(packed.sequences),
         tokens=packed.n_tokens,
         padding=packed.n_padding,
+        documents=packed.n_documents,
+        longest_document=packed.longest,
         cut_documents=packed.n_cut_documents,
+        cut_tokens=packed.n_cut_tokens,
+        full_sequences=packed.n_full_sequences,
         files=tuple(files),
     )
+    assert read_shard(write_shard(shard)) == shard
     manifest = make_manifest(
-        stage="s", context=CONTEXT, vocabulary=load_vocabulary(), packing="best_fit", seed=1, buckets=1, shards=[shard]
+        stage="s",
+        context=CONTEXT,
+        vocabulary=load_vocabulary(),
+        packing="best_fit",
+        beginning_of_text=False,
+        end_of_text=True,
+        seed=1,
+        buckets=1,
+        recipe="0" * 32,
+        shards=[shard],
     )
     return write_manifest(manifest)
 
@@ -208,8 +224,8 @@ def test_damaged_files_are_found_by_their_hash(packed: Packed, tmp_path: Path) -
 def test_foreign_manifests_are_refused(packed: Packed, tmp_path: Path) -> None:
     """Another format version is a usage error; anything else that is no manifest is corrupt."""
     content = json.loads(write_stage(tmp_path, packed))
-    with pytest.raises(UsageError, match="expected format 1, found 2"):
-        read_manifest(json.dumps({**content, "format": 2}).encode())
-    for data in (b"", b"[]", b'{"format": 1}', json.dumps({**content, "more": 1}).encode()):
+    with pytest.raises(UsageError, match="expected format 2, found 1"):
+        read_manifest(json.dumps({**content, "format": 1}).encode())
+    for data in (b"", b"[]", b'{"format": 2}', json.dumps({**content, "more": 1}).encode()):
         with pytest.raises(CorruptLakeError, match="expected a manifest"):
             read_manifest(data)

@@ -55,12 +55,29 @@ def funnel(
     return answer
 
 
+def _special_tokens(connection: duckdb.DuckDBPyConnection, build: str) -> str:
+    """Return an SQL expression of column ``stage``: tokens that a document takes besides its own, by the recipe that chose the build."""
+    found = rows(
+        connection,
+        "SELECT recipe FROM runs WHERE step = 'select' AND contains(operators, ?) ORDER BY started DESC LIMIT 1",
+        [f'"build":"{build}"'],
+    )
+    stages = json.loads(found[0]["recipe"])["stages"] if found else []
+    # The names of stages are checked when a recipe is read, and stand in SQL without quoting.
+    special = {
+        stage["name"]: int(stage.get("beginning_of_text", False)) + int(stage.get("end_of_text", True))
+        for stage in stages
+    }
+    cases = "".join(f" WHEN '{name}' THEN {number}" for name, number in special.items())
+    return f"CASE stage{cases} ELSE 1 END" if cases else "1"
+
+
 def _chosen(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str, Any]]:
-    """Return what a build chose by stage and pool; tokens count one end of text a document and copy."""
+    """Return what a build chose by stage and pool; tokens count beginning and end of text of each document and copy."""
     return rows(
         connection,
         f"SELECT stage, regexp_extract(reason, {_CELL}, 1) AS pool, count(*) AS documents, sum(copies)::BIGINT AS copies, "
-        "sum(copies * (n_tokens + 1))::BIGINT AS tokens FROM stages JOIN tokens USING (sample_id) "
+        f"sum(copies * (n_tokens + {_special_tokens(connection, build)}))::BIGINT AS tokens FROM stages JOIN tokens USING (sample_id) "
         "WHERE build = ? AND stage IS NOT NULL GROUP BY ALL ORDER BY stage, pool",
         [build],
     )
@@ -95,7 +112,7 @@ def funnel_by_language(connection: duckdb.DuckDBPyConnection, build: str) -> lis
     chosen = rows(
         connection,
         f"SELECT language, stage, regexp_extract(reason, {_CELL}, 1) AS pool, count(*) AS documents, "
-        "sum(copies * (n_tokens + 1))::BIGINT AS tokens FROM stages JOIN language USING (sample_id) "
+        f"sum(copies * (n_tokens + {_special_tokens(connection, build)}))::BIGINT AS tokens FROM stages JOIN language USING (sample_id) "
         "JOIN tokens USING (sample_id) WHERE build = ? AND stage IS NOT NULL GROUP BY ALL ORDER BY ALL",
         [build],
     )

@@ -27,7 +27,7 @@ from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["Run", "Unit", "begin_run", "commit_wave", "finish_run", "past_recipe", "past_run"]
+__all__ = ["Run", "Unit", "begin_run", "commit_wave", "finish_run", "past_recipe", "past_run", "runs_of"]
 
 _TRIES = 100
 _BATCH = "runs"
@@ -175,6 +175,18 @@ def past_recipe(snapshot: Snapshot, step: str, build: str) -> str | None:
     """Return the recipe's literals, as canonical JSON, of the newest ended run of ``step`` for ``build``; None when none ended."""
     found = _newest(snapshot, step, "build", build)
     return None if found is None else found[1]
+
+
+def runs_of(snapshot: Snapshot, step: str, build: str) -> list[str]:
+    """Return the run ids of a step for a build, oldest first, those that were killed included."""
+    found: list[str] = []
+    for path in snapshot.paths("runs"):
+        for table in read_file(snapshot.uri, path, ["step", "operators", "run_id"]):
+            for row in table.to_pylist():
+                records = json.loads(row["operators"]).values() if row["step"] == step else ()
+                if any(isinstance(record, dict) and record.get("build") == build for record in records):
+                    found.append(row["run_id"])
+    return sorted(found)
 
 
 def newest_build(snapshot: Snapshot, recipe: Mapping[str, Any]) -> str | None:

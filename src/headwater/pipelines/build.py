@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from headwater.errors import UsageError
+from headwater import __version__
+from headwater.errors import RecipeError, UsageError
 from headwater.lineage.fingerprint import canonical_json, fingerprint
-from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run, past_recipe, past_run
+from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run, past_recipe, past_run, runs_of
 from headwater.pipelines.narrow import fragment_rows
 from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
+from headwater.pipelines.recipe_sections import MAX_BUCKETS, Stage
 from headwater.pipelines.shards import builds_uri, empty_shard, shard_name, stage_operator, write_shards
 from headwater.pipelines.spark import parallelism
 from headwater.pipelines.token_rows import SHUFFLE_ROW, BuildJob, chosen_rows, read_tokens
-from headwater.tokenize.manifest import Shard, ShardFile, make_manifest, write_manifest
+from headwater.tokenize.manifest import make_manifest, read_shard, write_manifest
 from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
 from headwater.warehouse.filesystem import HashingSink, exists, join, read_bytes, resolve, write_hashed
 from headwater.warehouse.parquet import FragmentFiles
@@ -34,9 +36,10 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["build"]
+__all__ = ["build", "packing_buckets"]
 
-VERSION: Final = 1
+VERSION: Final = 2
+PROVENANCE_FORMAT: Final = 1
 
 
 def _stage_tokens(build: str, where: FragmentFiles, table: pa.Table) -> pa.Table | None:
@@ -44,29 +47,48 @@ def _stage_tokens(build: str, where: FragmentFiles, table: pa.Table) -> pa.Table
     if chosen.num_rows == 0:
         return None
     at = np.searchsorted(table["sample_id"].to_numpy(), chosen["sample_id"].to_numpy())
-    tokens = (table["n_tokens"].to_numpy()[at] + 1) * chosen["copies"].to_numpy()
-    sums = (
-        pa.table({"stage": chosen["stage"], "tokens": pa.array(tokens)})
-        .group_by("stage")
-        .aggregate([("tokens", "sum")])
-    )
-    return pa.table({"stage": sums["stage"], "tokens": sums["tokens_sum"]})
+    copies = chosen["copies"].to_numpy().astype(np.int64)
+    tokens = table["n_tokens"].to_numpy()[at] * copies
+    rows = pa.table({"stage": chosen["stage"], "tokens": pa.array(tokens), "copies": pa.array(copies)})
+    sums = rows.group_by("stage").aggregate([("tokens", "sum"), ("copies", "sum")])
+    return pa.table({"stage": sums["stage"], "tokens": sums["tokens_sum"], "copies": sums["copies_sum"]})
 
 
 def _shard_counts(
     spark: SparkSession, snapshot: Snapshot, located: Sequence[FragmentFiles], recipe: Recipe
 ) -> dict[str, int]:
-    """Return how many shards each stage has: its tokens over ``shard_tokens``, rounded up."""
+    """Return how many shards each stage has: its packing buckets."""
     from pyspark.sql import functions as sf
 
     read = partial(_stage_tokens, snapshot.uri)
-    rows = fragment_rows(spark, located, snapshot.uri, {"tokens": ["n_tokens"]}, "stage string, tokens long", read)
-    totals = {row.stage: row.tokens for row in rows.groupBy("stage").agg(sf.sum("tokens").alias("tokens")).collect()}
+    schema = "stage string, tokens long, copies long"
+    rows = fragment_rows(spark, located, snapshot.uri, {"tokens": ["n_tokens"]}, schema, read)
+    sums = rows.groupBy("stage").agg(sf.sum("tokens").alias("tokens"), sf.sum("copies").alias("copies")).collect()
+    totals = {row.stage: (row.tokens, row.copies) for row in sums}
     return {
-        stage.name: -(-totals[stage.name] // recipe.build.shard_tokens)
+        stage.name: packing_buckets(
+            stage, totals[stage.name][0] + stage.special_tokens * totals[stage.name][1], recipe.build.shard_tokens
+        )
         for stage in recipe.stages
         if stage.name in totals
     }
+
+
+def packing_buckets(stage: Stage, tokens: int, shard_tokens: int) -> int:
+    """Return how many packing buckets a stage has: as many as it says, or the smallest power of two that keeps to ``shard_tokens``.
+
+    Raises:
+        RecipeError: more than ``MAX_BUCKETS``.
+    """
+    if stage.buckets is not None:
+        return stage.buckets
+    buckets = 1 << (-(-tokens // shard_tokens) - 1).bit_length() if tokens else 1
+    if buckets > MAX_BUCKETS:
+        raise RecipeError(
+            f"build: shard_tokens: expected at most {MAX_BUCKETS} shards in stage {stage.name}, found {buckets} for {tokens} tokens; "
+            f"set it to {-(-tokens // MAX_BUCKETS)} or more"
+        )
+    return buckets
 
 
 def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str, int]:
@@ -93,6 +115,7 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
     located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
     shards = _shard_counts(spark, snapshot, located, recipe)
     vocabulary = load_vocabulary(recipe.vocabulary.name)
+    _check_specials(recipe, vocabulary)
     settings = {"version": VERSION, "state": state, "build": name, "vocabulary": vocabulary.fingerprint}
     run = begin_run(lake, "build", recipe.literals, {"shards": settings}, snapshot.version)
     with Progress("build", spark.sparkContext):
@@ -114,11 +137,21 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
             empty = [empty_shard(job, stage, number) for stage, number in missing if f"{stage}/{number}" not in written]
             if empty:
                 snapshot, _ = commit_wave(run, snapshot, empty)
-    _write_manifests(lake, recipe, name, shards, vocabulary)
     if not run.waves:
         snapshot, _ = commit_wave(run, snapshot, [])
+    _write_manifests(lake, recipe, name, shards, vocabulary)
+    _write_provenance(lake, recipe, name, shards, run, snapshot)
     finish_run(run, snapshot)
     return dict(run.counts)
+
+
+def _check_specials(recipe: Recipe, vocabulary: Vocabulary) -> None:
+    for stage in recipe.stages:
+        if stage.beginning_of_text and getattr(vocabulary, "beginning_of_text", None) is None:
+            raise RecipeError(
+                f"stages ({stage.name}): beginning_of_text: expected a vocabulary that has one, found {vocabulary.name} without; "
+                "choose another vocabulary or leave it out"
+            )
 
 
 def _missing(snapshot: Snapshot, name: str, shards: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -160,20 +193,47 @@ def _write_manifests(lake: str, recipe: Recipe, name: str, shards: Mapping[str, 
             record = join(path, f"{shard_name(number)}.json")
             if exists(filesystem, record) is None:
                 continue  # a shard to which no document fell
-            fields = json.loads(read_bytes(filesystem, record))
-            found.append(Shard(**{**fields, "files": tuple(ShardFile(**file) for file in fields["files"])}))
+            found.append(read_shard(read_bytes(filesystem, record), record))
         manifest = make_manifest(
             stage=stage.name,
             context=stage.context,
             vocabulary=vocabulary,
             packing=stage.packing,
+            beginning_of_text=stage.beginning_of_text,
+            end_of_text=stage.end_of_text,
             seed=recipe.build.seed,
             buckets=shards[stage.name],
+            recipe=recipe.fingerprint,
             shards=found,
         )
-        data = write_manifest(manifest)
+        _write_file(folder, "manifest.json", write_manifest(manifest))
 
-        def fill(sink: HashingSink, data: bytes = data) -> None:
-            sink.write(data)
 
-        write_hashed(folder, fill, lambda _: "manifest.json")
+def _write_provenance(
+    lake: str, recipe: Recipe, name: str, shards: Mapping[str, int], run: Run, snapshot: Snapshot
+) -> None:
+    """Write beside each manifest where the shards come from: what may differ between lakes that hold the same documents."""
+    runs = {step: runs_of(snapshot, step, name) for step in ("select", "build")}
+    for stage in recipe.stages:
+        if stage.name not in shards:
+            continue
+        record = {
+            "format": PROVENANCE_FORMAT,
+            "build": name,
+            "stage": stage.name,
+            "recipe_name": recipe.name,
+            "recipe": recipe.fingerprint,
+            "input_version": run.input_version,
+            "table_version": snapshot.version,
+            "runs": runs,
+            "code_version": __version__,
+        }
+        data = json.dumps(record, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
+        _write_file(builds_uri(lake, name, stage.name), "provenance.json", data)
+
+
+def _write_file(folder: str, name: str, data: bytes) -> None:
+    def fill(sink: HashingSink) -> None:
+        sink.write(data)
+
+    write_hashed(folder, fill, lambda _: name)

@@ -6,7 +6,7 @@ in integers and fractions; what does not divide goes to the largest remainders, 
 
 A *cell* is a pool, a language and a domain. Languages are always apart: the rest (``*``) and a group (``en+zh``) are
 shared out in proportion to what is there. Domains are apart only as far as a quota names them; otherwise a cell has the
-domain ``*`` and its samples compete by rank alone. What is there is counted in tokens with one end-of-text a sample.
+domain ``*`` and its samples compete by rank alone. What is there is counted in tokens with the stage's beginning and end of text.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def stage_budget(stage: Stage, tokens: int) -> int:
 
     Args:
         stage: with a budget in tokens, which is returned, or in percent.
-        tokens: what is there before any stage has chosen: all kept samples, one end-of-text each.
+        tokens: what is there before any stage has chosen: all kept samples, each with the stage's beginning and end of text.
     """
     share = stage.budget_share
     return stage.budget_tokens or 0 if share is None else int(share * tokens)

@@ -18,6 +18,7 @@ from headwater.filters.rules import LimitSetting, RuleSet, load_rules
 from headwater.filters.span_operators import OPERATORS
 
 __all__ = [
+    "MAX_BUCKETS",
     "SELECTION_COLUMNS",
     "BuildSettings",
     "ContaminationSettings",
@@ -45,6 +46,10 @@ _SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _PERCENT: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
 _LARGEST: Final = 2**63 - 1
+_PACKING: Final = ("best_fit", "concatenate", "first_fit")
+"""``headwater.tokenize.packing.STRATEGIES``, which is not imported: a recipe is read without loading kernels."""
+MAX_BUCKETS: Final = 65_536
+"""Most packing buckets of a stage: each has a live file in the table, and five digits name a shard."""
 
 
 def exact(share: float) -> Fraction:
@@ -197,13 +202,16 @@ class Stage:
         order_by: score by which samples are chosen, highest first.
         shares: pool → share of the budget; they sum to 1.
         budget: percent of what is there, "46 %"; see ``quotas.stage_budget``. Exactly one of it and ``budget_tokens``.
-        budget_tokens: the same in tokens, one end-of-text a sample included.
+        budget_tokens: the same in tokens, beginnings and ends of text included.
         choose: when the stage chooses, 1 first; the order of the stages in the recipe is that of training.
         where: SQL that a sample must pass besides.
         languages: pool → language, several joined by +, or * for the rest → share of the pool; they sum to 1.
         domains: pool → the same for domains, as a share of every language of the pool.
         max_copies: most copies of one sample.
-        packing: how documents fill sequences.
+        packing: how documents fill sequences; see ``headwater.tokenize.packing``.
+        beginning_of_text: whether each document begins with the vocabulary's beginning of text.
+        end_of_text: whether each document ends in the vocabulary's end of text.
+        buckets: packing buckets, which are its shards, a power of two; None: the smallest that keeps to ``shard_tokens``.
         shortfall_to: cells, "pool/language" or "pool/*", that get what others cannot give, the first first.
         on_shortfall: what becomes of tokens that no cell can give.
         repeat_from: stages, chosen earlier, whose samples this one may choose again.
@@ -221,6 +229,9 @@ class Stage:
     domains: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     max_copies: int = 1
     packing: str = "concatenate"
+    beginning_of_text: bool = False
+    end_of_text: bool = True
+    buckets: int | None = None
     shortfall_to: tuple[str, ...] = ()
     on_shortfall: str = "report"
     repeat_from: tuple[str, ...] = ()
@@ -236,13 +247,24 @@ class Stage:
         for key in ("languages", "domains"):
             object.__setattr__(self, key, self._quotas(key, getattr(self, key)))
         _whole("max_copies", self.max_copies, 1, 1000)
-        _one_of("packing", self.packing, ["concatenate", "best_fit"])
+        _one_of("packing", self.packing, _PACKING)
+        _flag("beginning_of_text", self.beginning_of_text)
+        _flag("end_of_text", self.end_of_text)
+        if self.buckets is not None:
+            _whole("buckets", self.buckets, 1, MAX_BUCKETS)
+            if self.buckets & (self.buckets - 1):
+                raise RecipeError(f"buckets: expected a power of two, found {self.buckets}")
         _one_of("on_shortfall", self.on_shortfall, ["report", "error"])
         _texts("repeat_from", self.repeat_from)
         _texts("shortfall_to", self.shortfall_to)
         for cell in self.shortfall_to:
             if not all(cell.partition("/")):
                 raise RecipeError(f"shortfall_to: expected cells such as 'general/en' or 'general/*', found {cell!r}")
+
+    @property
+    def special_tokens(self) -> int:
+        """Tokens that a document takes besides its own: beginning and end of text, as far as the stage has them."""
+        return int(self.beginning_of_text) + int(self.end_of_text)
 
     @property
     def budget_share(self) -> Fraction | None:
@@ -281,7 +303,8 @@ class BuildSettings:
 
     Attributes:
         seed: of the order of sequences.
-        shard_tokens: tokens of a shard, about: a stage has its tokens over this, rounded up, and samples are spread over its shards by hash.
+        shard_tokens: most tokens of a shard, about: a stage has the smallest power of two of shards that keeps to it, and samples are
+            spread over them by hash.
         formats: each of ``megatron`` (.bin and .idx) and ``npy``.
     """
 
@@ -335,6 +358,11 @@ def _number(section: object, key: str, minimum: float, maximum: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
         raise RecipeError(f"{key}: expected a number from {minimum:g} to {maximum:g}, found {value!r}")
     object.__setattr__(section, key, float(value))
+
+
+def _flag(key: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise RecipeError(f"{key}: expected true or false, found {value!r}")
 
 
 def _text(key: str, value: object) -> None:

@@ -53,7 +53,7 @@ _DECIDED: Final = ("stage", "copies", "rank", "reason")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellReport:
-    """What one cell of one stage gave; token numbers count one end of text a document and copy.
+    """What one cell of one stage gave; token numbers count the stage's beginning and end of text for each document and copy.
 
     Attributes:
         cut: the score at which the cell's choice ends; None where all of it was taken.

@@ -52,7 +52,7 @@ class Candidates:
     Attributes:
         cells: the distinct cells among them.
         cell: index into ``cells`` of each sample, int64 [n].
-        tokens: tokens with the end of text, int64 [n].
+        tokens: the sample's own tokens, int64 [n]; a stage adds its ``special_tokens``.
         keys: order_by column → keys, bytes of 26, [n].
         eligible: stage → whether its ``where`` holds, [n].
         table: the rows as read.
@@ -94,7 +94,7 @@ def candidates(table: pa.Table, recipe: Recipe) -> Candidates:
     return Candidates(
         cells=cells,
         cell=cell.reshape(-1).astype(np.int64),
-        tokens=kept["n_tokens"].to_numpy().astype(np.int64) + 1,
+        tokens=kept["n_tokens"].to_numpy().astype(np.int64),
         keys={name: _keys(kept, name) for name in dict.fromkeys(stage.order_by for stage in recipe.stages)},
         eligible={
             stage.name: found[f"eligible_{number}"].to_numpy(zero_copy_only=False)

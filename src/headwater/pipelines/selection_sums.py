@@ -27,9 +27,10 @@ def cell_sums(
     found = candidates(table, recipe)
     rows: list[tuple[str, str, str, bool, int]] = []
     free = open_to(found, stage, earlier)
+    laid = found.tokens + stage.special_tokens
     for is_open, chosen in ((False, np.ones(len(found.cell), bool)), (True, free)):
         sums = np.bincount(found.cell[chosen], weights=None, minlength=len(found.cells)) * 0
-        np.add.at(sums, found.cell[chosen], found.tokens[chosen])
+        np.add.at(sums, found.cell[chosen], laid[chosen])
         rows += [(*cell, is_open, int(total)) for cell, total in zip(found.cells, sums.tolist(), strict=True)]
     columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
     return pa.table(
@@ -57,6 +58,7 @@ def bin_sums(
     if not found.cells:
         return None
     free = open_to(found, stage, earlier)
+    laid = found.tokens + stage.special_tokens
     keys = np.frombuffer(found.keys[stage.order_by].tobytes(), np.uint8).reshape(-1, KEY_BYTES)
     parts: list[pa.Table] = []
     for number, cell in enumerate(found.cells):
@@ -71,11 +73,11 @@ def bin_sums(
             continue
         if few:
             key = [keys[row].tobytes() for row in rows.tolist()]
-            tokens, documents = found.tokens[rows], np.ones(len(rows), np.int64)
+            tokens, documents = laid[rows], np.ones(len(rows), np.int64)
         else:
             byte, inverse = np.unique(keys[rows, length], return_inverse=True)
             tokens = np.zeros(len(byte), np.int64)
-            np.add.at(tokens, inverse, found.tokens[rows])
+            np.add.at(tokens, inverse, laid[rows])
             documents = np.bincount(inverse, minlength=len(byte)).astype(np.int64)
             key = [prefix + bytes([value]) for value in byte.tolist()]
         parts.append(
@@ -126,7 +128,7 @@ def chosen_sums(
                     "stage": pa.array([stage.name] * len(at)),
                     "cell": pa.array(labels[found.cell[at]], pa.string()),
                     "host": host.take(pa.array(at)),
-                    "tokens": pa.array(found.tokens[at] * number[at]),
+                    "tokens": pa.array((found.tokens[at] + stage.special_tokens) * number[at]),
                     "documents": pa.array(np.ones(len(at), np.int64)),
                     "digest": pa.array((mixed >> np.uint64(32)).astype(np.int64)),
                 }

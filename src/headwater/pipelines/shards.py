@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import pickle
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -21,7 +19,7 @@ from headwater.pipelines.recipe_sections import Stage
 from headwater.pipelines.token_rows import BuildJob
 from headwater.tokenize import megatron, npy
 from headwater.tokenize.boundaries import boundaries_table, write_boundaries
-from headwater.tokenize.manifest import Shard, ShardFile
+from headwater.tokenize.manifest import Shard, ShardFile, write_shard
 from headwater.tokenize.packing import Packed, pack
 from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.faults import reach_in_task
@@ -31,7 +29,7 @@ from headwater.warehouse.schema import arrow_schema
 
 __all__ = ["builds_uri", "empty_shard", "shard_name", "stage_operator", "write_shards"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 def builds_uri(lake: str, build: str, stage: str = "") -> str:
@@ -84,7 +82,8 @@ def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
         groups,
         context=stage.context,
         strategy=stage.packing,
-        end_of_text=vocabulary.end_of_text,
+        beginning_of_text=getattr(vocabulary, "beginning_of_text", None) if stage.beginning_of_text else None,
+        end_of_text=vocabulary.end_of_text if stage.end_of_text else None,
         padding=vocabulary.padding,
         seed=job.recipe.build.seed,
         bucket=number,
@@ -100,6 +99,7 @@ def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
         f"sequences:{name}": shard.sequences,
         f"padding:{name}": shard.padding,
         f"cut_documents:{name}": shard.cut_documents,
+        f"full_sequences:{name}": shard.full_sequences,
     }
     reach_in_task("placements")
     return pa.record_batch(
@@ -150,10 +150,14 @@ def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table,
         sequences=n_sequences,
         tokens=packed.n_tokens,
         padding=packed.n_padding,
+        documents=packed.n_documents,
+        longest_document=packed.longest,
         cut_documents=packed.n_cut_documents,
+        cut_tokens=packed.n_cut_tokens,
+        full_sequences=packed.n_full_sequences,
         files=tuple(files),
     )
-    record = json.dumps(dataclasses.asdict(shard), sort_keys=True).encode()
+    record = write_shard(shard)
 
     def fill(sink: HashingSink) -> None:
         sink.write(record)

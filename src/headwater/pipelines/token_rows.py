@@ -1,7 +1,7 @@
 """What a build's tasks do: tokenize the chosen samples of a fragment, and turn the token rows of a shard into its files.
 
 Position of a copy: a 64-bit hash of (seed, content_hash, origin), moved by copy/copies of the whole range, so copies are spread over the
-stage. Shard: the position's share of the range. Nothing depends on addresses, so the same documents give the same bytes.
+stage. Shard, which is the packing bucket: the position's first bits. Nothing depends on addresses, so the same documents give the same bytes.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ class BuildJob:
 
     Attributes:
         slots: stage and shard of each partition of the shuffle: the shards that are missing.
-        shards: stage → how many shards it has.
-        vocabularies: name of the vocabulary, loaded once a worker.
+        shards: stage → how many shards it has, a power of two.
     """
 
     table: str
@@ -66,8 +65,8 @@ def positions(seed: int, content_hash: pa.Array, origin: npt.NDArray[np.int64]) 
 
 
 def _shard_of(position: npt.NDArray[np.uint64], shards: int) -> npt.NDArray[np.int64]:
-    """Return which of ``shards`` equal parts of the 64-bit range each position is in."""
-    return (((position >> np.uint64(32)) * np.uint64(shards)) >> np.uint64(32)).astype(np.int64)
+    """Return the first bits of each position, as a number below ``shards``, a power of two up to 2^32."""
+    return ((position >> np.uint64(32)) >> np.uint64(33 - shards.bit_length())).astype(np.int64)
 
 
 def chosen_rows(where: FragmentFiles, table_uri: str) -> pa.Table:

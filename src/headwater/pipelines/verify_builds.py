@@ -23,7 +23,7 @@ from headwater.pipelines.shards import builds_uri
 from headwater.pipelines.text_batches import SPAN_COLUMNS, without_spans
 from headwater.pipelines.trace import read_stage_manifest, read_tokens
 from headwater.tokenize.encoder import decode
-from headwater.tokenize.manifest import check_files
+from headwater.tokenize.manifest import Manifest, check_files
 from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
 from headwater.warehouse.filesystem import join, resolve
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file, read_sparse
@@ -116,6 +116,9 @@ def placed_as_planned(lake: LakeView) -> Found:
     """Every copy of every chosen sample is placed once, whole, and nothing else is; token sums equal the shards'."""
     faults, count = [], 0
     for build in dict.fromkeys(build for build, _ in finished_stages(lake)):
+        manifests = {stage: read_stage_manifest(lake.lake, build, stage) for stage in _stages_of(lake, build)}
+        extra = _by_stage({stage: manifest.special_tokens for stage, manifest in manifests.items()})
+        first = _by_stage({stage: -int(manifest.beginning_of_text) for stage, manifest in manifests.items()})
         parameters = [build, build]
         lake.connection.register("tokens_then", _token_counts(lake, build))
         planned = (
@@ -127,7 +130,7 @@ def placed_as_planned(lake: LakeView) -> Found:
             "(SELECT stage, sample_id, copies FROM stages WHERE build = ? AND stage IS NOT NULL) s "
             "FULL JOIN q ON q.stage = s.stage AND q.sample_id = s.sample_id LEFT JOIN tokens_then t ON t.sample_id = s.sample_id "
             "WHERE s.sample_id IS NULL OR q.sample_id IS NULL OR q.placed <> s.copies OR q.low <> 0 OR q.high <> s.copies - 1 "
-            "OR q.least <> t.n_tokens + 1 OR q.most <> t.n_tokens + 1 OR q.first <> 0 OR NOT q.apart LIMIT 100"
+            f"OR q.least <> t.n_tokens + {extra} OR q.most <> t.n_tokens + {extra} OR q.first <> {first} OR NOT q.apart LIMIT 100"
         )
         wrong = rows(lake.connection, planned, parameters)
         faults += [
@@ -158,6 +161,15 @@ def placed_as_planned(lake: LakeView) -> Found:
     return count, faults
 
 
+def _stages_of(lake: LakeView, build: str) -> list[str]:
+    return [stage for of, stage in finished_stages(lake) if of == build]
+
+
+def _by_stage(numbers: dict[str, int]) -> str:
+    """Return an SQL expression: the number of the stage ``s.stage``, whose name was checked when its recipe was read."""
+    return "CASE s.stage" + "".join(f" WHEN '{stage}' THEN {number}" for stage, number in numbers.items()) + " END"
+
+
 def texts_decode(lake: LakeView) -> Found:
     """The bytes decoded from a sample's placements equal its text minus its spans."""
     faults, count = [], 0
@@ -168,6 +180,7 @@ def texts_decode(lake: LakeView) -> Found:
             [f'"build":"{build}"'],
         )
         vocabulary = load_vocabulary(_vocabulary_name(names))
+        manifests = {stage: read_stage_manifest(lake.lake, build, stage) for stage in _stages_of(lake, build)}
         then = _snapshot_then(lake, build)
         for where in then.locate(then.covered("content"), ["spans"]):
             low, high = where.fragment << 24, (where.fragment + 1) << 24
@@ -179,7 +192,7 @@ def texts_decode(lake: LakeView) -> Found:
             )
             if placed:
                 expected = _texts(lake, where, {row["sample_id"] for row in placed})
-                found, wrong = _compare(lake, build, placed, expected, vocabulary)
+                found, wrong = _compare(lake, build, placed, expected, vocabulary, manifests)
                 count += found
                 faults += wrong
     return count, faults
@@ -205,7 +218,12 @@ def _texts(lake: LakeView, where: FragmentFiles, wanted: set[int]) -> dict[int, 
 
 
 def _compare(
-    lake: LakeView, build: str, placed: list[dict[str, Any]], expected: dict[int, bytes], vocabulary: Vocabulary
+    lake: LakeView,
+    build: str,
+    placed: list[dict[str, Any]],
+    expected: dict[int, bytes],
+    vocabulary: Vocabulary,
+    manifests: dict[str, Manifest],
 ) -> Found:
     faults, count, at = [], 0, 0
     while at < len(placed):
@@ -219,10 +237,14 @@ def _compare(
             at += 1
         tokens = np.concatenate(pieces)
         count += 1
-        if tokens[-1] != vocabulary.end_of_text or (tokens[:-1] >= vocabulary.n_ids).any():
+        manifest = manifests[key[1]]
+        begin, end = int(manifest.beginning_of_text), len(tokens) - int(manifest.end_of_text)
+        own = tokens[begin:end]
+        specials = [manifest.beginning_of_text_id] * begin + [manifest.end_of_text_id] * (len(tokens) - end)
+        if [*tokens[:begin].tolist(), *tokens[end:].tolist()] != specials or (own >= vocabulary.n_ids).any():
             faults.append(
-                f"{build}: sample {key[0]} in {key[1]} does not end in the end of text, or holds a special token"
+                f"{build}: sample {key[0]} in {key[1]} does not begin and end as its stage does, or holds a special token"
             )
-        elif decode(tokens[:-1], vocabulary) != expected.get(key[0]):
+        elif decode(own, vocabulary) != expected.get(key[0]):
             faults.append(f"{build}: sample {key[0]} in {key[1]}: the shard's tokens are not its text minus its spans")
     return count, faults

@@ -22,17 +22,21 @@ __all__ = ["SCHEMA", "boundaries_table", "write_boundaries"]
 _FIELDS: Final[dict[str, tuple[Any, str]]] = {
     "sequence": (pa.int64(), "0-based number of the sequence in the shard"),
     "token_begin": (pa.int64(), "first token of the run in the shard"),
-    "token_end": (pa.int64(), "first token after it, its end of text included"),
-    "sample_token_begin": (pa.int64(), "first token within the document's own tokens"),
+    "token_end": (pa.int64(), "first token after it, a beginning or end of text included"),
+    "sample_token_begin": (
+        pa.int64(),
+        "first token within the document's own tokens, numbered from 0; -1 is its beginning of text",
+    ),
     "content_hash": (pa.binary(16), "BLAKE2b-128 of the sample's text"),
     "origin": (pa.int64(), "64-bit hash of where the record came from, as in the lake"),
     "copy": (pa.int32(), "0-based copy of the sample"),
-    "ends": (pa.bool_(), "the last token of the run is the document's end of text"),
+    "begins": (pa.bool_(), "the document begins where the run does, with a beginning of text where the stage has them"),
+    "ends": (pa.bool_(), "the document ends where the run does, with an end of text where the stage has them"),
 }
 
 SCHEMA: Final = pa.schema(
     [pa.field(name, kind, nullable=False, metadata={"meaning": meaning}) for name, (kind, meaning) in _FIELDS.items()],
-    metadata={"headwater.format": "1"},
+    metadata={"headwater.format": "2"},
 )
 """Runs in the order of their tokens; tokens that no run covers are padding."""
 
@@ -70,6 +74,7 @@ def boundaries_table(
         content_hash.take(document).cast(pa.binary(16)),
         origin.take(document).cast(pa.int64()),
         copy.take(document).cast(pa.int32()),
+        pa.array(packed.begins[begin:end]),
         pa.array(packed.ends[begin:end]),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)

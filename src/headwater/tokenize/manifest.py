@@ -1,6 +1,7 @@
 """The manifest of a stage: what a trainer needs to load its shards and anybody to check them.
 
-It names no build, run or time: the same stage of the same documents has the same manifest, byte for byte.
+It names no build, run or time: the same stage of the same documents has the same manifest, byte for byte. What does differ between
+lakes that hold the same documents (build, runs, versions of the table and of Headwater) stands beside it in `provenance.json`.
 """
 
 from __future__ import annotations
@@ -9,15 +10,29 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.tokenize.shard_files import WrittenFile, hash_stream
 from headwater.tokenize.vocabulary import Vocabulary
 
-__all__ = ["Manifest", "Shard", "ShardFile", "check_files", "make_manifest", "read_manifest", "write_manifest"]
+__all__ = [
+    "FORMAT",
+    "LABELS",
+    "Manifest",
+    "Shard",
+    "ShardFile",
+    "check_files",
+    "make_manifest",
+    "read_manifest",
+    "read_shard",
+    "write_manifest",
+    "write_shard",
+]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Version of a manifest and of the record of a shard; readers accept exactly this one."""
+LABELS: Final = "each token's label is the next token of its sequence; the last token has none and is masked"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,9 +57,13 @@ class Shard:
     Attributes:
         number: 0-based number in the stage.
         sequences: how many it holds.
-        tokens: tokens that are no padding, ends of text included.
+        tokens: tokens that are no padding, beginnings and ends of text included.
         padding: padding tokens.
+        documents: documents it holds, each copy counted.
+        longest_document: tokens of the longest one, beginning and end of text included.
         cut_documents: documents in more than one piece.
+        cut_tokens: tokens of these documents.
+        full_sequences: sequences that one document fills: one as long as the context, or a cut of a longer one.
         files: in all formats that were written, and the sidecar.
     """
 
@@ -52,7 +71,11 @@ class Shard:
     sequences: int
     tokens: int
     padding: int
+    documents: int
+    longest_document: int
     cut_documents: int
+    cut_tokens: int
+    full_sequences: int
     files: tuple[ShardFile, ...]
 
 
@@ -65,19 +88,26 @@ class Manifest:
         stage: name of the stage.
         context: tokens a sequence.
         sequences: in all shards.
-        tokens: in all shards, without padding, ends of text included: what a budget counts.
+        tokens: in all shards, without padding, beginnings and ends of text included: what a budget counts.
         padding: padding tokens in all shards.
+        documents: in all shards, each copy counted.
+        longest_document: tokens of the longest one, beginning and end of text included.
         cut_documents: documents in more than one piece.
+        cut_tokens: tokens of these documents.
+        full_sequences: sequences that one document fills: one as long as the context, or a cut of a longer one.
         vocabulary: fingerprint.
+        vocabulary_name: its name; for a file, without its folder.
+        beginning_of_text_id: id before each document; None where the vocabulary has none.
         end_of_text_id: id after each document.
         padding_id: id that fills a sequence.
         model_size: rows of an embedding.
-        beginning_of_text: policy, here always none.
-        end_of_text: policy, here always after each document.
-        labels: who supplies the label of a sequence's last token.
-        packing: strategy.
+        beginning_of_text: whether each document begins with the beginning of text.
+        end_of_text: whether each document ends in the end of text.
+        labels: `LABELS`: who supplies the label of a sequence's last token.
+        packing: strategy; see `packing.STRATEGIES`.
         seed: the build's seed.
-        buckets: packing buckets of the stage.
+        buckets: packing buckets of the stage, a power of two; the first bits of a document's position say which one it is in.
+        recipe: fingerprint of the recipe.
         shards: by number.
     """
 
@@ -87,18 +117,30 @@ class Manifest:
     sequences: int
     tokens: int
     padding: int
+    documents: int
+    longest_document: int
     cut_documents: int
+    cut_tokens: int
+    full_sequences: int
     vocabulary: str
+    vocabulary_name: str
+    beginning_of_text_id: int | None
     end_of_text_id: int
     padding_id: int
     model_size: int
-    beginning_of_text: str
-    end_of_text: str
+    beginning_of_text: bool
+    end_of_text: bool
     labels: str
     packing: str
     seed: int
     buckets: int
+    recipe: str
     shards: tuple[Shard, ...]
+
+    @property
+    def special_tokens(self) -> int:
+        """Tokens that a document takes besides its own: beginning and end of text, as far as the stage has them."""
+        return int(self.beginning_of_text) + int(self.end_of_text)
 
 
 def make_manifest(
@@ -107,8 +149,11 @@ def make_manifest(
     context: int,
     vocabulary: Vocabulary,
     packing: str,
+    beginning_of_text: bool,
+    end_of_text: bool,
     seed: int,
     buckets: int,
+    recipe: str,
     shards: Iterable[Shard],
 ) -> Manifest:
     """Return the manifest of a stage, its totals added up from its shards."""
@@ -120,25 +165,40 @@ def make_manifest(
         sequences=sum(shard.sequences for shard in ordered),
         tokens=sum(shard.tokens for shard in ordered),
         padding=sum(shard.padding for shard in ordered),
+        documents=sum(shard.documents for shard in ordered),
+        longest_document=max((shard.longest_document for shard in ordered), default=0),
         cut_documents=sum(shard.cut_documents for shard in ordered),
+        cut_tokens=sum(shard.cut_tokens for shard in ordered),
+        full_sequences=sum(shard.full_sequences for shard in ordered),
         vocabulary=vocabulary.fingerprint,
+        vocabulary_name=vocabulary.name.rsplit("/", 1)[-1],
+        beginning_of_text_id=getattr(vocabulary, "beginning_of_text", None),
         end_of_text_id=vocabulary.end_of_text,
         padding_id=vocabulary.padding,
         model_size=vocabulary.model_size,
-        beginning_of_text="none",
-        end_of_text="after each document",
-        labels="each token's label is the next token of its sequence; the last token has none and is masked",
+        beginning_of_text=beginning_of_text,
+        end_of_text=end_of_text,
+        labels=LABELS,
         packing=packing,
         seed=seed,
         buckets=buckets,
+        recipe=recipe,
         shards=ordered,
     )
 
 
 def write_manifest(manifest: Manifest) -> bytes:
     """Return the manifest as JSON with sorted keys, one value a line, ending in a line break."""
-    text = json.dumps(dataclasses.asdict(manifest), sort_keys=True, indent=1, ensure_ascii=False)
-    return text.encode() + b"\n"
+    return _json(dataclasses.asdict(manifest))
+
+
+def write_shard(shard: Shard) -> bytes:
+    """Return the record of one shard, `<shard>.json`, in the form of `write_manifest`, with the same `format`."""
+    return _json({"format": FORMAT, **dataclasses.asdict(shard)})
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def read_manifest(data: bytes, where: str = "manifest") -> Manifest:
@@ -153,17 +213,34 @@ def read_manifest(data: bytes, where: str = "manifest") -> Manifest:
         UsageError: a format version that this Headwater does not know.
     """
     try:
-        content = json.loads(data)
-        found = content["format"]
-        if found != FORMAT:
-            raise UsageError(f"{where}: expected format {FORMAT}, found {found}; read it with a newer Headwater")
-        shards = tuple(
-            Shard(**{**shard, "files": tuple(ShardFile(**file) for file in shard["files"])})
-            for shard in content.pop("shards")
-        )
+        content = _checked(data, where)
+        shards = tuple(_shard(shard) for shard in content.pop("shards"))
         return Manifest(**content, shards=shards)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptLakeError(f"{where}: expected a manifest of format {FORMAT}, found other content") from error
+
+
+def read_shard(data: bytes, where: str = "shard") -> Shard:
+    """Return the shard whose record `write_shard` wrote; errors are those of `read_manifest`."""
+    try:
+        content = _checked(data, where)
+        del content["format"]
+        return _shard(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptLakeError(f"{where}: expected a shard of format {FORMAT}, found other content") from error
+
+
+def _checked(data: bytes, where: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(data)
+    if content["format"] != FORMAT:
+        raise UsageError(
+            f"{where}: expected format {FORMAT}, found {content['format']}; read it with the Headwater that wrote it, or build again"
+        )
+    return content
+
+
+def _shard(content: dict[str, Any]) -> Shard:
+    return Shard(**{**content, "files": tuple(ShardFile(**file) for file in content["files"])})
 
 
 def check_files(manifest: Manifest, open_file: Callable[[str], BinaryIO]) -> dict[str, str]:

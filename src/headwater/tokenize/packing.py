@@ -1,15 +1,18 @@
-"""Packing: documents with their end of text laid into sequences of one length, then shuffled.
+"""Packing: documents with their beginning and end of text laid into sequences of one length, then shuffled.
 
-Two strategies, on the documents of one packing bucket in their final order:
+Three strategies, on the documents of one packing bucket in their final order:
 
 - ``concatenate``: one document after the other, cut wherever a sequence is full. Cost: only the last sequence is padded; about
   one document a sequence is cut in two.
-- ``best_fit``: a document that fits stays whole, a longer one is cut into whole sequences and a rest; the longest go first, each
-  into the fullest sequence that has room. Cost: nothing shorter than the context is cut; padding where no document is short
-  enough to fill the last room, well under 1 % with natural lengths.
+- ``best_fit``: a document that fits stays whole, a longer one is cut into whole sequences and a rest (Ding et al. 2024, arXiv
+  2404.10830); the longest go first, each into the fullest sequence that has room. Cost: nothing shorter than the context is cut;
+  padding where no document is short enough to fill the last room, well under 1 % with natural lengths. Loses the mixture of
+  lengths: long documents share a sequence with few others, short ones with many.
+- ``first_fit``: whole and cut as in ``best_fit``, but in the final order, each into the first sequence that has room. Cost: more
+  padding; each sequence mixes lengths as the stage does.
 
 Two documents of one group (copies of one sample) are never in one sequence, whatever padding that takes. A budget counts
-documents' tokens and their end of text, not padding. Memory: the tokens once more, and 48 bytes a piece.
+documents' tokens and their beginnings and ends of text, not padding. Memory: the tokens once more, and 48 bytes a piece.
 """
 
 from __future__ import annotations
@@ -22,11 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.errors import UsageError
-from headwater.tokenize.placing import fill_sequences, place_best_fit, place_concatenated
+from headwater.tokenize.placing import fill_sequences, place_best_fit, place_concatenated, place_first_fit
 
 __all__ = ["STRATEGIES", "Packed", "pack", "shuffle_order"]
 
-STRATEGIES: Final = ("best_fit", "concatenate")
+STRATEGIES: Final = ("best_fit", "concatenate", "first_fit")
+_PLACE: Final = {"best_fit": place_best_fit, "concatenate": place_concatenated, "first_fit": place_first_fit}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -38,12 +42,18 @@ class Packed:
         document: int64 [n_pieces], which document of the bucket.
         sequence: int64 [n_pieces], which sequence.
         begin: int64 [n_pieces], first token in the sequence.
-        length: int64 [n_pieces], tokens, the end of text included where the piece holds it.
-        document_begin: int64 [n_pieces], first token within the document's own tokens.
-        ends: bool [n_pieces], whether the last token is the document's end of text.
-        n_tokens: tokens that are no padding, ends of text included.
+        length: int64 [n_pieces], tokens, beginning and end of text included where the piece holds them.
+        document_begin: int64 [n_pieces], first token within the document's own tokens, which are numbered from 0; -1 is its
+            beginning of text.
+        begins: bool [n_pieces], whether the document begins where the piece does.
+        ends: bool [n_pieces], whether the document ends where the piece does.
+        n_documents: documents with at least one token.
+        n_tokens: tokens that are no padding, beginnings and ends of text included.
         n_padding: padding tokens.
         n_cut_documents: documents in more than one piece.
+        n_cut_tokens: tokens of these documents.
+        n_full_sequences: sequences that one document fills: one as long as the context, or a cut of a longer one.
+        longest: tokens of the longest document.
     """
 
     sequences: npt.NDArray[np.uint32] = field(repr=False)
@@ -52,10 +62,15 @@ class Packed:
     begin: npt.NDArray[np.int64] = field(repr=False)
     length: npt.NDArray[np.int64] = field(repr=False)
     document_begin: npt.NDArray[np.int64] = field(repr=False)
+    begins: npt.NDArray[np.bool_] = field(repr=False)
     ends: npt.NDArray[np.bool_] = field(repr=False)
+    n_documents: int
     n_tokens: int
     n_padding: int
     n_cut_documents: int
+    n_cut_tokens: int
+    n_full_sequences: int
+    longest: int
 
 
 def pack(
@@ -65,12 +80,13 @@ def pack(
     *,
     context: int,
     strategy: str,
-    end_of_text: int,
+    beginning_of_text: int | None = None,
+    end_of_text: int | None,
     padding: int,
     seed: int,
     bucket: int,
 ) -> Packed:
-    """Return the documents of one bucket packed and shuffled; every token and one end of text a document exactly once.
+    """Return the documents of one bucket packed and shuffled; every token, beginning and end of text exactly once.
 
     Args:
         tokens: uint32, of all documents, in their final order.
@@ -78,7 +94,8 @@ def pack(
         groups: int64 [n]; documents with equal numbers are copies of one sample.
         context: tokens a sequence.
         strategy: one of `STRATEGIES`.
-        end_of_text: id put after each document.
+        beginning_of_text: id put before each document; None: nothing is.
+        end_of_text: id put after each document; None: nothing is.
         padding: id that fills a sequence.
         seed: the build's seed.
         bucket: number of the bucket, for the shuffle.
@@ -93,10 +110,10 @@ def pack(
     if len(offsets) != len(groups) + 1 or int(offsets[-1] - offsets[0]) > len(tokens):
         raise UsageError(f"packing: expected {len(groups) + 1} offsets into {len(tokens)} tokens, found {len(offsets)}")
     offsets = np.ascontiguousarray(offsets, dtype=np.int64)
-    lengths = np.diff(offsets) + 1
+    first = 0 if beginning_of_text is None else -1  # number of a document's first token; its own are numbered from 0
+    lengths = np.diff(offsets) - first + (end_of_text is not None)
     dense_groups = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    place = place_best_fit if strategy == "best_fit" else place_concatenated
-    placed: tuple[Any, ...] = place(lengths, dense_groups, context)
+    placed: tuple[Any, ...] = _PLACE[strategy](lengths, dense_groups, context)
     document, sequence, begin, length, document_begin, n_sequences = placed
 
     order = shuffle_order(int(n_sequences), seed=seed, bucket=bucket)
@@ -109,20 +126,26 @@ def pack(
     )
 
     sequences = np.full((int(n_sequences), context), padding, dtype=np.uint32)
-    fill_sequences(sequences, tokens, offsets, document, sequence, begin, length, document_begin, end_of_text)
+    specials = tuple(-1 if special is None else special for special in (beginning_of_text, end_of_text))
+    fill_sequences(sequences, tokens, offsets, document, sequence, begin, length, document_begin + first, *specials)
     n_tokens = int(length.sum())
-    pieces_of = np.bincount(document, minlength=len(lengths))
+    cut = np.bincount(document, minlength=len(lengths)) > 1
     return Packed(
         sequences=sequences,
         document=document,
         sequence=sequence,
         begin=begin,
         length=length,
-        document_begin=document_begin,
+        document_begin=document_begin + first,
+        begins=document_begin == 0,
         ends=document_begin + length == lengths[document],
+        n_documents=int((lengths > 0).sum()),
         n_tokens=n_tokens,
         n_padding=sequences.size - n_tokens,
-        n_cut_documents=int((pieces_of > 1).sum()),
+        n_cut_documents=int(cut.sum()),
+        n_cut_tokens=int(lengths[cut].sum()),
+        n_full_sequences=int((length == context).sum()),
+        longest=int(lengths.max(initial=0)),
     )
 
 

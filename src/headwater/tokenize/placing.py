@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["fill_sequences", "place_best_fit", "place_concatenated"]
+__all__ = ["fill_sequences", "place_best_fit", "place_concatenated", "place_first_fit"]
 
 Placed = tuple[Any, Any, Any, Any, Any, int]
 """int64 columns document, sequence, begin, length, document_begin, then the number of sequences."""
@@ -19,7 +19,7 @@ def place_concatenated(lengths: Any, groups: Any, context: int) -> Any:
     """Return pieces of documents laid end to end; a document whose copy is in the open sequence starts the next one.
 
     Args:
-        lengths: int64 [n], tokens of each document with its end of text, at least 1.
+        lengths: int64 [n], tokens of each document with its beginning and end of text.
         groups: int64 [n], dense from 0.
         context: tokens a sequence.
     """
@@ -64,15 +64,33 @@ def place_best_fit(lengths: npt.NDArray[np.int64], groups: npt.NDArray[np.int64]
 
     Args: as for `place_concatenated`. Time: n log(context), and the square of the number of copies within a group.
     """
+    items = np.flatnonzero(lengths % context).astype(np.int64)
+    items = items[np.argsort(-(lengths % context)[items], kind="stable")]
+    return _place_rests(lengths, items, context, _best_fit((lengths % context)[items], groups[items], context))
+
+
+def place_first_fit(lengths: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], context: int) -> Placed:
+    """Return pieces of documents kept whole where they fit, in their order, each in the first sequence that has room.
+
+    Args: as for `place_concatenated`. Time: n log(n), and the square of the number of copies within a group.
+    """
+    items = np.flatnonzero(lengths % context).astype(np.int64)
+    return _place_rests(lengths, items, context, _first_fit((lengths % context)[items], groups[items], context))
+
+
+def _place_rests(
+    lengths: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int64],
+    context: int,
+    placed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int],
+) -> Placed:
+    """Return the pieces that fill sequences, then the rests of the documents `items`, placed at (sequence, begin) behind them."""
+    sequence, begin, opened = placed
     whole = lengths // context
     rest = lengths % context
     n_whole = int(whole.sum())
     cut = np.repeat(np.arange(len(lengths), dtype=np.int64), whole)  # document of each piece that fills a sequence
     part = np.arange(n_whole, dtype=np.int64) - np.repeat(np.cumsum(whole) - whole, whole)
-
-    items = np.flatnonzero(rest).astype(np.int64)
-    items = items[np.argsort(-rest[items], kind="stable")]
-    sequence, begin, opened = _best_fit(rest[items], groups[items], context)
     return (
         np.concatenate([cut, items]),
         np.concatenate([np.arange(n_whole, dtype=np.int64), sequence + n_whole]),
@@ -179,11 +197,67 @@ def _next_waiting(waiting: Any, leaves: int, room: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _first_fit(sizes: Any, groups: Any, context: int) -> Any:
+    """Return sequence and begin of each item, and how many sequences were opened.
+
+    A tree over the sequences in the order in which they were opened holds the most free tokens below each node; one that is not
+    open yet has all of them free, so there is always a first one.
+    """
+    n = len(sizes)
+    leaves = 1
+    while leaves < n + 1:
+        leaves *= 2
+    most = np.full(2 * leaves, context, dtype=np.int64)
+    sequence = np.empty(n, dtype=np.int64)
+    begin = np.empty(n, dtype=np.int64)
+    newest = np.full(groups.max() + 1 if n else 0, -1, dtype=np.int64)  # item placed last of each group
+    earlier = np.full(n, -1, dtype=np.int64)  # item placed before it of the same group
+    opened = 0
+    for item in range(n):
+        size, group = sizes[item], groups[item]
+        found = -1
+        while True:
+            found = _next_free(most, leaves, found + 1, size)
+            copy = newest[group]
+            while copy >= 0 and sequence[copy] != found:
+                copy = earlier[copy]
+            if copy < 0:
+                break
+        opened = max(opened, found + 1)
+        node = leaves + found
+        sequence[item] = found
+        begin[item] = context - most[node]
+        earlier[item] = newest[group]
+        newest[group] = item
+        most[node] -= size
+        node //= 2
+        while node > 0:
+            most[node] = max(most[2 * node], most[2 * node + 1])
+            node //= 2
+    return sequence, begin, opened
+
+
+@njit(cache=True, nogil=True)
+def _next_free(most: Any, leaves: int, first: int, size: int) -> int:
+    """Return the first sequence from `first` on with `size` free tokens; the caller knows that there is one."""
+    node = leaves + first
+    while most[node] < size:
+        while node % 2 == 1:
+            node //= 2
+        node += 1
+    while node < leaves:
+        node *= 2
+        if most[node] < size:
+            node += 1
+    return node - leaves
+
+
+@njit(cache=True, nogil=True)
 def fill_sequences(
     sequences: Any, tokens: Any, offsets: Any, document: Any, sequence: Any, begin: Any, length: Any, document_begin: Any,
-    end_of_text: int,
+    beginning_of_text: int, end_of_text: int,
 ) -> None:  # fmt: skip
-    """Copy the tokens of every piece to its place, with the end of text after a document's last token.
+    """Copy the tokens of every piece to its place, with the beginning of text before a document's first and the end after its last.
 
     Args:
         sequences: uint32 [n_sequences, context], already padded; written.
@@ -193,15 +267,22 @@ def fill_sequences(
         sequence: int64 [n_pieces].
         begin: int64 [n_pieces].
         length: int64 [n_pieces].
-        document_begin: int64 [n_pieces].
-        end_of_text: id.
+        document_begin: int64 [n_pieces], first token of the piece; a document's own tokens are numbered from 0, and -1 is its
+            beginning of text.
+        beginning_of_text: id, read where a piece begins at -1.
+        end_of_text: id, read where a piece goes beyond the document's own tokens.
     """
     for piece in range(len(document)):
         d = document[piece]
-        row, at = sequence[piece], begin[piece]
-        source = offsets[d] + document_begin[piece]
-        own = min(length[piece], offsets[d + 1] - source)
+        row, at, left, first = sequence[piece], begin[piece], length[piece], document_begin[piece]
+        if first < 0:
+            sequences[row, at] = beginning_of_text
+            at += 1
+            left -= 1
+            first = 0
+        source = offsets[d] + first
+        own = min(left, offsets[d + 1] - source)
         for i in range(own):
             sequences[row, at + i] = tokens[source + i]
-        if own < length[piece]:
+        if own < left:
             sequences[row, at + own] = end_of_text

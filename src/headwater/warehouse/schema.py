@@ -237,8 +237,11 @@ _FAMILIES = [
             "shard": (_I32, "0-based number of the shard in its stage"),
             "sequence": (_I64, "0-based number of the sequence in its shard"),
             "token_begin": (_I64, "first token in the shard"),
-            "token_end": (_I64, "first token after the run in the shard; end of text included"),
-            "sample_token_begin": (_I64, "first token within the sample's own tokens"),
+            "token_end": (_I64, "first token after the run in the shard; beginning and end of text included"),
+            "sample_token_begin": (
+                _I64,
+                "first token within the sample's own tokens, numbered from 0; -1 is its beginning of text",
+            ),
             "copy": (_I32, "0-based copy of the sample"),
         },
     ),
