@@ -12,7 +12,8 @@ from headwater.filters import minhash
 from headwater.filters.normalize import normalize
 from headwater.filters.shingles import shingle_hashes
 from headwater.tokenize.encoder import encode
-from headwater.tokenize.vocabulary import load_vocabulary, tokenizer_json
+from headwater.tokenize.tokenizer_json import write_tokenizer_json
+from headwater.tokenize.vocabulary import load_vocabulary
 
 __all__ = ["encode_against_tokenizers", "minhash_against_datasketch", "model_file"]
 
@@ -93,7 +94,7 @@ def encode_against_tokenizers(documents: list[Document], repetitions: int) -> tu
         from tokenizers import Tokenizer
     except ImportError:
         return absent("tokenizers is not installed: scripts/setup.sh dev"), n_tokens
-    peer = Tokenizer.from_str(tokenizer_json(vocabulary))
+    peer = Tokenizer.from_str(write_tokenizer_json(vocabulary, specials=False))
     peer.encode_special_tokens = True
     lines = [document.text for document in documents]
 

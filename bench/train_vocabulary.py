@@ -22,7 +22,8 @@ import pyarrow as pa
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from headwater.tokenize.grammar import encoding_pattern, training_pattern
-from headwater.tokenize.vocabulary import pack_vocabulary
+from headwater.tokenize.tokenizer_json import read_tokenizer_json
+from headwater.tokenize.vocabulary import write_vocabulary
 
 N_IDS = 156_892
 CAP_BYTES = {"en": 32_000_000, "zh": 20_000_000}
@@ -97,7 +98,7 @@ def main() -> None:
     trained = train(read_documents(arguments.folder), sizes)
     if len(trained["model"]["vocab"]) != N_IDS:
         sys.exit(f"expected {N_IDS} ids, trained {len(trained['model']['vocab'])}: the text is too small")
-    arguments.output.write_bytes(pack_vocabulary(trained))
+    arguments.output.write_bytes(write_vocabulary(read_tokenizer_json("headwater-156k", json.dumps(trained))))
     report = {
         "sample_bytes": sum(sizes.values()),
         "sample_bytes_by_language": sizes,

@@ -24,7 +24,8 @@ from tokenizers import Tokenizer
 import main_job
 from headwater.lineage.views import connect
 from headwater.pipelines.verify import verify
-from headwater.tokenize.vocabulary import load_vocabulary, tokenizer_json
+from headwater.tokenize.tokenizer_json import write_tokenizer_json
+from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.maintain import maintain
 from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import open_snapshot, table_uri
@@ -182,5 +183,5 @@ def test_sample_found_in_shard(built: Built) -> None:
     for stage, shard, begin, end in places:
         file = built.fresh / "builds" / built.build / stage / f"shard-{shard:05d}.npy"
         tokens += np.load(file, mmap_mode="r").reshape(-1)[begin:end].tolist()
-    tokenizer = Tokenizer.from_str(tokenizer_json(load_vocabulary()))
+    tokenizer = Tokenizer.from_str(write_tokenizer_json(load_vocabulary(), specials=False))
     assert tokenizer.decode(tokens[:-1], skip_special_tokens=False) == text

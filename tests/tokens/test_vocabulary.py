@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,14 @@ from headwater.tokenize.grammar import (
     encoding_pattern,
     training_pattern,
 )
-from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary, pack_vocabulary, tokenizer_json
+from headwater.tokenize.tokenizer_json import write_tokenizer_json
+from headwater.tokenize.vocabulary import (
+    Vocabulary,
+    extend_vocabulary,
+    load_vocabulary,
+    vocabulary_from_merges,
+    write_vocabulary,
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +45,18 @@ def tokens_of(vocabulary: Vocabulary) -> list[bytes]:
 
 
 def test_sizes(vocabulary: Vocabulary) -> None:
-    """156,892 ids, then end of text which is padding too, and a model size that is a multiple of 512."""
+    """156,892 ids, then end of text which is padding too and beginning of text; a model size that is a multiple of 128."""
     assert vocabulary.n_ids == vocabulary.end_of_text == vocabulary.padding == 156_892
+    assert vocabulary.beginning_of_text == 156_893
+    assert vocabulary.specials == {"<|endoftext|>": 156_892, "<|startoftext|>": 156_893}
+    assert vocabulary.base_ids == vocabulary.next_id == 156_892
     assert vocabulary.model_size == 157_184
     assert len(vocabulary.merges) == 156_892 - 256
 
 
 def test_fingerprint_is_that_of_the_release(vocabulary: Vocabulary) -> None:
     """A change of the shipped vocabulary changes every shard and must be seen in review."""
-    assert vocabulary.fingerprint == "cdc8a8d4dc7f9d544dba2e7637aa15f0"
+    assert vocabulary.fingerprint == "05af6e89ec29d649a61a44789e26407a"
     assert load_vocabulary() is vocabulary
 
 
@@ -111,21 +122,55 @@ def test_character_classes_are_those_of_the_regex_engine() -> None:
     assert classes[ord("!")] == SIGN
 
 
-def test_packing_a_trained_vocabulary_keeps_its_ids(vocabulary: Vocabulary, tmp_path: Path) -> None:
-    """Exporting to tokenizer.json and packing that again gives the shipped bytes' content: the same fingerprint."""
-    document = json.loads(tokenizer_json(vocabulary))
-    packed = tmp_path / "again.json"
-    document["model"]["merges"] = document["model"]["merges"][:1000]
-    spelled = sorted(document["model"]["vocab"], key=document["model"]["vocab"].__getitem__)[:1256]
-    document["model"]["vocab"] = {token: i for i, token in enumerate(spelled)}
-    assert pack_vocabulary(document) == pack_vocabulary(json.loads(json.dumps(document)))
-    swapped = {**document["model"]["vocab"], spelled[1000]: 1001, spelled[1001]: 1000}
-    document["model"]["vocab"] = swapped
-    with pytest.raises(BadInputError, match="expected ids in the order of the merges"):
-        pack_vocabulary(document)
-    packed.write_text("{}", encoding="utf-8")
+def test_compact_form_and_tokenizer_json_keep_the_fingerprint(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    """Written and read back, either way, it is the same vocabulary; the compact form is the same bytes every time."""
+    compact = tmp_path / "ours.json.xz"
+    compact.write_bytes(write_vocabulary(vocabulary))
+    again = load_vocabulary(str(compact))
+    assert (again.fingerprint, again.name) == (vocabulary.fingerprint, "headwater-156k")
+    assert write_vocabulary(again) == compact.read_bytes()
+    document = tmp_path / "tokenizer.json"
+    document.write_text(write_tokenizer_json(vocabulary), encoding="utf-8")
+    assert load_vocabulary(str(document)).fingerprint == vocabulary.fingerprint
+    assert np.array_equal(again.merges, vocabulary.merges)
+
+
+def test_own_vocabularies_extend_without_moving_an_id(vocabulary: Vocabulary) -> None:
+    """The first 128,000 ids, extended by the other merges, are the shipped vocabulary, and know where the base ended."""
+    alphabet = np.argsort(vocabulary.byte_ids).tolist()
+    pairs = vocabulary.merges[:, :2]
+    base = vocabulary_from_merges(
+        name="base", pattern=vocabulary.pattern, alphabet=alphabet, pairs=pairs[: 128_000 - 256]
+    )
+    assert (base.n_ids, base.base_ids, base.end_of_text, base.beginning_of_text) == (128_000, 128_000, 128_000, 128_001)
+    extended = extend_vocabulary(base, pairs[128_000 - 256 :], name="extended")
+    assert extended.fingerprint == vocabulary.fingerprint
+    assert (extended.base_ids, extended.next_id) == (128_000, 156_892)
+
+
+def test_merges_that_make_nothing_new_or_of_nothing_are_refused(vocabulary: Vocabulary) -> None:
+    """Each merge makes a string that is no token yet, of two tokens that are."""
+    left, right, _ = vocabulary.merges[5].tolist()
+    with pytest.raises(BadInputError, match="expected as many new strings as ids"):
+        extend_vocabulary(vocabulary, np.array([[left, right]], dtype=np.int32), name="twice")
+    with pytest.raises(BadInputError, match="expected parts made before merge 156636, found id 156900"):
+        extend_vocabulary(vocabulary, np.array([[5, 156_900]], dtype=np.int32), name="parts")
+
+
+def test_damaged_files_are_refused(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    """Truncated, of another format, or no vocabulary at all: an error that names the file."""
+    path = tmp_path / "cut.json.xz"
+    path.write_bytes(write_vocabulary(vocabulary)[:-100])
+    with pytest.raises(BadInputError, match="cut.json.xz: expected xz-compressed JSON, found damage"):
+        load_vocabulary(str(path))
+    old = tmp_path / "old.json.xz"
+    old.write_bytes(lzma.compress(b'{"format": 1}'))
+    with pytest.raises(BadInputError, match="expected format 2, found 1"):
+        load_vocabulary(str(old))
+    empty = tmp_path / "empty.json"
+    empty.write_text("{}", encoding="utf-8")
     with pytest.raises(BadInputError, match="expected a byte-level BPE"):
-        load_vocabulary(str(packed))
+        load_vocabulary(str(empty))
 
 
 def test_unknown_names_are_refused() -> None:
@@ -146,7 +191,7 @@ def test_a_foreign_vocabulary_keeps_its_end_of_text_and_must_not_normalize(tmp_p
     tokenizer.save(str(path))
     loaded = load_vocabulary(str(path))
     assert loaded.end_of_text == tokenizer.token_to_id("<|endoftext|>")
-    assert loaded.model_size % 512 == 0
+    assert loaded.model_size % 128 == 0
     document = json.loads(path.read_text())
     document["normalizer"] = {"type": "NFC"}
     (tmp_path / "nfc.json").write_text(json.dumps(document))

@@ -18,7 +18,8 @@ import pyarrow as pa
 from headwater.errors import BadInputError, MissingDependencyError, UsageError
 from headwater.tokenize.grammar import character_classes, encoding_pattern
 from headwater.tokenize.merging import EMPTY, FILTER_BITS, build_pair_tables, build_token_tables, encode_documents
-from headwater.tokenize.vocabulary import Vocabulary, tokenizer_json
+from headwater.tokenize.tokenizer_json import write_tokenizer_json
+from headwater.tokenize.vocabulary_content import Vocabulary
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -93,7 +94,7 @@ def decode(ids: npt.NDArray[np.uint32], vocabulary: Vocabulary) -> bytes:
 def has_kernel(vocabulary: Vocabulary) -> bool:
     """Return whether the kernels encode this vocabulary: its pre-tokenizer is Headwater's and its ids fit their tables."""
     small = max(vocabulary.n_ids, len(vocabulary.merges)) < 1 << 20
-    return small and vocabulary.foreign is None and vocabulary.pattern == encoding_pattern()
+    return small and not vocabulary.ignore_merges and vocabulary.pattern == encoding_pattern()
 
 
 def _buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
@@ -136,7 +137,7 @@ def _library(vocabulary: Vocabulary) -> Tokenizer:
             "it was not found: pip install tokenizers"
         ) from error
 
-    tokenizer = Tokenizer.from_str(tokenizer_json(vocabulary))
+    tokenizer = Tokenizer.from_str(write_tokenizer_json(vocabulary, specials=False))
     tokenizer.encode_special_tokens = True
     return tokenizer
 
