@@ -79,8 +79,8 @@ def sequences_at(places: _Ints, length: int, *, seed: int, epoch: int) -> _Ints:
         seed: of the training run.
         epoch: 0-based; each has an order of its own.
 
-    >>> sequences_at(np.arange(5), 5, seed=1, epoch=0).tolist(), sequences_at(np.arange(5), 5, seed=1, epoch=1).tolist()
-    ([0], [0])
+    >>> [sequences_at(np.arange(5), 5, seed=1, epoch=epoch).tolist() for epoch in (0, 1)]
+    [[1, 3, 0, 2, 4], [4, 2, 3, 1, 0]]
     """
     return _walk(places, length, seed, epoch, backward=False)
 

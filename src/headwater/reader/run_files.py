@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -45,8 +47,10 @@ def read_sidecar(
     """
     try:
         with filesystem.open_input_file(path) as file:
-            table = pq.read_table(file, columns=list(_COLUMNS))
-        column = {name: table[name].combine_chunks() for name in _COLUMNS}
+            stored = pq.ParquetFile(file)
+            wanted = [name for name in (*_COLUMNS, "begins") if name in stored.schema_arrow.names]
+            table = stored.read(wanted)
+        column = {name: table[name].combine_chunks() for name in (*_COLUMNS, *wanted)}
     except (pa.ArrowException, OSError, KeyError) as error:
         raise CorruptLakeError(
             f"{path}: expected a sidecar of boundaries: {error}; restore it, or build --repair"
@@ -63,7 +67,10 @@ def read_sidecar(
         first = hashes.offset * RUN["content_hash"].itemsize
         runs["content_hash"] = np.frombuffer(hashes.buffers()[1], dtype="V16", count=len(hashes), offset=first)
     runs["ends"] = column["ends"].to_numpy(zero_copy_only=False)
-    runs["begins"] = runs["sample_token_begin"] == 0
+    # The first format of sidecars had no beginnings of text, and so no column that says where a document begins.
+    runs["begins"] = (
+        column["begins"].to_numpy(zero_copy_only=False) if "begins" in column else runs["sample_token_begin"] == 0
+    )
     runs["sample_id"] = -1
     fits = (runs["begin"] >= 0) & (runs["begin"] < runs["end"]) & (runs["end"] <= context)
     ordered = (np.diff(sequence) > 0) | (np.diff(runs["begin"]) > 0)
@@ -86,37 +93,42 @@ class RunFiles:
         self, decode: Callable[[int], tuple[npt.NDArray[np.int64], npt.NDArray[Any]]], folder: str | None
     ) -> None:
         self._decode, self._folder = decode, folder
-        self._process = -1
-        self._file: Any = None
+        self._process, self._file, self._end = -1, -1, 0
         self._begins: dict[int, tuple[int, int]] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out the file: another process decodes anew."""
-        return {"_decode": self._decode, "_folder": self._folder, "_process": -1, "_file": None, "_begins": {}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
 
     def read(self, shard: int, sequence: int) -> bytes:
         """Return the runs of a sequence as the bytes of `RUN` records."""
         if self._process != os.getpid():  # a fork shares the file and would write over its siblings' records
-            self._process, self._begins = os.getpid(), {}
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives as long as the process reads
+            self._process, self._end, self._begins = os.getpid(), 0, {}
+            self._file = _unnamed_file(self._folder)
+            weakref.finalize(self, os.close, self._file)
         found = self._begins.get(shard) or self._add(shard)
-        descriptor = self._file.fileno()
-        begin, end = np.frombuffer(os.pread(descriptor, 16, found[0] + 8 * sequence), dtype="<i8").tolist()
-        return os.pread(descriptor, RUN.itemsize * (end - begin), found[1] + RUN.itemsize * begin)
+        begin, end = np.frombuffer(os.pread(self._file, 16, found[0] + 8 * sequence), dtype="<i8").tolist()
+        return os.pread(self._file, RUN.itemsize * (end - begin), found[1] + RUN.itemsize * begin)
 
     def _add(self, shard: int) -> tuple[int, int]:
         begins, runs = self._decode(shard)
+        data = memoryview(begins.astype("<i8").tobytes() + runs.tobytes())
+        written = 0
         try:
-            at = self._file.seek(0, os.SEEK_END)
-            self._file.write(begins.astype("<i8").tobytes())
-            self._file.write(runs.tobytes())
-            self._file.flush()
+            while written < len(data):
+                written += os.pwrite(self._file, data[written:], self._end + written)
         except OSError as error:
             raise StorageError(
-                f"cannot write {runs.nbytes} bytes of boundaries: {error}; free space or give open_stage another scratch folder"
+                f"cannot write {len(data)} bytes of boundaries: {error}; free space or give open_stage another scratch folder"
             ) from error
-        self._begins[shard] = (at, at + 8 * len(begins))
+        self._begins[shard] = (self._end, self._end + 8 * len(begins))
+        self._end += len(data)
         return self._begins[shard]
+
+
+def _unnamed_file(folder: str | None) -> int:
+    """Return the descriptor of a new file that goes when it is closed."""
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="headwater-", dir=folder)
+        Path(path).unlink()
+    except OSError as error:
+        raise StorageError(
+            f"cannot make a file for boundaries: {error}; give open_stage another scratch folder"
+        ) from error
+    return descriptor

@@ -95,7 +95,7 @@ class Stage:
             UsageError: a number that no sequence has.
             CorruptLakeError: a file is not what the manifest says.
         """
-        if len(sequences) and not (0 <= sequences.min() and sequences.max() < len(self)):
+        if len(sequences) and not (sequences.min() >= 0 and sequences.max() < len(self)):
             raise UsageError(
                 f"expected sequences from 0 to {len(self) - 1}, found {int(sequences.min())} to {int(sequences.max())}"
             )

@@ -64,13 +64,14 @@ class StageDataset(IterableDataset):  # type: ignore[misc] # torch gives no type
         self._mask, self._documents = mask_across_documents, documents
         self._step = 0  # steps from the reader's place that this worker is past
         self._resumed: Mapping[str, Any] | None = None
+        self._running = reader
 
     def set_epoch(self, epoch: int) -> None:
         """Begin the next iteration at the start of an epoch."""
         self._reader.load_state(self._reader.state() | {"epoch": epoch, "position": 0})
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yield this worker's steps."""
+        """Return this worker's steps."""
         worker, workers = _worker()
         reader, self._step = copy.copy(self._reader), worker
         if self._resumed is not None:
@@ -82,6 +83,9 @@ class StageDataset(IterableDataset):  # type: ignore[misc] # torch gives no type
             reader.load_state(self._resumed["reader"])
             self._step, self._resumed = self._resumed["step"], None
         self._running = reader
+        return self._from(reader, workers)
+
+    def _from(self, reader: Reader, workers: int) -> Iterator[dict[str, Any]]:
         for batch in reader.steps(first=self._step, every=workers):
             self._step += workers
             yield self._tensors(batch)
@@ -91,8 +95,7 @@ class StageDataset(IterableDataset):  # type: ignore[misc] # torch gives no type
         _, workers = _worker()
         if self._resumed is not None:
             return dict(self._resumed)
-        running = getattr(self, "_running", self._reader)
-        return {"format": _FORMAT, "reader": running.state(), "step": self._step, "workers": workers}
+        return {"format": _FORMAT, "reader": self._running.state(), "step": self._step, "workers": workers}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Begin the next iteration where a worker's ``state_dict`` says."""
