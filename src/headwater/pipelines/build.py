@@ -27,7 +27,7 @@ from headwater.pipelines.recipe_sections import MAX_BUCKETS, Stage
 from headwater.pipelines.shards import builds_uri, empty_shard, shard_name, stage_operator, write_shards
 from headwater.pipelines.spark import parallelism
 from headwater.pipelines.token_rows import SHUFFLE_ROW, BuildJob, chosen_rows, read_tokens
-from headwater.tokenize.manifest import make_manifest, read_shard, write_manifest
+from headwater.tokenize.manifest import Shard, make_manifest, read_shard, write_manifest
 from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
 from headwater.warehouse.filesystem import HashingSink, exists, join, read_bytes, resolve, write_hashed
 from headwater.warehouse.parquet import FragmentFiles
@@ -36,7 +36,7 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["build", "packing_buckets"]
+__all__ = ["build", "packing_buckets", "run_shards", "stage_manifest"]
 
 VERSION: Final = 2
 PROVENANCE_FORMAT: Final = 1
@@ -130,7 +130,7 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
                 slots=tuple(missing),
             )
             written: set[str] = set()
-            for units in _run(spark, job, located):
+            for units in run_shards(spark, job, located):
                 snapshot, _ = commit_wave(run, snapshot, units)
                 written |= {tag for unit in units for tag in unit.tags}
             # A shard to which no document fell still gets its (empty) placements, so that it counts as done.
@@ -163,7 +163,7 @@ def _missing(snapshot: Snapshot, name: str, shards: Mapping[str, int]) -> list[t
     return missing
 
 
-def _run(spark: SparkSession, job: BuildJob, located: Sequence[FragmentFiles]) -> Iterator[list[Unit]]:
+def run_shards(spark: SparkSession, job: BuildJob, located: Sequence[FragmentFiles]) -> Iterator[list[Unit]]:
     """Yield the units of a few shards at a time: the shuffle runs once, and later waves find its files."""
     items = [(pickle.dumps(where),) for where in located]
     context = spark.sparkContext
@@ -194,19 +194,27 @@ def _write_manifests(lake: str, recipe: Recipe, name: str, shards: Mapping[str, 
             if exists(filesystem, record) is None:
                 continue  # a shard to which no document fell
             found.append(read_shard(read_bytes(filesystem, record), record))
-        manifest = make_manifest(
-            stage=stage.name,
-            context=stage.context,
-            vocabulary=vocabulary,
-            packing=stage.packing,
-            beginning_of_text=stage.beginning_of_text,
-            end_of_text=stage.end_of_text,
-            seed=recipe.build.seed,
-            buckets=shards[stage.name],
-            recipe=recipe.fingerprint,
-            shards=found,
-        )
-        _write_file(folder, "manifest.json", write_manifest(manifest))
+        data = stage_manifest(recipe, stage, shards[stage.name], vocabulary, found)
+        _write_file(folder, "manifest.json", data)
+
+
+def stage_manifest(
+    recipe: Recipe, stage: Stage, buckets: int, vocabulary: Vocabulary, shards: Sequence[Shard]
+) -> bytes:
+    """Return the manifest of a stage as it is stored."""
+    manifest = make_manifest(
+        stage=stage.name,
+        context=stage.context,
+        vocabulary=vocabulary,
+        packing=stage.packing,
+        beginning_of_text=stage.beginning_of_text,
+        end_of_text=stage.end_of_text,
+        seed=recipe.build.seed,
+        buckets=buckets,
+        recipe=recipe.fingerprint,
+        shards=shards,
+    )
+    return write_manifest(manifest)
 
 
 def _write_provenance(

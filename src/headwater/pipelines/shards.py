@@ -91,8 +91,10 @@ def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
     del flat
     boundaries = boundaries_table(packed, content, rows["origin"].combine_chunks(), rows["copy"].combine_chunks())
     shard = _write_files(join(job.folder, name), number, packed, boundaries, job.recipe.build.formats)
-    placements = _placements(job, stage, number, packed, rows)
-    entry = write_family(job.table, "placements", job.build, number, 1, stage_operator(name), [placements])
+    adds = []
+    if job.placements:
+        placements = _placements(job, stage, number, packed, rows)
+        adds.append(write_family(job.table, "placements", job.build, number, 1, stage_operator(name), [placements]))
     counts = {
         f"shards:{name}": 1,
         f"tokens:{name}": shard.tokens,
@@ -105,7 +107,7 @@ def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
     return pa.record_batch(
         {
             "unit": pa.array(
-                [pickle.dumps(Unit(adds=[entry], counts=counts, tags=frozenset([f"{name}/{number}"])))], pa.binary()
+                [pickle.dumps(Unit(adds=adds, counts=counts, tags=frozenset([f"{name}/{number}"])))], pa.binary()
             )
         }
     )

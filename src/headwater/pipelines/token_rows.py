@@ -37,6 +37,7 @@ class BuildJob:
     """What every task of a build knows.
 
     Attributes:
+        placements: whether placements are written; a repair leaves them as they are.
         slots: stage and shard of each partition of the shuffle: the shards that are missing.
         shards: stage → how many shards it has, a power of two.
     """
@@ -48,6 +49,7 @@ class BuildJob:
     recipe: Recipe
     shards: Mapping[str, int]
     slots: Sequence[tuple[str, int]]
+    placements: bool = True
 
 
 def positions(seed: int, content_hash: pa.Array, origin: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:

@@ -30,7 +30,7 @@ from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file, 
 from headwater.warehouse.schema import ALIGNED, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["Found", "LakeView", "finished_stages", "placed_as_planned", "shard_files", "texts_decode"]
+__all__ = ["Found", "LakeView", "finished_stages", "placed_as_planned", "shard_files", "snapshot_then", "texts_decode"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +84,7 @@ def _open_beside(filesystem: pafs.FileSystem, folder: str, name: str) -> Any:
     return filesystem.open_input_stream(join(folder, name))
 
 
-def _snapshot_then(lake: LakeView, build: str) -> Snapshot:
+def snapshot_then(lake: LakeView, build: str) -> Snapshot:
     """Return the version in which a build's spans and token counts stand: this one, or that of the build if settings changed since."""
     statement = "SELECT max(input_version) AS version FROM runs WHERE step = 'build' AND contains(operators, ?)"
     version = rows(lake.connection, statement, [f'"build":"{build}"'])[0]["version"]
@@ -104,7 +104,7 @@ def _snapshot_then(lake: LakeView, build: str) -> Snapshot:
 
 def _token_counts(lake: LakeView, build: str) -> pa.RecordBatchReader:
     """Return sample_id and n_tokens as the build read them, a row group at a time."""
-    then = _snapshot_then(lake, build)
+    then = snapshot_then(lake, build)
     columns = ["sample_id", "n_tokens"]
     schema = pa.schema([arrow_schema("tokens").field(name) for name in columns])
     tables = (table for path in then.paths("tokens") for table in read_file(then.uri, path, columns))
@@ -181,7 +181,7 @@ def texts_decode(lake: LakeView) -> Found:
         )
         vocabulary = load_vocabulary(_vocabulary_name(names))
         manifests = {stage: read_stage_manifest(lake.lake, build, stage) for stage in _stages_of(lake, build)}
-        then = _snapshot_then(lake, build)
+        then = snapshot_then(lake, build)
         for where in then.locate(then.covered("content"), ["spans"]):
             low, high = where.fragment << 24, (where.fragment + 1) << 24
             placed = rows(
