@@ -16,7 +16,7 @@ from headwater.tokenize.bpe_learner import TrainingSettings
 from headwater.tokenize.bpe_training import train
 from headwater.tokenize.grammar import encoding_pattern
 from headwater.tokenize.piece_counts import count_pieces, merge_counts
-from headwater.tokenize.vocabulary import byte_letters
+from headwater.tokenize.vocabulary_content import byte_letters
 from real_text import read_texts
 
 FREE = TrainingSettings(min_sources=1, min_documents=1, max_characters=10_000, max_cut_bytes=10_000)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from headwater.errors import UsageError
 from headwater.tokenize import bpe_training_kernels as kernels
+from headwater.tokenize.bpe_heap import FREE, best_pair, first_heap
 from headwater.tokenize.piece_counts import MAX_DOCUMENTS, MAX_SOURCES
 
 __all__ = ["RULES", "Learner", "TrainingSettings", "encode_slowly"]
@@ -107,16 +108,16 @@ class Learner:
             raise UsageError(f"training: expected at least {first_id} ids, found {n_ids}: so many are there already")
         self._hold_tokens(n_ids)
         fresh = np.zeros(2 * n_ids, dtype=np.int64), np.zeros(2 * n_ids, dtype=np.int64)
-        heap = kernels.first_heap(self._keys, self._values, self._token_bytes, self._token_offsets)
+        heap = first_heap(self._keys, self._values, self._token_bytes, self._token_offsets)
         counts: Counter[str] = Counter(dict.fromkeys(RULES, 0))
         pairs: list[tuple[int, int]] = []
         made = first_id
         while made < n_ids:
             table = (self._keys, self._values)
             texts = (self._token_bytes, self._token_offsets)
-            n_heap, key, _ = kernels.best_pair(*heap, *table, self._least, *texts)
+            n_heap, key, _ = best_pair(*heap, *table, self._least, *texts)
             heap = (*heap[:2], n_heap)
-            if key == kernels.FREE:
+            if key == FREE:
                 break
             left, right = int(key) >> 32, int(key) & 0xFFFFFFFF
             reason = self._refuse(key, left, right, made)

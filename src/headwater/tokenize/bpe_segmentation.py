@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from headwater.errors import BadInputError
 from headwater.tokenize.encoder import encode, has_kernel
-from headwater.tokenize.vocabulary import Vocabulary, byte_letters, tokenizer_json
+from headwater.tokenize.tokenizer_json import write_tokenizer_json
+from headwater.tokenize.vocabulary_content import Vocabulary, byte_letters
 
 __all__ = ["library_pieces", "segment"]
 
@@ -21,7 +22,7 @@ def library_pieces(vocabulary: Vocabulary) -> Callable[[str], Iterable[bytes]] |
         return None
     from tokenizers import Tokenizer  # here, since the kernels do without it
 
-    pre_tokenizer = Tokenizer.from_str(tokenizer_json(vocabulary)).pre_tokenizer
+    pre_tokenizer = Tokenizer.from_str(write_tokenizer_json(vocabulary)).pre_tokenizer
     to_byte = {letter: byte for byte, letter in enumerate(byte_letters())}
 
     def cut(text: str) -> Iterable[bytes]:
@@ -41,7 +42,7 @@ def segment(pieces: pa.ChunkedArray, vocabulary: Vocabulary) -> tuple[npt.NDArra
         return ids.astype(np.int32), offsets
     from tokenizers import Tokenizer  # here, since the kernels do without it
 
-    model = Tokenizer.from_str(tokenizer_json(vocabulary)).model
+    model = Tokenizer.from_str(write_tokenizer_json(vocabulary)).model
     letters = byte_letters()
     found: list[int] = []
     bounds = [0]

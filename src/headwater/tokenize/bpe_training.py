@@ -34,7 +34,7 @@ from headwater.errors import BadInputError, UsageError
 from headwater.tokenize.bpe_learner import Learner, TrainingSettings
 from headwater.tokenize.bpe_segmentation import segment
 from headwater.tokenize.piece_counts import merge_counts
-from headwater.tokenize.vocabulary import Vocabulary
+from headwater.tokenize.vocabulary_content import Vocabulary
 
 __all__ = ["TrainingSettings", "extend", "train"]
 
