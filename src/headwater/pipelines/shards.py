@@ -82,7 +82,7 @@ def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
         groups,
         context=stage.context,
         strategy=stage.packing,
-        beginning_of_text=getattr(vocabulary, "beginning_of_text", None) if stage.beginning_of_text else None,
+        beginning_of_text=vocabulary.beginning_of_text if stage.beginning_of_text else None,
         end_of_text=vocabulary.end_of_text if stage.end_of_text else None,
         padding=vocabulary.padding,
         seed=job.recipe.build.seed,
