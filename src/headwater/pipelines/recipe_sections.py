@@ -16,6 +16,7 @@ from headwater.errors import RecipeError
 from headwater.filters.predicates import nearest
 from headwater.filters.rules import LimitSetting, RuleSet, load_rules
 from headwater.filters.span_operators import OPERATORS
+from headwater.tokenize.shard_writers import FORMATS
 
 __all__ = [
     "MAX_BUCKETS",
@@ -305,7 +306,7 @@ class BuildSettings:
         seed: of the order of sequences.
         shard_tokens: most tokens of a shard, about: a stage has the smallest power of two of shards that keeps to it, and samples are
             spread over them by hash.
-        formats: each of ``megatron`` (.bin and .idx) and ``npy``.
+        formats: of ``shard_writers.FORMATS``; all hold the same sequences in the same order.
     """
 
     seed: int = 0
@@ -316,9 +317,9 @@ class BuildSettings:
         _whole("seed", self.seed, 0, _LARGEST)
         _whole("shard_tokens", self.shard_tokens, 2, 2**40)
         if not _texts("formats", self.formats):
-            raise RecipeError("formats: expected at least one of megatron, npy")
+            raise RecipeError(f"formats: expected at least one of {', '.join(FORMATS)}")
         for name in self.formats:
-            _one_of("formats", name, ["megatron", "npy"])
+            _one_of("formats", name, FORMATS)
 
 
 def _quota(key: str, quota: object) -> dict[str, float]:
