@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from headwater.errors import ReconciliationError
 from headwater.pipelines import components
 from headwater.pipelines.components import connected_components
+from headwater.pipelines.exchange import halves, hash_bytes
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -22,6 +24,20 @@ if TYPE_CHECKING:
 def _name(number: int) -> bytes:
     """A node of 16 bytes; the order of names is not that of numbers, and some begin above 0x7f."""
     return bytes([number * 37 % 256]) + number.to_bytes(4, "big") + bytes(11)
+
+
+def _pack(edges: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Edges as the rows of a block."""
+    flat = pa.array([node for edge in edges for node in edge], pa.binary())
+    return np.frombuffer(halves(flat).tobytes(), components.EDGE).tobytes()
+
+
+def _unpack(blocks: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Node → root; a node that has two rows fails."""
+    rows = np.frombuffer(b"".join(blocks), components.ROOT)
+    names, roots = hash_bytes(rows["name"]).to_pylist(), hash_bytes(rows["root"]).to_pylist()
+    assert len(set(names)) == len(names)
+    return dict(zip(names, roots, strict=True))
 
 
 def _reference(edges: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -44,18 +60,11 @@ def _edges(pairs: Sequence[tuple[int, int]]) -> list[tuple[bytes, bytes]]:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=60), st.integers(1, 20))
-def test_one_task_equals_union_find(pairs: list[tuple[int, int]], rows_a_batch: int) -> None:
-    """Every node of an edge has the smallest name of its component, however the edges are cut into batches."""
+def test_one_task_equals_union_find(pairs: list[tuple[int, int]], rows_a_block: int) -> None:
+    """Every node of an edge has the smallest name of its component, however the edges are cut into blocks."""
     edges = _edges(pairs)
-    table = pa.table(
-        {"a": pa.array([a for a, _ in edges], pa.binary()), "b": pa.array([b for _, b in edges], pa.binary())}
-    )
-    found: dict[bytes, bytes] = {}
-    for batch in components._solve(iter(table.to_batches(max_chunksize=rows_a_batch))):
-        for row in batch.to_pylist():
-            assert row["node"] not in found
-            found[row["node"]] = row["root"]
-    assert found == _reference(edges)
+    blocks = [_pack(edges[begin : begin + rows_a_block]) for begin in range(0, len(edges), rows_a_block)]
+    assert _unpack(components._solve(blocks)) == _reference(edges)
 
 
 @pytest.mark.spark
@@ -70,25 +79,22 @@ def test_stars_equal_one_task(spark: SparkSession) -> None:
     pairs += [(b, a) for a, b in pairs[::7]]
     draw.shuffle(pairs)
     edges = _edges(pairs)
-    frame = spark.createDataFrame(edges, "a binary, b binary").repartition(3).persist()
+    blocks = spark.sparkContext.parallelize([_pack(edges[part::3]) for part in range(3)], 3)
     expected = _reference(edges)
     for single in (len(edges), 1):
-        rows = [(bytes(row.node), bytes(row.root)) for row in connected_components(frame, single).collect()]
-        assert len(rows) == len(expected)
-        assert dict(rows) == expected
-    frame.unpersist()
+        assert _unpack(connected_components(spark, blocks, single).collect()) == expected
 
 
 @pytest.mark.spark
 def test_no_edges_no_rows(spark: SparkSession) -> None:
     """An edge table without rows is solved on the one-task way."""
-    assert connected_components(spark.createDataFrame([], "a binary, b binary")).collect() == []
+    assert connected_components(spark, spark.sparkContext.parallelize([], 2)).collect() == []
 
 
 @pytest.mark.spark
 def test_rounds_that_do_not_end_are_an_error(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """A graph that still changes in the last round is never given out as solved."""
     monkeypatch.setattr(components, "_MAX_ROUNDS", 1)
-    frame = spark.createDataFrame(_edges([(number, number + 1) for number in range(20)]), "a binary, b binary")
+    blocks = spark.sparkContext.parallelize([_pack(_edges([(number, number + 1) for number in range(20)]))])
     with pytest.raises(ReconciliationError, match="still change"):
-        connected_components(frame, 0)
+        connected_components(spark, blocks, 0)

@@ -15,8 +15,9 @@ import pytest
 
 from headwater.filters.agreement import signature_agreement
 from headwater.filters.minhash import measure_minhash
-from headwater.pipelines import deduplicate
+from headwater.pipelines import buckets, clusters, deduplicate
 from headwater.pipelines.annotate import fingerprints
+from headwater.pipelines.clusters import ANSWER
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import sample_ids
 from headwater.warehouse.parquet import FragmentFiles, read_file, write_family
@@ -114,8 +115,13 @@ def _clusters(lake: Path) -> dict[int, Cluster]:
 
 
 @pytest.mark.spark
-def test_clusters_do_not_depend_on_batches(spark: SparkSession, lake_folder: Path) -> None:
-    """Two batches in an order that tears clusters apart: each text's cluster is the one of all pairs compared at once."""
+@pytest.mark.parametrize("partitions", [2, 5])
+def test_clusters_do_not_depend_on_batches(
+    spark: SparkSession, lake_folder: Path, monkeypatch: pytest.MonkeyPatch, partitions: int
+) -> None:
+    """Three batches in an order that tears clusters apart: each text's cluster is the one of all pairs compared at once."""
+    for module in (buckets, clusters):
+        monkeypatch.setattr(module, "partitions_of", lambda *_: partitions)
     texts = _texts()
     expected = _reference(texts)
     assert {kind for _, _, kind in expected} == {None, "exact", "near"}
@@ -123,7 +129,7 @@ def test_clusters_do_not_depend_on_batches(spark: SparkSession, lake_folder: Pat
     recipe, lake = small_recipe(), str(lake_folder)
     order = list(range(len(texts)))
     random.Random(2).shuffle(order)
-    batches = order[: len(order) // 2], order[len(order) // 2 :]
+    batches = order[::3], order[1::3], order[2::3]
     create_lake(lake)
     for fragment, batch in enumerate(batches):
         _add(lake_folder, fragment, [texts[number] for number in batch])
@@ -144,58 +150,19 @@ def test_the_agreement_is_the_smallest_that_reaches_the_similarity() -> None:
     assert deduplicate.min_agreement(recipe) == 84
 
 
-@pytest.mark.parametrize("rows_a_batch", [1, 3, 7, 100])
-def test_a_bucket_cut_between_batches_connects_alike(rows_a_batch: int) -> None:
-    """However rows are cut into batches, each bucket's nodes end up in the same components."""
-    measured = measure_minhash(pa.array(_texts(), pa.large_string())).to_pylist()
-    rows = sorted(
-        (bucket, number.to_bytes(16, "big"), row["signature"])
-        for number, row in enumerate(measured)
-        for bucket in row["bands"]
-    )
-    table = pa.table(
-        {
-            "bucket": pa.array([row[0] for row in rows], pa.int64()),
-            "node": pa.array([row[1] for row in rows], pa.binary()),
-            "label": pa.nulls(len(rows), pa.binary()),
-            "signature": pa.array([row[2] for row in rows], pa.binary()),
-        }
-    )
-
-    def roots(size: int) -> dict[bytes, bytes]:
-        parent = {row[1]: row[1] for row in rows}
-
-        def find(node: bytes) -> bytes:
-            while parent[node] != node:
-                node = parent[node]
-            return node
-
-        for batch in deduplicate._connect(84, iter(table.to_batches(max_chunksize=size))):
-            for edge in batch.to_pylist():
-                low, high = sorted((find(edge["a"]), find(edge["b"])))
-                parent[high] = low
-        return {node: find(node) for node in parent}
-
-    assert roots(rows_a_batch) == roots(len(rows))
-
-
 def test_samples_without_a_cluster_are_unique() -> None:
-    """Aligned rows: a sample with a sparse row has its cluster, all others have size 1 and no name."""
-    zipped = pa.table({"sample_id": pa.array([5, 6, 7], pa.int64())})
-    sparse = pa.table(
-        {
-            "sample_id": pa.array([6], pa.int64()),
-            "cluster_id": pa.array([b"x" * 16], pa.binary()),
-            "cluster_size": pa.array([4], pa.int64()),
-            "kind": ["near"],
-        }
-    )
-    table, counts = deduplicate._fill("r", FragmentFiles(fragment=0, batch="b"), zipped, sparse)
+    """Aligned rows: a sample whose text has an answer has its cluster, all others have size 1 and no name."""
+    texts = [bytes(15) + bytes([number]) for number in range(3)]
+    zipped = pa.table({"sample_id": pa.array([5, 6, 7], pa.int64()), "content_hash": pa.array(texts, pa.binary())})
+    answers = np.zeros(1, ANSWER)
+    answers["content"], answers["cluster"], answers["size"], answers["kind"] = (0, 1), (7, 8), 4, 1
+    table, counts = deduplicate._fill("r", FragmentFiles(fragment=0, batch="b"), zipped, answers)
+    cluster = (7).to_bytes(8, "big") + (8).to_bytes(8, "big")
     assert table.drop_columns(["run_id"]).to_pylist() == [
         {"sample_id": 5, "cluster_id": None, "cluster_size": 1, "kind": None},
-        {"sample_id": 6, "cluster_id": b"x" * 16, "cluster_size": 4, "kind": "near"},
+        {"sample_id": 6, "cluster_id": cluster, "cluster_size": 4, "kind": "near"},
         {"sample_id": 7, "cluster_id": None, "cluster_size": 1, "kind": None},
     ]
     assert counts == {"samples": 3, "clustered": 1}
-    empty, _ = deduplicate._fill("r", FragmentFiles(fragment=0, batch="b"), zipped, sparse.slice(0, 0))
+    empty, _ = deduplicate._fill("r", FragmentFiles(fragment=0, batch="b"), zipped, answers[:0])
     assert empty["cluster_size"].to_pylist() == [1, 1, 1]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.pipelines import narrow
@@ -51,6 +52,7 @@ def test_runs_of_equal_neighbours(keys: list[int]) -> None:
     assert all(one[0] != two[0] for one, two in zip(runs, runs[1:], strict=False))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=8, unique_by=lambda pair: pair[0]),
     st.integers(1, 5),
@@ -109,9 +111,9 @@ def test_a_target_is_written_for_all_its_fragments(fragments: list[int], lake_fo
         )
         return table, {"rows": sparse.num_rows}
 
-    unit = narrow._write_target(
-        snapshot.uri, Target(fragments=located, removes=("x",)), rows, "tokens", "c" * 32, {"content": []}, fill
-    )
+    filled = partial(narrow._fill_sparse, rows["sample_id"].to_numpy(), rows, fill)
+    target = Target(fragments=located, removes=("x",))
+    unit = narrow._write_target(snapshot.uri, target, "tokens", "c" * 32, {"content": []}, filled)
     groups = list(read_file(snapshot.uri, unit.adds[0].path))
     assert [group["sample_id"][0].as_py() >> 24 for group in groups] == fragments
     expected = {0: 1, 1: 0, 3: 5}

@@ -7,7 +7,7 @@ number of edges. Both name a component by its smallest node, so they give the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,48 +15,78 @@ import pyarrow as pa
 
 from headwater.errors import ReconciliationError
 from headwater.filters.duplicates import components
+from headwater.pipelines.exchange import halves, hash_bytes, run_begins
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark import RDD
+    from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["connected_components"]
+__all__ = ["EDGE", "ROOT", "connected_components"]
+
+EDGE: Final = np.dtype([("a", "<u8", (2,)), ("b", "<u8", (2,))])
+"""Two nodes that are connected; a node is a 128-bit hash, see ``exchange``."""
+ROOT: Final = np.dtype([("name", "<u8", (2,)), ("root", "<u8", (2,))])
+"""A node and the smallest node of its component."""
 
 SINGLE_TASK_EDGES: Final = 4_000_000
-"""Some 128 MB of edges, a few hundred MB with what union-find needs: fits a Python worker of 1.5 GB."""
+"""128 MB of edges, a few hundred MB with what union-find needs: fits a Python worker of 1.5 GB."""
 _MAX_ROUNDS: Final = 100
 
 
-def connected_components(edges: DataFrame, single_task_edges: int = SINGLE_TASK_EDGES) -> DataFrame:
-    """Return (node, root) for every node of an edge, root the smallest node of its component, the root's own row included.
+def connected_components(
+    spark: SparkSession, edges: RDD[bytes], single_task_edges: int = SINGLE_TASK_EDGES
+) -> RDD[bytes]:
+    """Return blocks of ``ROOT`` rows for every node of an edge, the root's own row included.
 
     Args:
-        edges: two binary columns ``a`` and ``b``, different in every row; persisted by the caller, since it is read more than once.
+        edges: blocks of ``EDGE`` rows, two different nodes in every row; persisted by the caller, since it is read more than once.
         single_task_edges: up to so many edges are solved in one task.
 
     Raises:
         ReconciliationError: a fault of Headwater: the rounds did not come to an end.
     """
-    if edges.count() <= single_task_edges:
-        return edges.coalesce(1).mapInArrow(_solve, "node binary, root binary")
-    return _stars(edges)
+    if sum(edges.map(len).collect()) <= single_task_edges * EDGE.itemsize:
+        return edges.coalesce(1).mapPartitions(_solve)
+    frame = spark.createDataFrame(edges.map(_single), "block binary").mapInArrow(_unpack, "a binary, b binary")
+    return _stars(frame).mapInArrow(_pack, "block binary").rdd.map(_block)
 
 
-def _solve(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    found = [pa.Table.from_batches([batch]) for batch in batches]
-    if not found:
+def _solve(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    edges = np.frombuffer(b"".join(blocks), EDGE)
+    if len(edges) == 0:
         return
-    table = pa.concat_tables(found)
-    both = pa.concat_arrays([*table["a"].chunks, *table["b"].chunks])
-    unique = both.dictionary_encode()
-    order = np.argsort(np.array(unique.dictionary.to_pylist(), dtype=object), kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    numbers = rank[unique.indices.to_numpy()]
-    half = table.num_rows
-    roots = components(numbers[:half], numbers[half:], len(order))
-    nodes = unique.dictionary.take(pa.array(order))
-    result = pa.table({"node": nodes, "root": nodes.take(pa.array(roots))})
-    yield from result.to_batches(max_chunksize=1 << 16)
+    both = np.concatenate([edges["a"], edges["b"]])
+    order = np.lexsort((both[:, 1], both[:, 0]))
+    begins = run_begins(both[order, 0], both[order, 1])
+    numbers = np.empty(len(both), np.int64)
+    numbers[order] = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(both))))
+    names = both[order[begins]]
+    found = np.empty(len(names), ROOT)
+    found["name"] = names
+    found["root"] = names[components(numbers[: len(edges)], numbers[len(edges) :], len(names))]
+    yield found.tobytes()
+
+
+def _single(block: bytes) -> tuple[bytes]:
+    return (block,)
+
+
+def _block(row: tuple[bytearray]) -> bytes:
+    return bytes(row[0])
+
+
+def _unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for item in batch.column(0):
+            edges = np.frombuffer(item.as_py(), EDGE)
+            yield pa.record_batch({name: hash_bytes(edges[name]).cast(pa.binary()) for name in ("a", "b")})
+
+
+def _pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        found = np.empty(batch.num_rows, ROOT)
+        found["name"], found["root"] = halves(batch["node"]), halves(batch["root"])
+        yield pa.record_batch({"block": pa.array([found.tobytes()], pa.binary())})
 
 
 def _stars(edges: DataFrame) -> DataFrame:

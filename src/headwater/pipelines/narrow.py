@@ -8,22 +8,25 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.lineage.runs import Unit
+from headwater.pipelines.exchange import Block, Rows, exchange, gather, route
 from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask, fragments_of, parse_name
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
 from headwater.warehouse.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from pyspark import RDD, SparkContext
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["Target", "fragment_rows", "plan_targets", "split_runs", "write_aligned"]
+__all__ = ["Target", "fragment_rows", "plan_targets", "split_runs", "write_aligned", "write_blocks"]
 
 Columns = Mapping[str, Sequence[str]]
 _PER_SLOT: Final = 4
@@ -167,11 +170,77 @@ def write_aligned(
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for number, rows in _by_target(batches):
-            unit = _write_target(table_uri, shared.value[number], rows, family, operator, columns, fill)
+            filled = partial(_fill_sparse, rows["sample_id"].to_numpy(), rows, fill)
+            unit = _write_target(table_uri, shared.value[number], family, operator, columns, filled)
             yield pa.record_batch({"unit": pa.array([pickle.dumps(unit)], pa.binary())})
 
     found = ordered.mapInArrow(write, "unit binary").collect()
     return [pickle.loads(row.unit) for row in found]  # noqa: S301 - written by this job's own tasks
+
+
+def write_blocks(
+    context: SparkContext,
+    blocks: RDD[bytes],
+    dtype: np.dtype[Any],
+    targets: Sequence[Target],
+    table_uri: str,
+    family: str,
+    operator: str,
+    columns: Columns,
+    fill: Callable[[FragmentFiles, pa.Table, Rows], tuple[pa.Table, dict[str, int]]],
+) -> list[Unit]:
+    """Write one aligned file a target from sparse rows of fixed width and return what to commit.
+
+    Args:
+        blocks: rows of ``dtype`` with a field ``fragment``, in any order; those of fragments that no target covers are ignored.
+        columns: family → columns that ``fill`` needs beside the sparse rows.
+        fill: as for ``write_aligned``, the rows in any order.
+    """
+    owner = sorted((where.fragment, number) for number, target in enumerate(targets) for where in target.fragments)
+    if not owner:
+        return []
+    fragments, numbers = np.array(owner, dtype=np.int64).T
+    routed = blocks.mapPartitions(partial(_to_targets, dtype, fragments, numbers))
+    work = [(number, (1, pickle.dumps(target))) for number, target in enumerate(targets)]
+    both = routed.union(context.parallelize(work, max(1, len(work) // 1024)))
+    write = partial(_write_blocks, dtype, table_uri, family, operator, columns, fill)
+    return list(exchange(both, len(targets)).mapPartitions(write).collect())
+
+
+def _to_targets(
+    dtype: np.dtype[Any],
+    fragments: npt.NDArray[np.int64],
+    numbers: npt.NDArray[np.int64],
+    blocks: Iterator[bytes],
+) -> Iterator[tuple[int, Block]]:
+    for block in blocks:
+        rows = np.frombuffer(block, dtype)
+        at = np.minimum(np.searchsorted(fragments, rows["fragment"]), len(fragments) - 1)
+        wanted = fragments[at] == rows["fragment"]
+        yield from route(0, rows[wanted], numbers[at[wanted]])
+
+
+def _write_blocks(
+    dtype: np.dtype[Any],
+    table_uri: str,
+    family: str,
+    operator: str,
+    columns: Columns,
+    fill: Callable[[FragmentFiles, pa.Table, Rows], tuple[pa.Table, dict[str, int]]],
+    blocks: Iterator[tuple[int, Block]],
+) -> Iterator[Unit]:
+    held = list(blocks)
+    (rows,) = gather((block for block in held if block[1][0] == 0), dtype)
+    rows = rows[np.argsort(rows["fragment"], kind="stable")]
+
+    def filled(where: FragmentFiles, zipped: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+        begin, end = np.searchsorted(rows["fragment"], [where.fragment, where.fragment + 1]).tolist()
+        return fill(where, zipped, rows[begin:end])
+
+    for _, (kind, data) in held:
+        if kind == 1:
+            target: Target = pickle.loads(data)  # noqa: S301 - written by this job's driver
+            yield _write_target(table_uri, target, family, operator, columns, filled)
 
 
 def _by_target(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
@@ -192,23 +261,30 @@ def _by_target(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Tabl
         yield current, pa.concat_tables(held).slice(1)
 
 
+def _fill_sparse(
+    ids: npt.NDArray[np.int64],
+    rows: pa.Table,
+    fill: Callable[[FragmentFiles, pa.Table, pa.Table], tuple[pa.Table, dict[str, int]]],
+    where: FragmentFiles,
+    zipped: pa.Table,
+) -> tuple[pa.Table, dict[str, int]]:
+    begin, end = np.searchsorted(ids, [where.fragment << 24, (where.fragment + 1) << 24]).tolist()
+    return fill(where, zipped, rows.slice(begin, end - begin))
+
+
 def _write_target(
     table_uri: str,
     target: Target,
-    rows: pa.Table,
     family: str,
     operator: str,
     columns: Columns,
-    fill: Callable[[FragmentFiles, pa.Table, pa.Table], tuple[pa.Table, dict[str, int]]],
+    fill: Callable[[FragmentFiles, pa.Table], tuple[pa.Table, dict[str, int]]],
 ) -> Unit:
     counts: dict[str, int] = {"fragments": len(target.fragments)}
-    ids = rows["sample_id"].to_numpy()
 
     def groups() -> Iterator[pa.Table]:
         for where in target.fragments:
-            begin, end = np.searchsorted(ids, [where.fragment << 24, (where.fragment + 1) << 24]).tolist()
-            zipped = pa.concat_tables(list(read_aligned(table_uri, where, columns)))
-            table, found = fill(where, zipped, rows.slice(begin, end - begin))
+            table, found = fill(where, pa.concat_tables(list(read_aligned(table_uri, where, columns))))
             for name, value in found.items():
                 counts[name] = counts.get(name, 0) + value
             yield table

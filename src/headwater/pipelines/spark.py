@@ -50,6 +50,9 @@ _SETTINGS: Final[dict[str, str]] = {
     # One thread a Python worker: cores are Spark's to give out.
     "spark.executorEnv.OMP_NUM_THREADS": "1",
     "spark.executorEnv.TOKENIZERS_PARALLELISM": "false",
+    # Spark keeps a pool of workers for each environment. It sets this for SQL only: set for all, one pool serves both, and libraries and
+    # kernels are loaded once a worker.
+    "spark.executorEnv.SPARK_SIMPLIFIED_TRACEBACK": "1",
 }
 
 
