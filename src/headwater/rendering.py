@@ -300,8 +300,14 @@ def format_funnel(counted: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def format_cells(cells: Sequence[Mapping[str, Any]], unplaced: Mapping[str, int]) -> str:
-    """Return the table of a selection: per cell what is there, asked, got, the cut, epochs and the share of the top ten hosts."""
+def format_cells(
+    cells: Sequence[Mapping[str, Any]], unplaced: Mapping[str, int], full: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """Return the table of a selection: per cell what is there, asked, got, the cut, epochs and the share of the top ten hosts.
+
+    Args:
+        full: of stages that ask for sequences that one document fills: asked, there and got.
+    """
     rows = [
         {
             "stage": cell["stage"],
@@ -321,7 +327,13 @@ def format_cells(cells: Sequence[Mapping[str, Any]], unplaced: Mapping[str, int]
         for stage, tokens in unplaced.items()
         if tokens
     ]
-    return "\n".join([format_table(rows), *short])
+    long = [
+        f"{row['stage']}: {row['asked']:,} sequences asked that one document of {row['context']:,} tokens or more fills, {row['got']:,} got; "
+        f"{'only ' if row['there'] < row['asked'] else ''}{format_count(row['documents'], 'document')} of the stage's choice "
+        f"{'is' if row['documents'] == 1 else 'are'} that long, for {format_count(row['there'], 'sequence')}"
+        for row in full
+    ]
+    return "\n".join([format_table(rows), *short, *long])
 
 
 def format_check_table(checks: Sequence[Any]) -> str:

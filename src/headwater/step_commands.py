@@ -322,12 +322,13 @@ def select(
     with spark_session(master, conf) as spark, _Timer() as timer:
         selection = select_step(spark, lake, loaded, build=build, dry_run=dry_run, version=version)
     cells = [dataclasses.asdict(cell) for cell in selection.cells]
+    full = [dataclasses.asdict(stage) for stage in selection.full_sequences]
 
     def text() -> str:
         head = f"build {selection.build}" + (" (dry run: nothing was written)" if dry_run else "")
         if selection.known:
             return f"{head}\n{format_step('select', {}, timer.seconds)}"
-        return f"{head}\n{format_cells(cells, selection.unplaced)}\n\n{format_step('select', {'cells': cells}, timer.seconds)}"
+        return f"{head}\n{format_cells(cells, selection.unplaced, full)}\n\n{format_step('select', {'cells': cells}, timer.seconds)}"
 
     answer(dataclasses.asdict(selection) | {"dry_run": dry_run, "seconds": timer.seconds}, text, output)
 

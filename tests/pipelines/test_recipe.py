@@ -196,8 +196,14 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         "unknown limit 'gopher_min_word'; did you mean 'gopher_min_words'?",
     ),
     (lambda raw: raw.update(rules={"limits": 3}), "rules: limits: expected a table"),
-    (lambda raw: raw.update(build={"formats": ["npz"]}), "build: formats: expected one of megatron, npy, found 'npz'"),
-    (lambda raw: raw.update(build={"formats": []}), "build: formats: expected at least one of megatron, npy"),
+    (
+        lambda raw: raw.update(build={"formats": ["npz"]}),
+        "build: formats: expected one of megatron, npy, dolma, parquet, found 'npz'",
+    ),
+    (
+        lambda raw: raw.update(build={"formats": []}),
+        "build: formats: expected at least one of megatron, npy, dolma, parquet",
+    ),
     (lambda raw: raw.update(build={"seed": -1}), "build: seed: expected a whole number from 0"),
     (lambda raw: raw.update(build={"shard_tokens": 4095}), "shard_tokens: expected at least the longest context, 4096"),
     (lambda raw: raw.update(pools=[]), "pools: expected at least one table [[pools]]"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import RecipeError
-from headwater.pipelines import select
-from headwater.pipelines.quotas import Cell, solve, stage_budget
+from headwater.pipelines import select, selection_search
+from headwater.pipelines.quotas import Cell, LongSamples, Plan, ask_full_sequences, solve, stage_budget
 from headwater.pipelines.recipe import Recipe, parse_recipe
 from headwater.pipelines.recipe_sections import Stage
-from headwater.pipelines.selection import KEY_BYTES, Cut, Cuts, assign, candidates, copies, open_to
-from headwater.pipelines.selection_sums import bin_sums, cell_sums, chosen_sums
-from headwater.warehouse.parquet import FragmentFiles
+from headwater.pipelines.selection import (
+    FOR_LENGTH,
+    KEY_BYTES,
+    Candidates,
+    Cut,
+    Cuts,
+    assign,
+    candidates,
+    copies,
+    key_bytes,
+    open_to,
+)
+from headwater.pipelines.selection_cuts import choose
+from headwater.pipelines.selection_parts import Parts
+from headwater.pipelines.selection_search import Bins, Group, Search
+from headwater.pipelines.selection_sums import (
+    CellSums,
+    ChosenSums,
+    bin_sums,
+    cell_sums,
+    chosen_hosts,
+    chosen_sums,
+)
 
 _TEXT = """
 format = 1
@@ -44,13 +65,14 @@ max_copies = {copies}
 name = "early"
 choose = 1
 budget = "30 %"
-context = 64
+context = 6
 order_by = "knowledge_density"
 where = "quality >= 100"
 shares = {{ general = 1.0 }}
 max_copies = {copies}
+packing = "best_fit"
+{full}
 """
-_HERE = FragmentFiles(fragment=1, batch="b")
 _SAMPLE = st.tuples(
     st.booleans(),
     st.integers(0, 9),
@@ -64,10 +86,20 @@ _SAMPLE = st.tuples(
 _SAMPLES = st.lists(_SAMPLE, min_size=1, max_size=25)
 
 
-def _recipe(max_copies: int = 1, repeat: bool = False) -> Recipe:
+def _recipe(max_copies: int = 1, repeat: bool = False, full: float | None = None) -> Recipe:
     return parse_recipe(
-        tomllib.loads(_TEXT.format(copies=max_copies, repeat='repeat_from = ["early"]' if repeat else ""))
+        tomllib.loads(
+            _TEXT.format(
+                copies=max_copies,
+                repeat='repeat_from = ["early"]' if repeat else "",
+                full="" if full is None else f"full_sequences = {full}\nshortfall_to = ['general/zh']",
+            )
+        )
     )
+
+
+def _candidates(table: pa.Table, recipe: Recipe) -> Candidates:
+    return candidates(1, table, recipe)
 
 
 def _table(samples: Sequence[Any]) -> pa.Table:
@@ -108,44 +140,11 @@ def _cell(row: Mapping[str, Any]) -> Cell:
 
 
 def _find_cuts(recipe: Recipe, parts: Sequence[pa.Table]) -> list[tuple[Stage, Cuts]]:
-    """The driver's loop of ``select`` without Spark: the same sums, the same plan, the same steps."""
+    """The loop of ``select`` without Spark."""
+    held: Parts[Candidates] = Parts(spread=None, near=[_candidates(part, recipe) for part in parts])  # type: ignore[arg-type]  # near rows need no Spark
     decided: list[tuple[Stage, Cuts]] = []
     for stage in recipe.choosing_order:
-        sums = pa.concat_tables([cell_sums(recipe, stage, decided, _HERE, part) for part in parts]).to_pylist()
-        everything = sum(row["tokens"] for row in sums if not row["open"])
-        available: dict[Cell, int] = {}
-        for row in sums:
-            if row["open"]:
-                cell = Cell(row["pool"], row["language"], row["domain"])
-                available[cell] = available.get(cell, 0) + row["tokens"]
-        plan = solve(available, stage, stage_budget(stage, everything))
-        there = {planned.cell: planned.available for planned in plan.cells}
-        full = {cell: min(target // there[cell], stage.max_copies) for cell, target in plan.targets.items()}
-        searches = {
-            cell: select._Search(need=target - full[cell] * there[cell])
-            for cell, target in plan.targets.items()
-            if target > full[cell] * there[cell] and full[cell] < stage.max_copies
-        }
-        for _ in range(KEY_BYTES + 2):
-            waiting = {cell: (search.prefix, search.few) for cell, search in searches.items() if search.last is None}
-            if not waiting:
-                break
-            found: dict[str, dict[bytes, tuple[int, int]]] = {}
-            for part in parts:
-                rows = bin_sums(recipe, stage, decided, dict(plan.cell_of), waiting, _HERE, part)
-                for row in rows.to_pylist() if rows is not None else []:
-                    bins = found.setdefault(row["cell"], {})
-                    tokens, documents = bins.get(row["key"], (0, 0))
-                    bins[row["key"]] = (tokens + row["tokens"], documents + row["documents"])
-            for cell in waiting:
-                select._advance(searches[cell], sorted((key, *sums) for key, sums in found["\t".join(cell)].items()))
-        assert all(search.last is not None for search in searches.values())
-        cuts = {
-            cell: Cut(full=full[target], last=searches[target].last if target in searches else None)
-            for cell, target in plan.cell_of.items()
-            if target in full
-        }
-        decided.append((stage, Cuts(stage=stage.name, cuts=cuts, planned=dict(plan.cell_of))))
+        decided.append((stage, choose(held, stage, decided).by_cell))
     return decided
 
 
@@ -166,49 +165,92 @@ def _reference(recipe: Recipe, rows: Sequence[Mapping[str, Any]]) -> dict[str, d
         for row in free:
             available[_cell(row)] += tokens[row["sample_id"]]
         plan = solve(available, stage, stage_budget(stage, everything))
+        asked = _asked(plan, stage, free, tokens)
         took: dict[int, int] = {}
+
+        def take(row: Mapping[str, Any], took: dict[int, int] = took) -> int:
+            took[row["sample_id"]] = took.get(row["sample_id"], 0) + 1
+            return tokens[row["sample_id"]]
+
         for target_cell, target in plan.targets.items():
             mine = sorted(
                 (row for row in free if plan.cell_of[_cell(row)] == target_cell),
                 key=lambda row: _key(row, stage.order_by),
             )
-            got = 0
-            for _ in range(stage.max_copies):
-                at = 0
-                while at < len(mine) and got < target:
-                    # Samples of one key are one place in the order.
-                    key = _key(mine[at], stage.order_by)
-                    while at < len(mine) and _key(mine[at], stage.order_by) == key:
-                        sample = mine[at]["sample_id"]
-                        took[sample] = took.get(sample, 0) + 1
-                        got += tokens[sample]
-                        at += 1
+            # Samples of one key are one place in the order.
+            places = [list(group) for _, group in groupby(mine, key=lambda row: _key(row, stage.order_by))]
+            there = sum(tokens[row["sample_id"]] for row in mine)
+            rounds = min(target // there, stage.max_copies)
+            for row in mine * rounds:
+                take(row)
+            rest = target - rounds * there if rounds < stage.max_copies else 0
+            missing = asked.get(target_cell, 0) - rounds * sum(_fills(row, stage, tokens) for row in mine)
+            later = []
+            for place in places:
+                long = [row for row in place if _fills(row, stage, tokens)]
+                if long and missing > 0 and rest > 0:
+                    for row in long:
+                        rest -= take(row)
+                        missing -= _fills(row, stage, tokens)
+                    later.append([row for row in place if row not in long])
+                else:
+                    later.append(place)
+            for place in later:
+                if place and rest > 0:
+                    rest -= sum(take(row) for row in place)
         chosen[stage.name] = took
     return chosen
 
 
-@settings(max_examples=25, deadline=None)
-@given(_SAMPLES, st.integers(1, 3), st.booleans(), st.integers(1, 4), st.sampled_from([0, 2, 1024]))
+def _fills(row: Mapping[str, Any], stage: Stage, tokens: Mapping[int, int]) -> int:
+    return tokens[row["sample_id"]] // stage.context
+
+
+def _asked(
+    plan: Plan, stage: Stage, free: Sequence[Mapping[str, Any]], tokens: Mapping[int, int]
+) -> Mapping[Cell, int]:
+    """Cell of the plan → full sequences asked; what a cell gets of the stage's share is ``quotas``' matter."""
+    if stage.full_sequences is None:
+        return {}
+    there: dict[Cell, list[int]] = {}
+    for row in free:
+        if number := _fills(row, stage, tokens):
+            sums = there.setdefault(plan.cell_of[_cell(row)], [0, 0, 0])
+            sums[:] = [sums[0] + 1, sums[1] + tokens[row["sample_id"]], sums[2] + number]
+    found = {cell: LongSamples(documents=a, tokens=b, sequences=c) for cell, (a, b, c) in there.items()}
+    return ask_full_sequences(plan, stage, found).cells
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    _SAMPLES,
+    st.integers(1, 3),
+    st.booleans(),
+    st.sampled_from([None, 0.0, 0.2, 0.5, 1.0]),
+    st.integers(1, 4),
+    st.sampled_from([0, 2, 1024]),
+)
 def test_the_chosen_are_the_shortest_prefix_that_reaches_the_target(
     samples: list[Any],
     max_copies: int,
     repeat: bool,
+    full: float | None,
     n_parts: int,
     few: int,
 ) -> None:
-    """Cuts found byte by byte equal a plain sort, for any copies, repeats and split into fragments; the last bin listed or not."""
-    recipe, table = _recipe(max_copies, repeat), _table(samples)
+    """Cuts found byte by byte equal a plain sort, for any copies, repeats, share of full sequences and split into fragments; bins listed or not."""
+    recipe, table = _recipe(max_copies, repeat, full), _table(samples)
     bounds = [len(samples) * number // n_parts for number in range(n_parts + 1)]
     parts = [table.slice(begin, end - begin) for begin, end in zip(bounds, bounds[1:], strict=False)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(select, "_FEW", few)
+        patch.setattr(selection_search, "_FEW", few)
         decided = _find_cuts(recipe, parts)
     found: dict[str, dict[int, int]] = {stage.name: {} for stage in recipe.stages}
     for part in parts:
-        those = candidates(part, recipe)
+        those = _candidates(part, recipe)
         rows = assign(those, decided)
-        ids = those.table["sample_id"].to_pylist()
-        for row, stage, number in zip(*(rows[name].to_pylist() for name in ("row", "stage", "copies")), strict=True):
+        ids = part["sample_id"].to_numpy()[those.row].tolist()
+        for row, stage, number in zip(*(rows[name].tolist() for name in ("row", "stage", "copies")), strict=True):
             if stage is not None:
                 assert number > 0
                 found[stage][ids[row]] = number
@@ -221,15 +263,15 @@ def test_every_candidate_has_a_reason(samples: list[Any], repeat: bool) -> None:
     """One row a stage that took it, or one row that says of every stage why not; stages are disjoint unless they repeat."""
     recipe, table = _recipe(repeat=repeat), _table(samples)
     decided = _find_cuts(recipe, [table])
-    found = candidates(table, recipe)
+    found = _candidates(table, recipe)
     rows = assign(found, decided)
     by_row: dict[int, list[tuple[str | None, int, str]]] = {}
     for row, stage, number, reason in zip(
-        *(rows[name].to_pylist() for name in ("row", "stage", "copies", "reason")), strict=True
+        *(rows[name].tolist() for name in ("row", "stage", "copies", "reason")), strict=True
     ):
         by_row.setdefault(row, []).append((stage, number, reason))
-    assert sorted(by_row) == list(range(found.table.num_rows))
-    quality = found.table["quality"].to_pylist()
+    assert sorted(by_row) == list(range(len(found.row)))
+    quality = table["quality"].to_numpy()[found.row].tolist()
     for row, entries in by_row.items():
         stages = [stage for stage, _, _ in entries]
         if stages == [None]:
@@ -252,30 +294,30 @@ def test_keys_fall_by_score_then_hash_then_origin() -> None:
         (True, 1, 65535, 0, "x", "en", 255, 0),
         (True, 1, 0, 0, "x", "en", 0, 0),
     ]
-    found = candidates(_table(samples), _recipe())
-    keys = found.keys["quality"]
-    assert keys.dtype.itemsize == KEY_BYTES
-    assert np.argsort(keys, kind="stable").tolist() == [3, 2, 1, 0, 4]
+    keys = key_bytes(_candidates(_table(samples), _recipe()), "quality")
+    assert keys.shape == (5, KEY_BYTES)
+    assert sorted(range(5), key=lambda row: keys[row].tobytes()) == [3, 2, 1, 0, 4]
 
 
 def test_a_missing_score_is_the_lowest() -> None:
     """A sample without a score comes last, it is not taken for the best."""
     table = _table([(True, 1, 5, 0, "x", "en", 1, 0), (True, 1, 6, 0, "x", "en", 2, 0)])
     table = table.set_column(table.column_names.index("quality"), "quality", pa.array([None, 1], pa.int32()))
-    keys = candidates(table, _recipe()).keys["quality"]
-    assert keys[0] > keys[1]
+    keys = key_bytes(_candidates(table, _recipe()), "quality")
+    assert keys[0].tobytes() > keys[1].tobytes()
 
 
 def test_neither_rejected_nor_empty_samples_are_candidates() -> None:
     """A sample must be kept and have tokens; a fragment without one is no error anywhere."""
     table = _table([(False, 5, 1, 1, "x", "en", 1, 0), (True, 0, 1, 1, "x", "en", 2, 0)])
     recipe = _recipe()
-    found = candidates(table, recipe)
-    assert found.table.num_rows == 0
+    found = _candidates(table, recipe)
+    assert len(found.row) == 0
     decided = [(stage, Cuts(stage=stage.name)) for stage in recipe.choosing_order]
-    assert cell_sums(recipe, recipe.stages[0], [], _HERE, table).num_rows == 0
-    assert bin_sums(recipe, recipe.stages[0], [], {}, {}, _HERE, table) is None
-    assert chosen_sums(recipe, decided, _HERE, table) is None
+    assert cell_sums(recipe.stages[0], [], found) == CellSums()
+    assert bin_sums(recipe.stages[0], [], None, {}, found) == Bins()
+    assert chosen_sums(decided, found) == ChosenSums()
+    assert chosen_hosts(decided, found) == {}
     assert len(assign(found, decided)["row"]) == 0
     assert (
         len(open_to(found, recipe.stages[0], decided[:1])) == len(copies(found, recipe.stages[0], decided[0][1])) == 0
@@ -287,16 +329,7 @@ def test_a_kept_sample_without_tokens_says_so() -> None:
     recipe = _recipe()
     table = _table([(True, n, 500, 5, "x", "en", n, 0) for n in (3, 0, 4)])
     decided = _find_cuts(recipe, [table])
-    task = select._Task(
-        table="",
-        run_id="r",
-        build="b",
-        recipe=recipe,
-        decided=tuple(decided),
-        fragments=(),
-        operator="",
-    )
-    rows = select._rows(task, table).to_pylist()
+    rows = select._rows("b", "r", decided, _candidates(table, recipe)).to_pylist()
     assert [row["sample_id"] - (1 << 24) for row in rows] == [0, 1, 2]
     assert (rows[1]["stage"], rows[1]["copies"], rows[1]["reason"]) == (None, 0, "out: no tokens")
 
@@ -309,37 +342,69 @@ def test_sums_of_what_was_chosen() -> None:
     cell = Cell("general", "en", "x")
     cuts = Cuts(stage=stage.name, cuts={cell: Cut(full=2)}, planned={cell: cell})
 
-    def sums(chosen: Cuts, rows: pa.Table) -> list[dict[str, Any]]:
-        found = chosen_sums(recipe, [(stage, chosen)], _HERE, rows)
-        assert found is not None
-        return list(found.to_pylist())
-
-    by_host = {row["host"]: row for row in sums(cuts, table)}
-    assert {host: row["documents"] for host, row in by_host.items()} == {
-        "h0.example.org": 1,
-        "h1.example.org": 1,
-        "h2.example.org": 1,
-        "s": 3,
+    found = _candidates(table, recipe)
+    assert chosen_hosts([(stage, cuts)], found) == {
+        (stage.name, cell, "h0.example.org"): 2 * 2,
+        (stage.name, cell, "h2.example.org"): 2 * 4,
+        (stage.name, cell, "h1.example.org"): 2 * 6,
+        (stage.name, cell, "s"): 2 * (3 + 5 + 7),
     }
-    assert sum(row["tokens"] for row in by_host.values()) == 2 * sum(n + 2 for n in range(6))
-    turned = sums(cuts, table.take([5, 3, 1, 0, 2, 4]))
-    assert sum(row["digest"] for row in turned) == sum(row["digest"] for row in by_host.values())
+    sums = chosen_sums([(stage, cuts)], found).cells
+    ((tokens, documents, full, digest),) = sums.values()
+    assert (tokens, documents) == (2 * sum(n + 2 for n in range(6)), 6)
+    assert full == 2 * sum((n + 2) // stage.context for n in range(6))
+    turned = _candidates(table.take([5, 3, 1, 0, 2, 4]), recipe)
+    assert chosen_sums([(stage, cuts)], turned).cells == sums
     once = Cuts(stage=stage.name, cuts={cell: Cut(full=1)}, planned={cell: cell})
-    other = sums(once, table)
-    assert sum(row["digest"] for row in other) != sum(row["digest"] for row in by_host.values())
+    assert chosen_sums([(stage, once)], found).cells[stage.name, cell][3] != digest
 
 
 @pytest.mark.parametrize(("need", "expected"), [(1, b"a"), (10, b"a"), (11, b"b"), (30, b"b")])
 def test_a_cut_lies_at_the_document_that_meets_the_need(need: int, expected: bytes) -> None:
     """One token less than a bin, the whole bin, and one more: the bin in which the need is met."""
-    search = select._Search(need=need)
-    select._advance(search, [(b"a", 10, select._FEW), (b"b", 20, select._FEW + 1)])
+    counted = np.zeros((256, 3), np.int64)
+    counted[ord("a")] = 10, 0, 7
+    counted[ord("b")] = 20, 0, 9
+    search = Search(tokens=need, samples=1 << 20)
+    search.advance(Bins(counted={"c": counted}), "c", 26)
     assert search.prefix == expected
-    assert search.few == (expected == b"a")
-    assert search.need == (need if expected == b"a" else need - 10)
+    assert search.samples == (7 if expected == b"a" else 9)
+    assert search.tokens == (need if expected == b"a" else need - 10)
+    assert search.taken == (0 if expected == b"a" else 10)
+
+
+@pytest.mark.parametrize(("tokens", "sequences", "last"), [(100, 2, b"b"), (100, 3, b"c"), (12, 3, b"b"), (3, 9, b"a")])
+def test_a_search_ends_where_either_need_is_met(tokens: int, sequences: int, last: bytes) -> None:
+    """Enough sequences, or enough tokens, whichever comes first; samples of one key count together."""
+    keys = np.frombuffer(b"cbba", np.uint8).reshape(4, 1)
+    sums = np.array([[8, 1], [4, 1], [4, 0], [5, 1]])
+    search = Search(tokens=tokens, sequences=sequences, samples=4)
+    search.advance(Bins(listed={"c": [Group(keys=keys, sums=sums)]}), "c", 1)
+    assert search.last == last
+    assert search.taken == {b"a": 5, b"b": 13, b"c": 21}[last]
 
 
 def test_fewer_tokens_than_counted_are_an_error() -> None:
     """A need that no bin meets is not a cut at the end but a lake that changed."""
     with pytest.raises(RecipeError, match="the lake changed"):
-        select._advance(select._Search(need=31), [(b"a", 10, 3), (b"b", 20, 5)])
+        Search(tokens=31, samples=0).advance(Bins(), "c", 26)
+
+
+def test_long_samples_come_first_until_the_share_is_reached() -> None:
+    """Just below, at and above the context; a long sample beyond the score's cut says that its length brought it in; the quota holds."""
+    # Six of 5 tokens (with the end of text), then by score: one token short of the context, exactly the context, two contexts.
+    samples = [(True, 4, 500, 100 - n, "x", "en", n, 0) for n in range(6)]
+    samples += [(True, n, 500, 50 - n, "x", "en", 100 + n, 0) for n in (4, 5, 11)]
+    for full, expected in ((None, [0, 1, 2]), (0.1, [0, 1, 7]), (1.0, [7, 8])):
+        recipe, table = _recipe(full=full), _table(samples)
+        stage = recipe.choosing_order[0]
+        ((_, cuts), _) = _find_cuts(recipe, [table])
+        found = _candidates(table, recipe)
+        rows = assign(found, [(stage, cuts)])
+        chosen = [
+            (row, reason)
+            for row, name, reason in zip(*(rows[key].tolist() for key in ("row", "stage", "reason")), strict=True)
+            if name
+        ]
+        assert [row for row, _ in chosen] == expected
+        assert [row for row, reason in chosen if reason.endswith(FOR_LENGTH)] == [row for row in expected if row > 5]

@@ -63,7 +63,7 @@ def test_positions_are_spread_over_the_range() -> None:
     """Of 64,000 samples each of 64 equal shards gets its share within five standard deviations; another seed is another order."""
     hashes, origin = _hashes(64_000), np.arange(64_000, dtype=np.int64)
     found = positions(1, hashes, origin)
-    counts = np.bincount(token_rows._shard_of(found, 64), minlength=64)
+    counts = np.bincount(token_rows.bucket_of(found, 64), minlength=64)
     deviation = np.sqrt(64_000 * (1 / 64) * (63 / 64))
     assert np.abs(counts - 1000).max() < 5 * deviation
     other = positions(2, hashes, origin)
@@ -75,7 +75,7 @@ def test_positions_are_spread_over_the_range() -> None:
 def test_a_position_has_one_shard(shards: int) -> None:
     """First and last position are in the first and last shard; shards are in the order of positions."""
     edges = np.array([0, 2**63 - 1, 2**63, 2**64 - 1], dtype=np.uint64)
-    found = token_rows._shard_of(edges, shards).tolist()
+    found = token_rows.bucket_of(edges, shards).tolist()
     assert (found[0], found[-1]) == (0, shards - 1)
     assert found == sorted(found)
     assert found == [place * shards >> 64 for place in edges.tolist()]

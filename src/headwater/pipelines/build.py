@@ -147,7 +147,7 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
 
 def _check_specials(recipe: Recipe, vocabulary: Vocabulary) -> None:
     for stage in recipe.stages:
-        if stage.beginning_of_text and getattr(vocabulary, "beginning_of_text", None) is None:
+        if stage.beginning_of_text and vocabulary.beginning_of_text is None:
             raise RecipeError(
                 f"stages ({stage.name}): beginning_of_text: expected a vocabulary that has one, found {vocabulary.name} without; "
                 "choose another vocabulary or leave it out"

@@ -19,7 +19,18 @@ from typing import Final, NamedTuple
 from headwater.errors import RecipeError, UsageError
 from headwater.pipelines.recipe_sections import Stage, exact
 
-__all__ = ["Cell", "Plan", "PlannedCell", "apportion", "solve", "stage_budget"]
+__all__ = [
+    "Cell",
+    "LongPlan",
+    "LongSamples",
+    "Plan",
+    "PlannedCell",
+    "apportion",
+    "ask_full_sequences",
+    "planned_cell",
+    "solve",
+    "stage_budget",
+]
 
 _REST: Final = "*"
 
@@ -136,7 +147,7 @@ def solve(available: Mapping[Cell, int], stage: Stage, budget_tokens: int) -> Pl
     """
     if budget_tokens < 0 or any(tokens < 0 for tokens in available.values()):
         raise UsageError("quotas: expected numbers of tokens that are not negative")
-    cell_of = {cell: _planned_cell(cell, stage) for cell in sorted(available)}
+    cell_of = {cell: planned_cell(cell, stage) for cell in sorted(available)}
     there: dict[Cell, int] = {}
     for cell, planned in cell_of.items():
         there[planned] = there.get(planned, 0) + available[cell]
@@ -146,7 +157,10 @@ def solve(available: Mapping[Cell, int], stage: Stage, budget_tokens: int) -> Pl
         tokens, wanted = there.get(cell, 0), asked.get(cell, 0)
         given = min(wanted, tokens * stage.max_copies)
         cells[cell] = PlannedCell(cell=cell, available=tokens, asked=wanted, given=given)
-    unplaced = _redistribute(cells, stage, budget_tokens - sum(planned.given for planned in cells.values()))
+    slack = {cell: planned.available * stage.max_copies - planned.given for cell, planned in cells.items()}
+    short = budget_tokens - sum(planned.given for planned in cells.values())
+    received, unplaced = _redistribute(slack, stage, short)
+    cells = {cell: replace(planned, received=received.get(cell, 0)) for cell, planned in cells.items()}
     plan = Plan(
         stage=stage.name,
         budget_tokens=budget_tokens,
@@ -159,8 +173,8 @@ def solve(available: Mapping[Cell, int], stage: Stage, budget_tokens: int) -> Pl
     return plan
 
 
-def _planned_cell(cell: Cell, stage: Stage) -> Cell:
-    """Return the cell with the domain's group in place of its domain."""
+def planned_cell(cell: Cell, stage: Stage) -> Cell:
+    """Return the cell of the plan that a cell of the lake belongs to: the domain's group in place of its domain."""
     return cell._replace(domain=_group(cell.domain, stage.domains.get(cell.pool, {})))
 
 
@@ -191,22 +205,26 @@ def _ask(there: Mapping[Cell, int], stage: Stage, budget_tokens: int) -> dict[Ce
     return asked
 
 
-def _redistribute(cells: dict[Cell, PlannedCell], stage: Stage, short: int) -> int:
-    """Let the cells that ``shortfall_to`` names take over ``short`` tokens, the first entry first; return what is left.
+def _redistribute(slack: Mapping[Cell, int], stage: Stage, short: int) -> tuple[dict[Cell, int], int]:
+    """Let the cells that ``shortfall_to`` names take over what is short, the first entry first.
 
     An entry with several cells is shared out in proportion to what each still has.
+
+    Args:
+        slack: what each cell can still give.
+        short: tokens, or whatever the slack counts.
+
+    Returns:
+        Cell → what it takes over, and what is left.
     """
+    received: dict[Cell, int] = {}
     for entry in stage.shortfall_to:
         matches = _matcher(entry)
-        slack = {
-            cell: planned.available * stage.max_copies - planned.target
-            for cell, planned in cells.items()
-            if matches(cell)
-        }
-        for cell, tokens in apportion(min(short, sum(slack.values())), slack).items():
-            cells[cell] = replace(cells[cell], received=cells[cell].received + tokens)
-            short -= tokens
-    return short
+        rest = {cell: left - received.get(cell, 0) for cell, left in slack.items() if matches(cell)}
+        for cell, number in apportion(min(short, sum(rest.values())), rest).items():
+            received[cell] = received.get(cell, 0) + number
+            short -= number
+    return received, short
 
 
 def _matcher(entry: str) -> Callable[[Cell], bool]:
@@ -222,4 +240,72 @@ def _shortfall_message(plan: Plan) -> str:
         f"stages ({plan.stage}): expected to find {plan.budget_tokens} tokens, {plan.unplaced} of them are not there "
         f"(short: {listed}); lower the budget or these shares, name other cells in shortfall_to, raise max_copies, "
         'or set on_shortfall = "report"'
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LongSamples:
+    """The samples of a cell that are at least as long as the context: how many, their tokens, the sequences that they fill."""
+
+    documents: int = 0
+    tokens: int = 0
+    sequences: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LongPlan:
+    """What a stage asks of long samples.
+
+    Attributes:
+        asked: sequences that one sample each should fill.
+        cells: cell of the plan → the sequences that it should have.
+        unplaced: sequences that no cell can have.
+    """
+
+    asked: int
+    cells: Mapping[Cell, int]
+    unplaced: int
+
+
+_MORE_SEQUENCES: Final = Fraction(33, 32)
+"""Sequences for each that the targets fill: padding and the documents that cross a target make more of them."""
+
+
+def ask_full_sequences(plan: Plan, stage: Stage, there: Mapping[Cell, LongSamples]) -> LongPlan:
+    """Return how many full sequences each cell of a plan should have; its tokens stay what they are.
+
+    Asked in proportion to the cells' tokens. A cell has at most the sequences that its long samples fill within its tokens (where not all
+    of them fit, by their mean); what is short goes to the cells of ``shortfall_to``, as tokens do.
+
+    Args:
+        stage: with ``full_sequences``.
+        there: cell of the plan → its long samples.
+
+    Raises:
+        RecipeError: ``on_shortfall = "error"`` and sequences that no cell can have.
+    """
+    targets = plan.targets
+    sequences = -(-sum(targets.values()) * _MORE_SEQUENCES // stage.context)
+    asked = int(-(-exact(stage.full_sequences or 0.0) * sequences // 1))
+    room = {}
+    for planned in plan.cells:
+        if planned.cell not in targets:
+            continue
+        long = there.get(planned.cell, LongSamples())
+        rounds = min(planned.target // planned.available, stage.max_copies) if planned.available else 0
+        rest = planned.target - rounds * planned.available
+        once = long.sequences if long.tokens <= rest else rest * long.sequences // long.tokens
+        room[planned.cell] = rounds * long.sequences + (once if rounds < stage.max_copies else 0)
+    cells = {cell: min(number, room[cell]) for cell, number in apportion(asked, targets).items()}
+    slack = {cell: number - cells.get(cell, 0) for cell, number in room.items()}
+    received, unplaced = _redistribute(slack, stage, asked - sum(cells.values()))
+    if unplaced and stage.on_shortfall == "error":
+        raise RecipeError(
+            f"stages ({stage.name}): full_sequences: expected samples for {asked} sequences of {stage.context} tokens, {unplaced} of them are "
+            'not there; lower full_sequences or set on_shortfall = "report"'
+        )
+    return LongPlan(
+        asked=asked,
+        cells={cell: number for cell in room if (number := cells.get(cell, 0) + received.get(cell, 0))},
+        unplaced=unplaced,
     )

@@ -16,6 +16,7 @@ from headwater.errors import RecipeError
 from headwater.filters.predicates import nearest
 from headwater.filters.rules import LimitSetting, RuleSet, load_rules
 from headwater.filters.span_operators import OPERATORS
+from headwater.tokenize.shard_writers import FORMATS
 
 __all__ = [
     "MAX_BUCKETS",
@@ -212,6 +213,8 @@ class Stage:
         beginning_of_text: whether each document begins with the vocabulary's beginning of text.
         end_of_text: whether each document ends in the vocabulary's end of text.
         buckets: packing buckets, which are its shards, a power of two; None: the smallest that keeps to ``shard_tokens``.
+        full_sequences: share of the stage's sequences that one document should fill, which is at least as long as the context or cut to it;
+            not with ``concatenate``, which cuts documents anywhere. None asks for nothing.
         shortfall_to: cells, "pool/language" or "pool/*", that get what others cannot give, the first first.
         on_shortfall: what becomes of tokens that no cell can give.
         repeat_from: stages, chosen earlier, whose samples this one may choose again.
@@ -232,6 +235,7 @@ class Stage:
     beginning_of_text: bool = False
     end_of_text: bool = True
     buckets: int | None = None
+    full_sequences: float | None = None
     shortfall_to: tuple[str, ...] = ()
     on_shortfall: str = "report"
     repeat_from: tuple[str, ...] = ()
@@ -254,6 +258,13 @@ class Stage:
             _whole("buckets", self.buckets, 1, MAX_BUCKETS)
             if self.buckets & (self.buckets - 1):
                 raise RecipeError(f"buckets: expected a power of two, found {self.buckets}")
+        if self.full_sequences is not None:
+            _number(self, "full_sequences", 0.0, 1.0)
+            if self.packing == "concatenate":
+                raise RecipeError(
+                    'full_sequences: expected packing = "best_fit", which gives a long document sequences of its own, '
+                    'found "concatenate", which cuts documents wherever a sequence ends'
+                )
         _one_of("on_shortfall", self.on_shortfall, ["report", "error"])
         _texts("repeat_from", self.repeat_from)
         _texts("shortfall_to", self.shortfall_to)
@@ -305,7 +316,7 @@ class BuildSettings:
         seed: of the order of sequences.
         shard_tokens: most tokens of a shard, about: a stage has the smallest power of two of shards that keeps to it, and samples are
             spread over them by hash.
-        formats: each of ``megatron`` (.bin and .idx) and ``npy``.
+        formats: of ``shard_writers.FORMATS``; all hold the same sequences in the same order.
     """
 
     seed: int = 0
@@ -316,9 +327,9 @@ class BuildSettings:
         _whole("seed", self.seed, 0, _LARGEST)
         _whole("shard_tokens", self.shard_tokens, 2, 2**40)
         if not _texts("formats", self.formats):
-            raise RecipeError("formats: expected at least one of megatron, npy")
+            raise RecipeError(f"formats: expected at least one of {', '.join(FORMATS)}")
         for name in self.formats:
-            _one_of("formats", name, ["megatron", "npy"])
+            _one_of("formats", name, FORMATS)
 
 
 def _quota(key: str, quota: object) -> dict[str, float]:

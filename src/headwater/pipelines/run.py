@@ -16,7 +16,8 @@ from headwater.pipelines.decide import decide
 from headwater.pipelines.deduplicate import deduplicate
 from headwater.pipelines.ingest import ingest
 from headwater.pipelines.recipe import Recipe
-from headwater.pipelines.select import Selection, select
+from headwater.pipelines.select import select
+from headwater.pipelines.selection_report import Selection
 from headwater.warehouse.commit import create_lake
 from headwater.warehouse.snapshot import open_snapshot
 
@@ -103,6 +104,7 @@ def run(
             "build": selection.build,
             "cells": [dataclasses.asdict(cell) for cell in selection.cells],
             "unplaced": dict(selection.unplaced),
+            "full_sequences": [dataclasses.asdict(stage) for stage in selection.full_sequences],
         }
 
     if inputs:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import BinaryIO, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,11 @@ from headwater.lineage.runs import Unit
 from headwater.pipelines.narrow import split_runs
 from headwater.pipelines.recipe_sections import Stage
 from headwater.pipelines.token_rows import BuildJob
-from headwater.tokenize import megatron, npy
-from headwater.tokenize.boundaries import boundaries_table, write_boundaries
+from headwater.tokenize.boundaries import boundaries_table
 from headwater.tokenize.manifest import Shard, ShardFile, write_shard
 from headwater.tokenize.packing import Packed, pack
+from headwater.tokenize.shard_files import WrittenFile
+from headwater.tokenize.shard_writers import shard_writers
 from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.filesystem import HashingSink, join, write_hashed
@@ -82,7 +83,7 @@ def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
         groups,
         context=stage.context,
         strategy=stage.packing,
-        beginning_of_text=getattr(vocabulary, "beginning_of_text", None) if stage.beginning_of_text else None,
+        beginning_of_text=vocabulary.beginning_of_text if stage.beginning_of_text else None,
         end_of_text=vocabulary.end_of_text if stage.end_of_text else None,
         padding=vocabulary.padding,
         seed=job.recipe.build.seed,
@@ -135,21 +136,13 @@ def _flatten(tokens: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArra
 
 def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table, formats: Sequence[str]) -> Shard:
     stem = shard_name(number)
-    n_sequences, context = packed.sequences.shape
-    writers: dict[str, Any] = {}
-    if "megatron" in formats:
-        writers["bin"] = lambda sink: megatron.write_tokens(sink, packed.sequences)
-        writers["idx"] = lambda sink: megatron.write_index(sink, n_sequences, context)
-    if "npy" in formats:
-        writers["npy"] = lambda sink: npy.write_tokens(sink, packed.sequences)
-    writers["boundaries.parquet"] = lambda sink: write_boundaries(sink, boundaries)
     files = []
-    for suffix, write in writers.items():
-        name, sha256, size = write_hashed(folder, write, partial(_named, f"{stem}.{suffix}"))
+    for suffix, write in shard_writers(packed.sequences, boundaries, formats).items():
+        name, sha256, size = write_hashed(folder, _filled(write), partial(_named, stem + suffix))
         files.append(ShardFile(name=name, n_bytes=size, sha256=sha256))
     shard = Shard(
         number=number,
-        sequences=n_sequences,
+        sequences=len(packed.sequences),
         tokens=packed.n_tokens,
         padding=packed.n_padding,
         documents=packed.n_documents,
@@ -166,6 +159,15 @@ def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table,
 
     write_hashed(folder, fill, lambda _: f"{stem}.json")
     return shard
+
+
+def _filled(write: Callable[[BinaryIO], WrittenFile]) -> Callable[[HashingSink], None]:
+    """Return a writer of a shard's file as ``write_hashed`` calls it; the sink takes the hash itself."""
+
+    def fill(sink: HashingSink) -> None:
+        write(cast(BinaryIO, sink))
+
+    return fill
 
 
 def _named(name: str, _: str) -> str:

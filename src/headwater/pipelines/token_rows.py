@@ -24,7 +24,7 @@ from headwater.tokenize.encoder import encode
 from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse
 
-__all__ = ["SHUFFLE_ROW", "BuildJob", "chosen_rows", "positions", "read_tokens"]
+__all__ = ["SHUFFLE_ROW", "BuildJob", "bucket_of", "chosen_rows", "positions", "read_tokens"]
 
 SHUFFLE_ROW: Final = (
     "slot int, position long, content_hash binary, origin long, copy int, sample_id long, tokens binary"
@@ -66,7 +66,7 @@ def positions(seed: int, content_hash: pa.Array, origin: npt.NDArray[np.int64]) 
     return mixed
 
 
-def _shard_of(position: npt.NDArray[np.uint64], shards: int) -> npt.NDArray[np.int64]:
+def bucket_of(position: npt.NDArray[np.uint64], shards: int) -> npt.NDArray[np.int64]:
     """Return the first bits of each position, as a number below ``shards``, a power of two up to 2^32."""
     return ((position >> np.uint64(32)) >> np.uint64(33 - shards.bit_length())).astype(np.int64)
 
@@ -120,7 +120,7 @@ def _encode_rows(
         with np.errstate(over="ignore"):
             step = (np.uint64(2**64 - 1) // copies[again].astype(np.uint64)) * copy.astype(np.uint64)
             position = base[row[again]] + step
-        shard = _shard_of(position, shards)
+        shard = bucket_of(position, shards)
         slot = np.array([slot_of.get((stage, number), -1) for number in range(shards)], dtype=np.int32)[shard]
         keep = slot >= 0
         source = row[again][keep]

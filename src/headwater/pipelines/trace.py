@@ -14,6 +14,7 @@ from headwater.lineage.questions import rows, why
 from headwater.pipelines.shards import builds_uri, shard_name
 from headwater.tokenize.encoder import decode
 from headwater.tokenize.manifest import Manifest, read_manifest
+from headwater.tokenize.token_parquet import read_token_range
 from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.filesystem import exists, join, read_bytes, resolve
 
@@ -40,9 +41,9 @@ def read_stage_manifest(lake: str, build: str, stage: str) -> Manifest:
 
 
 def read_tokens(lake: str, build: str, stage: str, shard: int, begin: int, end: int) -> npt.NDArray[np.uint32]:
-    """Return tokens ``begin`` to ``end`` of a shard, from its ``.bin`` or ``.npy``."""
+    """Return tokens ``begin`` to ``end`` of a shard, from a file of any format that has it."""
     filesystem, path = resolve(builds_uri(lake, build, stage))
-    for suffix, offset in ((".bin", 0), (".npy", _NPY_HEADER_BYTES)):
+    for suffix, offset in ((".bin", 0), (".npy", _NPY_HEADER_BYTES), (".dolma.npy", 0)):
         place = join(path, shard_name(shard) + suffix)
         if exists(filesystem, place) is None:
             continue
@@ -54,7 +55,14 @@ def read_tokens(lake: str, build: str, stage: str, shard: int, begin: int, end: 
                 f"expected tokens {begin} to {end} in {place}, found only {len(data) // 4} tokens; run verify, then restore the file"
             )
         return np.frombuffer(data, dtype="<u4")
-    raise CorruptLakeError(f"expected {shard_name(shard)} in {path}, found neither .bin nor .npy; run verify")
+    place = join(path, shard_name(shard) + ".tokens.parquet")
+    if exists(filesystem, place) is None:
+        raise CorruptLakeError(f"expected {shard_name(shard)} in {path}, found it in no format; run verify")
+    with filesystem.open_input_file(place) as file:
+        tokens = read_token_range(file, begin, end)
+    if len(tokens) != end - begin:
+        raise CorruptLakeError(f"expected tokens {begin} to {end} in {place}, found only {len(tokens)}; run verify")
+    return tokens
 
 
 def trace(

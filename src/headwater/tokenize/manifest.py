@@ -172,7 +172,7 @@ def make_manifest(
         full_sequences=sum(shard.full_sequences for shard in ordered),
         vocabulary=vocabulary.fingerprint,
         vocabulary_name=vocabulary.name.rsplit("/", 1)[-1],
-        beginning_of_text_id=getattr(vocabulary, "beginning_of_text", None),
+        beginning_of_text_id=vocabulary.beginning_of_text,
         end_of_text_id=vocabulary.end_of_text,
         padding_id=vocabulary.padding,
         model_size=vocabulary.model_size,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-__all__ = ["WrittenFile", "hash_stream", "write_buffers"]
+__all__ = ["HashingStream", "WrittenFile", "hash_stream", "write_buffers"]
 
 _CHUNK_BYTES: Final = 8 << 20
 
@@ -23,6 +23,43 @@ class WrittenFile:
 
     n_bytes: int
     sha256: str
+
+
+class HashingStream:
+    """A binary stream whose bytes are counted and hashed on their way to another; what Arrow's writers need of a file."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        """Write bytes or anything with a buffer; return the number of bytes."""
+        view = memoryview(data).cast("B")
+        self._stream.write(view)
+        self._digest.update(view)
+        self._size += len(view)
+        return len(view)
+
+    def tell(self) -> int:
+        """Return the number of bytes written."""
+        return self._size
+
+    def flush(self) -> None:
+        """Do nothing: the stream beneath belongs to its owner."""
+
+    def writable(self) -> bool:
+        """Return True: pyarrow asks."""
+        return True
+
+    def close(self) -> None:
+        """Refuse more writing; the stream beneath stays open."""
+        self.closed = True
+
+    def written(self) -> WrittenFile:
+        """Return size and hash so far."""
+        return WrittenFile(n_bytes=self._size, sha256=self._digest.hexdigest())
 
 
 def write_buffers(stream: BinaryIO, buffers: Iterable[Any]) -> WrittenFile:
