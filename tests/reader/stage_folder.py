@@ -112,9 +112,17 @@ def _shard(
         (path / f"{stem}.bin").write_bytes(tokens.tobytes())
     if ".npy" in suffixes:
         np.save(path / f"{stem}.npy", tokens)
-    if ".parquet" in suffixes:
-        table = pa.table({"tokens": pa.array(list(tokens), pa.list_(pa.uint32()))})
-        pq.write_table(table, path / f"{stem}.parquet", row_group_size=3)
+    if ".dolma.npy" in suffixes:
+        (path / f"{stem}.dolma.npy").write_bytes(tokens.tobytes())
+    if ".tokens.parquet" in suffixes:
+        table = pa.table(
+            {
+                "sequence": np.arange(count := len(tokens)),
+                "run_begin": [[1]] * count,
+                "tokens": list(tokens.astype(np.int32)),
+            }
+        )
+        pq.write_table(table, path / f"{stem}.tokens.parquet", row_group_size=3)
     files = []
     for suffix in (*suffixes, ".boundaries.parquet"):
         data = (path / f"{stem}{suffix}").read_bytes()

@@ -19,13 +19,14 @@ from headwater.errors import CorruptLakeError, MissingDependencyError, UsageErro
 from headwater.reader import Batch, Reader, open_stage
 from headwater.reader import torch as torch_reader
 
+SUFFIXES = (".bin", ".npy", ".dolma.npy", ".tokens.parquet")
 COUNTS = (5, 1, 8, 7)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    """A stage of four shards in three formats."""
-    return write_folder(tmp_path / "stage", COUNTS, suffixes=(".bin", ".npy", ".parquet"))
+    """A stage of four shards in all formats."""
+    return write_folder(tmp_path / "stage", COUNTS, suffixes=SUFFIXES)
 
 
 def check(batch: Batch, folder: Folder) -> None:
@@ -62,7 +63,7 @@ def check(batch: Batch, folder: Folder) -> None:
     assert batch.cu_seqlens().tolist() == sorted(borders)
 
 
-@pytest.mark.parametrize("suffix", [".bin", ".npy", ".parquet"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_what_was_written_is_read(folder: Folder, suffix: str, shuffle: bool) -> None:
     """Tokens, runs, labels, positions and padding of every sequence of one epoch, from each format."""
@@ -167,15 +168,15 @@ def test_impossible_arguments(folder: Folder, arguments: dict[str, Any]) -> None
 
 
 def test_only_what_is_read_must_be_there(folder: Folder) -> None:
-    """Without .bin files the .npy are read, without these the Parquet; a lone .bin of another shard is damage."""
-    for suffix in (".bin", ".npy"):
+    """Without the quickest files the next ones are read; a part of them alone is damage."""
+    for suffix in SUFFIXES[:-1]:
         assert open_stage(folder.path).suffix == suffix
-        for file in sorted(folder.path.glob(f"*{suffix}"))[1:]:
+        for file in sorted(folder.path.glob(f"shard-?????{suffix}"))[1:]:
             file.unlink()
         with pytest.raises(CorruptLakeError, match="found none"):
             open_stage(folder.path)
         (folder.path / f"shard-00000{suffix}").unlink()
-    assert open_stage(folder.path).suffix == ".parquet"
+    assert open_stage(folder.path).suffix == ".tokens.parquet"
     check(next(Reader(open_stage(folder.path), batch_size=9)), folder)
 
 

@@ -59,7 +59,9 @@ class Stage:
 
     def _open(self) -> None:
         self._filesystem, self._path = resolve(self.uri)
-        self._most_held = _FILES_HELD if is_local(self._filesystem) and self.suffix != ".parquet" else _FEW_HELD
+        self._most_held = (
+            _FILES_HELD if is_local(self._filesystem) and not self.suffix.endswith(".parquet") else _FEW_HELD
+        )
         self._held: OrderedDict[int, TokenFile] = OrderedDict()
         self._runs = RunFiles(self._decode, self._scratch)
 
@@ -156,7 +158,7 @@ def open_stage(
 
     Args:
         folder: a path, or the URI of a folder in an object store.
-        suffix: of the files to read tokens from; None: the first of .bin, .npy and .parquet that the folder has.
+        suffix: of the files to read tokens from; None: the first of ``token_files.SUFFIXES`` that the folder has.
         verify: whether to read those files and the sidecars whole now and compare their SHA-256.
         scratch: folder for decoded boundaries; None: the system's for temporary files.
         sample_ids: gives sample_ids where a lake is there; ``Lake.stage`` sets it.
@@ -191,7 +193,7 @@ def open_stage(
 
 
 def _holds(file: ShardFile, suffix: str) -> bool:
-    return file.name.endswith(suffix) and (suffix == _SIDECAR or not file.name.endswith(_SIDECAR))
+    return file.name.partition(".")[2] == suffix[1:]
 
 
 def _suffix(manifest: Manifest, sizes: dict[str, int], wanted: str | None, path: str) -> str:

@@ -18,8 +18,8 @@ from headwater.warehouse.filesystem import is_local
 
 __all__ = ["SUFFIXES", "TokenFile", "open_tokens"]
 
-SUFFIXES: Final = (".bin", ".npy", ".parquet")
-"""Of the files that hold a shard's tokens, the ones quickest to read first."""
+SUFFIXES: Final = (".bin", ".npy", ".dolma.npy", ".tokens.parquet")
+"""How the files that hold a shard's tokens end, the quickest to read first."""
 _TOKEN_BYTES: Final = 4
 _GROUPS_HELD: Final = 4
 
