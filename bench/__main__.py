@@ -21,6 +21,7 @@ for _name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS"):
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from bench import annotate, backfill, operators  # noqa: E402 - after the settings above
+from bench import whole_job as corpus_job  # noqa: E402 - as above
 from bench.alternate import absent, significant  # noqa: E402 - as above
 from bench.annotate_peers import against_peers, fastest  # noqa: E402 - as above
 from bench.documents import CORPUS, REPOSITORY, Document, draw, take, write_files  # noqa: E402 - as above
@@ -113,6 +114,13 @@ def _under_spark(options: argparse.Namespace, documents: list[Document], n_token
     """Return the figures of programs that run Spark, each in a process of its own, so that one that fails takes no other with it."""
     _say("the whole job")
     job = _with_spark(folder / "job", lambda spark: whole_job(documents, n_tokens, spark, folder / "job"))
+    _say("the whole job on every document of the corpus")
+    master = f"local[{os.cpu_count() or 1}]"
+    inputs = [str(options.corpus)] if options.corpus.is_dir() else [str(folder / "job" / "documents")]
+    try:
+        whole = corpus_job.measure(str(folder / "whole-lake"), str(RECIPE), inputs, master)
+    except PeerFailedError as error:
+        whole = absent(str(error))
     _say("annotate under Spark, and backfill")
     large = draw(options.corpus, int(options.spark_megabytes * 1e6)).documents
     again = _with_spark(
@@ -120,6 +128,7 @@ def _under_spark(options: argparse.Namespace, documents: list[Document], n_token
     )
     return {
         "job": job,
+        "whole_job": {"documents": "the corpus" if options.corpus.is_dir() else "job"} | whole,
         **(again if again.get("reason") is None else {"annotate_through_spark": again, "backfill": again}),
     }
 
@@ -217,6 +226,7 @@ def ratios(report: dict[str, Any]) -> dict[str, Any]:
             family: {name: part[name] for name in ("share_of_content_bytes", "time_against_anew")}
             for family, part in report["backfill"].get("changed", {}).items()
         },
+        "whole_job_tokens_per_s_a_core": report.get("whole_job", {}).get("tokens_per_s_a_core"),
         "job_tokens_per_wall_s": report["job"].get("tokens_per_wall_s"),
         "job_tokens_per_cpu_s": report["job"].get("tokens_per_cpu_s"),
         "job_further_tokens_per_cpu_s": report["job"].get("further_tokens_per_cpu_s"),

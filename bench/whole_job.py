@@ -3,13 +3,17 @@
     python -m bench.whole_job --input ../shared/corpus --recipe recipes/ling-flash-2.toml
 
 Runs ``headwater run`` twice in processes of its own, the second time with nothing new, and samples the memory of the driver (the Python
-process and its JVM, which in local mode is every executor too) and of each Python worker. Adds what lineage takes. Prints one JSON object.
+process and its JVM, which in local mode is every executor too) and of each Python worker. Adds what lineage takes. Prints one JSON
+object. Its tokens a second a core: the tokens of all ingested samples over the whole command's time on the wall, start of Spark included, and
+over the cores of ``--master``. ``rest`` is the time that belongs to no step.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.peers import PeerFailedError
+from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import open_snapshot
 
 _SAMPLE_S = 0.25
@@ -25,18 +31,25 @@ _LINEAGE = ("files", "quarantine", "uri_index", "duplicates", "verdicts", "stage
 
 
 class _Sampler(threading.Thread):
-    """Peak resident memory of a process tree, by role, in bytes."""
+    """Peak resident memory of a process tree, by role, in bytes, and the processor time of all its processes, in seconds."""
 
     def __init__(self, root: int) -> None:
         super().__init__(daemon=True)
         self._root = root
         self._stopped = threading.Event()
         self.peak = {"driver": 0, "worker": 0}
+        self._cpu_s: dict[int, float] = {}
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time so far; what a process used after it was last looked at is missing."""
+        return sum(self._cpu_s.values())
 
     def run(self) -> None:
         while not self._stopped.wait(_SAMPLE_S):
             driver = 0
-            for name, size in _tree(self._root):
+            for process, name, size in _tree(self._root):
+                self._cpu_s[process] = max(self._cpu_s.get(process, 0.0), _cpu_s(process))
                 if name == "worker":
                     self.peak["worker"] = max(self.peak["worker"], size)
                 else:
@@ -48,8 +61,17 @@ class _Sampler(threading.Thread):
         self.join()
 
 
-def _tree(root: int) -> list[tuple[str, int]]:
-    """Return (role, resident bytes) of a process and its descendants."""
+def _cpu_s(process: int) -> float:
+    """Return user and system time of a process that may have ended, seconds."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _tree(root: int) -> list[tuple[int, str, int]]:
+    """Return (number, role, resident bytes) of a process and its descendants."""
     children: dict[int, list[int]] = {}
     sizes: dict[int, tuple[str, int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -68,7 +90,7 @@ def _tree(root: int) -> list[tuple[str, int]]:
         process = waiting.pop()
         waiting += children.get(process, [])
         if process in sizes:
-            found.append(sizes[process])
+            found.append((process, *sizes[process]))
     return found
 
 
@@ -83,14 +105,62 @@ def run(lake: str, recipe: str, inputs: list[str], master: str) -> dict[str, Any
     output, _ = process.communicate()
     sampler.stop()
     if process.returncode:
-        raise SystemExit(f"headwater run ended with {process.returncode}")
+        raise PeerFailedError(f"headwater run ended with {process.returncode}")
     report = json.loads(output)
+    seconds = time.monotonic() - begin
+    steps = {step["step"]: float(step["seconds"]) for step in report["steps"]}
     return {
-        "seconds": round(time.monotonic() - begin, 1),
-        "steps": {step["step"]: round(step["seconds"], 1) for step in report["steps"]},
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(sampler.cpu_s, 1),
+        "steps": shares(steps, seconds),
         "build": report["build"],
         "driver_peak_bytes": sampler.peak["driver"],
         "worker_peak_bytes": sampler.peak["worker"],
+    }
+
+
+def shares(steps: dict[str, float], seconds: float) -> dict[str, dict[str, float]]:
+    """Return seconds and share of each step, and of the rest.
+
+    >>> shares({"ingest": 3.0}, 4.0)
+    {'ingest': {'seconds': 3.0, 'share': 0.75}, 'rest': {'seconds': 1.0, 'share': 0.25}}
+    """
+    parts = steps | {"rest": seconds - sum(steps.values())}
+    return {name: {"seconds": round(value, 1), "share": round(value / seconds, 3)} for name, value in parts.items()}
+
+
+def count_tokens(lake: str) -> int:
+    """Return the tokens of all samples of a lake."""
+    snapshot = open_snapshot(lake)
+    paths = snapshot.paths("tokens")
+    return sum(
+        sum(table["n_tokens"].to_pylist()) for path in paths for table in read_file(snapshot.uri, path, ["n_tokens"])
+    )
+
+
+def cores_of(master: str) -> int:
+    """Return how many cores a local master uses.
+
+    >>> cores_of("local[3]")
+    3
+    """
+    found = re.search(r"\[(\d+)", master)
+    return int(found.group(1)) if found else os.cpu_count() or 1
+
+
+def measure(lake: str, recipe: str, inputs: list[str], master: str) -> dict[str, Any]:
+    """Run twice, the second time with nothing new, and return both with speeds."""
+    first = run(lake, recipe, inputs, master)
+    again = run(lake, recipe, inputs, master)
+    tokens, cores = count_tokens(lake), cores_of(master)
+    return {
+        "input_tokens": tokens,
+        "cores": cores,
+        "tokens_per_s_a_core": round(tokens / first["seconds"] / cores),
+        "tokens_per_cpu_s": round(tokens / first["cpu_seconds"]),
+        "first": first,
+        "again": again,
+        "lineage": lineage(lake),
     }
 
 
@@ -116,9 +186,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         lake = arguments.lake or str(Path(folder) / "lake")
-        first = run(lake, arguments.recipe, arguments.input, arguments.master)
-        again = run(lake, arguments.recipe, arguments.input, arguments.master)
-        print(json.dumps({"first": first, "again": again, "lineage": lineage(lake)}, indent=1))
+        print(json.dumps(measure(lake, arguments.recipe, arguments.input, arguments.master), indent=1))
 
 
 if __name__ == "__main__":
