@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from headwater import __version__, contamination_commands, step_commands, what_if_command
+from headwater import __version__, contamination_commands, export_command, step_commands, what_if_command
 from headwater.errors import UsageError
 from headwater.options import Commands, answer, build_option, example, lake_argument, names_options, output_option
 from headwater.rendering import format_bytes, format_check_table, format_count, format_story, format_table, format_trace
@@ -206,6 +206,7 @@ def sql(lake: str, query: str, version: int | None, output: str) -> None:
 
 
 cli.add_command(what_if_command.what_if)
+cli.add_command(export_command.export)
 
 
 @cli.command(epilog=example("headwater verify lake", "headwater verify lake --build demo-4b2fbcca7f42 --output json"))
