@@ -1,7 +1,7 @@
 """XXH64 of a file's bytes: the hash that loaders of MDS check fastest.
 
 Specification: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md, "XXH64 Algorithm Description", seed 0.
-Cost: some 5 GB/s a core; a check of what was copied, no protection against anybody.
+Cost: a fifth of SHA-1; a check of what was copied, no protection against anybody.
 """
 
 from __future__ import annotations
