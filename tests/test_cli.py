@@ -24,7 +24,7 @@ from headwater.warehouse.fragments import sample_ids
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
 
-COMMANDS = "init run ingest annotate dedup decide select build maintain why trace find sql what-if verify runs benchmarks report".split()
+COMMANDS = "init run ingest annotate dedup decide select build maintain why trace find sql what-if export verify runs benchmarks report".split()
 GROUPS = {"benchmarks": ["add", "list"], "report": ["contamination"]}
 CALLED = [" ".join([name, *rest]) for name in COMMANDS for rest in ([[each] for each in GROUPS.get(name, [])] or [[]])]
 ON_SPARK = "run ingest annotate dedup decide select build".split()
