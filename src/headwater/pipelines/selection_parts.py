@@ -101,7 +101,12 @@ class Parts(Generic[_Part]):
 
         def units(rows: Iterable[tuple[tuple[int, int], _Part]]) -> Iterator[Unit]:
             begun = iter(rows)
-            covered, first = next(begun)
+            head = next(begun, None)
+            if (
+                head is None
+            ):  # the one partition of no targets: a run that was killed after its last wave has nothing left to write
+                return
+            covered, first = head
             unit = write(*covered, chain([first], (part for _, part in begun)))
             reach_in_task(name)
             yield unit
