@@ -11,7 +11,14 @@ from typing import Any
 
 import click
 
-from headwater import __version__, contamination_commands, export_command, step_commands, what_if_command
+from headwater import (
+    __version__,
+    contamination_commands,
+    export_command,
+    selection_commands,
+    step_commands,
+    what_if_command,
+)
 from headwater.errors import UsageError
 from headwater.options import Commands, answer, build_option, example, lake_argument, names_options, output_option
 from headwater.rendering import format_bytes, format_check_table, format_count, format_story, format_table, format_trace
@@ -45,8 +52,8 @@ for _command in (
     step_commands.annotate,
     step_commands.dedup,
     step_commands.decide,
-    step_commands.select,
-    step_commands.build,
+    selection_commands.select,
+    selection_commands.build,
 ):
     cli.add_command(_command)
 

@@ -29,6 +29,7 @@ __all__ = [
     "output_option",
     "parse_conf",
     "recipe_argument",
+    "scale_option",
     "spark_options",
     "spark_session",
     "told_plainly",
@@ -51,6 +52,11 @@ output_option = click.option(
     help="What is printed on standard output.",
 )
 build_option = click.option("--build", metavar="NAME", help="A build of the lake.")
+
+
+scale_option = click.option(
+    "--scale", metavar="SHARE", help="Make a nested proxy with this share of each cell of the selection, such as 0.001."
+)
 
 
 def _together(*decorators: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:

@@ -17,6 +17,7 @@ __all__ = [
     "format_check_table",
     "format_count",
     "format_funnel",
+    "format_proxy",
     "format_step",
     "format_story",
     "format_table",
@@ -183,6 +184,12 @@ def _done(step: str, counts: Mapping[str, Any], seconds: float) -> str:
             f"{sum(cell['documents'] for cell in cells):,} documents",
             f"{sum(cell['got'] for cell in cells):,} tokens",
         ]
+    elif step == "scale":
+        cells = counts["cells"]
+        parts = [
+            f"{sum(cell['documents'] for cell in cells):,} documents",
+            f"{sum(cell['tokens'] for cell in cells):,} of {sum(cell['base_tokens'] for cell in cells):,} tokens",
+        ]
     elif step == "build":
         shards, tokens, padding = (
             sum(n for name, n in counts.items() if name.startswith(f"{kind}:"))
@@ -334,6 +341,24 @@ def format_cells(
         for row in full
     ]
     return "\n".join([format_table(rows), *short, *long])
+
+
+def format_proxy(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Return the mixture of a proxy beside its base's: per cell tokens, documents, the share of each stage and the difference."""
+    rows = [
+        {
+            "stage": cell["stage"],
+            "pool/language/domain": cell["cell"],
+            "base tokens": f"{cell['base_tokens']:,}",
+            "tokens": f"{cell['tokens']:,}",
+            "documents": f"{cell['documents']:,}",
+            "base share": f"{cell['base_share']:.2%}",
+            "share": f"{cell['share']:.2%}",
+            "difference": f"{cell['share'] - cell['base_share']:+.2%}",
+        }
+        for cell in cells
+    ]
+    return format_table(rows)
 
 
 def format_check_table(checks: Sequence[Any]) -> str:

@@ -15,25 +15,32 @@ from headwater.errors import UsageError
 from headwater.options import (
     answer,
     benchmarks_option,
-    build_option,
     example,
     inputs_option,
     lake_argument,
     output_option,
     recipe_argument,
+    scale_option,
     spark_options,
     spark_session,
 )
-from headwater.rendering import clean, format_cells, format_count, format_funnel, format_step, format_table
+from headwater.rendering import (
+    clean,
+    format_count,
+    format_funnel,
+    format_step,
+    format_table,
+)
 
 if TYPE_CHECKING:
     from headwater.pipelines.recipe import Recipe
     from headwater.pipelines.run import StepReport
 
-__all__ = ["annotate", "build", "decide", "dedup", "ingest", "run", "select"]
+__all__ = ["Timer", "annotate", "decide", "dedup", "ingest", "read_recipe", "run"]
 
 
-def _recipe(given: str) -> Recipe:
+def read_recipe(given: str) -> Recipe:
+    """Return the recipe of a file or of a shipped name."""
     from headwater.lake import find_recipe
 
     return find_recipe(given)
@@ -49,6 +56,7 @@ def _recipe(given: str) -> Recipe:
 @inputs_option
 @click.option("--batch", metavar="NAME", help="Name of the ingested batch; by default the time.")
 @click.option("--build", metavar="NAME", help="Name of the build; by default made from the recipe and what it chooses.")
+@scale_option
 @benchmarks_option
 @spark_options
 @output_option
@@ -59,6 +67,7 @@ def run(
     inputs: Sequence[str],
     batch: str | None,
     build: str | None,
+    scale: str | None,
     benchmarks: Sequence[str],
     master: str | None,
     conf: Sequence[str],
@@ -66,9 +75,9 @@ def run(
 ) -> None:
     """Run all steps of RECIPE; go on where the last run stopped.
 
-    Each step does only what LAKE lacks; LAKE is made where there is none.
+    Each step does only what LAKE lacks; LAKE is made where there is none. With --scale the whole is selected and only its proxy built.
     """
-    loaded = _recipe(recipe)
+    loaded = read_recipe(recipe)
     from headwater.lineage.funnel import funnel
     from headwater.lineage.views import connect
     from headwater.pipelines.run import run as run_all
@@ -83,7 +92,7 @@ def run(
             _name_faults(_refused(lake, step.counts, since), step.counts.get("unreadable", ()))
 
     with spark_session(master, conf) as spark:
-        report = run_all(spark, lake, loaded, [*inputs, *paths], batch=batch, name=build, on_step=tell)
+        report = run_all(spark, lake, loaded, [*inputs, *paths], batch=batch, name=build, scale=scale, on_step=tell)
     with connect(lake) as connection:
         counted = funnel(connection, report.build, [stage.name for stage in loaded.stages])
     steps = [dataclasses.asdict(step) for step in report.steps]
@@ -134,13 +143,13 @@ def ingest(
 
     A file that it has, under whatever name, is left alone. Files that cannot be read are named at the end, and the exit code is 1.
     """
-    loaded = _recipe(recipe)
+    loaded = read_recipe(recipe)
     if not inputs and not paths:
         raise click.UsageError("expected at least one --input PATH, found none")
     from headwater.pipelines.ingest import ingest as ingest_step
 
     since = datetime.datetime.now(datetime.UTC)
-    with spark_session(master, conf) as spark, _Timer() as timer:
+    with spark_session(master, conf) as spark, Timer() as timer:
         report = ingest_step(spark, lake, loaded, [*inputs, *paths], batch)
     counts = dataclasses.asdict(report) if report.files or report.unreadable else {}
     text = format_step("ingest", counts, timer.seconds)
@@ -150,7 +159,7 @@ def ingest(
     _end_of_ingest(refused, report.unreadable)
 
 
-class _Timer:
+class Timer:
     """How long a step took, in seconds."""
 
     seconds = 0.0
@@ -211,13 +220,13 @@ def _exit_if_unreadable(unreadable: Sequence[Sequence[str]]) -> None:
 
 
 def _step(name: str, lake: str, recipe: str, master: str | None, conf: Sequence[str], output: str) -> None:
-    loaded = _recipe(recipe)
+    loaded = read_recipe(recipe)
     from headwater.pipelines.annotate import annotate as annotate_step
     from headwater.pipelines.decide import decide as decide_step
     from headwater.pipelines.deduplicate import deduplicate
 
     step = {"annotate": annotate_step, "deduplicate": deduplicate, "decide": decide_step}[name]
-    with spark_session(master, conf) as spark, _Timer() as timer:
+    with spark_session(master, conf) as spark, Timer() as timer:
         counts = step(spark, lake, loaded)
     alarms = _alarms(counts, loaded) if name == "decide" else {}
     found = {"step": name, "counts": counts, "seconds": timer.seconds} | (
@@ -264,7 +273,7 @@ def annotate(lake: str, recipe: str, benchmarks: Sequence[str], **given: Any) ->
 
     Language, signals, scores, MinHash, spans, token counts and items of evaluation sets, in one pass over the text.
     """
-    _add_benchmarks(lake, _recipe(recipe), benchmarks)
+    _add_benchmarks(lake, read_recipe(recipe), benchmarks)
     _step("annotate", lake, recipe, **given)
 
 
@@ -292,77 +301,3 @@ def decide(**given: Any) -> None:
     The rules first, then a winner in each cluster of duplicates; sources that lost most of themselves are named.
     """
     _step("decide", **given)
-
-
-@click.command(epilog=example("headwater select lake ling-flash-2 --dry-run"))
-@lake_argument
-@recipe_argument
-@build_option
-@click.option("--dry-run", is_flag=True, help="Choose and print the table per cell; write nothing.")
-@click.option("--version", type=int, metavar="N", help="Version of the table to choose from; by default the newest.")
-@spark_options
-@output_option
-def select(
-    lake: str,
-    recipe: str,
-    build: str | None,
-    dry_run: bool,
-    version: int | None,
-    master: str | None,
-    conf: Sequence[str],
-    output: str,
-) -> None:
-    """Choose what each stage takes from the pools.
-
-    Exact to one document a cell; why each kept sample is in or out is recorded.
-    """
-    loaded = _recipe(recipe)
-    from headwater.pipelines.select import select as select_step
-
-    with spark_session(master, conf) as spark, _Timer() as timer:
-        selection = select_step(spark, lake, loaded, build=build, dry_run=dry_run, version=version)
-    cells = [dataclasses.asdict(cell) for cell in selection.cells]
-    full = [dataclasses.asdict(stage) for stage in selection.full_sequences]
-
-    def text() -> str:
-        head = f"build {selection.build}" + (" (dry run: nothing was written)" if dry_run else "")
-        if selection.known:
-            return f"{head}\n{format_step('select', {}, timer.seconds)}"
-        return f"{head}\n{format_cells(cells, selection.unplaced, full)}\n\n{format_step('select', {'cells': cells}, timer.seconds)}"
-
-    answer(dataclasses.asdict(selection) | {"dry_run": dry_run, "seconds": timer.seconds}, text, output)
-
-
-@click.command(
-    epilog=example(
-        "headwater build lake ling-flash-2", "headwater build lake ling-flash-2 --build ling-flash-2-0123456789ab"
-    )
-)
-@lake_argument
-@recipe_argument
-@build_option
-@spark_options
-@output_option
-def build(lake: str, recipe: str, build: str | None, master: str | None, conf: Sequence[str], output: str) -> None:
-    """Write the shards of a selection that are missing.
-
-    By default of the newest selection by RECIPE.
-    """
-    loaded = _recipe(recipe)
-    from headwater.lineage.funnel import newest_selection
-    from headwater.lineage.views import connect
-    from headwater.pipelines.build import build as build_step
-    from headwater.pipelines.shards import builds_uri
-
-    if build is None:
-        with connect(lake) as connection:
-            build = newest_selection(connection, loaded.literals)
-    if build is None:
-        raise UsageError(
-            f"expected a selection by this recipe in {lake}, found none; run select first, or headwater run for all steps"
-        )
-    with spark_session(master, conf) as spark, _Timer() as timer:
-        counts = build_step(spark, lake, loaded, build)
-    folder = builds_uri(lake, build)
-    found = {"step": "build", "build": build, "folder": folder, "counts": counts, "seconds": timer.seconds}
-    answer(found, f"{format_step('build', counts, timer.seconds)}\nbuild {build} in {folder}", output)

@@ -134,11 +134,12 @@ def refused_files(
 
 
 def newest_selection(connection: duckdb.DuckDBPyConnection, recipe: Mapping[str, Any]) -> str | None:
-    """Return the build that the newest finished selection by a recipe (its literals) made, or None."""
+    """Return the build that the newest finished selection by a recipe (its literals) made, or None; proxies are asked for by name."""
     wanted = canonical_json(recipe)
     found = rows(
         connection,
-        "SELECT operators FROM runs WHERE step = 'select' AND ended IS NOT NULL AND recipe = ? ORDER BY ended DESC LIMIT 1",
+        "SELECT operators FROM runs WHERE step = 'select' AND ended IS NOT NULL AND recipe = ? "
+        "AND NOT contains(operators, '\"base\":') ORDER BY ended DESC LIMIT 1",
         [wanted],
     )
     return str(json.loads(found[0]["operators"])["stages"]["build"]) if found else None

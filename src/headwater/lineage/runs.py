@@ -27,7 +27,7 @@ from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["Run", "Unit", "begin_run", "commit_wave", "finish_run", "past_recipe", "past_run", "runs_of"]
+__all__ = ["Run", "Unit", "base_of", "begin_run", "commit_wave", "finish_run", "past_recipe", "past_run", "runs_of"]
 
 _TRIES = 100
 _BATCH = "runs"
@@ -177,6 +177,13 @@ def past_recipe(snapshot: Snapshot, step: str, build: str) -> str | None:
     return None if found is None else found[1]
 
 
+def base_of(snapshot: Snapshot, build: str) -> str | None:
+    """Return the selection of which ``build`` is a proxy; None for a whole one."""
+    found = _newest(snapshot, "select", "build", build)
+    base = None if found is None else found[0].get("base")
+    return None if base is None else str(base)
+
+
 def runs_of(snapshot: Snapshot, step: str, build: str) -> list[str]:
     """Return the run ids of a step for a build, oldest first, those that were killed included."""
     found: list[str] = []
@@ -198,8 +205,11 @@ def newest_build(snapshot: Snapshot, recipe: Mapping[str, Any]) -> str | None:
             for row in table.to_pylist():
                 if row["step"] != "select" or row["ended"] is None or row["recipe"] != wanted:
                     continue
-                if newest is None or row["ended"] > newest[0]:
-                    newest = (row["ended"], json.loads(row["operators"])["stages"]["build"])
+                record = json.loads(row["operators"])["stages"]
+                if "base" not in record and (
+                    newest is None or row["ended"] > newest[0]
+                ):  # a proxy is asked for by name
+                    newest = (row["ended"], record["build"])
     return None if newest is None else newest[1]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,17 @@ import pyarrow as pa
 from headwater import __version__
 from headwater.errors import RecipeError, UsageError
 from headwater.lineage.fingerprint import canonical_json, fingerprint
-from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run, past_recipe, past_run, runs_of
+from headwater.lineage.runs import (
+    Run,
+    Unit,
+    base_of,
+    begin_run,
+    commit_wave,
+    finish_run,
+    past_recipe,
+    past_run,
+    runs_of,
+)
 from headwater.pipelines.narrow import fragment_rows
 from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
@@ -55,9 +66,9 @@ def _stage_tokens(build: str, where: FragmentFiles, table: pa.Table) -> pa.Table
 
 
 def _shard_counts(
-    spark: SparkSession, snapshot: Snapshot, located: Sequence[FragmentFiles], recipe: Recipe
+    spark: SparkSession, snapshot: Snapshot, located: Sequence[FragmentFiles], recipe: Recipe, scaled: bool = False
 ) -> dict[str, int]:
-    """Return how many shards each stage has: its packing buckets."""
+    """Return how many shards each stage has: its packing buckets; a proxy's follow from its tokens, whatever the whole stage has."""
     from pyspark.sql import functions as sf
 
     read = partial(_stage_tokens, snapshot.uri)
@@ -67,7 +78,9 @@ def _shard_counts(
     totals = {row.stage: (row.tokens, row.copies) for row in sums}
     return {
         stage.name: packing_buckets(
-            stage, totals[stage.name][0] + stage.special_tokens * totals[stage.name][1], recipe.build.shard_tokens
+            replace(stage, buckets=None) if scaled else stage,
+            totals[stage.name][0] + stage.special_tokens * totals[stage.name][1],
+            recipe.build.shard_tokens,
         )
         for stage in recipe.stages
         if stage.name in totals
@@ -113,7 +126,7 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
     if past_run(snapshot, "build", state) is not None:
         return {}
     located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
-    shards = _shard_counts(spark, snapshot, located, recipe)
+    shards = _shard_counts(spark, snapshot, located, recipe, base_of(snapshot, name) is not None)
     vocabulary = load_vocabulary(recipe.vocabulary.name)
     _check_specials(recipe, vocabulary)
     settings = {"version": VERSION, "state": state, "build": name, "vocabulary": vocabulary.fingerprint}

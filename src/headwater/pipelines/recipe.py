@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from headwater.errors import RecipeError
 from headwater.filters.predicates import check_predicate, connect, nearest
 from headwater.lineage.fingerprint import fingerprint
+from headwater.pipelines.recipe_checks import check_name
 from headwater.pipelines.recipe_sections import (
     SELECTION_COLUMNS,
     BuildSettings,
@@ -27,7 +28,6 @@ from headwater.pipelines.recipe_sections import (
     SpanSettings,
     Stage,
     VocabularySettings,
-    check_name,
 )
 
 __all__ = [

@@ -16,6 +16,16 @@ from headwater.errors import RecipeError
 from headwater.filters.predicates import nearest
 from headwater.filters.rules import LimitSetting, RuleSet, load_rules
 from headwater.filters.span_operators import OPERATORS
+from headwater.pipelines.recipe_checks import (
+    check_flag,
+    check_name,
+    check_number,
+    check_one_of,
+    check_table,
+    check_text,
+    check_texts,
+    check_whole,
+)
 from headwater.tokenize.shard_writers import FORMATS
 
 __all__ = [
@@ -31,7 +41,6 @@ __all__ = [
     "SpanSettings",
     "Stage",
     "VocabularySettings",
-    "check_name",
     "exact",
 ]
 
@@ -44,7 +53,6 @@ SELECTION_COLUMNS: Final[dict[str, str]] = {
 """Columns that ``where`` of a pool or a stage may read → DuckDB type; scores are 0 to 65535, overlaps 0 to 1."""
 
 _SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
-_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _PERCENT: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
 _LARGEST: Final = 2**63 - 1
 _PACKING: Final = ("best_fit", "concatenate", "first_fit")
@@ -77,9 +85,9 @@ class IngestSettings:
     max_nesting: int = 64
 
     def __post_init__(self) -> None:
-        _whole("max_record_bytes", self.max_record_bytes, 1, 2**31 - 1)
-        _whole("max_expansion_ratio", self.max_expansion_ratio, 1, 2**31 - 1)
-        _whole("max_nesting", self.max_nesting, 1, 1000)
+        check_whole("max_record_bytes", self.max_record_bytes, 1, 2**31 - 1)
+        check_whole("max_expansion_ratio", self.max_expansion_ratio, 1, 2**31 - 1)
+        check_whole("max_nesting", self.max_nesting, 1, 1000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +97,7 @@ class LanguageSettings:
     model: str = "lid.176"
 
     def __post_init__(self) -> None:
-        _one_of("model", self.model, ["lid.176"])
+        check_one_of("model", self.model, ["lid.176"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,9 +107,9 @@ class SpanSettings:
     operators: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if _texts("operators", self.operators):
+        if check_texts("operators", self.operators):
             for name in self.operators:
-                _one_of("operators", name, list(OPERATORS))
+                check_one_of("operators", name, list(OPERATORS))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,12 +129,12 @@ class ContaminationSettings:
     answer_words: int = 100
 
     def __post_init__(self) -> None:
-        _texts("sets", self.sets)
+        check_texts("sets", self.sets)
         for name in self.sets:
-            _text("sets", name)
-        _whole("ngram_words", self.ngram_words, 5, 64)
-        _number(self, "least_overlap", 0.01, 1.0)
-        _whole("answer_words", self.answer_words, 1, 10_000)
+            check_text("sets", name)
+        check_whole("ngram_words", self.ngram_words, 5, 64)
+        check_number(self, "least_overlap", 0.01, 1.0)
+        check_whole("answer_words", self.answer_words, 1, 10_000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,8 +150,8 @@ class DeduplicateSettings:
     alarm_source_loss: float = 0.5
 
     def __post_init__(self) -> None:
-        _number(self, "min_similarity", 0.0, 1.0)
-        _number(self, "alarm_source_loss", 0.0, 1.0)
+        check_number(self, "min_similarity", 0.0, 1.0)
+        check_number(self, "alarm_source_loss", 0.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,7 +161,7 @@ class VocabularySettings:
     name: str = "headwater-156k"
 
     def __post_init__(self) -> None:
-        _text("name", self.name)
+        check_text("name", self.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,9 +179,9 @@ class RuleSettings:
     exempt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _texts("sets", self.sets)
-        _table("limits", self.limits)
-        _table("exempt", self.exempt)
+        check_texts("sets", self.sets)
+        check_table("limits", self.limits)
+        check_table("exempt", self.exempt)
         self.load()
 
     def load(self) -> RuleSet:
@@ -190,7 +198,7 @@ class Pool:
 
     def __post_init__(self) -> None:
         check_name("name", self.name)
-        _text("where", self.where)
+        check_text("where", self.where)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -242,32 +250,32 @@ class Stage:
 
     def __post_init__(self) -> None:
         check_name("name", self.name)
-        _whole("context", self.context, 2, 2**24)
-        _one_of("order_by", self.order_by, _SCORES)
+        check_whole("context", self.context, 2, 2**24)
+        check_one_of("order_by", self.order_by, _SCORES)
         self._check_budget()
-        _whole("choose", self.choose, 1, 1000)
-        _text("where", self.where)
+        check_whole("choose", self.choose, 1, 1000)
+        check_text("where", self.where)
         object.__setattr__(self, "shares", _quota("shares", self.shares))
         for key in ("languages", "domains"):
             object.__setattr__(self, key, self._quotas(key, getattr(self, key)))
-        _whole("max_copies", self.max_copies, 1, 1000)
-        _one_of("packing", self.packing, _PACKING)
-        _flag("beginning_of_text", self.beginning_of_text)
-        _flag("end_of_text", self.end_of_text)
+        check_whole("max_copies", self.max_copies, 1, 1000)
+        check_one_of("packing", self.packing, _PACKING)
+        check_flag("beginning_of_text", self.beginning_of_text)
+        check_flag("end_of_text", self.end_of_text)
         if self.buckets is not None:
-            _whole("buckets", self.buckets, 1, MAX_BUCKETS)
+            check_whole("buckets", self.buckets, 1, MAX_BUCKETS)
             if self.buckets & (self.buckets - 1):
                 raise RecipeError(f"buckets: expected a power of two, found {self.buckets}")
         if self.full_sequences is not None:
-            _number(self, "full_sequences", 0.0, 1.0)
+            check_number(self, "full_sequences", 0.0, 1.0)
             if self.packing == "concatenate":
                 raise RecipeError(
                     'full_sequences: expected packing = "best_fit", which gives a long document sequences of its own, '
                     'found "concatenate", which cuts documents wherever a sequence ends'
                 )
-        _one_of("on_shortfall", self.on_shortfall, ["report", "error"])
-        _texts("repeat_from", self.repeat_from)
-        _texts("shortfall_to", self.shortfall_to)
+        check_one_of("on_shortfall", self.on_shortfall, ["report", "error"])
+        check_texts("repeat_from", self.repeat_from)
+        check_texts("shortfall_to", self.shortfall_to)
         for cell in self.shortfall_to:
             if not all(cell.partition("/")):
                 raise RecipeError(f"shortfall_to: expected cells such as 'general/en' or 'general/*', found {cell!r}")
@@ -286,7 +294,7 @@ class Stage:
         if (self.budget is None) == (self.budget_tokens is None):
             raise RecipeError('budget: expected one of budget = "40 %" and budget_tokens, found both or neither')
         if self.budget_tokens is not None:
-            _whole("budget_tokens", self.budget_tokens, 1, _LARGEST)
+            check_whole("budget_tokens", self.budget_tokens, 1, _LARGEST)
             return
         match = _PERCENT.fullmatch(self.budget) if isinstance(self.budget, str) else None
         if match is None or Fraction(match[1]) == 0:
@@ -295,7 +303,7 @@ class Stage:
 
     def _quotas(self, key: str, quotas: object) -> dict[str, dict[str, float]]:
         """Return pool → quota; a quota that is not given by pool holds for every pool of the stage."""
-        table = _table(key, quotas)
+        table = check_table(key, quotas)
         nested = [isinstance(value, Mapping) for value in table.values()]
         if not any(nested):
             quota = _quota(key, table) if table else {}
@@ -324,19 +332,19 @@ class BuildSettings:
     formats: tuple[str, ...] = ("megatron", "npy")
 
     def __post_init__(self) -> None:
-        _whole("seed", self.seed, 0, _LARGEST)
-        _whole("shard_tokens", self.shard_tokens, 2, 2**40)
-        if not _texts("formats", self.formats):
+        check_whole("seed", self.seed, 0, _LARGEST)
+        check_whole("shard_tokens", self.shard_tokens, 2, 2**40)
+        if not check_texts("formats", self.formats):
             raise RecipeError(f"formats: expected at least one of {', '.join(FORMATS)}")
         for name in self.formats:
-            _one_of("formats", name, FORMATS)
+            check_one_of("formats", name, FORMATS)
 
 
 def _quota(key: str, quota: object) -> dict[str, float]:
     """Return the shares as floats; an error unless each is 0 to 1, they sum to exactly 1 and no member is named twice."""
     shares: dict[str, float] = {}
     members: list[str] = []
-    for group, share in _table(key, quota).items():
+    for group, share in check_table(key, quota).items():
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             raise RecipeError(f"{key}: expected a share from 0 to 1 for {group!r}, found {share!r}")
         shares[group] = float(share)
@@ -350,52 +358,3 @@ def _quota(key: str, quota: object) -> dict[str, float]:
     if total != 1:
         raise RecipeError(f"{key}: expected shares that sum to 1, found {float(total):g}; * takes a rest")
     return shares
-
-
-def _table(key: str, value: object) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise RecipeError(f"{key}: expected a table, found {value!r}")
-    return value
-
-
-def _whole(key: str, value: object, minimum: int, maximum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-        raise RecipeError(f"{key}: expected a whole number from {minimum} to {maximum}, found {value!r}")
-
-
-def _number(section: object, key: str, minimum: float, maximum: float) -> None:
-    """Check the number and store it as a float, so that 1 and 1.0 are one setting."""
-    value = getattr(section, key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
-        raise RecipeError(f"{key}: expected a number from {minimum:g} to {maximum:g}, found {value!r}")
-    object.__setattr__(section, key, float(value))
-
-
-def _flag(key: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise RecipeError(f"{key}: expected true or false, found {value!r}")
-
-
-def _text(key: str, value: object) -> None:
-    if not isinstance(value, str) or not value.strip():
-        raise RecipeError(f"{key}: expected a string that is not empty, found {value!r}")
-
-
-def check_name(key: str, value: object) -> None:
-    """Raise RecipeError unless ``value`` can name a folder and stand in SQL without quoting."""
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise RecipeError(f"{key}: expected a name of a-z, 0-9, _ and - that starts with a letter, found {value!r}")
-
-
-def _texts(key: str, value: object) -> int:
-    """Check a tuple of different strings; return how many there are."""
-    if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
-        raise RecipeError(f"{key}: expected a list of strings, found {value!r}")
-    if len(set(value)) != len(value):
-        raise RecipeError(f"{key}: expected no entry twice, found {list(value)!r}")
-    return len(value)
-
-
-def _one_of(key: str, value: object, known: Sequence[str]) -> None:
-    if value not in known:
-        raise RecipeError(f"{key}: expected one of {', '.join(known)}, found {value!r}; {nearest(str(value), known)}")

@@ -15,6 +15,7 @@ from headwater.pipelines.build import build
 from headwater.pipelines.decide import decide
 from headwater.pipelines.deduplicate import deduplicate
 from headwater.pipelines.ingest import ingest
+from headwater.pipelines.proxy import parse_scale, scale_down
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.select import select
 from headwater.pipelines.selection_report import Selection
@@ -62,6 +63,7 @@ def run(
     *,
     batch: str | None = None,
     name: str | None = None,
+    scale: str | None = None,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> RunReport:
     """Run every step and return what each did; a lake that does not exist is made.
@@ -70,11 +72,14 @@ def run(
         inputs: what to ingest first; none to go on with what the lake holds.
         batch: name of the ingested batch.
         name: name of the build.
+        scale: build a proxy of this share of the selection in its place; see ``proxy``.
         on_step: called with the report of each step as it ends.
 
     Raises:
         HeadwaterError: the step that failed says why; what earlier waves committed stays, and the same call goes on from there.
     """
+    if scale is not None:
+        parse_scale(scale)  # before anything is done
     try:
         open_snapshot(lake)
     except UsageError:
@@ -113,5 +118,14 @@ def run(
     timed("deduplicate", lambda: deduplicate(spark, lake, recipe))
     timed("decide", lambda: decide(spark, lake, recipe))
     timed("select", selected)
-    timed("build", lambda: build(spark, lake, recipe, chosen[0].build))
-    return RunReport(build=chosen[0].build, steps=steps)
+    built = [chosen[0].build]
+
+    def scaled() -> dict[str, Any]:
+        proxy = scale_down(spark, lake, recipe, chosen[0].build, str(scale))
+        built[0] = proxy.build
+        return {} if proxy.known else dataclasses.asdict(proxy)
+
+    if scale is not None:
+        timed("scale", scaled)
+    timed("build", lambda: build(spark, lake, recipe, built[0]))
+    return RunReport(build=built[0], steps=steps)

@@ -1,0 +1,154 @@
+"""The commands that choose what stages take and write it: ``select``, ``build``, and nested proxies of both."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headwater.errors import UsageError
+from headwater.options import (
+    answer,
+    build_option,
+    example,
+    lake_argument,
+    output_option,
+    recipe_argument,
+    scale_option,
+    spark_options,
+    spark_session,
+)
+from headwater.rendering import format_cells, format_proxy, format_step
+from headwater.step_commands import Timer, read_recipe
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from headwater.pipelines.proxy import Proxy
+    from headwater.pipelines.recipe import Recipe
+
+__all__ = ["build", "select"]
+
+
+@click.command(
+    epilog=example("headwater select lake ling-flash-2 --dry-run", "headwater select lake ling-flash-2 --scale 0.001")
+)
+@lake_argument
+@recipe_argument
+@build_option
+@scale_option
+@click.option("--dry-run", is_flag=True, help="Choose and print the table per cell; write nothing.")
+@click.option("--version", type=int, metavar="N", help="Version of the table to choose from; by default the newest.")
+@spark_options
+@output_option
+def select(
+    lake: str,
+    recipe: str,
+    build: str | None,
+    scale: str | None,
+    dry_run: bool,
+    version: int | None,
+    master: str | None,
+    conf: Sequence[str],
+    output: str,
+) -> None:
+    """Choose what each stage takes from the pools.
+
+    Exact to one document a cell; why each kept sample is in or out is recorded. With --scale, a proxy of the newest selection, or of --build.
+    """
+    loaded = read_recipe(recipe)
+    if scale is not None:
+        if dry_run or version is not None:
+            raise UsageError(
+                "--scale: expected neither --dry-run nor --version beside it; a proxy is of a finished selection"
+            )
+        base = build or _newest(lake, loaded)
+        with spark_session(master, conf) as spark, Timer() as timer:
+            proxy = _scale_down(spark, lake, loaded, base, scale)
+        made = dataclasses.asdict(proxy)
+        table = [] if proxy.known else [format_proxy(made["cells"]), ""]
+        told = format_step("scale", {} if proxy.known else made, timer.seconds)
+        answer(made | {"seconds": timer.seconds}, "\n".join([f"build {proxy.build}", *table, told]), output)
+        return
+    from headwater.pipelines.select import select as select_step
+
+    with spark_session(master, conf) as spark, Timer() as timer:
+        selection = select_step(spark, lake, loaded, build=build, dry_run=dry_run, version=version)
+    cells = [dataclasses.asdict(cell) for cell in selection.cells]
+    full = [dataclasses.asdict(stage) for stage in selection.full_sequences]
+
+    def text() -> str:
+        head = f"build {selection.build}" + (" (dry run: nothing was written)" if dry_run else "")
+        if selection.known:
+            return f"{head}\n{format_step('select', {}, timer.seconds)}"
+        return f"{head}\n{format_cells(cells, selection.unplaced, full)}\n\n{format_step('select', {'cells': cells}, timer.seconds)}"
+
+    answer(dataclasses.asdict(selection) | {"dry_run": dry_run, "seconds": timer.seconds}, text, output)
+
+
+@click.command(
+    epilog=example(
+        "headwater build lake ling-flash-2",
+        "headwater build lake ling-flash-2 --build ling-flash-2-0123456789ab",
+        "headwater build lake ling-flash-2 --scale 0.001",
+    )
+)
+@lake_argument
+@recipe_argument
+@build_option
+@scale_option
+@spark_options
+@output_option
+def build(
+    lake: str,
+    recipe: str,
+    build: str | None,
+    scale: str | None,
+    master: str | None,
+    conf: Sequence[str],
+    output: str,
+) -> None:
+    """Write the shards of a selection that are missing.
+
+    By default of the newest selection by RECIPE. With --scale, of a nested proxy of it: a true subset with the same mixture, chosen first.
+    """
+    loaded = read_recipe(recipe)
+    from headwater.pipelines.build import build as build_step
+    from headwater.pipelines.shards import builds_uri
+
+    build = build or _newest(lake, loaded)
+    found: dict[str, Any] = {"step": "build"}
+    lines: list[str] = []
+    with spark_session(master, conf) as spark, Timer() as timer:
+        if scale is not None:
+            proxy = _scale_down(spark, lake, loaded, build, scale)
+            build = proxy.build
+            found["proxy"] = dataclasses.asdict(proxy)
+            lines += [] if proxy.known else [format_proxy(found["proxy"]["cells"]), ""]
+        counts = build_step(spark, lake, loaded, build)
+    folder = builds_uri(lake, build)
+    found |= {"build": build, "folder": folder, "counts": counts, "seconds": timer.seconds}
+    lines += [format_step("build", counts, timer.seconds), f"build {build} in {folder}"]
+    answer(found, "\n".join(lines), output)
+
+
+def _newest(lake: str, recipe: Recipe) -> str:
+    """Return the newest whole selection by the recipe."""
+    from headwater.lineage.funnel import newest_selection
+    from headwater.lineage.views import connect
+
+    with connect(lake) as connection:
+        build = newest_selection(connection, recipe.literals)
+    if build is None:
+        raise UsageError(
+            f"expected a selection by this recipe in {lake}, found none; run select first, or headwater run for all steps"
+        )
+    return build
+
+
+def _scale_down(spark: SparkSession, lake: str, recipe: Recipe, base: str, scale: str) -> Proxy:
+    from headwater.pipelines.proxy import scale_down
+
+    return scale_down(spark, lake, recipe, base, scale)
