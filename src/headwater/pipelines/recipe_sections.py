@@ -7,7 +7,7 @@ Every message starts with the key, and the reader of the file puts the table bef
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
