@@ -17,6 +17,7 @@ from headwater import (
     export_command,
     selection_commands,
     step_commands,
+    vocab_commands,
     what_if_command,
 )
 from headwater.errors import UsageError
@@ -272,7 +273,7 @@ def runs(lake: str, run_id: str | None, output: str) -> None:
     answer({"runs": found}, text, output)
 
 
-for _group in (contamination_commands.benchmarks, contamination_commands.report):
+for _group in (contamination_commands.benchmarks, contamination_commands.report, vocab_commands.vocab):
     cli.add_command(_group)
 
 

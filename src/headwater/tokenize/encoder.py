@@ -24,7 +24,7 @@ from headwater.tokenize.vocabulary_content import Vocabulary
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["decode", "encode", "encode_with_library", "has_kernel"]
+__all__ = ["decode", "encode", "encode_with_library", "encodes_to_itself", "has_kernel"]
 
 _BATCH_DOCUMENTS: Final = 256
 
@@ -95,6 +95,20 @@ def has_kernel(vocabulary: Vocabulary) -> bool:
     """Return whether the kernels encode this vocabulary: its pre-tokenizer is Headwater's and its ids fit their tables."""
     small = max(vocabulary.n_ids, len(vocabulary.merges)) < 1 << 20
     return small and not vocabulary.ignore_merges and vocabulary.pattern == encoding_pattern()
+
+
+def encodes_to_itself(vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
+    """Return for each id below the model size whether the bytes of its token, merged alone, give it: bool [model_size].
+
+    Special and unused ids do not. A token that does not can stand in no text.
+    """
+    if max(vocabulary.n_ids, len(vocabulary.merges)) >= 1 << 20:
+        raise BadInputError(f"vocabulary {vocabulary.name}: expected fewer than {1 << 20} ids, found more")
+    short_tokens, long_tokens = _tables(vocabulary)[2:4]
+    found = np.zeros(vocabulary.model_size, dtype=np.bool_)
+    found[(short_tokens[short_tokens[:, 1] != EMPTY, 1] & np.uint64((1 << 20) - 1)).astype(np.int64)] = True
+    found[long_tokens[long_tokens >= 0]] = True
+    return found
 
 
 def _buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:

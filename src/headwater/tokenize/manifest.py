@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.tokenize.shard_files import WrittenFile, hash_stream
-from headwater.tokenize.vocabulary import Vocabulary
+from headwater.tokenize.vocabulary_content import Vocabulary
 
 __all__ = [
     "FORMAT",

@@ -22,7 +22,9 @@ from numba import njit
 
 from headwater.tokenize.pieces import piece_end
 
-__all__ = ["EMPTY", "FILTER_BITS", "build_pair_tables", "build_token_tables", "encode_documents"]
+__all__ = [
+    "EMPTY", "FILTER_BITS", "NO_RANK", "build_pair_tables", "build_token_tables", "encode_documents", "merge_short", "pair_hash",
+]  # fmt: skip
 
 EMPTY: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 SHORT: Final = 96
@@ -31,7 +33,7 @@ FILTER_BITS: Final = 21
 CACHE_SLOTS: Final = 1 << 16
 CACHE_BYTES: Final = 48
 CACHE_IDS: Final = 15
-_NO_RANK: Final = (1 << 31) - 1
+NO_RANK: Final = (1 << 31) - 1
 _PRIME: Final = np.uint64(0x9E3779B97F4A7C15)
 _SEED: Final = np.uint64(0xCBF29CE484222325)
 _ID_BITS: Final = np.uint64(20)
@@ -70,26 +72,27 @@ def _hash_bytes(text: Any, begin: int, end: int) -> Any:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _hash_pair(pair: Any) -> Any:
+def pair_hash(pair: Any) -> Any:
+    """Return a 64-bit hash of ``left << 20 | right``."""
     h = pair * _PRIME
     return h ^ (h >> _FOLD)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _find_pair(left: int, right: int, pairs: Any, filled: Any) -> Any:
-    """Return the rank of the merge of two ids, or `_NO_RANK`."""
+    """Return the rank of the merge of two ids, or `NO_RANK`."""
     pair = (np.uint64(left) << _ID_BITS) | np.uint64(right)
-    h = _hash_pair(pair)
+    h = pair_hash(pair)
     bit = h >> np.uint64(64 - FILTER_BITS)
     if not (filled[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
-        return _NO_RANK
+        return NO_RANK
     mask = np.uint64(len(pairs) - 1)
     slot = h & mask
     while pairs[slot] != EMPTY:
         if pairs[slot] >> _ID_BITS == pair:
             return np.int64(pairs[slot] & _ID_MASK)
         slot = (slot + np.uint64(1)) & mask
-    return _NO_RANK
+    return NO_RANK
 
 
 @njit(cache=True, nogil=True)
@@ -106,7 +109,7 @@ def build_pair_tables(merges: Any, byte_ids: Any, pairs: Any, filled: Any, byte_
     mask = np.uint64(len(pairs) - 1)
     for rank in range(len(merges)):
         pair = (np.uint64(merges[rank, 0]) << _ID_BITS) | np.uint64(merges[rank, 1])
-        h = _hash_pair(pair)
+        h = pair_hash(pair)
         bit = h >> np.uint64(64 - FILTER_BITS)
         filled[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
         slot = h & mask
@@ -130,9 +133,7 @@ def build_token_tables(
         token_offsets: int64 [n + 1].
         made: int32 [n_merges], the id each merge makes.
         byte_ids: int32 [256].
-        pairs: table of `build_pair_tables`.
-        filled: its filter.
-        byte_pairs: table of `build_pair_tables`.
+        pairs, filled, byte_pairs: tables of `build_pair_tables`.
         short_tokens: uint64 [power of two, 2], all `EMPTY`.
         long_tokens: int32 [power of two], all -1.
     """
@@ -147,7 +148,7 @@ def build_token_tables(
         n = int(end - begin)
         if n == 0:
             continue
-        left = _merge_short(token_bytes, begin, n, ids, scratch, made, byte_ids, pairs, filled, byte_pairs)
+        left = merge_short(token_bytes, begin, n, ids, scratch, made, byte_ids, pairs, filled, byte_pairs)
         if left != 1 or ids[0] != token:
             continue
         if n <= INLINE:
@@ -183,18 +184,9 @@ def _find_long(text: Any, begin: int, n: int, h: Any, token_bytes: Any, token_of
 
 
 @njit(cache=True, nogil=True)
-def _merge_short(
-    text: Any,
-    begin: int,
-    n: int,
-    ids: Any,
-    ranks: Any,
-    made: Any,
-    byte_ids: Any,
-    pairs: Any,
-    filled: Any,
-    byte_pairs: Any,
-) -> int:
+def merge_short(
+    text: Any, begin: int, n: int, ids: Any, ranks: Any, made: Any, byte_ids: Any, pairs: Any, filled: Any, byte_pairs: Any
+) -> int:  # fmt: skip
     """Write the ids of `text[begin:begin + n]`, scanning for the lowest rank, leftmost first; return how many.
 
     `ids` and `ranks` hold at least n; `ranks` is scratch: the rank of the merge of each id with the next.
@@ -204,7 +196,7 @@ def _merge_short(
         ids[i] = byte_ids[text[begin + i]]
         ranks[i - 1] = byte_pairs[np.int64(text[begin + i - 1]) << 8 | np.int64(text[begin + i])]
     while n > 1:
-        best, at = _NO_RANK, -1
+        best, at = NO_RANK, -1
         for i in range(n - 1):
             if ranks[i] < best:
                 best, at = ranks[i], i
@@ -254,7 +246,7 @@ def _pop(heap: Any, size: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _merge_long(ids: Any, n: int, made: Any, pairs: Any, filled: Any) -> int:
-    """Do the same as `_merge_short` with a heap of `rank << 32 | position` and a linked list.
+    """Do the same as `merge_short` with a heap of `rank << 32 | position` and a linked list.
 
     Memory: 28 bytes a byte of the piece, the caller's `ids` included.
     """
@@ -267,7 +259,7 @@ def _merge_long(ids: Any, n: int, made: Any, pairs: Any, filled: Any) -> int:
         before[i] = i - 1
     for i in range(n - 1):
         rank = _find_pair(ids[i], ids[i + 1], pairs, filled)
-        if rank != _NO_RANK:
+        if rank != NO_RANK:
             size = _push(heap, size, rank << 32 | i)
     while size > 0:
         top = heap[0]
@@ -284,12 +276,12 @@ def _merge_long(ids: Any, n: int, made: Any, pairs: Any, filled: Any) -> int:
         if k < n:
             before[k] = i
             rank = _find_pair(ids[i], ids[k], pairs, filled)
-            if rank != _NO_RANK:
+            if rank != NO_RANK:
                 size = _push(heap, size, rank << 32 | i)
         if before[i] >= 0:
             h = int(before[i])
             rank = _find_pair(ids[h], ids[i], pairs, filled)
-            if rank != _NO_RANK:
+            if rank != NO_RANK:
                 size = _push(heap, size, rank << 32 | h)
     left, i = 0, 0
     while i < n:
@@ -312,13 +304,10 @@ def encode_documents(
         classes: uint8 [0x110000].
         token_bytes: uint8, all tokens.
         token_offsets: int64.
-        short_tokens: table of `build_token_tables`.
-        long_tokens: table of `build_token_tables`.
+        short_tokens, long_tokens: tables of `build_token_tables`.
         made: int32, the id each merge makes.
         byte_ids: int32 [256].
-        pairs: table of `build_pair_tables`.
-        filled: its filter.
-        byte_pairs: table of `build_pair_tables`.
+        pairs, filled, byte_pairs: tables of `build_pair_tables`.
         out: uint32, as long as the text has bytes: no token is shorter than one.
         out_offsets: int64 [n + 1], filled.
     """
@@ -379,7 +368,7 @@ def encode_documents(
                     written += left
                     begin = end
                     continue
-            left = _merge_short(text, begin, n, short_ids, scratch, made, byte_ids, pairs, filled, byte_pairs)
+            left = merge_short(text, begin, n, short_ids, scratch, made, byte_ids, pairs, filled, byte_pairs)
             for i in range(left):
                 out[written + i] = short_ids[i]
             written += left

@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.errors import BadInputError, UsageError
+from headwater.tokenize.encoder import encodes_to_itself
+from headwater.tokenize.tiktoken_ranks import read_tiktoken
 from headwater.tokenize.tokenizer_json import read_tokenizer_json
 from headwater.tokenize.vocabulary_content import (
     FORMAT,
@@ -30,6 +32,7 @@ from headwater.tokenize.vocabulary_content import (
     content_of,
     has_own_specials,
     split_pre_tokenizer,
+    vocabulary_stem,
 )
 
 __all__ = ["Vocabulary", "extend_vocabulary", "load_vocabulary", "vocabulary_from_merges", "write_vocabulary"]
@@ -41,7 +44,8 @@ _XZ_MAGIC: Final = b"\xfd7zXZ\x00"
 def load_vocabulary(name: str = "headwater-156k") -> Vocabulary:
     """Return a shipped vocabulary by name, or that of a file by path; the same object every time.
 
-    A file is Headwater's compact form (`.json.xz`) or a `tokenizer.json`.
+    A file is Headwater's compact form (`.json.xz`), a `tokenizer.json`, or a rank file of tiktoken's (`.tiktoken`, with
+    `NAME.tiktoken.json` beside it unless it is a known one).
 
     Raises:
         UsageError: neither a shipped vocabulary nor a file.
@@ -53,11 +57,15 @@ def load_vocabulary(name: str = "headwater-156k") -> Vocabulary:
     path = Path(name)
     if not path.is_file():
         raise UsageError(
-            f"vocabulary {name!r}: expected headwater-156k or the path of a tokenizer.json or .json.xz, found neither"
+            f"vocabulary {name!r}: expected headwater-156k or the path of a tokenizer.json, .tiktoken or .json.xz, "
+            "found neither"
         )
     data = path.read_bytes()
     if data.startswith(_XZ_MAGIC):
         return _read_compact(name, data)
+    if path.suffix == ".tiktoken":
+        beside = path.with_name(path.name + ".json")
+        return read_tiktoken(name, data, json.loads(beside.read_bytes()) if beside.is_file() else None)
     try:
         return read_tokenizer_json(name, data.decode())
     except ValueError as error:
@@ -109,12 +117,13 @@ def extend_vocabulary(base: Vocabulary, pairs: npt.NDArray[np.int32], *, name: s
         name: of the result.
 
     Raises:
-        BadInputError: a part that is no token yet, or a merge whose string is a token already.
+        BadInputError: a part that is no token yet, a merge whose string is a token already, or a token that its own bytes
+            do not merge to.
     """
     content = content_of(base)
     pairs = np.asarray(pairs, dtype=np.int32).reshape(-1, 2)
     specials = None if has_own_specials(base.specials, base.n_ids) else base.specials
-    return assemble(
+    made = assemble(
         name=name,
         pre_tokenizer=content["pre_tokenizer"],
         byte_ids=content["byte_ids"],
@@ -125,11 +134,19 @@ def extend_vocabulary(base: Vocabulary, pairs: npt.NDArray[np.int32], *, name: s
         specials=specials,
         base_ids=base.next_id,
     )
+    lost = np.flatnonzero(~encodes_to_itself(made)[base.next_id : base.next_id + len(pairs)])
+    if len(lost):
+        raise BadInputError(
+            f"vocabulary {name}: expected new tokens that their own bytes merge to, found {len(lost)} that they do not, the "
+            f"first of them id {base.next_id + int(lost[0])}: take pairs that stand side by side in text that the base has "
+            "encoded, and merge each everywhere before choosing the next"
+        )
+    return made
 
 
 def write_vocabulary(vocabulary: Vocabulary) -> bytes:
     """Return the compact form, which `load_vocabulary` reads back with the same fingerprint; the same bytes every time."""
-    content = content_of(vocabulary) | {"name": vocabulary.name, "base_ids": vocabulary.base_ids}
+    content = content_of(vocabulary) | {"name": vocabulary_stem(vocabulary), "base_ids": vocabulary.base_ids}
     return lzma.compress(canonical_json(content), format=lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
 
 

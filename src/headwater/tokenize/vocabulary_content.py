@@ -38,6 +38,7 @@ __all__ = [
     "has_own_specials",
     "split_pre_tokenizer",
     "token_strings",
+    "vocabulary_stem",
 ]
 
 FORMAT: Final = 2
@@ -123,6 +124,20 @@ def token_strings(vocabulary: Vocabulary) -> list[bytes]:
     """Return the bytes of each id below the model size; special and unused ids have none."""
     data, bounds = vocabulary.token_bytes.tobytes(), vocabulary.token_offsets.tolist()
     return [data[begin:end] for begin, end in itertools.pairwise(bounds)]
+
+
+def vocabulary_stem(vocabulary: Vocabulary) -> str:
+    """Return the name without folders and endings, as files are named by it.
+
+    Example:
+        >>> from headwater.tokenize.vocabulary import load_vocabulary
+        >>> vocabulary_stem(load_vocabulary("headwater-156k"))
+        'headwater-156k'
+    """
+    name = vocabulary.name.rpartition("/")[2]
+    for ending in (".xz", ".json", ".tiktoken"):
+        name = name.removesuffix(ending)
+    return name
 
 
 def has_own_specials(specials: Mapping[str, int], n_ids: int) -> bool:
