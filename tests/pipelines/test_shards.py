@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import pickle
 from pathlib import Path
@@ -15,6 +16,8 @@ from headwater.lineage.runs import Unit
 from headwater.pipelines.shards import builds_uri, empty_shard, shard_name, stage_operator, write_shards
 from headwater.pipelines.token_rows import BuildJob
 from headwater.pipelines.trace import read_tokens
+from headwater.tokenize.manifest import read_shard
+from headwater.tokenize.shard_writers import FORMATS
 from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.parquet import read_file
 from small_lake import small_recipe
@@ -131,6 +134,27 @@ def test_both_formats_hold_the_same_tokens(tmp_path: Path) -> None:
     found = np.load(folder / "shard-00001.npy", mmap_mode="r")
     assert found.dtype == np.uint32
     assert found.tobytes() == (folder / "shard-00001.bin").read_bytes()
+
+
+def test_every_file_of_a_shard_is_in_its_record(tmp_path: Path) -> None:
+    """Whatever formats a build has, the manifest's record names each file with its size and SHA-256, so that verify holds it."""
+    job = _job(tmp_path)
+    build = dataclasses.replace(job.recipe.build, formats=FORMATS)
+    job = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, build=build))
+    list(write_shards(job, iter(_rows().to_batches())))
+    folder = tmp_path / "builds" / "b" / "knowledge"
+    shard = read_shard((folder / "shard-00001.json").read_bytes(), "shard")
+    names = {path.name for path in folder.glob("shard-00001*")} - {"shard-00001.json"}
+    assert len(names) == 8
+    assert {file.name for file in shard.files} == names
+    for file in shard.files:
+        data = (folder / file.name).read_bytes()
+        assert (file.n_bytes, file.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    begin, end = 300, 900
+    expected = read_tokens(str(tmp_path), "b", "knowledge", 1, begin, end)
+    for suffix in (".bin", ".npy", ".dolma.npy"):
+        (folder / f"shard-00001{suffix}").unlink()
+        assert read_tokens(str(tmp_path), "b", "knowledge", 1, begin, end).tolist() == expected.tolist()
 
 
 def test_an_empty_shard_has_placements_without_rows(tmp_path: Path) -> None:
