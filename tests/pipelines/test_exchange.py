@@ -64,26 +64,17 @@ def test_partitions_grow_with_rows() -> None:
     assert exchange.partitions_of((3 << 30) + 1, 3) == 25
 
 
-def _place(partition: int, blocks: Iterable[tuple[int, exchange.Block]]) -> Iterator[tuple[int, int, bytes]]:
-    for to, (_, data) in blocks:
-        yield partition, to, data
-
-
-def _environment(_: Iterable[object]) -> Iterator[frozenset[tuple[str, str]]]:
-    yield frozenset((name, value) for name, value in os.environ.items() if name != "PYTHON_WORKER_FACTORY_SECRET")
-
-
-def _environment_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        for found in _environment(batch):
-            yield pa.record_batch({"variable": pa.array([f"{name}={value}" for name, value in sorted(found)])})
-
-
 @pytest.mark.spark
 def test_spark_moves_blocks_to_the_partition_they_name(spark: SparkSession) -> None:
     """Sent from several tasks, each block is once in the partition of its number, also where that is larger than the tasks are many."""
+
+    # Inside the test: workers cannot import this module.
+    def place(partition: int, blocks: Iterable[tuple[int, exchange.Block]]) -> Iterator[tuple[int, int, bytes]]:
+        for to, (_, data) in blocks:
+            yield partition, to, data
+
     sent = [(number % 7, (0, bytes([number]))) for number in range(40)]
-    found = exchange.exchange(spark.sparkContext.parallelize(sent, 3), 7).mapPartitionsWithIndex(_place).collect()
+    found = exchange.exchange(spark.sparkContext.parallelize(sent, 3), 7).mapPartitionsWithIndex(place).collect()
     assert all(partition == to for partition, to, _ in found)
     assert Counter((to, data) for _, to, data in found) == Counter((to, data) for to, (_, data) in sent)
 
@@ -91,6 +82,16 @@ def test_spark_moves_blocks_to_the_partition_they_name(spark: SparkSession) -> N
 @pytest.mark.spark
 def test_one_pool_of_workers_serves_frames_and_blocks(spark: SparkSession) -> None:
     """Workers are pooled by environment: with the same one for both, nothing is imported twice."""
-    (plain,) = spark.sparkContext.parallelize([0], 1).mapPartitions(_environment).collect()
-    frame = spark.range(1).coalesce(1).mapInArrow(_environment_batches, "variable string")
-    assert {row.variable for row in frame.collect()} == {f"{name}={value}" for name, value in plain}
+
+    def environment(_: Iterable[object]) -> Iterator[str]:
+        for name, value in os.environ.items():
+            if name != "PYTHON_WORKER_FACTORY_SECRET":
+                yield f"{name}={value}"
+
+    def environment_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _ in batches:
+            yield pa.record_batch({"variable": pa.array(list(environment([])))})
+
+    plain = spark.sparkContext.parallelize([0], 1).mapPartitions(environment).collect()
+    frame = spark.range(1).coalesce(1).mapInArrow(environment_batches, "variable string")
+    assert {row.variable for row in frame.collect()} == set(plain)
