@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from headwater.lineage.runs import Unit
 from headwater.pipelines.shards import builds_uri, empty_shard, shard_name, stage_operator, write_shards
+from headwater.pipelines.token_chunks import TokenRows, hash_bytes, to_chunks
 from headwater.pipelines.token_rows import BuildJob
 from headwater.pipelines.trace import read_tokens
 from headwater.tokenize.manifest import read_shard
@@ -35,7 +37,7 @@ def _job(root: Path) -> BuildJob:
     )
 
 
-def _rows() -> pa.Table:
+def _rows() -> list[dict[str, Any]]:
     """Forty documents of 1 to 400 tokens over three slots; every third one has a second copy."""
     draw = np.random.default_rng(1)
     rows: list[dict[str, Any]] = []
@@ -45,7 +47,7 @@ def _rows() -> pa.Table:
             rows.append(
                 {
                     "slot": number % 3,
-                    "position": int(draw.integers(-(2**62), 2**62)),
+                    "position": int(draw.integers(0, 2**63)),
                     "content_hash": number.to_bytes(16, "big")[::-1],
                     "origin": number,
                     "copy": copy,
@@ -53,18 +55,24 @@ def _rows() -> pa.Table:
                     "ids": tokens,
                 }
             )
-    rows.sort(key=lambda row: (row["slot"], row["position"]))
-    columns = {
-        name: [row[name] for row in rows]
-        for name in ("slot", "position", "content_hash", "origin", "copy", "sample_id")
-    }
-    types = {"slot": pa.int32(), "content_hash": pa.binary(), "copy": pa.int32()}
-    table = {name: pa.array(values, types.get(name, pa.int64())) for name, values in columns.items()}
-    return pa.table(table | {"tokens": pa.array([row["ids"].tobytes() for row in rows], pa.binary())})
+    return rows
+
+
+def _chunks(rows: list[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+    lengths = np.array([len(row["ids"]) for row in rows], np.int64)
+    columns = {name: np.array([row[name] for row in rows]) for name in ("position", "origin", "copy", "sample_id")}
+    hashes = hash_bytes(pa.array([row["content_hash"] for row in rows], pa.binary()))
+    tokens = np.concatenate([row["ids"] for row in rows])
+    begin = np.cumsum(lengths) - lengths
+    documents = TokenRows(**columns, content_hash=hashes, begin=begin, n_tokens=lengths, tokens=tokens)
+    return to_chunks(np.array([row["slot"] for row in rows]), documents)
 
 
 def _write(root: Path, rows_a_batch: int = 7) -> list[Unit]:
-    batches = _rows().to_batches(max_chunksize=rows_a_batch)
+    rows = _rows()
+    batches = [
+        chunk for begin in range(0, len(rows), rows_a_batch) for chunk in _chunks(rows[begin : begin + rows_a_batch])
+    ]
     return [pickle.loads(found["unit"][0].as_py()) for found in write_shards(_job(root), iter(batches))]  # noqa: S301 - written above
 
 
@@ -93,7 +101,7 @@ def test_placements_name_every_token_once(tmp_path: Path) -> None:
     """Per copy the pieces are its tokens and one end of text, in order; the rest of a shard is padding."""
     units = _write(tmp_path)
     assert [set(unit.tags) for unit in units] == [{"knowledge/0"}, {"knowledge/1"}, {"mid-training/0"}]
-    vocabulary, rows = load_vocabulary(), _rows().to_pylist()
+    vocabulary, rows = load_vocabulary(), _rows()
     for slot, unit in enumerate(units):
         stage, number = _job(tmp_path).slots[slot]
         (entry,) = unit.adds
@@ -116,7 +124,7 @@ def test_placements_name_every_token_once(tmp_path: Path) -> None:
         for row in mine:
             parts = sorted(pieces[row["sample_id"], row["copy"]], key=lambda piece: piece["sample_token_begin"])
             laid = np.concatenate([tokens[part["token_begin"] : part["token_end"]] for part in parts])
-            assert laid.tolist() == [*np.frombuffer(row["tokens"], "<u4").tolist(), vocabulary.end_of_text]
+            assert laid.tolist() == [*row["ids"].tolist(), vocabulary.end_of_text]
             ends = np.cumsum([part["token_end"] - part["token_begin"] for part in parts])
             assert [part["sample_token_begin"] for part in parts] == [0, *ends[:-1].tolist()]
         for sequence in {row["sequence"] for row in placed}:

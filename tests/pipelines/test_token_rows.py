@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from random import Random
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import CorruptLakeError
-from headwater.pipelines import token_rows
+from headwater.pipelines import token_chunks, token_rows
+from headwater.pipelines.token_chunks import TokenRows, from_chunks, hash_bytes, to_chunks
 from headwater.pipelines.token_rows import BuildJob, positions
 from headwater.tokenize.encoder import encode
-from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
 from small_lake import small_recipe
 
 _NO_SPANS = pa.table(
@@ -118,6 +123,27 @@ def _chosen(rows: list[tuple[int, str, int]]) -> pa.Table:
     )
 
 
+def _encoded(job: BuildJob, table: pa.Table, spans: pa.Table, chosen: pa.Table) -> list[dict[str, Any]]:
+    """Return the documents of all chunks, by slot."""
+    found: list[dict[str, Any]] = []
+    batches = list(token_rows.encode_rows(job, table, spans, chosen))
+    for slot in sorted({value for batch in batches for value in batch.column("slot").to_pylist()}):
+        mine = [batch.filter(pc.equal(batch.column("slot"), slot)) for batch in batches]
+        rows = from_chunks(mine)
+        for row in range(len(rows)):
+            begin = int(rows.begin[row])
+            found.append(
+                {
+                    "slot": slot,
+                    "position": int(rows.position[row]),
+                    "copy": int(rows.copy[row]),
+                    "sample_id": int(rows.sample_id[row]),
+                    "tokens": rows.tokens[begin : begin + int(rows.n_tokens[row])].tobytes(),
+                }
+            )
+    return found
+
+
 @settings(deadline=None, max_examples=20)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(1, 7)), min_size=1, max_size=4, unique_by=lambda pair: pair[0]),
@@ -129,13 +155,12 @@ def test_copies_of_a_sample_are_equally_far_apart(chosen: list[tuple[int, int]],
     ids = table["sample_id"].to_pylist()
     job = _job({"s": shards}, [("s", number) for number in range(shards)])
     rows = sorted((ids[at], "s", copies) for at, copies in chosen)
-    tables = list(token_rows._encode_rows(job, load_vocabulary(), table, _NO_SPANS, _chosen(rows)))
-    found = pa.concat_tables(tables).to_pylist()
+    found = _encoded(job, table, _NO_SPANS, _chosen(rows))
     for sample, _, copies in rows:
         mine = sorted((row for row in found if row["sample_id"] == sample), key=lambda row: row["copy"])
         assert [row["copy"] for row in mine] == list(range(copies))
         assert len({row["tokens"] for row in mine}) == 1
-        places = [(row["position"] & (2**64 - 1)) ^ (1 << 63) for row in mine]
+        places = [row["position"] for row in mine]
         assert {(two - one) % 2**64 for one, two in zip(places, places[1:], strict=False)} <= {(2**64 - 1) // copies}
         assert [row["slot"] for row in mine] == [place * shards >> 64 for place in places]
     assert len(found) == sum(copies for _, _, copies in rows)
@@ -145,14 +170,8 @@ def test_only_missing_shards_get_rows() -> None:
     """A build that goes on encodes what the missing shards need; their slots are numbered by the job."""
     table = _samples([f"text number {number}" for number in range(40)])
     rows = [(sample, "s", 1) for sample in table["sample_id"].to_pylist()]
-    whole = pa.concat_tables(
-        token_rows._encode_rows(
-            _job({"s": 4}, [("s", n) for n in range(4)]), load_vocabulary(), table, _NO_SPANS, _chosen(rows)
-        )
-    ).to_pylist()
-    part = pa.concat_tables(
-        token_rows._encode_rows(_job({"s": 4}, [("s", 2)]), load_vocabulary(), table, _NO_SPANS, _chosen(rows))
-    ).to_pylist()
+    whole = _encoded(_job({"s": 4}, [("s", n) for n in range(4)]), table, _NO_SPANS, _chosen(rows))
+    part = _encoded(_job({"s": 4}, [("s", 2)]), table, _NO_SPANS, _chosen(rows))
     assert {row["slot"] for row in part} == {0}
     assert [row["sample_id"] for row in part] == [row["sample_id"] for row in whole if row["slot"] == 2]
 
@@ -171,17 +190,75 @@ def test_spans_are_left_out_before_tokens_are_made() -> None:
     chosen = _chosen([(3 << 24, "s", 1)])
     vocabulary = load_vocabulary()
     with pytest.raises(CorruptLakeError, match=f"sample {3 << 24}: expected .* annotate again"):
-        list(token_rows._encode_rows(_job({"s": 1}, [("s", 0)]), vocabulary, table, spans, chosen))
+        _encoded(_job({"s": 1}, [("s", 0)]), table, spans, chosen)
     left, offsets = encode(pa.array(["abc def", "plain"], pa.large_string()), vocabulary)
     table = table.set_column(5, "n_tokens", pa.array(np.diff(offsets), pa.int64()))
-    (rows,) = token_rows._encode_rows(_job({"s": 1}, [("s", 0)]), vocabulary, table, spans, chosen)
-    assert rows["tokens"].to_pylist() == [left[: offsets[1]].tobytes()]
+    (row,) = _encoded(_job({"s": 1}, [("s", 0)]), table, spans, chosen)
+    assert row["tokens"] == left[: offsets[1]].tobytes()
 
 
 def test_no_one_is_chosen() -> None:
     """Samples that no stage of the job took give no rows."""
     table = _samples(["x"])
     job = _job({"s": 1}, [("s", 0)])
-    assert (
-        list(token_rows._encode_rows(job, load_vocabulary(), table, _NO_SPANS, _chosen([(3 << 24, "other", 1)]))) == []
+    assert _encoded(job, table, _NO_SPANS, _chosen([(3 << 24, "other", 1)])) == []
+
+
+def test_samples_without_a_slot_are_not_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that goes on, or a repair of one shard, tokenizes only what lies in the shards that it writes."""
+    table = _samples([f"text number {number}" for number in range(40)])
+    chosen = _chosen([(sample, "s", 1) for sample in table["sample_id"].to_pylist()])
+    seen: list[int] = []
+
+    def counted(texts: pa.Array, vocabulary: Vocabulary) -> Any:
+        seen.append(len(texts))
+        return encode(texts, vocabulary)
+
+    monkeypatch.setattr(token_rows, "encode", counted)
+    found = _encoded(_job({"s": 8}, [("s", 5)]), table, _NO_SPANS, chosen)
+    assert seen == [len(found)]
+    assert 0 < len(found) < 40
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), max_size=40), st.integers(1, 9), st.randoms())
+def test_chunks_give_back_every_document(documents: list[tuple[int, int]], batches: int, random: Random) -> None:
+    """However documents are cut into batches and in whatever order their chunks arrive, each slot gets its own, by position."""
+    draw = np.random.default_rng(5)
+    lengths = np.array([length for _, length in documents], np.int64)
+    slots = np.array([slot for slot, _ in documents], np.int64)
+    rows = TokenRows(
+        position=draw.integers(0, 2**64, len(documents), np.uint64, endpoint=False),
+        content_hash=hash_bytes(_hashes(len(documents))),
+        origin=np.arange(len(documents), dtype=np.int64),
+        copy=np.arange(len(documents), dtype=np.int32),
+        sample_id=np.arange(len(documents), dtype=np.int64) + 7,
+        begin=np.cumsum(lengths) - lengths,
+        n_tokens=lengths,
+        tokens=np.arange(lengths.sum(), dtype=np.uint32),
     )
+    chunks: list[pa.RecordBatch] = []
+    for part in np.array_split(np.arange(len(documents)), batches):
+        columns = {name: getattr(rows, name)[part] for name in TokenRows.__slots__ if name != "tokens"}
+        chunks += list(to_chunks(slots[part], TokenRows(**columns, tokens=rows.tokens)))
+    random.shuffle(chunks)
+    for slot in range(5):
+        found = from_chunks([chunk.filter(pc.equal(chunk.column("slot"), slot)) for chunk in chunks])
+        mine = np.flatnonzero(slots == slot)
+        mine = mine[np.argsort(rows.position[mine])]
+        for name in ("position", "content_hash", "origin", "copy", "sample_id", "n_tokens"):
+            assert getattr(found, name).tolist() == getattr(rows, name)[mine].tolist()
+        expected = [np.arange(rows.begin[at], rows.begin[at] + lengths[at]) for at in mine]
+        assert found.tokens.tolist() == np.concatenate([np.empty(0, np.int64), *expected]).tolist()
+        assert found.begin.tolist() == (np.cumsum(found.n_tokens) - found.n_tokens).tolist()
+
+
+def test_chunks_of_many_copies_leave_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What leaves a task at once is bounded, a document at least, and nothing is lost."""
+    monkeypatch.setattr(token_chunks, "_CHUNK_TOKENS", 5)
+    table = _samples(["one river and one lake", "two"])
+    job = _job({"s": 1}, [("s", 0)])
+    chosen = _chosen([(3 << 24, "s", 6), ((3 << 24) + 2, "s", 3)])
+    batches = list(token_rows.encode_rows(job, table, _NO_SPANS, chosen))
+    assert len(batches) >= 6
+    assert len(from_chunks(batches)) == 9

@@ -27,7 +27,18 @@ from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["Run", "Unit", "base_of", "begin_run", "commit_wave", "finish_run", "past_recipe", "past_run", "runs_of"]
+__all__ = [
+    "Run",
+    "Unit",
+    "base_of",
+    "begin_run",
+    "commit_wave",
+    "finish_run",
+    "past_counts",
+    "past_recipe",
+    "past_run",
+    "runs_of",
+]
 
 _TRIES = 100
 _BATCH = "runs"
@@ -191,9 +202,22 @@ def runs_of(snapshot: Snapshot, step: str, build: str) -> list[str]:
         for table in read_file(snapshot.uri, path, ["step", "operators", "run_id"]):
             for row in table.to_pylist():
                 records = json.loads(row["operators"]).values() if row["step"] == step else ()
-                if any(isinstance(record, dict) and record.get("build") == build for record in records):
+                if any(record.get("build") == build for record in records):
                     found.append(row["run_id"])
     return sorted(found)
+
+
+def past_counts(snapshot: Snapshot, step: str, build: str) -> dict[str, Any] | None:
+    """Return what the newest ended run of ``step`` for ``build`` counted; None when none ended."""
+    newest: tuple[datetime.datetime, str] | None = None
+    for path in snapshot.paths("runs"):
+        for table in read_file(snapshot.uri, path, ["step", "operators", "ended", "counts"]):
+            for row in table.to_pylist():
+                if row["step"] != step or row["ended"] is None or (newest is not None and row["ended"] <= newest[0]):
+                    continue
+                if any(record.get("build") == build for record in json.loads(row["operators"]).values()):
+                    newest = (row["ended"], row["counts"])
+    return None if newest is None else json.loads(newest[1])
 
 
 def newest_build(snapshot: Snapshot, recipe: Mapping[str, Any]) -> str | None:

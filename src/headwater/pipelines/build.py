@@ -14,30 +14,38 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import pyarrow as pa
-
 from headwater import __version__
 from headwater.errors import RecipeError, UsageError
 from headwater.lineage.fingerprint import canonical_json, fingerprint
 from headwater.lineage.runs import (
     Run,
     Unit,
+<<<<<<< HEAD
     base_of,
     begin_run,
     commit_wave,
     finish_run,
+=======
+    begin_run,
+    commit_wave,
+    finish_run,
+    past_counts,
+>>>>>>> ca8aa06 (Build: chunks of documents through the shuffle instead of rows, sorted once; only what missing shards need is tokenized; shards counted by the selection)
     past_recipe,
     past_run,
     runs_of,
 )
+<<<<<<< HEAD
 from headwater.pipelines.narrow import fragment_rows
+=======
+>>>>>>> ca8aa06 (Build: chunks of documents through the shuffle instead of rows, sorted once; only what missing shards need is tokenized; shards counted by the selection)
 from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.recipe_sections import MAX_BUCKETS, Stage
 from headwater.pipelines.shards import builds_uri, empty_shard, shard_name, stage_operator, write_shards
 from headwater.pipelines.spark import parallelism
-from headwater.pipelines.token_rows import SHUFFLE_ROW, BuildJob, chosen_rows, read_tokens
+from headwater.pipelines.token_chunks import SHUFFLE_ROW
+from headwater.pipelines.token_rows import BuildJob, read_tokens
 from headwater.tokenize.manifest import Shard, make_manifest, read_shard, write_manifest
 from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
 from headwater.warehouse.filesystem import HashingSink, exists, join, read_bytes, resolve, write_hashed
@@ -53,6 +61,7 @@ VERSION: Final = 2
 PROVENANCE_FORMAT: Final = 1
 
 
+<<<<<<< HEAD
 def _stage_tokens(build: str, where: FragmentFiles, table: pa.Table) -> pa.Table | None:
     chosen = chosen_rows(where, build)
     if chosen.num_rows == 0:
@@ -82,8 +91,20 @@ def _shard_counts(
             totals[stage.name][0] + stage.special_tokens * totals[stage.name][1],
             recipe.build.shard_tokens,
         )
+=======
+def _shard_counts(snapshot: Snapshot, recipe: Recipe, name: str) -> dict[str, int]:
+    """Return how many shards each stage has: its packing buckets, for the tokens that its selection counted."""
+    totals: dict[str, int] = {}
+    for key, tokens in (past_counts(snapshot, "select", name) or {}).items():
+        kind, _, cell = key.partition(":")
+        if kind == "tokens":
+            stage = cell.partition(":")[0]
+            totals[stage] = totals.get(stage, 0) + int(tokens)
+    return {
+        stage.name: packing_buckets(stage, totals[stage.name], recipe.build.shard_tokens)
+>>>>>>> ca8aa06 (Build: chunks of documents through the shuffle instead of rows, sorted once; only what missing shards need is tokenized; shards counted by the selection)
         for stage in recipe.stages
-        if stage.name in totals
+        if totals.get(stage.name)
     }
 
 
@@ -126,7 +147,11 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
     if past_run(snapshot, "build", state) is not None:
         return {}
     located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
+<<<<<<< HEAD
     shards = _shard_counts(spark, snapshot, located, recipe, base_of(snapshot, name) is not None)
+=======
+    shards = _shard_counts(snapshot, recipe, name)
+>>>>>>> ca8aa06 (Build: chunks of documents through the shuffle instead of rows, sorted once; only what missing shards need is tokenized; shards counted by the selection)
     vocabulary = load_vocabulary(recipe.vocabulary.name)
     _check_specials(recipe, vocabulary)
     settings = {"version": VERSION, "state": state, "build": name, "vocabulary": vocabulary.fingerprint}
@@ -183,10 +208,7 @@ def run_shards(spark: SparkSession, job: BuildJob, located: Sequence[FragmentFil
     slots = parallelism(spark)
     work = spark.createDataFrame(context.parallelize(items, max(1, min(len(items), 8 * slots))), "item binary")
     rows = work.mapInArrow(partial(read_tokens, job), SHUFFLE_ROW)
-    placed = rows.repartitionById(len(job.slots), "slot").sortWithinPartitions(
-        "slot", "position", "content_hash", "origin", "copy"
-    )
-    written = placed.mapInArrow(partial(write_shards, job), "unit binary").rdd
+    written = rows.repartitionById(len(job.slots), "slot").mapInArrow(partial(write_shards, job), "unit binary").rdd
     partitions = written.getNumPartitions()
     for begin in range(0, partitions, 4 * slots):
         chosen = range(begin, min(partitions, begin + 4 * slots))

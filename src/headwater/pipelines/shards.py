@@ -8,14 +8,12 @@ from functools import partial
 from typing import BinaryIO, Final, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headwater.lineage.fingerprint import fingerprint
 from headwater.lineage.runs import Unit
-from headwater.pipelines.narrow import split_runs
 from headwater.pipelines.recipe_sections import Stage
+from headwater.pipelines.token_chunks import TokenRows, from_chunks
 from headwater.pipelines.token_rows import BuildJob
 from headwater.tokenize.boundaries import boundaries_table
 from headwater.tokenize.manifest import Shard, ShardFile, write_shard
@@ -53,34 +51,23 @@ def stage_operator(stage: str) -> str:
 
 
 def write_shards(job: BuildJob, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the commit unit of every shard of a partition; rows arrive by slot and position."""
-    held: list[pa.Table] = []
-    current: int | None = None
+    """Yield the commit unit of every shard of a partition; its chunks arrive in any order."""
+    held: dict[int, list[pa.RecordBatch]] = {}
     for batch in batches:
-        table = pa.Table.from_batches([batch])
-        slots = table["slot"].to_numpy()
-        bounds = split_runs(slots)
-        for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-            if current is not None and int(slots[begin]) != current:
-                yield _write_shard(job, current, pa.concat_tables(held))
-                held = []
-            current = int(slots[begin])
-            held.append(table.slice(begin, end - begin))
-    if current is not None:
-        yield _write_shard(job, current, pa.concat_tables(held))
+        for row, slot in enumerate(batch.column("slot").to_pylist()):
+            held.setdefault(slot, []).append(batch.slice(row, 1))
+    for slot in sorted(held):
+        yield _write_shard(job, slot, from_chunks(held.pop(slot)))
 
 
-def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
+def _write_shard(job: BuildJob, slot: int, rows: TokenRows) -> pa.RecordBatch:
     name, number = job.slots[slot]
     stage = next(stage for stage in job.recipe.stages if stage.name == name)
     vocabulary = load_vocabulary(job.recipe.vocabulary.name)
-    offsets, flat = _flatten(rows["tokens"])
-    content = rows["content_hash"].combine_chunks()
-    groups = np.frombuffer(b"".join(value[:8] for value in content.to_pylist()), dtype="<i8")
     packed = pack(
-        flat,
-        offsets,
-        groups,
+        rows.tokens,
+        np.append(rows.begin, len(rows.tokens)),
+        np.ascontiguousarray(rows.content_hash.view("<i8").reshape(-1, 2)[:, 0]),
         context=stage.context,
         strategy=stage.packing,
         beginning_of_text=vocabulary.beginning_of_text if stage.beginning_of_text else None,
@@ -89,8 +76,8 @@ def _write_shard(job: BuildJob, slot: int, rows: pa.Table) -> pa.RecordBatch:
         seed=job.recipe.build.seed,
         bucket=number,
     )
-    del flat
-    boundaries = boundaries_table(packed, content, rows["origin"].combine_chunks(), rows["copy"].combine_chunks())
+    content = pa.Array.from_buffers(pa.binary(16), len(rows), [None, pa.py_buffer(rows.content_hash)])
+    boundaries = boundaries_table(packed, content, pa.array(rows.origin), pa.array(rows.copy))
     shard = _write_files(join(job.folder, name), number, packed, boundaries, job.recipe.build.formats)
     adds = []
     if job.placements:
@@ -118,20 +105,6 @@ def empty_shard(job: BuildJob, stage: str, number: int) -> Unit:
     """Return the commit unit of a shard to which no document fell: placements without rows, so that it counts as done."""
     rows = arrow_schema("placements").empty_table()
     return Unit(adds=[write_family(job.table, "placements", job.build, number, 1, stage_operator(stage), [rows])])
-
-
-def _flatten(tokens: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
-    """Return offsets and ids of a column of little-endian uint32 token bytes."""
-    lengths = pc.binary_length(tokens).to_numpy().astype(np.int64) // 4
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    flat = np.empty(int(offsets[-1]), dtype=np.uint32)
-    at = 0
-    for chunk in tokens.chunks:
-        begin, end = np.frombuffer(chunk.buffers()[1], np.int32)[[chunk.offset, chunk.offset + len(chunk)]].tolist()
-        part = np.frombuffer(chunk.buffers()[2] or b"", dtype=np.uint8)[begin:end].view(np.uint8)
-        flat[at : at + len(part) // 4] = np.frombuffer(part.tobytes(), dtype="<u4")
-        at += len(part) // 4
-    return offsets, flat
 
 
 def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table, formats: Sequence[str]) -> Shard:
@@ -175,13 +148,12 @@ def _named(name: str, _: str) -> str:
     return name
 
 
-def _placements(job: BuildJob, stage: Stage, number: int, packed: Packed, rows: pa.Table) -> pa.Table:
-    document = pa.array(packed.document)
-    n = len(document)
+def _placements(job: BuildJob, stage: Stage, number: int, packed: Packed, rows: TokenRows) -> pa.Table:
+    n = len(packed.document)
     begin = packed.sequence * stage.context + packed.begin
     return pa.table(
         {
-            "sample_id": rows["sample_id"].combine_chunks().take(document),
+            "sample_id": pa.array(rows.sample_id[packed.document]),
             "build": pa.array([job.build] * n, pa.string()),
             "stage": pa.array([stage.name] * n, pa.string()),
             "shard": pa.array(np.full(n, number, np.int32)),
@@ -189,7 +161,7 @@ def _placements(job: BuildJob, stage: Stage, number: int, packed: Packed, rows: 
             "token_begin": pa.array(begin),
             "token_end": pa.array(begin + packed.length),
             "sample_token_begin": pa.array(packed.document_begin),
-            "copy": rows["copy"].combine_chunks().take(document),
+            "copy": pa.array(rows.copy[packed.document]),
             "run_id": pa.array([job.run_id] * n, pa.string()),
         }
     )

@@ -1,4 +1,4 @@
-"""What a build's tasks do: tokenize the chosen samples of a fragment, and turn the token rows of a shard into its files.
+"""What a build's first tasks do: tokenize the chosen samples of a fragment and say to which shard each copy goes.
 
 Position of a copy: a 64-bit hash of (seed, content_hash, origin), moved by copy/copies of the whole range, so copies are spread over the
 stage. Shard, which is the packing bucket: the position's first bits. Nothing depends on addresses, so the same documents give the same bytes.
@@ -6,11 +6,12 @@ stage. Shard, which is the packing bucket: the position's first bits. Nothing de
 
 from __future__ import annotations
 
+import functools
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +21,12 @@ import pyarrow.compute as pc
 from headwater.errors import CorruptLakeError
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.text_batches import SPAN_COLUMNS, slice_by_bytes, without_spans
+from headwater.pipelines.token_chunks import TokenRows, hash_bytes, to_chunks
 from headwater.tokenize.encoder import encode
-from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
+from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse
 
-__all__ = ["SHUFFLE_ROW", "BuildJob", "bucket_of", "chosen_rows", "positions", "read_tokens"]
-
-SHUFFLE_ROW: Final = (
-    "slot int, position long, content_hash binary, origin long, copy int, sample_id long, tokens binary"
-)
-"""Spark's schema of a row of tokens; position is the unsigned position with its sign bit flipped, so that it sorts as signed."""
+__all__ = ["BuildJob", "bucket_of", "chosen_rows", "encode_rows", "positions", "read_tokens"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +45,14 @@ class BuildJob:
     run_id: str
     recipe: Recipe
     shards: Mapping[str, int]
-    slots: Sequence[tuple[str, int]]
+    slots: tuple[tuple[str, int], ...]
     placements: bool = True
 
 
 def positions(seed: int, content_hash: pa.Array, origin: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
     """Return uint64 [n]: SplitMix64's finaliser over seed, content hash and origin; the last ties fall by these themselves."""
     start = int.from_bytes(blake2b(f"headwater order {seed}".encode(), digest_size=8).digest(), "little")
-    halves = np.frombuffer(b"".join(content_hash.to_pylist()), dtype="<u8").reshape(-1, 2)
+    halves = hash_bytes(content_hash).view("<u8").reshape(-1, 2)
     mixed = np.full(len(halves), start, dtype=np.uint64)
     with np.errstate(over="ignore"):
         for part in (halves[:, 0], halves[:, 1], origin.view(np.uint64)):
@@ -77,73 +74,101 @@ def chosen_rows(where: FragmentFiles, table_uri: str) -> pa.Table:
     return rows.filter(pc.is_valid(rows["stage"]))
 
 
-def _token_rows(job: BuildJob, where: FragmentFiles) -> Iterator[pa.Table]:
-    """Yield the token rows of one fragment's chosen samples that belong to missing shards."""
+def _token_rows(job: BuildJob, where: FragmentFiles) -> Iterator[pa.RecordBatch]:
+    """Yield the chunks of one fragment's chosen samples that belong to missing shards."""
     chosen = chosen_rows(where, job.table)
     if chosen.num_rows == 0:
         return
-    vocabulary = load_vocabulary(job.recipe.vocabulary.name)
     spans = read_sparse(job.table, where, "spans", SPAN_COLUMNS)
     columns = {"content": ["text", "text_bytes", "content_hash", "origin"], "tokens": ["n_tokens"]}
     wanted = pc.unique(chosen["sample_id"])
     for rows in read_aligned(job.table, where, columns):
-        group = rows.filter(pc.is_in(rows["sample_id"], wanted))
-        for batch in slice_by_bytes(group):
-            yield from _encode_rows(job, vocabulary, batch, spans, chosen)
+        for batch in slice_by_bytes(rows.filter(pc.is_in(rows["sample_id"], wanted))):
+            yield from encode_rows(job, batch, spans, chosen)
 
 
-def _encode_rows(
-    job: BuildJob, vocabulary: Vocabulary, table: pa.Table, spans: pa.Table, chosen: pa.Table
-) -> Iterator[pa.Table]:
-    ids = table["sample_id"].to_numpy()
-    flat, offsets = encode(without_spans(table, spans), vocabulary)
-    counted = table["n_tokens"].to_numpy()
-    if not np.array_equal(np.diff(offsets), counted):
-        row = int(np.flatnonzero(np.diff(offsets) != counted)[0])
+def encode_rows(job: BuildJob, table: pa.Table, spans: pa.Table, chosen: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Yield the chunks of some samples: every copy that goes to one of the job's slots; a sample without one is not encoded.
+
+    Args:
+        job: the build.
+        table: sample_id (ascending), text, content_hash, origin and n_tokens.
+        spans: what is left out of the texts.
+        chosen: sample_id, stage and copies.
+
+    Raises:
+        CorruptLakeError: a sample does not give as many tokens as were counted.
+    """
+    placed = _place_copies(job, table, chosen)
+    if len(placed.row) == 0:
+        return
+    needed, place = np.unique(placed.row, return_inverse=True)
+    table = table if len(needed) == table.num_rows else table.take(pa.array(needed))
+    vocabulary = load_vocabulary(job.recipe.vocabulary.name)
+    tokens, offsets = encode(without_spans(table, spans), vocabulary)
+    ids, counted, found = table["sample_id"].to_numpy(), table["n_tokens"].to_numpy(), np.diff(offsets)
+    if not np.array_equal(found, counted):
+        row = int(np.flatnonzero(found != counted)[0])
         raise CorruptLakeError(
-            f"sample {int(ids[row])}: expected {int(counted[row])} tokens, found {int(offsets[row + 1] - offsets[row])}; annotate again"
+            f"sample {int(ids[row])}: expected {int(counted[row])} tokens, found {int(found[row])}; annotate again"
         )
-    content = table["content_hash"].combine_chunks()
+    rows = TokenRows(
+        position=placed.position,
+        content_hash=hash_bytes(table["content_hash"].combine_chunks())[place],
+        origin=table["origin"].to_numpy().astype(np.int64)[place],
+        copy=placed.copy,
+        sample_id=ids[place],
+        begin=offsets[:-1].astype(np.int64)[place],
+        n_tokens=found.astype(np.int64)[place],
+        tokens=tokens,
+    )
+    yield from to_chunks(placed.slot, rows)
+
+
+class _Placed(NamedTuple):
+    """Copies that go to slots: row of the table, slot, copy and position of each."""
+
+    row: npt.NDArray[np.int64]
+    slot: npt.NDArray[np.int64]
+    copy: npt.NDArray[np.int32]
+    position: npt.NDArray[np.uint64]
+
+
+def _place_copies(job: BuildJob, table: pa.Table, chosen: pa.Table) -> _Placed:
+    ids = table["sample_id"].combine_chunks()
     origin = table["origin"].to_numpy().astype(np.int64)
-    base = positions(job.recipe.build.seed, content, origin)
-    slot_of = {slot: number for number, slot in enumerate(job.slots)}
-    mine = chosen.filter(pc.is_in(chosen["sample_id"], table["sample_id"].combine_chunks()))
-    row = np.searchsorted(ids, mine["sample_id"].to_numpy())
+    base = positions(job.recipe.build.seed, table["content_hash"].combine_chunks(), origin)
+    mine = chosen.filter(pc.is_in(chosen["sample_id"], ids))
+    row = np.searchsorted(ids.to_numpy(), mine["sample_id"].to_numpy())
     copies = mine["copies"].to_numpy().astype(np.int64)
-    names = np.array(mine["stage"].to_pylist(), dtype=object)
+    names = mine["stage"].to_numpy(zero_copy_only=False)
+    parts = [_Placed(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.uint64))]
     for stage, shards in job.shards.items():
         at = np.flatnonzero(names == stage)
-        if len(at) == 0:
-            continue
         again = np.repeat(at, copies[at])
         copy = np.arange(len(again)) - np.repeat(np.cumsum(copies[at]) - copies[at], copies[at])
         with np.errstate(over="ignore"):
             step = (np.uint64(2**64 - 1) // copies[again].astype(np.uint64)) * copy.astype(np.uint64)
             position = base[row[again]] + step
-        shard = bucket_of(position, shards)
-        slot = np.array([slot_of.get((stage, number), -1) for number in range(shards)], dtype=np.int32)[shard]
+        slot = _slots_of(job.slots, stage, shards)[bucket_of(position, shards)]
         keep = slot >= 0
-        source = row[again][keep]
-        if len(source) == 0:
-            continue
-        tokens = [flat[offsets[number] : offsets[number + 1]].tobytes() for number in source.tolist()]
-        yield pa.table(
-            {
-                "slot": pa.array(slot[keep]),
-                "position": pa.array((position[keep] ^ np.uint64(1 << 63)).view(np.int64)),
-                "content_hash": content.take(pa.array(source)),
-                "origin": pa.array(origin[source]),
-                "copy": pa.array(copy[keep].astype(np.int32)),
-                "sample_id": pa.array(ids[source]),
-                "tokens": pa.array(tokens, pa.binary()),
-            }
-        )
+        parts.append(_Placed(row[again][keep], slot[keep], copy[keep].astype(np.int32), position[keep]))
+    return _Placed(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+@functools.lru_cache(maxsize=64)
+def _slots_of(slots: tuple[tuple[str, int], ...], stage: str, shards: int) -> npt.NDArray[np.int64]:
+    """Return the slot of each shard of a stage, -1 where the job does not write it."""
+    numbers = np.full(shards, -1, np.int64)
+    for slot, (name, shard) in enumerate(slots):
+        if name == stage:
+            numbers[shard] = slot
+    return numbers
 
 
 def read_tokens(job: BuildJob, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the token rows of the fragments named in ``batches``; runs in a Spark task."""
+    """Yield the chunks of the fragments named in ``batches``; runs in a Spark task."""
     for batch in batches:
         for item in batch.column(0):
             where: FragmentFiles = pickle.loads(item.as_buffer())  # noqa: S301 - written by this driver a moment ago
-            for table in _token_rows(job, where):
-                yield from table.combine_chunks().to_batches(max_chunksize=4096)
+            yield from _token_rows(job, where)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["fill_sequences", "place_best_fit", "place_concatenated", "place_first_fit"]
+__all__ = ["copy_tokens", "fill_sequences", "place_best_fit", "place_concatenated", "place_first_fit"]
 
 Placed = tuple[Any, Any, Any, Any, Any, int]
 """int64 columns document, sequence, begin, length, document_begin, then the number of sequences."""
@@ -286,3 +286,20 @@ def fill_sequences(
             sequences[row, at + i] = tokens[source + i]
         if own < left:
             sequences[row, at + own] = end_of_text
+
+
+@njit(cache=True, nogil=True)
+def copy_tokens(tokens: Any, begins: Any, n_tokens: Any, targets: Any, out: Any) -> None:
+    """Copy the tokens of documents from one array to another.
+
+    Args:
+        tokens: uint32.
+        begins: int64 [n], first token of each document in `tokens`.
+        n_tokens: int64 [n].
+        targets: int64 [n], first token of each in `out`.
+        out: uint32, written.
+    """
+    for d in range(len(begins)):
+        source, target = begins[d], targets[d]
+        for i in range(n_tokens[d]):
+            out[target + i] = tokens[source + i]
