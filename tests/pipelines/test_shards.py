@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
+from headwater.errors import RecipeError
 from headwater.lineage.runs import Unit
+from headwater.pipelines.build import packing_buckets
 from headwater.pipelines.shards import builds_uri, empty_shard, shard_name, stage_operator, write_shards
 from headwater.pipelines.token_chunks import TokenRows, hash_bytes, to_chunks
 from headwater.pipelines.token_rows import BuildJob
@@ -172,3 +176,48 @@ def test_an_empty_shard_has_placements_without_rows(tmp_path: Path) -> None:
     assert table.num_rows == 0
     assert (entry.base, entry.mask, entry.min_id) == (1, 1, None)
     assert not (tmp_path / "builds").exists()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "buckets"), [(0, 1), (1, 1), (100, 1), (101, 2), (200, 2), (201, 4), (800, 8), (801, 16)]
+)
+def test_buckets_are_the_smallest_power_of_two(tokens: int, buckets: int) -> None:
+    """A stage has the fewest buckets, a power of two, whose share of its tokens keeps to the tokens of a shard."""
+    stage = small_recipe().stages[0]
+    assert packing_buckets(stage, tokens, 100) == buckets
+
+
+def test_buckets_of_the_recipe_win() -> None:
+    """A stage that says how many buckets it has gets them, whatever its size; too many by size are an error that says what to set."""
+    stage = dataclasses.replace(small_recipe().stages[0], buckets=16)
+    assert packing_buckets(stage, 1, 100) == 16
+    with pytest.raises(RecipeError, match="set it to 2 or more"):
+        packing_buckets(small_recipe().stages[0], 2 * 65_536, 1)
+
+
+@pytest.mark.parametrize("buckets", [0, 3, 131_072, True])
+def test_wrong_buckets_are_refused(buckets: int) -> None:
+    """Buckets are a power of two up to 65,536."""
+    with pytest.raises(RecipeError, match="buckets: expected"):
+        dataclasses.replace(small_recipe().stages[0], buckets=buckets)
+
+
+def test_beginning_of_text_counts(tmp_path: Path) -> None:
+    """With a beginning of text each document has one token more; its placement begins at -1, and the sidecar says so."""
+    recipe = small_recipe()
+    stages = tuple(dataclasses.replace(stage, beginning_of_text=True) for stage in recipe.stages)
+    assert [stage.special_tokens for stage in stages] == [2, 2]
+    job = dataclasses.replace(_job(tmp_path), recipe=dataclasses.replace(recipe, stages=stages))
+    vocabulary, rows = load_vocabulary(), _rows()
+    unit = pickle.loads(next(iter(write_shards(job, iter(_chunks(rows)))))["unit"][0].as_py())  # noqa: S301 - written above
+    (table,) = read_file(str(tmp_path / "samples"), unit.adds[0].path)
+    first = table.filter(pc.equal(table["sample_token_begin"], -1)).to_pylist()
+    mine = [row for row in rows if row["slot"] == 0]
+    assert len(first) == len(mine)
+    assert unit.counts["tokens:knowledge"] == sum(len(row["ids"]) + 2 for row in mine)
+    for row in first:
+        assert read_tokens(str(tmp_path), "b", "knowledge", 0, row["token_begin"], row["token_begin"] + 1)[0] == (
+            vocabulary.beginning_of_text
+        )
+    sidecar = pq.read_table(tmp_path / "builds" / "b" / "knowledge" / "shard-00000.boundaries.parquet")
+    assert sidecar["begins"].to_pylist() == [value == -1 for value in sidecar["sample_token_begin"].to_pylist()]

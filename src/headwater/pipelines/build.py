@@ -20,25 +20,15 @@ from headwater.lineage.fingerprint import canonical_json, fingerprint
 from headwater.lineage.runs import (
     Run,
     Unit,
-<<<<<<< HEAD
     base_of,
     begin_run,
     commit_wave,
     finish_run,
-=======
-    begin_run,
-    commit_wave,
-    finish_run,
     past_counts,
->>>>>>> ca8aa06 (Build: chunks of documents through the shuffle instead of rows, sorted once; only what missing shards need is tokenized; shards counted by the selection)
     past_recipe,
     past_run,
     runs_of,
 )
-<<<<<<< HEAD
-from headwater.pipelines.narrow import fragment_rows
-=======
->>>>>>> ca8aa06 (Build: chunks of documents through the shuffle instead of rows, sorted once; only what missing shards need is tokenized; shards counted by the selection)
 from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.recipe_sections import MAX_BUCKETS, Stage
@@ -61,39 +51,12 @@ VERSION: Final = 2
 PROVENANCE_FORMAT: Final = 1
 
 
-<<<<<<< HEAD
-def _stage_tokens(build: str, where: FragmentFiles, table: pa.Table) -> pa.Table | None:
-    chosen = chosen_rows(where, build)
-    if chosen.num_rows == 0:
-        return None
-    at = np.searchsorted(table["sample_id"].to_numpy(), chosen["sample_id"].to_numpy())
-    copies = chosen["copies"].to_numpy().astype(np.int64)
-    tokens = table["n_tokens"].to_numpy()[at] * copies
-    rows = pa.table({"stage": chosen["stage"], "tokens": pa.array(tokens), "copies": pa.array(copies)})
-    sums = rows.group_by("stage").aggregate([("tokens", "sum"), ("copies", "sum")])
-    return pa.table({"stage": sums["stage"], "tokens": sums["tokens_sum"], "copies": sums["copies_sum"]})
-
-
-def _shard_counts(
-    spark: SparkSession, snapshot: Snapshot, located: Sequence[FragmentFiles], recipe: Recipe, scaled: bool = False
-) -> dict[str, int]:
-    """Return how many shards each stage has: its packing buckets; a proxy's follow from its tokens, whatever the whole stage has."""
-    from pyspark.sql import functions as sf
-
-    read = partial(_stage_tokens, snapshot.uri)
-    schema = "stage string, tokens long, copies long"
-    rows = fragment_rows(spark, located, snapshot.uri, {"tokens": ["n_tokens"]}, schema, read)
-    sums = rows.groupBy("stage").agg(sf.sum("tokens").alias("tokens"), sf.sum("copies").alias("copies")).collect()
-    totals = {row.stage: (row.tokens, row.copies) for row in sums}
-    return {
-        stage.name: packing_buckets(
-            replace(stage, buckets=None) if scaled else stage,
-            totals[stage.name][0] + stage.special_tokens * totals[stage.name][1],
-            recipe.build.shard_tokens,
-        )
-=======
 def _shard_counts(snapshot: Snapshot, recipe: Recipe, name: str) -> dict[str, int]:
-    """Return how many shards each stage has: its packing buckets, for the tokens that its selection counted."""
+    """Return how many shards each stage has: its packing buckets, for the tokens that its selection counted.
+
+    Those of a proxy follow from its own tokens, whatever number of buckets the whole stage is given.
+    """
+    scaled = base_of(snapshot, name) is not None
     totals: dict[str, int] = {}
     for key, tokens in (past_counts(snapshot, "select", name) or {}).items():
         kind, _, cell = key.partition(":")
@@ -101,8 +64,9 @@ def _shard_counts(snapshot: Snapshot, recipe: Recipe, name: str) -> dict[str, in
             stage = cell.partition(":")[0]
             totals[stage] = totals.get(stage, 0) + int(tokens)
     return {
-        stage.name: packing_buckets(stage, totals[stage.name], recipe.build.shard_tokens)
->>>>>>> ca8aa06 (Build: chunks of documents through the shuffle instead of rows, sorted once; only what missing shards need is tokenized; shards counted by the selection)
+        stage.name: packing_buckets(
+            replace(stage, buckets=None) if scaled else stage, totals[stage.name], recipe.build.shard_tokens
+        )
         for stage in recipe.stages
         if totals.get(stage.name)
     }
@@ -147,11 +111,7 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
     if past_run(snapshot, "build", state) is not None:
         return {}
     located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
-<<<<<<< HEAD
-    shards = _shard_counts(spark, snapshot, located, recipe, base_of(snapshot, name) is not None)
-=======
     shards = _shard_counts(snapshot, recipe, name)
->>>>>>> ca8aa06 (Build: chunks of documents through the shuffle instead of rows, sorted once; only what missing shards need is tokenized; shards counted by the selection)
     vocabulary = load_vocabulary(recipe.vocabulary.name)
     _check_specials(recipe, vocabulary)
     settings = {"version": VERSION, "state": state, "build": name, "vocabulary": vocabulary.fingerprint}

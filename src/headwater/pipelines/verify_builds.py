@@ -81,7 +81,7 @@ def shard_files(lake: LakeView) -> Found:
 
 
 def _open_beside(filesystem: pafs.FileSystem, folder: str, name: str) -> Any:
-    return filesystem.open_input_stream(join(folder, name))
+    return filesystem.open_input_stream(join(folder, name), compression=None)  # else a .gz is read unpacked
 
 
 def snapshot_then(lake: LakeView, build: str) -> Snapshot:

@@ -70,7 +70,7 @@ def exists(filesystem: pafs.FileSystem, path: str) -> int | None:
 
 def read_bytes(filesystem: pafs.FileSystem, path: str) -> bytes:
     """Return a small file whole."""
-    with filesystem.open_input_stream(path) as stream:
+    with filesystem.open_input_stream(path, compression=None) as stream:
         return bytes(stream.read())
 
 
@@ -83,7 +83,7 @@ def delete_file(filesystem: pafs.FileSystem, path: str) -> None:
 def file_sha256(filesystem: pafs.FileSystem, path: str) -> str:
     """Return the SHA-256 of a file, hexadecimal, reading it in blocks of 4 MiB."""
     digest = hashlib.sha256()
-    with filesystem.open_input_stream(path) as stream:
+    with filesystem.open_input_stream(path, compression=None) as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
