@@ -72,17 +72,19 @@ def test_a_stopped_export_ends_with_the_same_bytes(tmp_path: Path, kind: str, mo
     write_build(tmp_path, ["megatron"])
     run(tmp_path, tmp_path / "whole", kind)
     expected = hashes(tmp_path / "whole")
-    real, left = export_module._write, 0
+    real, left, stops = export_module._write, 0, 0
 
     def failing(folder: str, name: str, write: Any) -> Any:
         nonlocal left
         left -= 1
         if left < 0:
+            # What a killed process leaves of the file that it was writing.
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            (Path(folder) / f".{stops:016x}.tmp").write_bytes(b"half")
             raise KeyboardInterrupt
         return real(folder, name, write)
 
     monkeypatch.setattr(export_module, "_write", failing)
-    stops = 0
     for steps in (0, 1, 2, 3, 5, 1, 1, 4, 1000):
         left = steps
         try:

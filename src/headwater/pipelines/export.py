@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -45,6 +46,8 @@ CHUNK_BYTES: Final = 64 << 20
 _FORMAT: Final = 1
 _MANIFEST: Final = "export.json"
 _PLAN: Final = "export-plan.json"
+_UNFINISHED: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")
+"""How ``write_hashed`` names a file until it is whole."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,10 +144,16 @@ def _export_stage(lake: str, build: str, stage: str, folder: str, kind: str, chu
         files += _write_index(folder, kind, done, manifest.context, chunk_bytes)
         found = plan | {"files": files}
         _write_json(folder, _MANIFEST, found)
-    for left in (*records, join(path, _PLAN)):
+    for left in (*records, join(path, _PLAN), *_unfinished(filesystem, path)):
         if exists(filesystem, left) is not None:
             delete_file(filesystem, left)
     return found
+
+
+def _unfinished(filesystem: pafs.FileSystem, path: str) -> list[str]:
+    """Return the files that a killed process was writing; they never got the name of a file of the export."""
+    there = filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return [info.path for info in there if _UNFINISHED.fullmatch(info.base_name)]
 
 
 def _begun(filesystem: pafs.FileSystem, path: str, plan: dict[str, Any]) -> bool:
@@ -153,7 +162,7 @@ def _begun(filesystem: pafs.FileSystem, path: str, plan: dict[str, Any]) -> bool
     place = join(path, _MANIFEST if finished else _PLAN)
     if exists(filesystem, place) is None:
         there = filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-        if there:
+        if len(there) > len(_unfinished(filesystem, path)):
             raise UsageError(f"export: expected an empty folder at {path}, found {len(there)} files; name another")
         return False
     before = json.loads(read_bytes(filesystem, place))
