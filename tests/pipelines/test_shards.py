@@ -17,6 +17,7 @@ import pytest
 
 from headwater.errors import RecipeError
 from headwater.lineage.runs import Unit
+from headwater.pipelines import shards
 from headwater.pipelines.build import packing_buckets
 from headwater.pipelines.shards import builds_uri, empty_shard, shard_name, stage_operator, write_shards
 from headwater.pipelines.token_chunks import TokenRows, hash_bytes, to_chunks
@@ -25,6 +26,7 @@ from headwater.pipelines.trace import read_tokens
 from headwater.tokenize.manifest import read_shard
 from headwater.tokenize.shard_writers import FORMATS
 from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.warehouse.filesystem import write_hashed
 from headwater.warehouse.parquet import read_file
 from small_lake import small_recipe
 
@@ -153,7 +155,7 @@ def test_every_file_of_a_shard_is_in_its_record(tmp_path: Path) -> None:
     job = _job(tmp_path)
     build = dataclasses.replace(job.recipe.build, formats=FORMATS)
     job = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, build=build))
-    list(write_shards(job, iter(_rows().to_batches())))
+    list(write_shards(job, iter(_chunks(_rows()))))
     folder = tmp_path / "builds" / "b" / "knowledge"
     shard = read_shard((folder / "shard-00001.json").read_bytes(), "shard")
     names = {path.name for path in folder.glob("shard-00001*")} - {"shard-00001.json"}
@@ -221,3 +223,26 @@ def test_beginning_of_text_counts(tmp_path: Path) -> None:
         )
     sidecar = pq.read_table(tmp_path / "builds" / "b" / "knowledge" / "shard-00000.boundaries.parquet")
     assert sidecar["begins"].to_pylist() == [value == -1 for value in sidecar["sample_token_begin"].to_pylist()]
+
+
+def test_what_a_killed_task_left_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that dies between two files of a shard, and files of its names with other bytes: written again, all bytes are right."""
+    _write(tmp_path / "whole")
+    written: list[str] = []
+
+    def dies(*arguments: Any) -> Any:
+        if len(written) == 2:
+            raise OSError("gone")
+        written.append("one")
+        return write_hashed(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "write_hashed", dies)
+        with pytest.raises(OSError, match="gone"):
+            _write(tmp_path / "killed")
+    left = _hashes(tmp_path / "killed")
+    assert 0 < len(left) < len(_hashes(tmp_path / "whole"))
+    for name in left:
+        (tmp_path / "killed" / name).write_bytes(b"half")
+    _write(tmp_path / "killed")
+    assert _hashes(tmp_path / "killed") == _hashes(tmp_path / "whole")
