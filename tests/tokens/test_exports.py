@@ -195,7 +195,7 @@ def test_every_library_gives_the_same_ids(name: str, exported: dict[str, Path]) 
     assert differences(name, exported, [*ADVERSARIAL, *SPECIAL_TEXT, *joined]) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(texts=st.lists(st.text(max_size=60), max_size=4))
 def test_any_text_has_the_same_ids_in_every_library(texts: list[str], exported: dict[str, Path]) -> None:
     """Whatever valid UTF-8 comes."""
@@ -275,7 +275,7 @@ def test_ranks_that_no_pairs_can_express_are_refused() -> None:
     assert (found.n_ids, found.end_of_text) == (256, 256)
     for damaged, message in (
         (lines + b"!! 7\n", "in line 257"),
-        (lines[10:], "are missing"),
+        (lines.partition(b"\n")[2], "1 are missing"),
         (lines + b"YWI= 5\n", "found one twice"),
     ):
         with pytest.raises(BadInputError, match=message):
