@@ -29,21 +29,20 @@ class TrainingSettings:
     Attributes:
         min_sources: a token stands in at least so many sources; at most 3, what counts are kept for.
         min_documents: and in at least so many documents; at most 50.
-        max_characters: it has at most so many characters, a cut one included.
-        max_cut_bytes: above so many bytes it begins and ends with whole characters.
+        max_characters: it has at most so many characters.
+
+    And a token is whole characters, or a part of one: parts of two would keep the characters around them from merging.
     """
 
     min_sources: int = 3
     min_documents: int = 50
     max_characters: int = 16
-    max_cut_bytes: int = 4
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
             ("min_sources", self.min_sources, 1, MAX_SOURCES),
             ("min_documents", self.min_documents, 1, MAX_DOCUMENTS),
             ("max_characters", self.max_characters, 1, 1 << 20),
-            ("max_cut_bytes", self.max_cut_bytes, 1, 1 << 20),
         ):
             if not low <= value <= high:
                 raise UsageError(f"training: expected {name} between {low} and {high}, found {value}")
@@ -145,10 +144,10 @@ class Learner:
         token, rules = self._tokens[left] + self._tokens[right], self._settings
         if token in self._known:
             return "known"
-        begins_cut, ends_cut = token[0] & 0xC0 == 0x80, _ends_cut(token)
-        if sum(byte & 0xC0 != 0x80 for byte in token) + begins_cut > rules.max_characters:
+        n_begun = sum(byte & 0xC0 != 0x80 for byte in token)
+        if n_begun > rules.max_characters:
             return "characters"
-        if len(token) > rules.max_cut_bytes and (begins_cut or ends_cut):
+        if (token[0] & 0xC0 == 0x80 and n_begun > 0) or (n_begun > 1 and _ends_cut(token)):
             return "cut character"
         place = (key, self._keys, self._values, self._index, *self._pieces)
         if kernels.count_support(*place, *self._sets[2:], rules.min_documents) < rules.min_documents:
