@@ -136,7 +136,7 @@ def test_no_token_is_longer_than_the_limit() -> None:
 
 
 def test_a_token_is_whole_characters_or_a_part_of_one() -> None:
-    """Else a run of parts would keep the characters around it from merging, as `\\x90\\xd7` does in Hebrew."""
+    """Else a run of parts would keep the characters around it from merging, as 90 D7 (hexadecimal) does in Hebrew."""
     chosen = random.Random(7)
     texts = ["".join("אבג" + chr(0xE00 + chosen.randrange(58)) + "😀" for _ in range(200)) for _ in range(4)]
     refused: dict[str, int] = {}
