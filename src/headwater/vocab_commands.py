@@ -1,4 +1,4 @@
-"""`headwater vocab`: vocabularies written for other libraries, and looked at."""
+"""`headwater vocab`: vocabularies trained on a lake, written for other libraries, and looked at."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from headwater import vocab_training_commands
 from headwater.options import Commands, answer, example, output_option
 from headwater.rendering import format_table
 
@@ -15,7 +16,11 @@ __all__ = ["vocab"]
 
 @click.group(cls=Commands)
 def vocab() -> None:
-    """Vocabularies: what other libraries load, and what one is good for."""
+    """Vocabularies: trained on a lake, written for other libraries, looked at."""
+
+
+for _command in (vocab_training_commands.train, vocab_training_commands.extend):
+    vocab.add_command(_command)
 
 
 @vocab.command(epilog=example("headwater vocab export headwater-156k exported"))
