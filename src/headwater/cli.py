@@ -125,13 +125,11 @@ def why(lake: str, limit: int, output: str, **named: Any) -> None:
 @click.argument("token", type=int)
 @click.option(
     "--vocabulary",
-    default="headwater-156k",
-    show_default=True,
     metavar="NAME",
-    help="The build's vocabulary: a name or a file.",
+    help="The build's vocabulary, a name or a file; by default as its recipe names it.",
 )
 @output_option
-def trace(lake: str, build: str, stage: str, shard: int, token: int, vocabulary: str, output: str) -> None:
+def trace(lake: str, build: str, stage: str, shard: int, token: int, vocabulary: str | None, output: str) -> None:
     """Tell where a token of a shard comes from.
 
     TOKEN is its 0-based place in SHARD: the sample, the text around it, and the story back to file and record.

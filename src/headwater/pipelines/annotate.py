@@ -27,8 +27,8 @@ from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.recipe_sections import ContaminationSettings
 from headwater.pipelines.spark import parallelism, run_tasks
 from headwater.pipelines.text_batches import SPAN_COLUMNS, slice_by_bytes, without_spans
+from headwater.pipelines.vocabulary_files import find_vocabulary, lake_of
 from headwater.tokenize.encoder import encode
-from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask
 from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_sparse
 from headwater.warehouse.schema import arrow_schema
@@ -37,7 +37,7 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["ANNOTATED", "annotate", "fingerprints", "operators"]
+__all__ = ["ANNOTATED", "annotate", "fingerprints", "minhash_operator", "operators"]
 
 ANNOTATED: Final = ("language", "signals", "scores", "minhash", "spans", "tokens")
 """Families that every recipe fills; ``contamination`` comes to them where it names evaluation sets."""
@@ -67,20 +67,26 @@ class _Result:
     text_bytes: int
 
 
-def operators(recipe: Recipe, sets: Sequence[StoredSet] = ()) -> dict[str, dict[str, Any]]:
+def minhash_operator() -> dict[str, Any]:
+    """Return the version of the signatures and of the tables that they normalise by."""
+    return {"version": minhash.VERSION, "unicode": UNICODE_VERSION}
+
+
+def operators(recipe: Recipe, sets: Sequence[StoredSet] = (), lake: str | None = None) -> dict[str, dict[str, Any]]:
     """Return version, settings and model of the operator behind each annotated family, those it reads included.
 
     Args:
         sets: the evaluation sets that the recipe names, of the lake: see ``benchmarks.chosen_sets``.
+        lake: whose vocabularies the recipe may name; see ``find_vocabulary``.
     """
     models = language.load_model()
     own: dict[str, dict[str, Any]] = {
         "language": {"version": language.VERSION, "model": models.sha256, "own_model": models.own_sha256},
         "signals": {"version": signals.VERSION},
         "scores": {"version": scores.VERSION},
-        "minhash": {"version": minhash.VERSION, "unicode": UNICODE_VERSION},
+        "minhash": minhash_operator(),
         "spans": {"version": {name: spans.OPERATORS[name] for name in recipe.spans.operators}},
-        "tokens": {"vocabulary": load_vocabulary(recipe.vocabulary.name).fingerprint},
+        "tokens": {"vocabulary": find_vocabulary(lake, recipe.vocabulary.name).fingerprint},
     }
     for family in ANNOTATED:
         for other in _READS.get(family, ()):
@@ -94,9 +100,9 @@ def operators(recipe: Recipe, sets: Sequence[StoredSet] = ()) -> dict[str, dict[
     return own
 
 
-def fingerprints(recipe: Recipe, sets: Sequence[StoredSet] = ()) -> dict[str, str]:
-    """Return the operator fingerprint of each annotated family; ``sets`` as for ``operators``."""
-    return {family: fingerprint({family: operator}) for family, operator in operators(recipe, sets).items()}
+def fingerprints(recipe: Recipe, sets: Sequence[StoredSet] = (), lake: str | None = None) -> dict[str, str]:
+    """Return the operator fingerprint of each annotated family; arguments as for ``operators``."""
+    return {family: fingerprint({family: operator}) for family, operator in operators(recipe, sets, lake).items()}
 
 
 def annotate(spark: SparkSession, lake: str, recipe: Recipe, families: Sequence[str] | None = None) -> dict[str, int]:
@@ -112,8 +118,8 @@ def annotate(spark: SparkSession, lake: str, recipe: Recipe, families: Sequence[
     """
     snapshot = open_snapshot(lake)
     sets = chosen_sets(lake, recipe.contamination.sets)
-    wanted = _with_what_they_read(fingerprints(recipe, sets), families)
-    run = begin_run(lake, "annotate", recipe.literals, operators(recipe, sets), snapshot.version)
+    wanted = _with_what_they_read(fingerprints(recipe, sets, lake), families)
+    run = begin_run(lake, "annotate", recipe.literals, operators(recipe, sets, lake), snapshot.version)
     slots = parallelism(spark)
     with Progress("annotate", total_bytes=_missing_bytes(snapshot, wanted)) as progress:
         while True:
@@ -289,7 +295,7 @@ def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
     if "spans" in task.families:
         keep("spans", spans.find_spans(texts, task.span_operators))
     if "tokens" in task.families:
-        vocabulary = load_vocabulary(task.vocabulary)
+        vocabulary = find_vocabulary(lake_of(task.table), task.vocabulary)
         counts = np.diff(encode(without_spans(table, found.get("spans", inputs.spans)), vocabulary)[1])
         names = pa.array([vocabulary.fingerprint] * len(counts), pa.string())
         keep("tokens", pa.record_batch({"vocabulary": names, "n_tokens": pa.array(counts)}))

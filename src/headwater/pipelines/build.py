@@ -36,8 +36,9 @@ from headwater.pipelines.shards import builds_uri, empty_shard, shard_name, stag
 from headwater.pipelines.spark import parallelism
 from headwater.pipelines.token_chunks import SHUFFLE_ROW
 from headwater.pipelines.token_rows import BuildJob, read_tokens
+from headwater.pipelines.vocabulary_files import find_vocabulary
 from headwater.tokenize.manifest import Shard, make_manifest, read_shard, write_manifest
-from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
+from headwater.tokenize.vocabulary import Vocabulary
 from headwater.warehouse.filesystem import HashingSink, exists, join, read_bytes, resolve, write_hashed
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -112,7 +113,7 @@ def build(spark: SparkSession, lake: str, recipe: Recipe, name: str) -> dict[str
         return {}
     located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
     shards = _shard_counts(snapshot, recipe, name)
-    vocabulary = load_vocabulary(recipe.vocabulary.name)
+    vocabulary = find_vocabulary(lake, recipe.vocabulary.name)
     _check_specials(recipe, vocabulary)
     settings = {"version": VERSION, "state": state, "build": name, "vocabulary": vocabulary.fingerprint}
     run = begin_run(lake, "build", recipe.literals, {"shards": settings}, snapshot.version)

@@ -30,6 +30,7 @@ from headwater.pipelines.narrow import fragment_rows, plan_targets, write_aligne
 from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.spark import parallelism
+from headwater.pipelines.vocabulary_files import lake_of
 from headwater.warehouse.parquet import FragmentFiles, family_columns
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -50,16 +51,17 @@ _CANDIDATE: Final = (
 _LOSER: Final = "sample_id long, duplicate_of long, similarity float, same_text boolean"
 
 
-def operator(recipe: Recipe, sets: Sequence[StoredSet] = ()) -> dict[str, Any]:
+def operator(recipe: Recipe, sets: Sequence[StoredSet] = (), lake: str | None = None) -> dict[str, Any]:
     """Return what a verdict depends on: the rules and every operator whose columns they or the election read.
 
     Args:
         sets: the evaluation sets that the recipe names, of the lake.
+        lake: whose vocabularies the recipe may name.
     """
     return {
         "version": VERSION,
         "rules": recipe.rules.load().literals,
-        "annotate": annotate_operators(recipe, sets),
+        "annotate": annotate_operators(recipe, sets, lake),
         "duplicates": deduplicate.operator(recipe),
     }
 
@@ -263,7 +265,7 @@ def decide(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int]:
     """
     rules = recipe.rules.load()
     sets = chosen_sets(lake, recipe.contamination.sets)
-    settings = operator(recipe, sets)
+    settings = operator(recipe, sets, lake)
     own = fingerprint({"verdicts": settings})
     snapshot = open_snapshot(lake)
     run = begin_run(lake, "decide", recipe.literals, {"verdicts": settings}, snapshot.version)
@@ -301,7 +303,9 @@ def _undecided(snapshot: Snapshot, recipe: Recipe, own: str, sets: Sequence[Stor
 def _ready(snapshot: Snapshot, recipe: Recipe, sets: Sequence[StoredSet]) -> npt.NDArray[np.int64]:
     """Return the fragments that have all that a verdict reads, by these settings."""
     ready = snapshot.covered("content")
-    wanted = fingerprints(recipe, sets) | {"duplicates": fingerprint({"duplicates": deduplicate.operator(recipe)})}
+    wanted = fingerprints(recipe, sets, lake_of(snapshot.uri)) | {
+        "duplicates": fingerprint({"duplicates": deduplicate.operator(recipe)})
+    }
     for family in _families(sets):
         ready = np.intersect1d(ready, snapshot.covered(family, wanted[family]))
     return ready

@@ -24,8 +24,7 @@ import pyarrow.compute as pc
 from headwater.filters.minhash import N_PERMUTATIONS
 from headwater.lineage.fingerprint import fingerprint
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
-from headwater.pipelines.annotate import fingerprints
-from headwater.pipelines.annotate import operators as annotate_operators
+from headwater.pipelines.annotate import minhash_operator
 from headwater.pipelines.buckets import verified_pairs
 from headwater.pipelines.clusters import ANSWER, KINDS, changed_fragments, cluster_texts
 from headwater.pipelines.components import connected_components
@@ -51,7 +50,7 @@ def operator(recipe: Recipe) -> dict[str, object]:
     return {
         "version": VERSION,
         "min_similarity": recipe.deduplicate.min_similarity,
-        "minhash": annotate_operators(recipe)["minhash"],
+        "minhash": minhash_operator(),
     }
 
 
@@ -85,7 +84,7 @@ def deduplicate(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int
     own = fingerprint({"duplicates": settings})
     snapshot = open_snapshot(lake)
     run = begin_run(lake, "deduplicate", recipe.literals, {"duplicates": settings}, snapshot.version)
-    signed = fingerprints(recipe)["minhash"]
+    signed = fingerprint({"minhash": minhash_operator()})
     context = spark.sparkContext
     with Progress("deduplicate", context):
         while len(fresh := _unclustered(snapshot, own, signed)):

@@ -87,7 +87,7 @@ def select(
         UsageError: no sample has a verdict by this recipe.
     """
     snapshot = open_snapshot(lake, version)
-    verdicts = decide.operator(recipe, chosen_sets(lake, recipe.contamination.sets))
+    verdicts = decide.operator(recipe, chosen_sets(lake, recipe.contamination.sets), lake)
     fragments, located = _located(snapshot, verdicts)
     state = fingerprint(
         {"recipe": recipe.fingerprint, "rows": _state(located), "name": build or "", "version": VERSION}

@@ -15,12 +15,12 @@ from headwater.lineage.runs import Unit
 from headwater.pipelines.recipe_sections import Stage
 from headwater.pipelines.token_chunks import TokenRows, from_chunks
 from headwater.pipelines.token_rows import BuildJob
+from headwater.pipelines.vocabulary_files import find_vocabulary, lake_of
 from headwater.tokenize.boundaries import boundaries_table
 from headwater.tokenize.manifest import Shard, ShardFile, write_shard
 from headwater.tokenize.packing import Packed, pack
 from headwater.tokenize.shard_files import WrittenFile
 from headwater.tokenize.shard_writers import shard_writers
-from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.filesystem import HashingSink, join, write_hashed
 from headwater.warehouse.parquet import write_family
@@ -63,7 +63,7 @@ def write_shards(job: BuildJob, batches: Iterator[pa.RecordBatch]) -> Iterator[p
 def _write_shard(job: BuildJob, slot: int, rows: TokenRows) -> pa.RecordBatch:
     name, number = job.slots[slot]
     stage = next(stage for stage in job.recipe.stages if stage.name == name)
-    vocabulary = load_vocabulary(job.recipe.vocabulary.name)
+    vocabulary = find_vocabulary(lake_of(job.table), job.recipe.vocabulary.name)
     packed = pack(
         rows.tokens,
         np.append(rows.begin, len(rows.tokens)),

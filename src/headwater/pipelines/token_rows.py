@@ -22,8 +22,8 @@ from headwater.errors import CorruptLakeError
 from headwater.pipelines.recipe import Recipe
 from headwater.pipelines.text_batches import SPAN_COLUMNS, slice_by_bytes, without_spans
 from headwater.pipelines.token_chunks import TokenRows, hash_bytes, to_chunks
+from headwater.pipelines.vocabulary_files import find_vocabulary, lake_of
 from headwater.tokenize.encoder import encode
-from headwater.tokenize.vocabulary import load_vocabulary
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse
 
 __all__ = ["BuildJob", "bucket_of", "chosen_rows", "encode_rows", "positions", "read_tokens"]
@@ -104,7 +104,7 @@ def encode_rows(job: BuildJob, table: pa.Table, spans: pa.Table, chosen: pa.Tabl
         return
     needed, place = np.unique(placed.row, return_inverse=True)
     table = table if len(needed) == table.num_rows else table.take(pa.array(needed))
-    vocabulary = load_vocabulary(job.recipe.vocabulary.name)
+    vocabulary = find_vocabulary(lake_of(job.table), job.recipe.vocabulary.name)
     tokens, offsets = encode(without_spans(table, spans), vocabulary)
     ids, counted, found = table["sample_id"].to_numpy(), table["n_tokens"].to_numpy(), np.diff(offsets)
     if not np.array_equal(found, counted):

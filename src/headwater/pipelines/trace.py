@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,14 +12,16 @@ import numpy.typing as npt
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.questions import rows, why
+from headwater.pipelines.recipe_sections import VocabularySettings
 from headwater.pipelines.shards import builds_uri, shard_name
+from headwater.pipelines.vocabulary_files import find_vocabulary
 from headwater.tokenize.encoder import decode
 from headwater.tokenize.manifest import Manifest, read_manifest
 from headwater.tokenize.token_parquet import read_token_range
-from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.tokenize.vocabulary import Vocabulary
 from headwater.warehouse.filesystem import exists, join, read_bytes, resolve
 
-__all__ = ["read_stage_manifest", "read_tokens", "trace"]
+__all__ = ["build_vocabulary", "read_stage_manifest", "read_tokens", "trace"]
 
 _AROUND_TOKENS: Final = 40
 _NPY_HEADER_BYTES: Final = 128
@@ -65,6 +68,21 @@ def read_tokens(lake: str, build: str, stage: str, shard: int, begin: int, end: 
     return tokens
 
 
+def build_vocabulary(connection: duckdb.DuckDBPyConnection, lake: str, build: str) -> Vocabulary:
+    """Return the vocabulary of a build, by the recipe of the run that wrote it.
+
+    Raises:
+        UsageError: it is no longer where the recipe names it.
+    """
+    found = rows(
+        connection,
+        "SELECT recipe FROM runs WHERE step = 'build' AND contains(operators, ?) ORDER BY started DESC LIMIT 1",
+        [f'"build":"{build}"'],
+    )
+    name = json.loads(found[0]["recipe"])["vocabulary"]["name"] if found else VocabularySettings().name
+    return find_vocabulary(lake, name)
+
+
 def trace(
     connection: duckdb.DuckDBPyConnection,
     lake: str,
@@ -72,12 +90,13 @@ def trace(
     stage: str,
     shard: int,
     token: int,
-    vocabulary_name: str = "headwater-156k",
+    vocabulary_name: str | None = None,
 ) -> dict[str, Any]:
     """Return the sample that a token belongs to, the text around the token, and the sample's story.
 
     Args:
         token: 0-based, in the shard; padding belongs to no sample, and the answer says so.
+        vocabulary_name: as a recipe names it; by default that of the build's recipe.
 
     Raises:
         UsageError: no such build, stage, shard or token.
@@ -104,7 +123,8 @@ def trace(
         "token": token,
         "sequence": token // manifest.context,
     }
-    vocabulary = load_vocabulary(vocabulary_name)
+    named = vocabulary_name is not None
+    vocabulary = find_vocabulary(lake, str(vocabulary_name)) if named else build_vocabulary(connection, lake, build)
     if vocabulary.fingerprint != manifest.vocabulary:
         raise UsageError(
             f"expected the vocabulary {manifest.vocabulary} of the build, found {vocabulary.fingerprint}; name it with --vocabulary"

@@ -21,10 +21,10 @@ from headwater.errors import UsageError
 from headwater.lineage.questions import rows
 from headwater.pipelines.shards import builds_uri
 from headwater.pipelines.text_batches import SPAN_COLUMNS, without_spans
-from headwater.pipelines.trace import read_stage_manifest, read_tokens
+from headwater.pipelines.trace import build_vocabulary, read_stage_manifest, read_tokens
 from headwater.tokenize.encoder import decode
 from headwater.tokenize.manifest import Manifest, check_files
-from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
+from headwater.tokenize.vocabulary import Vocabulary
 from headwater.warehouse.filesystem import join, resolve
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file, read_sparse
 from headwater.warehouse.schema import ALIGNED, arrow_schema
@@ -174,12 +174,7 @@ def texts_decode(lake: LakeView) -> Found:
     """The bytes decoded from a sample's placements equal its text minus its spans."""
     faults, count = [], 0
     for build in dict.fromkeys(build for build, _ in finished_stages(lake)):
-        names = rows(
-            lake.connection,
-            "SELECT recipe FROM runs WHERE step = 'build' AND contains(operators, ?)",
-            [f'"build":"{build}"'],
-        )
-        vocabulary = load_vocabulary(_vocabulary_name(names))
+        vocabulary = build_vocabulary(lake.connection, lake.lake, build)
         manifests = {stage: read_stage_manifest(lake.lake, build, stage) for stage in _stages_of(lake, build)}
         then = snapshot_then(lake, build)
         for where in then.locate(then.covered("content"), ["spans"]):
@@ -196,10 +191,6 @@ def texts_decode(lake: LakeView) -> Found:
                 count += found
                 faults += wrong
     return count, faults
-
-
-def _vocabulary_name(found: list[dict[str, Any]]) -> str:
-    return str(json.loads(found[0]["recipe"])["vocabulary"]["name"]) if found else "headwater-156k"
 
 
 def _texts(lake: LakeView, where: FragmentFiles, wanted: set[int]) -> dict[int, bytes]:

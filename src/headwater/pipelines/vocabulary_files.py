@@ -17,7 +17,14 @@ from headwater.filters.predicates import nearest
 from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary, read_vocabulary, shipped_vocabularies
 from headwater.warehouse.filesystem import HashingSink, exists, join, read_bytes, resolve, write_hashed
 
-__all__ = ["check_vocabulary_name", "find_vocabulary", "lake_vocabularies", "store_vocabulary", "vocabularies_uri"]
+__all__ = [
+    "check_vocabulary_name",
+    "find_vocabulary",
+    "lake_of",
+    "lake_vocabularies",
+    "store_vocabulary",
+    "vocabularies_uri",
+]
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _SUFFIX: Final = ".json.xz"
@@ -26,6 +33,11 @@ _SUFFIX: Final = ".json.xz"
 def vocabularies_uri(lake: str) -> str:
     """Return the folder of a lake's vocabularies."""
     return join(lake, "vocabularies")
+
+
+def lake_of(table_uri: str) -> str:
+    """Return the lake of a Delta table, which is all that a task knows of it."""
+    return table_uri.removesuffix("/samples")
 
 
 def check_vocabulary_name(name: str) -> str:
@@ -54,29 +66,28 @@ def lake_vocabularies(lake: str) -> list[str]:
 
 
 @functools.lru_cache(maxsize=8)
-def find_vocabulary(lake: str, name: str) -> Vocabulary:
+def find_vocabulary(lake: str | None, name: str) -> Vocabulary:
     """Return the vocabulary that a recipe names: a shipped one, one of the lake, or that of a file; the same object every time in a process.
 
     Args:
-        lake: path or URI of the lake, or of its table.
+        lake: its path or URI; None where only shipped vocabularies and files are meant.
         name: as ``[vocabulary] name`` of a recipe has it.
 
     Raises:
         UsageError: there is none of that name.
         BadInputError: the file cannot be used.
     """
-    lake = lake.removesuffix("/samples")
-    if _NAME.fullmatch(name) and name not in shipped_vocabularies():
+    if lake is not None and _NAME.fullmatch(name) and name not in shipped_vocabularies():
         filesystem, path = resolve(join(vocabularies_uri(lake), name + _SUFFIX))
         if exists(filesystem, path) is not None:
-            return read_vocabulary(read_bytes(filesystem, path), name)
+            return read_vocabulary(name, read_bytes(filesystem, path))
     try:
         return load_vocabulary(name)
     except UsageError:
-        known = [*shipped_vocabularies(), *lake_vocabularies(lake)]
+        known = [*shipped_vocabularies(), *(lake_vocabularies(lake) if lake is not None else ())]
+        there = "" if lake is None else f", one in {vocabularies_uri(lake)}"
         raise UsageError(
-            f"vocabulary {name!r}: expected a shipped vocabulary, one of {vocabularies_uri(lake)} or the path of a file, found none; "
-            f"{nearest(name, known)}"
+            f"vocabulary {name!r}: expected a shipped vocabulary{there} or the path of a file, found none; {nearest(name, known)}"
         ) from None
 
 
@@ -90,8 +101,8 @@ def store_vocabulary(lake: str, name: str, data: bytes) -> None:
     folder = vocabularies_uri(lake)
     filesystem, path = resolve(join(folder, name + _SUFFIX))
     if exists(filesystem, path) is not None:
-        there = read_vocabulary(read_bytes(filesystem, path), name).fingerprint
-        made = read_vocabulary(data, name).fingerprint
+        there = read_vocabulary(name, read_bytes(filesystem, path)).fingerprint
+        made = read_vocabulary(name, data).fingerprint
         if there != made:
             raise UsageError(
                 f"expected no vocabulary {name} in {folder}, or the one with fingerprint {made}, found {there}; choose another name with --name"

@@ -78,8 +78,9 @@ class SampleSettings:
         _whole("max_document_bytes", self.max_document_bytes, 16, 2**24)
         _whole("seed", self.seed, 0, 2**63 - 1)
         if self.where is not None:
-            if not isinstance(self.where, str) or not self.where.strip():
-                raise RecipeError(f"where: expected an SQL expression, found {self.where!r}")
+            given: object = self.where
+            if not isinstance(given, str) or not given.strip():
+                raise RecipeError(f"where: expected an SQL expression, found {given!r}")
             check_predicate(self.where, SAMPLE_COLUMNS, "where")
 
 

@@ -85,6 +85,15 @@ class TrainedVocabulary:
     known: bool = False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pruned:
+    """What was left out of the counts; as in ``TrainedVocabulary``."""
+
+    pieces: int
+    least_count: int
+    left_out: int
+
+
 def train_vocabulary(
     spark: SparkSession, lake: str, recipe: VocabularyRecipe, name: str, base: str | None = None
 ) -> TrainedVocabulary:
@@ -152,7 +161,9 @@ def train_vocabulary(
         text_bytes=sum(row["got"] for row in cells),
         cells=cells,
         refused=refused,
-        **pruned,
+        pieces=pruned.pieces,
+        least_count=pruned.least_count,
+        left_out=pruned.left_out,
     )
     operator = settings | {"state": state, "fingerprint": made.fingerprint, "n_ids": made.n_ids}
     run = begin_run(lake, step, recipe.literals, {"vocabularies": operator}, snapshot.version)
@@ -222,7 +233,7 @@ def _count(
 
 def _merge(
     spark: SparkSession, folder: str, counted: Mapping[int, Counted], recipe: VocabularyRecipe
-) -> tuple[pa.Table, dict[str, int]]:
+) -> tuple[pa.Table, _Pruned]:
     """Return the counts of all pieces but the rarest, and what was left out."""
     parts = [name for number in sorted(counted) for name in counted[number].parts]
     merged = run_tasks(spark, partial(merge_bin, folder, parts), range(BINS))
@@ -246,7 +257,7 @@ def _merge(
         table = read_bin(folder, name, 0)
         tables.append(table if least_count == 1 else table.filter(pc.greater_equal(table["count"], least_count)))
     total = sum(pieces.values())
-    return pa.concat_tables(tables), {"pieces": total, "least_count": least_count, "left_out": left_out}
+    return pa.concat_tables(tables), _Pruned(pieces=total, least_count=least_count, left_out=left_out)
 
 
 def _prune(pieces: Mapping[int, int], most: int) -> tuple[int, int]:
@@ -292,8 +303,8 @@ def _cells(
 ) -> list[dict[str, Any]]:
     got: dict[str, list[int]] = {}
     for each in counted.values():
-        for cell, (documents, size) in each.cells.items():
-            sums = got.setdefault(cell, [0, 0])
+        for name, (documents, size) in each.cells.items():
+            sums = got.setdefault(name, [0, 0])
             sums[0] += documents
             sums[1] += size
     rows = []

@@ -35,7 +35,15 @@ from headwater.tokenize.vocabulary_content import (
     vocabulary_stem,
 )
 
-__all__ = ["Vocabulary", "extend_vocabulary", "load_vocabulary", "vocabulary_from_merges", "write_vocabulary"]
+__all__ = [
+    "Vocabulary",
+    "extend_vocabulary",
+    "load_vocabulary",
+    "read_vocabulary",
+    "shipped_vocabularies",
+    "vocabulary_from_merges",
+    "write_vocabulary",
+]
 
 _XZ_MAGIC: Final = b"\xfd7zXZ\x00"
 
@@ -53,7 +61,7 @@ def load_vocabulary(name: str = "headwater-156k") -> Vocabulary:
     """
     shipped = resources.files("headwater.tokenize") / "data" / f"{name}.json.xz"
     if "/" not in name and shipped.is_file():
-        return _read_compact(name, shipped.read_bytes())
+        return read_vocabulary(name, shipped.read_bytes())
     path = Path(name)
     if not path.is_file():
         raise UsageError(
@@ -62,7 +70,7 @@ def load_vocabulary(name: str = "headwater-156k") -> Vocabulary:
         )
     data = path.read_bytes()
     if data.startswith(_XZ_MAGIC):
-        return _read_compact(name, data)
+        return read_vocabulary(name, data)
     if path.suffix == ".tiktoken":
         beside = path.with_name(path.name + ".json")
         return read_tiktoken(name, data, json.loads(beside.read_bytes()) if beside.is_file() else None)
@@ -70,6 +78,13 @@ def load_vocabulary(name: str = "headwater-156k") -> Vocabulary:
         return read_tokenizer_json(name, data.decode())
     except ValueError as error:
         raise BadInputError(f"vocabulary {name}: expected a tokenizer.json, found no JSON: {error}") from error
+
+
+def shipped_vocabularies() -> list[str]:
+    """Return the names of the vocabularies that come with the package."""
+    data = resources.files("headwater.tokenize") / "data"
+    names = [file.name for file in data.iterdir()]
+    return sorted(name.removesuffix(".json.xz") for name in names if name.startswith("headwater-"))
 
 
 def vocabulary_from_merges(
@@ -150,7 +165,15 @@ def write_vocabulary(vocabulary: Vocabulary) -> bytes:
     return lzma.compress(canonical_json(content), format=lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
 
 
-def _read_compact(name: str, data: bytes) -> Vocabulary:
+def read_vocabulary(name: str, data: bytes) -> Vocabulary:
+    """Return the vocabulary of its compact form.
+
+    Args:
+        name: for messages.
+
+    Raises:
+        BadInputError: damaged, of another format, or with ids that do not follow from its merges.
+    """
     try:
         content: dict[str, Any] = json.loads(lzma.decompress(data))
     except (lzma.LZMAError, ValueError) as error:
