@@ -250,7 +250,7 @@ def _write_samples(folder: str, key: str, samples: Sequence[pa.Table], parts: Se
     sums = table.group_by("cell").aggregate([("sampled_bytes", "count"), ("sampled_bytes", "sum")]).sort_by("cell")
     rows = zip(*(sums[name].to_pylist() for name in ("cell", "sampled_bytes_count", "sampled_bytes_sum")), strict=True)
     counted = Counted(
-        samples=f"{key}.samples.parquet", parts=tuple(parts), cells={cell: [n, size] for cell, n, size in rows}
+        samples=f"{key}.samples.parquet", parts=list(parts), cells={cell: [n, size] for cell, n, size in rows}
     )
     mark = json.dumps({"samples": counted.samples, "parts": counted.parts, "cells": counted.cells})
     schema = table.schema.remove_metadata().with_metadata({_MARK: mark.encode()})

@@ -15,7 +15,8 @@ from headwater.errors import RecipeError
 from headwater.filters.predicates import check_predicate
 from headwater.lineage.fingerprint import fingerprint
 from headwater.pipelines.recipe import check_keys, plain_literals, read_section, read_toml
-from headwater.pipelines.recipe_sections import SELECTION_COLUMNS, check_name, exact
+from headwater.pipelines.recipe_checks import check_name
+from headwater.pipelines.recipe_sections import SELECTION_COLUMNS, exact
 
 __all__ = [
     "FORMAT",
