@@ -1,12 +1,13 @@
 """Nested proxies: a small selection that is a true subset of a whole one, with the same mixture, for scaling-law runs.
 
-Exact per cell (stage, pool, language, domain where the recipe has quotas of domains, and long or not where it asks for full
+Per cell (stage, pool, language, domain where the recipe has quotas of domains, and long or not where it asks for full
 sequences): the documents that the whole selection took, with all their copies, in the order of a hash of (seed, content_hash, origin), up
-to the scale's share of the cell's tokens, stopping at the first that crosses. A larger scale goes on where a smaller one stops, so 0.001
-lies within 0.01 and that within 1.
+to the scale's share of the cell's tokens. The document that crosses is in where a number from 0 to 1, drawn from its hash, is below the
+part of it that the share still has room for: so a cell has its share on average, within one document, however small it is. A larger scale
+goes on where a smaller one stops, so 0.001 lies within 0.01 and that within 1.
 
 Stored as a selection of its own under a name that says base and scale: build, trace, verify and the questions work on it as on any other.
-Cost: one pass over narrow columns. What it loses: a cell has up to one document more than its share, which weighs where cells are small.
+Cost: one pass over narrow columns. What it loses: a cell is up to one document off its share, and small cells may have none.
 """
 
 from __future__ import annotations
@@ -293,7 +294,7 @@ def _targets(
 
 
 def _find_cuts(parts: Parts[_Rows], there: _Sums, share: Fraction) -> dict[_Cell, bytes]:
-    """Return the key at which each cell reaches its share."""
+    """Return the last key of each cell: where it reaches its share, or the one before."""
     searches = {
         cell: Search(tokens=-(-share.numerator * int(sums[0]) // share.denominator), samples=int(sums[1]))
         for cell, sums in there.cells.items()
@@ -303,7 +304,33 @@ def _find_cuts(parts: Parts[_Rows], there: _Sums, share: Fraction) -> dict[_Cell
         return parts.fold(partial(_bin_sums, waiting), Bins.merge, Bins())
 
     find(searches, KEY_BYTES, fold)
-    return {cell: search.last for cell, search in searches.items() if search.last is not None}
+    cuts = {cell: search.last for cell, search in searches.items() if search.last is not None}
+    return _settle(cuts, there, parts.fold(partial(_end_sums, cuts), _Sums.merge, _Sums()), share)
+
+
+def _end_sums(cuts: Mapping[_Cell, bytes], rows: _Rows) -> _Sums:
+    """Return, by cell, the tokens before the document at the cut, and its own."""
+    sums = np.zeros((len(rows.cells), 2), np.int64)
+    if rows.cells:
+        lasts = np.array([cuts.get(cell, b"") for cell in rows.cells], dtype=f"S{KEY_BYTES}")[rows.cell]
+        keys = rows.keys.view(f"S{KEY_BYTES}").reshape(-1)
+        for column, chosen in enumerate((keys < lasts, keys == lasts)):
+            np.add.at(sums[:, column], rows.cell[chosen], rows.tokens[chosen])
+    return _Sums(cells=dict(zip(rows.cells, sums, strict=True)))
+
+
+def _settle(cuts: Mapping[_Cell, bytes], there: _Sums, ends: _Sums, share: Fraction) -> dict[_Cell, bytes]:
+    """Return the cuts, each moved before its document where what the share has room for is too small a part of it.
+
+    The draw depends on the document alone, so a document that is in at one scale is in at every larger one.
+    """
+    settled = dict(cuts)
+    for cell, last in cuts.items():
+        before, own = ends.cells[cell].tolist()
+        draw = int.from_bytes(blake2b(last, digest_size=8).digest(), "big")
+        if (share * int(there.cells[cell][0]) - before) * 2**64 <= draw * own:
+            settled[cell] = (int.from_bytes(last, "big") - 1).to_bytes(KEY_BYTES, "big")
+    return settled
 
 
 def _report(recipe: Recipe, there: _Sums, got: _Sums) -> list[ProxyCell]:
