@@ -15,6 +15,7 @@ from headwater import (
     __version__,
     contamination_commands,
     export_command,
+    reader_commands,
     selection_commands,
     step_commands,
     vocab_commands,
@@ -211,6 +212,7 @@ def sql(lake: str, query: str, version: int | None, output: str) -> None:
     answer(rows, lambda: format_table(rows), output)
 
 
+cli.add_command(reader_commands.steps)
 cli.add_command(what_if_command.what_if)
 cli.add_command(export_command.export)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from headwater.pipelines.recipe import Recipe
     from headwater.pipelines.run import RunReport
     from headwater.pipelines.verify import Check
+    from headwater.reader import Stage
 
 __all__ = ["Lake", "find_recipe", "shipped_recipes"]
 
@@ -165,6 +166,17 @@ class Lake:
         schema = ", ".join(["sample_id long", *(f"`{name}` {_DDL[kinds[name]]}" for name in names)])
         located = snapshot.locate(fragments, list(read))
         return fragment_rows(spark, located, snapshot.uri, read, schema, partial(_select, ("sample_id", *names)))
+
+    def stage(self, build: str, stage: str) -> Stage:
+        """Return a stage of a build for ``headwater.reader.Reader``; its runs have the lake's sample_ids.
+
+        Raises:
+            UsageError: there is no such stage.
+            CorruptLakeError: a file of it is missing or has another size.
+        """
+        from headwater.pipelines.steps import open_placed_stage
+
+        return open_placed_stage(self.path, build, stage)
 
     def duckdb(self, version: int | None = None) -> duckdb.DuckDBPyConnection:
         """Return a DuckDB connection with a view for each family and ``samples``, the wide row; it reads this lake and nothing else.

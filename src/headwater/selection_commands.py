@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from headwater.options import (
     spark_options,
     spark_session,
 )
-from headwater.rendering import format_cells, format_proxy, format_step
+from headwater.rendering import clean, format_cells, format_proxy, format_step
 from headwater.step_commands import Timer, read_recipe
 
 if TYPE_CHECKING:
@@ -93,12 +94,16 @@ def select(
         "headwater build lake ling-flash-2",
         "headwater build lake ling-flash-2 --build ling-flash-2-0123456789ab",
         "headwater build lake ling-flash-2 --scale 0.001",
+        "headwater build lake ling-flash-2 --repair",
     )
 )
 @lake_argument
 @recipe_argument
 @build_option
 @scale_option
+@click.option(
+    "--repair", is_flag=True, help="Build files of a finished build again that are damaged, and put them back if alike."
+)
 @spark_options
 @output_option
 def build(
@@ -106,6 +111,7 @@ def build(
     recipe: str,
     build: str | None,
     scale: str | None,
+    repair: bool,
     master: str | None,
     conf: Sequence[str],
     output: str,
@@ -118,7 +124,12 @@ def build(
     from headwater.pipelines.build import build as build_step
     from headwater.pipelines.shards import builds_uri
 
+    if repair and scale is not None:
+        raise UsageError("expected --repair or --scale, found both; name a proxy to repair with --build")
     build = build or _newest(lake, loaded)
+    if repair:
+        _repair(lake, loaded, build, master, conf, output)
+        return
     found: dict[str, Any] = {"step": "build"}
     lines: list[str] = []
     with spark_session(master, conf) as spark, Timer() as timer:
@@ -152,3 +163,18 @@ def _scale_down(spark: SparkSession, lake: str, recipe: Recipe, base: str, scale
     from headwater.pipelines.proxy import scale_down
 
     return scale_down(spark, lake, recipe, base, scale)
+
+
+def _repair(lake: str, recipe: Recipe, build: str, master: str | None, conf: Sequence[str], output: str) -> None:
+    """Find what is damaged, build it again where that takes Spark, and say what was done."""
+    from headwater.pipelines.repair import find_damage, repair
+
+    with Timer() as timer, contextlib.ExitStack() as stack:
+        damage = find_damage(lake, recipe, build)
+        again = any(stage.numbers for stage in damage.stages)
+        spark = stack.enter_context(spark_session(master, conf)) if again else None
+        counts = repair(spark, lake, recipe, damage)
+    files = damage.files
+    found = {"step": "repair", "build": build, "damaged": files, "counts": counts, "seconds": timer.seconds}
+    lines = [f"{clean(name)}: {fault}" for name, fault in files.items()]
+    answer(found, "\n".join([*lines, format_step("repair", counts, timer.seconds)]), output)

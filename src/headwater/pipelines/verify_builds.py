@@ -19,13 +19,13 @@ from pyarrow import fs as pafs
 
 from headwater.errors import UsageError
 from headwater.lineage.questions import rows
-from headwater.pipelines.shards import builds_uri
+from headwater.pipelines.shards import builds_uri, shard_name
 from headwater.pipelines.text_batches import SPAN_COLUMNS, without_spans
 from headwater.pipelines.trace import build_vocabulary, read_stage_manifest, read_tokens
 from headwater.tokenize.encoder import decode
-from headwater.tokenize.manifest import Manifest, check_files
+from headwater.tokenize.manifest import Manifest, check_files, write_shard
 from headwater.tokenize.vocabulary import Vocabulary
-from headwater.warehouse.filesystem import join, resolve
+from headwater.warehouse.filesystem import exists, join, read_bytes, resolve
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file, read_sparse
 from headwater.warehouse.schema import ALIGNED, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -69,7 +69,7 @@ def finished_stages(lake: LakeView) -> list[tuple[str, str]]:
 
 
 def shard_files(lake: LakeView) -> Found:
-    """Every file of every shard has the size and SHA-256 of its manifest."""
+    """Every file of every shard has the size and SHA-256 of its manifest, and the record beside it says the same."""
     faults, count = [], 0
     for build, stage in finished_stages(lake):
         manifest = read_stage_manifest(lake.lake, build, stage)
@@ -77,6 +77,13 @@ def shard_files(lake: LakeView) -> Found:
         damaged = check_files(manifest, partial(_open_beside, filesystem, path))
         count += sum(len(shard.files) for shard in manifest.shards)
         faults += [f"{build}/{stage}/{name}: {fault}" for name, fault in damaged.items()]
+        for shard in manifest.shards:
+            record = f"{shard_name(shard.number)}.json"
+            size = exists(filesystem, join(path, record))
+            if size is None or read_bytes(filesystem, join(path, record)) != write_shard(shard):
+                faults.append(
+                    f"{build}/{stage}/{record}: " + ("missing" if size is None else "differs from the manifest")
+                )
     return count, faults
 
 
