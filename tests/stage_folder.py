@@ -41,7 +41,13 @@ def document_hash(document: int) -> bytes:
 
 
 def write_folder(
-    path: Path, counts: Sequence[int], *, context: int = 32, suffixes: Sequence[str] = (".bin", ".npy"), seed: int = 1
+    path: Path,
+    counts: Sequence[int],
+    *,
+    context: int = 32,
+    suffixes: Sequence[str] = (".bin", ".npy"),
+    seed: int = 1,
+    longest: int = 15,
 ) -> Folder:
     """Write shards of so many sequences each, full of short documents, some cut, with padding in some sequences."""
     path.mkdir(parents=True)
@@ -55,7 +61,7 @@ def write_folder(
             at, mine = 0, []
             padded = row % 3 == 2
             while at < context - (7 if padded else 0):
-                length = int(draw.integers(1, context // 2))
+                length = int(draw.integers(1, longest + 1))
                 end = min(at + length, context)
                 ends = end < context or bool(draw.integers(2)) or padded
                 tokens[row, at:end] = draw.integers(0, END, end - at)
