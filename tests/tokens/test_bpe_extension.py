@@ -143,6 +143,7 @@ def test_shipped_tokens_are_what_their_bytes_merge_to() -> None:
         assert encode_slowly([int(vocabulary.byte_ids[byte]) for byte in tokens[i]], ranks) == [i]
 
 
+@pytest.mark.filterwarnings("ignore:vocabulary .*its pre-tokenizer is not Headwater:UserWarning")
 @pytest.mark.parametrize("ignore_merges", [False, True])
 def test_an_imported_base_keeps_its_rules_and_ids(tmp_path: Path, ignore_merges: bool) -> None:
     """Another pre-tokenizer, and added tokens above the merges: new ids follow the highest, nothing gets longer."""
