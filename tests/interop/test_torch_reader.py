@@ -31,7 +31,11 @@ def test_torch_gets_what_the_reader_gives(tmp_path: Path) -> None:
     assert found["resumed"] == expected[2:]
     assert found["worker_states"] == expected
     second = Reader(
-        open_stage(folder.path), batch_size=6, seed=3, epochs=2, state=dict(steps[0].state) | {"epoch": 1, "position": 0}
+        open_stage(folder.path),
+        batch_size=6,
+        seed=3,
+        epochs=2,
+        state=dict(steps[0].state) | {"epoch": 1, "position": 0},
     )
     assert found["second_epoch"] == [step.sequences.tolist() for step in second]
     first = steps[0]

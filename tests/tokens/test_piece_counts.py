@@ -115,14 +115,13 @@ def test_pieces_of_another_pre_tokenizer() -> None:
     """A function that cuts gives counts of its pieces, by the same rules."""
     rows = make_rows(60)
     texts, *others = zip(*rows, strict=True)
-    columns = [pa.array(column) for column in others]
+    documents, sources, languages = (pa.array(column) for column in others)
     cut = [[piece.encode() for piece, _ in SPLIT.pre_tokenize_str(text)] for text in texts]
     by_text = dict(zip(texts, cut, strict=True))
-    table = count_pieces(pa.array(texts), *columns, cut=by_text.__getitem__)
+    table = count_pieces(pa.array(texts), documents, sources, languages, cut=by_text.__getitem__)
     assert as_dict(table) == count_slowly(rows)
-    long = count_pieces(
-        pa.array(["x"]), *(column.slice(0, 1) for column in columns), cut=lambda _: ["я".encode() * 200]
-    )
+    firsts = (documents.slice(0, 1), sources.slice(0, 1), languages.slice(0, 1))
+    long = count_pieces(pa.array(["x"]), firsts[0], firsts[1], firsts[2], cut=lambda _: ["я".encode() * 200])
     assert sorted(len(piece) for _, piece in as_dict(long)) == [144, 256]
 
 

@@ -33,6 +33,8 @@ def place_concatenated(lengths: Any, groups: Any, context: int) -> Any:
     last_sequence = np.full(n, -1, dtype=np.int64)  # of each group
     pieces, current, used = 0, 0, 0
     for d in range(n):
+        if lengths[d] == 0:
+            continue  # an empty document without beginning and end of text is nowhere, and breaks no sequence
         if used > 0 and last_sequence[groups[d]] == current:
             current += 1
             used = 0
