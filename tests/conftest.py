@@ -18,6 +18,9 @@ pytest_plugins = ["small_lake"]
 # Every Spark here lives for seconds: less compilation and one collector thread take a third off its processor time.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
+# Programs for environments of their own: those of the libraries that load shards.
+collect_ignore_glob = ["interop/loaders/*"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 CORPUS = Path(os.environ.get("HEADWATER_CORPUS", REPOSITORY.parent / "shared" / "corpus"))
 DEMO_TEXT = REPOSITORY / "src" / "headwater" / "demo"

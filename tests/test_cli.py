@@ -24,8 +24,11 @@ from headwater.warehouse.fragments import sample_ids
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
 
-COMMANDS = "init run ingest annotate dedup decide select build maintain why trace find sql what-if export verify runs benchmarks report".split()
-GROUPS = {"benchmarks": ["add", "list"], "report": ["contamination"]}
+COMMANDS = (
+    "init run ingest annotate dedup decide select build maintain why trace find sql steps what-if export verify runs "
+    "benchmarks report vocab"
+).split()
+GROUPS = {"benchmarks": ["add", "list"], "report": ["contamination"], "vocab": ["train", "extend", "export", "inspect"]}
 CALLED = [" ".join([name, *rest]) for name in COMMANDS for rest in ([[each] for each in GROUPS.get(name, [])] or [[]])]
 ON_SPARK = "run ingest annotate dedup decide select build".split()
 HOSTILE = "a\x1b[2J\x07b\x9bc\u202ed\u2066e\rf\tg\nh\x00i\x7fj"

@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("environment", "count"), [("loaders", 5), ("mds", 1)])
 def test_programs_run_as_printed(folder: Path, environment: str, count: int) -> None:
     """Each program asserts that the library found the build's own sequences."""
-    programs = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    programs = re.findall(r"```py\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     chosen = [text for text in programs if ("from streaming import" in text) == (environment == "mds")]
     (folder / "programs.json").write_text(json.dumps(chosen))
     assert run_with_loaders(RUNNER, str(folder / "programs.json"), environment=environment) == count

@@ -19,6 +19,7 @@ from headwater.lineage.views import connect
 from headwater.pipelines import proxy, selection_search
 from headwater.pipelines.build import build
 from headwater.pipelines.proxy import parse_scale, scale_down
+from headwater.pipelines.selection import mix_hashes
 from headwater.pipelines.selection_parts import Parts
 from headwater.warehouse.snapshot import open_snapshot
 from small_lake import SmallLake, small_recipe
@@ -38,7 +39,7 @@ def _parts(documents: list[Any], n_parts: int) -> list[proxy._Rows]:
         content = np.array([[number % 7, *[0] * 14, number] for number, *_ in mine], np.uint8).reshape(-1, 16)
         origin = np.zeros(len(mine), np.int64)
         keys = np.zeros((len(mine), proxy.KEY_BYTES), np.uint8)
-        keys[:, :8] = proxy._mix(3, content, origin).astype(">u8").view(np.uint8).reshape(-1, 8)
+        keys[:, :8] = mix_hashes("proxy", 3, content, origin).astype(">u8").view(np.uint8).reshape(-1, 8)
         keys[:, 8:24] = content
         copies = np.array([each[4] for each in mine], np.int64)
         found.append(

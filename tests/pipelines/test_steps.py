@@ -66,7 +66,7 @@ def test_the_command(finished_lake: SmallLake) -> None:
     counts = [shard.sequences for shard in stage.manifest.shards]
     order = stage_order(counts, context=256, samples=samples, seed=1234, extra_token=False)
     assert [row["stage_sequence"] for row in megatron["sequences"]] == order[8:12].tolist()
-    assert [row["position"] for row in megatron["sequences"]] == [8, 9, 10, 11]
+    assert [row["position"] for row in megatron["sequences"]] == list(range(8, min(12, samples)))
 
 
 def test_steps_that_are_not_there(finished_lake: SmallLake) -> None:

@@ -31,7 +31,7 @@ from headwater.lineage.runs import Unit, base_of, begin_run, commit_wave, finish
 from headwater.pipelines.narrow import Target, plan_targets
 from headwater.pipelines.progress import Progress
 from headwater.pipelines.recipe import Recipe
-from headwater.pipelines.selection import FOR_LENGTH, hash_bytes
+from headwater.pipelines.selection import FOR_LENGTH, hash_bytes, mix_hashes
 from headwater.pipelines.selection_parts import Parts, held_parts
 from headwater.pipelines.selection_search import Bins, Group, Search, Waiting, find, sum_bins
 from headwater.pipelines.spark import parallelism
@@ -176,24 +176,10 @@ def _read(table_uri: str, recipe: Recipe, where: FragmentFiles) -> _Rows:
         for value in distinct.tolist()
     ]
     keys = np.empty((len(ids), KEY_BYTES), np.uint8)
-    keys[:, :8] = _mix(recipe.build.seed, content, origin).astype(">u8").view(np.uint8).reshape(-1, 8)
+    keys[:, :8] = mix_hashes("proxy", recipe.build.seed, content, origin).astype(">u8").view(np.uint8).reshape(-1, 8)
     keys[:, 8:24] = content
     keys[:, 24:] = (origin.view(np.uint64) ^ np.uint64(1 << 63)).astype(">u8").view(np.uint8).reshape(-1, 8)
     return _Rows(cells=cells, cell=cell.reshape(-1), ids=ids, copies=copies, tokens=tokens * copies, keys=keys)
-
-
-def _mix(seed: int, content: _Bytes, origin: _Ints) -> npt.NDArray[np.uint64]:
-    """Return uint64 [n]: SplitMix64's finaliser over seed, content hash and origin, apart from the hash that orders a build."""
-    start = int.from_bytes(blake2b(f"headwater proxy {seed}".encode(), digest_size=8).digest(), "little")
-    halves = np.ascontiguousarray(content).view("<u8").reshape(-1, 2)
-    mixed = np.full(len(halves), start, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for part in (halves[:, 0], halves[:, 1], origin.view(np.uint64)):
-            mixed = (mixed ^ part) + np.uint64(0x9E3779B97F4A7C15)
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            mixed ^= mixed >> np.uint64(31)
-    return mixed
 
 
 def _count(rows: _Rows) -> int:

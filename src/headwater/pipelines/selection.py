@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +34,7 @@ __all__ = [
     "full_sequences",
     "hash_bytes",
     "key_bytes",
+    "mix_hashes",
     "open_to",
     "stage_tokens",
 ]
@@ -168,6 +170,25 @@ def hash_bytes(column: pa.ChunkedArray) -> _Bytes:
     """Return 128-bit hashes as uint8 [n, 16]."""
     fixed = column.cast(pa.binary(16)).combine_chunks()
     return np.frombuffer(fixed.buffers()[1] or b"", np.uint8, 16 * len(fixed), 16 * fixed.offset).reshape(-1, 16)
+
+
+def mix_hashes(
+    purpose: str, seed: int, content: npt.NDArray[np.uint8], origin: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint64]:
+    """Return uint64 [n]: SplitMix64's finaliser over purpose, seed, content hash (uint8 [n, 16]) and origin (int64 [n]).
+
+    Another purpose gives another order of the same documents.
+    """
+    start = int.from_bytes(blake2b(f"headwater {purpose} {seed}".encode(), digest_size=8).digest(), "little")
+    halves = np.ascontiguousarray(content).view("<u8").reshape(-1, 2)
+    mixed = np.full(len(halves), start, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for part in (halves[:, 0], halves[:, 1], origin.view(np.uint64)):
+            mixed = (mixed ^ part) + np.uint64(0x9E3779B97F4A7C15)
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 def _identity(table: pa.Table) -> _Bytes:

@@ -10,7 +10,6 @@ import functools
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 
 from headwater.errors import CorruptLakeError
 from headwater.pipelines.recipe import Recipe
+from headwater.pipelines.selection import mix_hashes
 from headwater.pipelines.text_batches import SPAN_COLUMNS, slice_by_bytes, without_spans
 from headwater.pipelines.token_chunks import TokenRows, hash_bytes, to_chunks
 from headwater.pipelines.vocabulary_files import find_vocabulary, lake_of
@@ -51,16 +51,7 @@ class BuildJob:
 
 def positions(seed: int, content_hash: pa.Array, origin: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
     """Return uint64 [n]: SplitMix64's finaliser over seed, content hash and origin; the last ties fall by these themselves."""
-    start = int.from_bytes(blake2b(f"headwater order {seed}".encode(), digest_size=8).digest(), "little")
-    halves = hash_bytes(content_hash).view("<u8").reshape(-1, 2)
-    mixed = np.full(len(halves), start, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for part in (halves[:, 0], halves[:, 1], origin.view(np.uint64)):
-            mixed = (mixed ^ part) + np.uint64(0x9E3779B97F4A7C15)
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            mixed ^= mixed >> np.uint64(31)
-    return mixed
+    return mix_hashes("order", seed, hash_bytes(content_hash), origin)
 
 
 def bucket_of(position: npt.NDArray[np.uint64], shards: int) -> npt.NDArray[np.int64]:

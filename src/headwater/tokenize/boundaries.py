@@ -7,15 +7,17 @@ version of pyarrow, whose name stands in every Parquet file).
 from __future__ import annotations
 
 import io
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headwater.errors import UsageError
-from headwater.tokenize.packing import Packed
 from headwater.tokenize.shard_files import WrittenFile, write_buffers
+
+if TYPE_CHECKING:
+    from headwater.tokenize.packing import Packed  # packing compiles; who only names formats need not wait for it
 
 __all__ = ["SCHEMA", "boundaries_table", "write_boundaries"]
 
