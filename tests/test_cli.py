@@ -30,7 +30,8 @@ COMMANDS = (
 ).split()
 GROUPS = {"benchmarks": ["add", "list"], "report": ["contamination"], "vocab": ["train", "extend", "export", "inspect"]}
 CALLED = [" ".join([name, *rest]) for name in COMMANDS for rest in ([[each] for each in GROUPS.get(name, [])] or [[]])]
-ON_SPARK = "run ingest annotate dedup decide select build".split()
+ON_SPARK = [*"run ingest annotate dedup decide select build".split(), "vocab train", "vocab extend"]
+OF_A_VOCABULARY = ["vocab export", "vocab inspect"]
 HOSTILE = "a\x1b[2J\x07b\x9bc\u202ed\u2066e\rf\tg\nh\x00i\x7fj"
 CLEAN = "a\ufffd[2J\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\tg\nh\ufffdi\ufffdj"
 
@@ -87,18 +88,20 @@ def test_help_has_an_example(command: str) -> None:
     """Each command's help shows a call of that command, on a line of its own."""
     shown = call(*command.split(), "--help")
     assert shown.exit_code == 0
-    assert re.search(rf"^ *Examples?:\n +headwater {command} lake\b", shown.stdout, re.MULTILINE)
+    first = "headwater-156k" if command in OF_A_VOCABULARY else "lake"
+    assert re.search(rf"^ *Examples?:\n +headwater {command} {first}\b", shown.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", CALLED)
 def test_lake_comes_first_and_output_is_everywhere(command: str) -> None:
-    """LAKE is the first argument, --output an option of each command; --master and --conf of those that need Spark, and of no other."""
+    """LAKE, or a vocabulary's name, is the first argument, --output an option of each command; --master and --conf of those that need Spark, and of no other."""
     found: click.Command = cli
     for name in command.split():
         assert isinstance(found, click.Group)
         found = found.commands[name]
     parameters = found.params
-    assert next(p for p in parameters if isinstance(p, click.Argument)).name == "lake"
+    first = "vocabulary" if command in OF_A_VOCABULARY else "lake"
+    assert next(p for p in parameters if isinstance(p, click.Argument)).name == first
     options = {name for p in parameters for name in p.opts if name.startswith("--")}
     assert "--output" in options
     assert ({"--master", "--conf"} <= options) == (command in ON_SPARK)
