@@ -94,7 +94,7 @@ def test_help_has_an_example(command: str) -> None:
 
 @pytest.mark.parametrize("command", CALLED)
 def test_lake_comes_first_and_output_is_everywhere(command: str) -> None:
-    """LAKE, or a vocabulary's name, is the first argument, --output an option of each command; --master and --conf of those that need Spark, and of no other."""
+    """LAKE, or a vocabulary, is the first argument; --output an option of each; --master and --conf of those that need Spark, and of no other."""
     found: click.Command = cli
     for name in command.split():
         assert isinstance(found, click.Group)
