@@ -19,7 +19,6 @@ from headwater.tokenize.grammar import (
     character_classes,
     class_patterns,
     encoding_pattern,
-    training_pattern,
 )
 from headwater.tokenize.tokenizer_json import write_tokenizer_json
 from headwater.tokenize.vocabulary import (
@@ -96,13 +95,6 @@ def test_pieces_of_the_grammar() -> None:
     assert cut("ruРоссия") == ["ru", "Россия"]
     assert cut("नमस्ते e\u0301te\u0301") == ["नमस्ते", " e\u0301te\u0301"]
     assert cut("a  \n  b") == ["a", "  ", "\n", " ", " b"]
-
-
-def test_training_pieces_are_short() -> None:
-    """The pattern for training cuts every run at 16 characters and is else the same."""
-    split = pre_tokenizers.Split(Regex(training_pattern()), "isolated")
-    for run in ("a" * 100, " " + "я" * 100, "=" * 100, " " * 100, "\n" * 100):
-        assert max(len(piece) for piece, _ in split.pre_tokenize_str(run)) <= 16
 
 
 def test_character_classes_are_those_of_the_regex_engine() -> None:

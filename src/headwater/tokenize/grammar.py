@@ -38,7 +38,6 @@ __all__ = [
     "character_classes",
     "class_patterns",
     "encoding_pattern",
-    "training_pattern",
 ]
 
 SIGN: Final = 0
@@ -84,23 +83,10 @@ def _letters() -> list[str]:
     return [rf"[\p{{L}}&&\p{{{script}}}]" for script in SCRIPTS] + [rf"[\p{{L}}&&[^{known}]]", _COMMON]
 
 
-def _pattern(word: str, run: str) -> str:
-    words = "|".join(f"{letters}[{letters}{_CONTINUES}]{word}" for letters in _letters())
-    return (
-        rf"[^\r\n\p{{L}}\p{{N}}]?(?:{words})|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]{run}|[\r\n]{run}"
-        rf"|[^\S\r\n]{run}(?!\S)|[^\S\r\n]{run}"
-    )
-
-
 def encoding_pattern() -> str:
     """Return the pattern in Oniguruma's syntax, as the vocabulary file carries it."""
-    return _pattern("*", "+")
-
-
-def training_pattern(max_characters: int = 16) -> str:
-    """Return the pattern with every piece cut at `max_characters`, so that no token learned from it can be longer.
-
-    The trainer's own limit counts bytes, which would allow a Thai or Hindi token a third of the letters of an English
-    one.
-    """
-    return _pattern(f"{{0,{max_characters - 2}}}", f"{{1,{max_characters - 1}}}")
+    words = "|".join(f"{letters}[{letters}{_CONTINUES}]*" for letters in _letters())
+    return (
+        rf"[^\r\n\p{{L}}\p{{N}}]?(?:{words})|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+|[\r\n]+"
+        r"|[^\S\r\n]+(?!\S)|[^\S\r\n]+"
+    )
