@@ -14,7 +14,7 @@ from bench.families import APART, FAMILIES, Batch, measure, prepare, unmeasured
 from bench.kernels import count_words
 from bench.operators import model_file
 from bench.peers import PeerFailedError, Server
-from headwater.filters import language
+from headwater.filters.language import identify as language
 
 __all__ = ["LANGUAGES", "against_datatrove", "against_reading", "choose", "known_languages"]
 

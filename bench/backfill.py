@@ -22,7 +22,7 @@ from bench.definitions import raisable
 from bench.documents import CORPUS, REPOSITORY, Document, draw, take, write_files
 from bench.families import RECIPE
 from bench.peers import Server
-from headwater.pipelines.annotate import ANNOTATED
+from headwater.pipelines.recipe.operators import ANNOTATED
 
 __all__ = ["backfill", "main", "make_lake", "measure", "through_spark"]
 

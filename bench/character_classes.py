@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Regex, pre_tokenizers
 
-from headwater.tokenize.grammar import class_patterns
+from headwater.tokenize.encode.grammar import class_patterns
 
 __all__ = ["measure_classes"]
 

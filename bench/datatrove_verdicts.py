@@ -23,11 +23,11 @@ import orjson
 import pyarrow as pa
 
 from bench.documents import CORPUS, REPOSITORY
-from headwater.filters.language import identify, load_model
-from headwater.filters.lexicon import STOP_WORDS
-from headwater.filters.rules import evaluate, load_rules
-from headwater.filters.signals import measure_signals
-from headwater.filters.words import cut_text
+from headwater.filters.language.identify import identify, load_model
+from headwater.filters.rules.rule_set import evaluate, load_rules
+from headwater.filters.signals.lexicon import STOP_WORDS
+from headwater.filters.signals.measure import measure_signals
+from headwater.filters.words.cut import cut_text
 
 SHOWN: Final = (
     ("words", "gopher_words"),

@@ -22,12 +22,12 @@ import orjson
 import pyarrow as pa
 
 from bench.documents import CORPUS
-from headwater.filters.contamination import find_contamination
-from headwater.filters.contamination_index import ContaminationIndex, ItemSet, build_index
-from headwater.filters.contamination_items import Item, ItemFields
-from headwater.filters.rules import evaluate, load_rules
-from headwater.pipelines.benchmarks import read_items
-from headwater.pipelines.contamination import CONTAMINATION_COLUMNS, sum_contamination
+from headwater.filters.contamination.find import find_contamination
+from headwater.filters.contamination.index import ContaminationIndex, ItemSet, build_index
+from headwater.filters.contamination.items import Item, ItemFields
+from headwater.filters.rules.rule_set import evaluate, load_rules
+from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS, sum_contamination
+from headwater.pipelines.ingest.evaluation_items import read_items
 
 __all__ = ["CHANGES", "main", "measure_recall", "plant"]
 

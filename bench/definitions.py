@@ -7,18 +7,22 @@ stay the same, which is what makes it a measurement and not another operator.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from headwater.filters import spans
-from headwater.pipelines.annotate import ANNOTATED
+from headwater.filters.duplicates import minhash
+from headwater.filters.language import identify as language
+from headwater.filters.scores import formulas as scores
+from headwater.filters.signals import measure as signals
+from headwater.filters.spans import find as spans
+from headwater.pipelines.recipe.operators import ANNOTATED
 from headwater.warehouse.snapshot import Snapshot
 
 __all__ = ["changed_definitions", "live_files", "raisable", "raise_definition"]
 
 _SPANS = "spans"
 _TOKENS = "tokens"  # defined by its vocabulary; it reads spans and follows them
+_MODULES = {"language": language, "signals": signals, "scores": scores, "minhash": minhash}
 
 
 def raisable() -> list[str]:
@@ -36,16 +40,13 @@ def raise_definition(family: str) -> None:
         for name in spans.OPERATORS:
             spans.OPERATORS[name] += 1
         return
-    module = importlib.import_module(f"headwater.filters.{family}")
-    vars(module)["VERSION"] += 1
+    vars(_MODULES[family])["VERSION"] += 1
 
 
 @contextmanager
 def changed_definitions(families: list[str]) -> Iterator[None]:
     """Raise the versions of `families` inside a block, and put them back after it."""
-    modules = {
-        family: importlib.import_module(f"headwater.filters.{family}") for family in families if family != _SPANS
-    }
+    modules = {family: _MODULES[family] for family in families if family != _SPANS}
     versions = {family: vars(module)["VERSION"] for family, module in modules.items()}
     of_spans = dict(spans.OPERATORS)
     for family in families:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from headwater.tokenize.encoder import decode, encode, encode_with_library, has_kernel
-from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.tokenize.encode.encoder import decode, encode, encode_with_library, has_kernel
+from headwater.tokenize.forms.load import load_vocabulary
 
 BATCH_BYTES = 8 << 20
 

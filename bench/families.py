@@ -9,15 +9,20 @@ from functools import cache
 import pyarrow as pa
 
 from bench.documents import CORPUS, REPOSITORY, Document, text_array
-from headwater.filters import contamination, language, minhash, scores, signals, spans
-from headwater.filters.contamination_index import ContaminationIndex, ItemSet, build_index
-from headwater.filters.contamination_items import ItemFields
-from headwater.pipelines.annotate import ANNOTATED
-from headwater.pipelines.benchmarks import read_items
-from headwater.pipelines.recipe import load_recipe
-from headwater.pipelines.text_batches import BATCH_BYTES
-from headwater.tokenize.encoder import encode
-from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.filters.contamination import find as contamination
+from headwater.filters.contamination.index import ContaminationIndex, ItemSet, build_index
+from headwater.filters.contamination.items import ItemFields
+from headwater.filters.duplicates import minhash
+from headwater.filters.language import identify as language
+from headwater.filters.scores import formulas as scores
+from headwater.filters.signals import measure as signals
+from headwater.filters.spans import find as spans
+from headwater.pipelines.ingest.evaluation_items import read_items
+from headwater.pipelines.recipe.job import load_recipe
+from headwater.pipelines.recipe.operators import ANNOTATED
+from headwater.tokenize.encode.encoder import encode
+from headwater.tokenize.forms.load import load_vocabulary
+from headwater.warehouse.parquet import BATCH_BYTES
 
 __all__ = ["APART", "FAMILIES", "RECIPE", "Batch", "batches", "measure", "prepare", "unmeasured"]
 

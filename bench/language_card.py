@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench.language_text import HELD_OUT, PIDGIN, UDHR_TAGS, read_documents, read_udhr, split_sentences, tag_of
-from headwater.filters import language
+from headwater.filters.language import identify as language
 
 MIN_LETTERS = 40
 MOST = 1_000

@@ -15,11 +15,11 @@ from bench.annotate_peers import Peer
 from bench.documents import REPOSITORY, Document, text_array
 from bench.operators import model_file
 from bench.peers import PeerFailedError, Server, peer_python
-from headwater.filters import language
-from headwater.filters.fasttext_kernel import predict, prepare
-from headwater.filters.fasttext_model import read_model
-from headwater.filters.text_buffers import text_buffers
-from headwater.filters.windows import whole_documents
+from headwater.filters.fasttext.model import read_model
+from headwater.filters.fasttext.predict import predict, prepare
+from headwater.filters.language import identify as language
+from headwater.filters.language.windows import whole_documents
+from headwater.filters.text.text_buffers import text_buffers
 
 __all__ = ["language_against_fasttext"]
 
@@ -48,7 +48,10 @@ def language_against_fasttext(
 
     ours = [
         Side(what="lid.176 alone: label and score of every document", run=timed(alone)),
-        Side(what="headwater.filters.language.identify, all its columns", run=timed(lambda: _identify(texts, model))),
+        Side(
+            what="headwater.filters.language.identify.identify, all its columns",
+            run=timed(lambda: _identify(texts, model)),
+        ),
     ]
     alone()  # compiles
     _identify(texts, model)

@@ -8,12 +8,12 @@ from typing import Any
 
 from bench.alternate import Side, absent, compare, timed
 from bench.documents import Document, text_array
-from headwater.filters import minhash
-from headwater.filters.normalize import normalize
-from headwater.filters.shingles import shingle_hashes
-from headwater.tokenize.encoder import encode
-from headwater.tokenize.tokenizer_json import write_tokenizer_json
-from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.filters.duplicates import minhash
+from headwater.filters.duplicates.normalize import normalize
+from headwater.filters.duplicates.shingles import shingle_hashes
+from headwater.tokenize.encode.encoder import encode
+from headwater.tokenize.forms.load import load_vocabulary
+from headwater.tokenize.vocabulary.tokenizer_json import write_tokenizer_json
 
 __all__ = ["encode_against_tokenizers", "minhash_against_datasketch", "model_file"]
 
@@ -59,7 +59,7 @@ def minhash_against_datasketch(documents: list[Document], repetitions: int) -> d
     assert ours() == given(), "datasketch found other signatures"
     version = f"datasketch {importlib.metadata.version('datasketch')}"
     own = Side(
-        what="headwater.filters.minhash.measure_minhash, from the raw text: normalise, shingle, sign, bands",
+        what="headwater.filters.duplicates.minhash.measure_minhash, from the raw text: normalise, shingle, sign, bands",
         run=timed(ours),
     )
     with_hashes = Side(
@@ -113,7 +113,7 @@ def encode_against_tokenizers(documents: list[Document], repetitions: int) -> tu
     assert [ids[begin:end].tolist() for begin, end in zip(offsets, offsets[1:], strict=False)] == expected, "other ids"
     n_bytes = sum(document.n_bytes for document in documents)
     found = compare(
-        Side(what="headwater.tokenize.encoder.encode", run=timed(lambda: encode(texts, vocabulary))),
+        Side(what="headwater.tokenize.encode.encoder.encode", run=timed(lambda: encode(texts, vocabulary))),
         Side(
             what="tokenizers, one thread",
             run=timed(theirs),

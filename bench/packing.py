@@ -23,10 +23,11 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
-from headwater.pipelines.token_rows import bucket_of, positions
-from headwater.tokenize.encoder import encode
-from headwater.tokenize.packing import STRATEGIES, Packed, pack
-from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
+from headwater.pipelines.builds.encode_task import bucket_of, positions
+from headwater.tokenize.encode.encoder import encode
+from headwater.tokenize.forms.load import Vocabulary, load_vocabulary
+from headwater.tokenize.names import STRATEGIES
+from headwater.tokenize.pack.strategies import Packed, pack
 
 _BATCH_BYTES: Final = 16 << 20
 _CONTEXTS: Final = (4096, 32_768)

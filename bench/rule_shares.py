@@ -19,11 +19,11 @@ import orjson
 import pyarrow as pa
 
 from bench.documents import CORPUS
-from headwater.filters.language import identify, load_model
-from headwater.filters.lexicon import STOP_WORDS
-from headwater.filters.rules import RuleSet, evaluate, load_rules
-from headwater.filters.scores import score
-from headwater.filters.signals import measure_signals
+from headwater.filters.language.identify import identify, load_model
+from headwater.filters.rules.rule_set import RuleSet, evaluate, load_rules
+from headwater.filters.scores.formulas import score
+from headwater.filters.signals.lexicon import STOP_WORDS
+from headwater.filters.signals.measure import measure_signals
 
 _BATCH = 5000
 _HALF_ENGLISH = ["gimp-help", "libreoffice-help"]

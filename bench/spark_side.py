@@ -20,11 +20,12 @@ from typing import Any
 
 from bench.definitions import live_files, raise_definition
 from bench.process_tree import peak_megabytes, tree_cpu_seconds
-from headwater.pipelines.annotate import annotate, fingerprints
-from headwater.pipelines.ingest import ingest
-from headwater.pipelines.recipe import Recipe, load_recipe
+from headwater.pipelines.annotate.step import annotate
+from headwater.pipelines.ingest.step import ingest
+from headwater.pipelines.recipe.job import Recipe, load_recipe
+from headwater.pipelines.recipe.operators import resolve
 from headwater.pipelines.run import run
-from headwater.pipelines.spark import session
+from headwater.pipelines.spark.sessions import session
 from headwater.warehouse.commit import create_lake
 from headwater.warehouse.snapshot import open_snapshot
 
@@ -63,7 +64,7 @@ def main() -> None:
 def _annotate(spark: Any, lake: str, recipe: Recipe, inputs: str) -> dict[str, Any]:
     create_lake(lake)
     ingest(spark, lake, recipe, [inputs])
-    return _timed(lambda: annotate(spark, lake, recipe))[1]
+    return _timed(lambda: annotate(spark, resolve(recipe, lake)))[1]
 
 
 def _run(spark: Any, lake: str, recipe: Recipe, inputs: str) -> dict[str, Any]:
@@ -82,23 +83,23 @@ def _only(spark: Any, _: str, recipe: Recipe, request: str) -> dict[str, Any]:
     families = names.split(",")
     for family in families:
         raise_definition(family)
-    return _timed(lambda: annotate(spark, lake, recipe, families))[1]
+    return _timed(lambda: annotate(spark, resolve(recipe, lake), families))[1]
 
 
 def _again(spark: Any, _: str, recipe: Recipe, request: str) -> dict[str, Any]:
     lake, families = request.split(" ")
-    old = fingerprints(recipe)
+    old = resolve(recipe, "").fingerprints
     for family in families.split(","):
         raise_definition(family)
-    changed = {family for family, operator in fingerprints(recipe).items() if operator != old[family]}
+    changed = {family for family, operator in resolve(recipe, "").fingerprints.items() if operator != old[family]}
     # Versions only rise in this process: what an earlier request left out of date beyond this one's families is annotated first.
     snapshot = open_snapshot(lake)
     if any(len(snapshot.missing(family, operator)) for family, operator in old.items() if family not in changed):
-        annotate(spark, lake, recipe)
+        annotate(spark, resolve(recipe, lake))
         for family in families.split(","):
             raise_definition(family)
     before = live_files(open_snapshot(lake))
-    _, seconds = _timed(lambda: annotate(spark, lake, recipe))
+    _, seconds = _timed(lambda: annotate(spark, resolve(recipe, lake)))
     after = live_files(open_snapshot(lake))
     return seconds | {
         "bytes": {family: sum(files.values()) for family, files in after.items()},

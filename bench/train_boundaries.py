@@ -26,8 +26,8 @@ import pyarrow as pa
 from numba import njit
 
 from bench.documents import CORPUS, REPOSITORY
-from headwater.filters.characters import HAN, MARK, character_classes
-from headwater.filters.word_boundaries import (
+from headwater.filters.text.characters import HAN, MARK, character_classes
+from headwater.filters.words.boundaries import (
     LANES,
     PAIR_BITS,
     SINGLE_BITS,
@@ -36,7 +36,7 @@ from headwater.filters.word_boundaries import (
     single_slot,
     triple_slot,
 )
-from headwater.filters.words import cut_text
+from headwater.filters.words.cut import cut_text
 
 TABLE: Final = REPOSITORY / "src" / "headwater" / "filters" / "data" / "word_boundaries.xz"
 LANGUAGES: Final = ("zh", "ja", "th")

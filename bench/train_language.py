@@ -31,7 +31,7 @@ import pyarrow as pa
 import wordfreq
 
 from bench.language_text import HELD_OUT, PIDGIN, UDHR_TAGS, read_corpus, read_packages, read_udhr, tag_of
-from headwater.filters import language
+from headwater.filters.language import identify as language
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 THIRTY = frozenset(UDHR_TAGS.values())

@@ -22,10 +22,10 @@ import numpy as np
 import pyarrow as pa
 
 from bench.vocabulary_sample import count_folder, count_words, weigh_strata
-from headwater.tokenize.bpe_segmentation import segment
-from headwater.tokenize.bpe_training import extend, train
-from headwater.tokenize.grammar import encoding_pattern
-from headwater.tokenize.vocabulary import Vocabulary, extend_vocabulary, vocabulary_from_merges, write_vocabulary
+from headwater.tokenize.encode.grammar import encoding_pattern
+from headwater.tokenize.forms.load import Vocabulary, extend_vocabulary, vocabulary_from_merges, write_vocabulary
+from headwater.tokenize.train.bpe import extend, train
+from headwater.tokenize.train.segmentation import segment
 
 BASE_IDS = 128_000
 N_IDS = 156_892

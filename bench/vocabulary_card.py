@@ -26,8 +26,8 @@ import pyarrow as pa
 
 from bench.language_text import UDHR_TAGS
 from bench.vocabulary_sample import HELD_OUT, is_held_out, read_folder
-from headwater.tokenize.encoder import encode
-from headwater.tokenize.vocabulary import Vocabulary, load_vocabulary
+from headwater.tokenize.encode.encoder import encode
+from headwater.tokenize.forms.load import Vocabulary, load_vocabulary
 
 MOST_BYTES = 300_000
 RARE = 50

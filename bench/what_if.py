@@ -25,10 +25,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.filters.rules import evaluate
-from headwater.filters.signal_columns import SIGNALS
+from headwater.filters.rules.rule_set import evaluate
+from headwater.filters.signals.columns import SIGNALS
+from headwater.fingerprint import canonical_json
 from headwater.lake import find_recipe
-from headwater.lineage.fingerprint import canonical_json
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
 from headwater.warehouse.parquet import FamilyWriter

@@ -5,7 +5,7 @@ spark-submit --master yarn jobs/run_job.py s3://bucket/lake ling-flash-2 --input
 
 import sys
 
-from headwater.cli import cli
+from headwater.cli.root import cli
 
 if __name__ == "__main__":
     cli(["run", *sys.argv[1:]], prog_name="run_job.py")

@@ -124,7 +124,7 @@ install_packages() {
     [ "$level" = run ] || pip -r requirements-dev.txt
     pip --no-deps --no-build-isolation -e .
     say "compiling the kernels (a minute or two the first time)"
-    .venv/bin/python -m headwater.pipelines.kernels >&2 </dev/null
+    .venv/bin/python -m headwater.pipelines.annotate.compile_kernels >&2 </dev/null
     [ "$level" = run ] || install_loaders
     printf '%s\n' "$wanted" >".setup/$level"
     # shellcheck disable=SC2086  # as above

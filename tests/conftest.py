@@ -76,7 +76,7 @@ def lake_folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The one Spark session of the test run: two cores, three tries for every task, as a cluster would."""
-    from headwater.pipelines.spark import session
+    from headwater.pipelines.spark.sessions import session
 
     warehouse = tmp_path_factory.mktemp("spark")
     session_ = session(

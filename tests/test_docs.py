@@ -18,10 +18,10 @@ import pyarrow as pa
 import pytest
 
 from conftest import REPOSITORY
-from headwater.cli import cli
+from headwater.cli.root import cli
+from headwater.hashes import content_hashes
 from headwater.lineage.views import connect
-from headwater.pipelines.identity import content_hashes
-from headwater.tokenize.boundaries import SCHEMA as BOUNDARIES
+from headwater.tokenize.shards.boundaries import SCHEMA as BOUNDARIES
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import sample_ids
 from headwater.warehouse.parquet import write_family

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY, DemoLake
-from headwater.cli import cli
+from headwater.cli.root import cli
 
 JOBS = sorted((REPOSITORY / "jobs").glob("*.py"))
 COMMANDS = {"deduplicate": "dedup"}

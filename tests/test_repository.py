@@ -143,7 +143,7 @@ def test_wheel_holds_the_package(tmp_path: Path) -> None:
         entry_points = next(wheel.read(name).decode() for name in names if name.endswith("/entry_points.txt"))
     assert package
     assert not set(package) - set(names)
-    assert "headwater = headwater.cli:main" in entry_points
+    assert "headwater = headwater.cli.root:main" in entry_points
     assert any(name.endswith("LICENSE") for name in names)
 
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import duckdb
     from pyspark.sql import DataFrame, SparkSession
 
-    from headwater.filters.rules import LimitSetting
-    from headwater.pipelines.recipe import Recipe
+    from headwater.filters.rules.rule_set import LimitSetting
+    from headwater.lineage.verify import Check
+    from headwater.pipelines.recipe.job import Recipe
     from headwater.pipelines.run import RunReport
-    from headwater.pipelines.verify import Check
     from headwater.reader import Stage
 
 __all__ = ["Lake", "find_recipe", "shipped_recipes"]
@@ -51,7 +51,7 @@ def find_recipe(given: str | Path) -> Recipe:
     Raises:
         RecipeError: there is neither, or the recipe is wrong.
     """
-    from headwater.pipelines.recipe import load_recipe
+    from headwater.pipelines.recipe.job import load_recipe
 
     path = Path(given)
     if path.is_file():
@@ -67,7 +67,7 @@ class Lake:
     """A lake: one folder with the wide table and the builds made from it.
 
         from headwater import Lake
-        from headwater.pipelines.spark import session
+        from headwater.pipelines.spark.sessions import session
 
         lake = Lake("demo-lake")
         print(lake.duckdb().sql("SELECT language, count(*) FROM samples WHERE kept GROUP BY ALL").fetchall())
@@ -123,7 +123,7 @@ class Lake:
             HeadwaterError: the step that failed says why; the same call goes on from there.
         """
         from headwater.pipelines.run import run
-        from headwater.pipelines.spark import session
+        from headwater.pipelines.spark.sessions import session
 
         loaded = find_recipe(recipe) if isinstance(recipe, str | Path) else recipe
         return run(session(master=master, conf=conf), self.path, loaded, [str(path) for path in inputs])
@@ -151,7 +151,7 @@ class Lake:
         """
         from functools import partial
 
-        from headwater.pipelines.narrow import fragment_rows
+        from headwater.pipelines.spark.aligned import fragment_rows
 
         names = [name for name in dict.fromkeys(columns) if name != "sample_id"]
         by_family: dict[str, list[str]] = {}
@@ -174,7 +174,7 @@ class Lake:
             UsageError: there is no such stage.
             CorruptLakeError: a file of it is missing or has another size.
         """
-        from headwater.pipelines.steps import open_placed_stage
+        from headwater.lineage.training_steps import open_placed_stage
 
         return open_placed_stage(self.path, build, stage)
 
@@ -218,7 +218,7 @@ class Lake:
         Raises:
             UsageError: no such build, stage, shard or token.
         """
-        from headwater.pipelines.trace import trace
+        from headwater.lineage.trace import trace
 
         with self.duckdb() as connection:
             return trace(connection, self.path, build, stage, shard, token)
@@ -246,8 +246,8 @@ class Lake:
         Raises:
             UsageError: an unknown rule or build, a value that is no number, or a lake without verdicts.
         """
-        from headwater.pipelines.what_if import what_if
-        from headwater.pipelines.what_if_changes import Changes
+        from headwater.pipelines.what_if.answer import what_if
+        from headwater.pipelines.what_if.changes import Changes
 
         loaded = find_recipe(recipe) if isinstance(recipe, str | Path) else recipe
         changes = Changes(limits=tuple((limits or {}).items()), exempt=exempt or {}, without=tuple(without))
@@ -261,14 +261,14 @@ class Lake:
         Raises:
             UsageError: as ``what_if``.
         """
-        from headwater.pipelines.what_if import what_if_sweep
+        from headwater.pipelines.what_if.answer import what_if_sweep
 
         loaded = find_recipe(recipe) if isinstance(recipe, str | Path) else recipe
         return what_if_sweep(self.path, loaded, limit, values, build=build)
 
     def verify(self, build: str | None = None) -> list[Check]:
         """Return what was checked of the lake and its builds, passed or not."""
-        from headwater.pipelines.verify import verify
+        from headwater.lineage.verify import verify
 
         return verify(self.path, build)
 
@@ -282,7 +282,7 @@ def _family_of(column: str) -> str:
         raise UsageError(
             f"expected columns of families with a row for every sample, found {column!r} of {others[0]}; lake.duckdb() has a view of it"
         )
-    from headwater.filters.predicates import nearest
+    from headwater.filters.rules.predicates import nearest
 
     known = [name for family in ALIGNED for name in FAMILIES[family].fields]
     raise UsageError(f"unknown column {column!r}; {nearest(column, known)}")

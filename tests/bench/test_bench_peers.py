@@ -22,8 +22,8 @@ from bench.families import APART, FAMILIES, batches, measure, prepare
 from bench.language_peers import _summary
 from bench.peers import Server
 
-from headwater.pipelines.annotate import ANNOTATED, fingerprints
-from headwater.pipelines.recipe import load_recipe
+from headwater.pipelines.recipe.job import load_recipe
+from headwater.pipelines.recipe.operators import ANNOTATED, resolve
 
 DEPENDANTS = {"language": {"signals", "scores"}, "signals": {"scores"}, "spans": {"tokens"}}
 PEER = """
@@ -119,13 +119,13 @@ def test_batches_keep_every_document_in_order() -> None:
 def test_a_changed_definition_reaches_what_reads_it(family: str) -> None:
     """A raised version changes the fingerprint of its family and of those that read it, no other, and is put back."""
     recipe = load_recipe(REPOSITORY / "recipes" / "demo.toml")
-    before = fingerprints(recipe)
+    before = resolve(recipe, "").fingerprints
     with changed_definitions([family]):
-        inside = fingerprints(recipe)
+        inside = resolve(recipe, "").fingerprints
     changed = {name for name in before if inside[name] != before[name]}
     assert changed >= {family} | DEPENDANTS.get(family, set())
     assert changed <= {family} | DEPENDANTS.get(family, set()) | (set(ANNOTATED) - set(FAMILIES))
-    assert fingerprints(recipe) == before
+    assert resolve(recipe, "").fingerprints == before
 
 
 def test_what_a_run_takes_whatever_its_size_is_apart() -> None:

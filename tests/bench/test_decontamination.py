@@ -11,10 +11,10 @@ import pytest
 from bench.decontamination import CHANGES, measure_recall
 
 from conftest import CORPUS
-from headwater.filters.contamination import find_contamination
-from headwater.filters.contamination_index import ItemSet, build_index
-from headwater.filters.contamination_items import Item, ItemFields
-from headwater.pipelines.benchmarks import read_items
+from headwater.filters.contamination.find import find_contamination
+from headwater.filters.contamination.index import ItemSet, build_index
+from headwater.filters.contamination.items import Item, ItemFields
+from headwater.pipelines.ingest.evaluation_items import read_items
 
 _STEP = 60
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from signal_reference import reference_signals
 
-from headwater.filters.signals import SIGNALS, measure_signals
-from headwater.filters.spans import OPERATORS, find_spans
+from headwater.filters.signals.measure import SIGNALS, measure_signals
+from headwater.filters.spans.find import OPERATORS, find_spans
 
 HOSTILE = {
     "one letter": "a",

@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
-
-from conftest import REPOSITORY
-from headwater.pipelines.export import export
-from headwater.tokenize.shard_writers import FORMATS
 from loader_python import run_with_loaders
 from small_build import BUILD, STAGE, write_build
+
+from conftest import REPOSITORY
+from headwater.pipelines.builds.export import export
+from headwater.tokenize.names import FORMATS
 
 pytestmark = pytest.mark.interop
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from headwater.pipelines.export import export
 from loader_python import run_with_loaders
 from small_build import BUILD, CONTEXT, STAGE, write_build
+
+from headwater.pipelines.builds.export import export
 
 pytestmark = pytest.mark.interop
 

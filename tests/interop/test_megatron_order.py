@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from loader_python import run_with_loaders
 
 from headwater.reader.megatron_order import stage_order
-from headwater.tokenize import megatron
-from loader_python import run_with_loaders
+from headwater.tokenize.shards import megatron
 
 pytestmark = pytest.mark.interop
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import main_job
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -21,11 +22,10 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder
 from tokenizers import Tokenizer
 
-import main_job
+from headwater.lineage.verify import verify
 from headwater.lineage.views import connect
-from headwater.pipelines.verify import verify
-from headwater.tokenize.tokenizer_json import write_tokenizer_json
-from headwater.tokenize.vocabulary import load_vocabulary
+from headwater.tokenize.forms.load import load_vocabulary
+from headwater.tokenize.vocabulary.tokenizer_json import write_tokenizer_json
 from headwater.warehouse.maintain import maintain
 from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import open_snapshot, table_uri

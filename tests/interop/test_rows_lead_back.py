@@ -7,11 +7,10 @@ import gzip
 
 import numpy as np
 import pytest
-
-from headwater.lineage.views import connect
-from headwater.pipelines.shards import shard_name
-from headwater.pipelines.trace import read_stage_manifest
 from small_lake import SmallLake
+
+from headwater.lineage.builds import read_stage_manifest, shard_name
+from headwater.lineage.views import connect
 
 pytestmark = [pytest.mark.interop, pytest.mark.spark]
 

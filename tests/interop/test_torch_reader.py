@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from headwater.reader import Reader, open_stage
 from loader_python import run_with_loaders
 from stage_folder import write_folder
+
+from headwater.reader import Reader, open_stage
 
 pytestmark = pytest.mark.interop
 

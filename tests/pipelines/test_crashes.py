@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import main_job
 import pytest
 
-import main_job
 from headwater.warehouse.faults import TASK_FOLDER, VARIABLE
 from headwater.warehouse.snapshot import open_snapshot
 

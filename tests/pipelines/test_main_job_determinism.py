@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import main_job
 import pytest
 
-import main_job
-from headwater.pipelines import deduplicate
-from headwater.pipelines.components import connected_components
+from headwater.pipelines.deduplicate import step as deduplicate
+from headwater.pipelines.deduplicate.components import connected_components
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import main_job
 import pytest
 
-import main_job
-from headwater.pipelines.annotate import ANNOTATED
-from headwater.pipelines.recipe import Recipe, load_recipe, parse_recipe
+from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
+from headwater.pipelines.recipe.operators import ANNOTATED
 from headwater.pipelines.run import run
 from headwater.warehouse.fragments import fragments_of, parse_name
 from headwater.warehouse.snapshot import Snapshot, open_snapshot

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stage_folder import END, Folder, document_hash, write_folder
 
 from headwater.errors import CorruptLakeError, MissingDependencyError, UsageError
 from headwater.reader import Batch, Reader, open_stage
 from headwater.reader import torch as torch_reader
-from stage_folder import END, Folder, document_hash, write_folder
 
 SUFFIXES = (".bin", ".npy", ".dolma.npy", ".tokens.parquet")
 COUNTS = (5, 1, 8, 7)

@@ -12,7 +12,7 @@ import pytest
 from family_rows import OPERATOR, make_rows, write
 
 from headwater.errors import CorruptLakeError
-from headwater.lineage.fingerprint import canonical_json
+from headwater.fingerprint import canonical_json
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.maintain import compact, maintain
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file, read_sparse, write_family

@@ -11,6 +11,7 @@ import pytest
 from family_rows import CANARY, OPERATOR, make_rows, write
 
 from headwater.errors import CorruptLakeError, StorageError
+from headwater.warehouse import parquet
 from headwater.warehouse.fragments import fragments_of
 from headwater.warehouse.parquet import (
     FragmentFiles,
@@ -19,6 +20,7 @@ from headwater.warehouse.parquet import (
     read_aligned,
     read_file,
     read_sparse,
+    slice_by_bytes,
     write_family,
 )
 from headwater.warehouse.schema import ALIGNED, FAMILIES, arrow_schema
@@ -255,3 +257,16 @@ def test_columns_find_their_aligned_family() -> None:
     }
     everything = {name for family in ALIGNED for name in arrow_schema(family).names} - {"sample_id", "run_id"}
     assert {name for names in family_columns(sorted(everything)).values() for name in names} == everything
+
+
+@pytest.mark.parametrize(
+    ("sizes", "pieces"),
+    [([], []), ([3], [1]), ([4, 6], [2]), ([4, 7], [1, 1]), ([30, 1, 1], [1, 2]), ([0, 0, 11, 0], [2, 1, 1])],
+)
+def test_slices_stay_under_the_limit(sizes: list[int], pieces: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece holds at most the limit, or one row that is longer; together they are the table."""
+    monkeypatch.setattr(parquet, "BATCH_BYTES", 10)
+    table = pa.table({"text_bytes": pa.array(sizes, pa.int64())})
+    found = list(slice_by_bytes(table))
+    assert [piece.num_rows for piece in found] == pieces
+    assert [size for piece in found for size in piece["text_bytes"].to_pylist()] == sizes

@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from headwater.cli.options import spark_session, told_plainly
+from headwater.cli.rendering import (
+    format_check_table,
+    format_funnel,
+    format_step,
+    format_story,
+    format_table,
+    format_trace,
+)
 from headwater.demo import TEXT_FOLDERS
 from headwater.errors import UsageError
 from headwater.lake import Lake, find_recipe
-from headwater.options import spark_session, told_plainly
-from headwater.rendering import format_check_table, format_funnel, format_step, format_story, format_table, format_trace
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import duckdb
 
-from headwater.lineage.fingerprint import canonical_json
+from headwater.fingerprint import canonical_json
 from headwater.lineage.questions import rows, runs
 
 __all__ = ["funnel", "funnel_by_language", "list_runs", "newest_selection", "refused_files"]

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headwater import __version__
 from headwater.errors import ConflictError
-from headwater.lineage.fingerprint import canonical_json, fingerprint
+from headwater.fingerprint import canonical_json, fingerprint
+from headwater.version import __version__
 from headwater.warehouse.commit import commit, coverage_scope
 from headwater.warehouse.faults import reach
 from headwater.warehouse.fragments import FileEntry, fragments_of, parse_name

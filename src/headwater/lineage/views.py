@@ -14,7 +14,7 @@ from typing import Final
 import duckdb
 
 from headwater.errors import MissingDependencyError, UsageError
-from headwater.warehouse.filesystem import is_local, resolve
+from headwater.warehouse.filesystem import filesystem_of, is_local
 from headwater.warehouse.schema import ALIGNED, FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import open_snapshot
 
@@ -62,7 +62,7 @@ def connect(lake: str, version: int | None = None) -> duckdb.DuckDBPyConnection:
         MissingDependencyError: the delta extension is not installed for this version of DuckDB.
     """
     snapshot = open_snapshot(lake, version)
-    filesystem, path = resolve(snapshot.uri)
+    filesystem, path = filesystem_of(snapshot.uri)
     place = path if is_local(filesystem) else snapshot.uri
     if "'" in place:
         raise UsageError(f"expected a lake's path without quotes, found {place!r}; move or link the lake")

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import UsageError
-from headwater.pipelines.annotate import annotate
-from headwater.pipelines.build import build
-from headwater.pipelines.decide import decide
-from headwater.pipelines.deduplicate import deduplicate
-from headwater.pipelines.ingest import ingest
-from headwater.pipelines.proxy import parse_scale, scale_down
-from headwater.pipelines.recipe import Recipe
-from headwater.pipelines.select import select
-from headwater.pipelines.selection_report import Selection
+from headwater.pipelines.annotate.step import annotate
+from headwater.pipelines.builds.step import build
+from headwater.pipelines.decide.step import decide
+from headwater.pipelines.deduplicate.step import deduplicate
+from headwater.pipelines.ingest.step import IngestReport, ingest
+from headwater.pipelines.recipe.job import Recipe
+from headwater.pipelines.recipe.operators import resolve
+from headwater.pipelines.selection.proxy import parse_scale, scale_down
+from headwater.pipelines.selection.report import Selection
+from headwater.pipelines.selection.step import select
 from headwater.warehouse.commit import create_lake
 from headwater.warehouse.snapshot import open_snapshot
 
@@ -80,52 +81,58 @@ def run(
     """
     if scale is not None:
         parse_scale(scale)  # before anything is done
+    _make_lake(lake)
+    job = resolve(recipe, lake)
+    steps = _Steps(on_step=on_step)
+    if inputs:
+        steps.end("ingest", _ingest_counts(ingest(spark, lake, recipe, inputs, batch)))
+    steps.end("annotate", annotate(spark, job))
+    steps.end("deduplicate", deduplicate(spark, job))
+    steps.end("decide", decide(spark, job))
+    selection = select(spark, job, build=name)
+    steps.end("select", _selection_counts(selection))
+    chosen = selection.build
+    if scale is not None:
+        proxy = scale_down(spark, job, chosen, scale)
+        steps.end("scale", {} if proxy.known else dataclasses.asdict(proxy))
+        chosen = proxy.build
+    steps.end("build", build(spark, job, chosen))
+    return RunReport(build=chosen, steps=steps.reports)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Steps:
+    """The reports of the steps so far, each timed from the end of the one before."""
+
+    on_step: Callable[[StepReport], None] | None
+    reports: list[StepReport] = field(default_factory=list)
+    begin: float = field(default_factory=time.monotonic)
+
+    def end(self, step: str, counts: dict[str, Any]) -> None:
+        self.reports.append(StepReport(step=step, counts=counts, seconds=time.monotonic() - self.begin))
+        if self.on_step is not None:
+            self.on_step(self.reports[-1])
+        self.begin = time.monotonic()
+
+
+def _make_lake(lake: str) -> None:
     try:
         open_snapshot(lake)
     except UsageError:
         with contextlib.suppress(UsageError):  # another driver has made it meanwhile
             create_lake(lake)
-    steps: list[StepReport] = []
 
-    def timed(step: str, work: Callable[[], dict[str, Any]]) -> None:
-        begin = time.monotonic()
-        counts = work()
-        steps.append(StepReport(step=step, counts=counts, seconds=time.monotonic() - begin))
-        if on_step is not None:
-            on_step(steps[-1])
 
-    def ingested() -> dict[str, Any]:
-        report = ingest(spark, lake, recipe, inputs, batch)
-        return dataclasses.asdict(report) if report.files or report.unreadable else {}
+def _ingest_counts(report: IngestReport) -> dict[str, Any]:
+    return dataclasses.asdict(report) if report.files or report.unreadable else {}
 
-    chosen: list[Selection] = []
 
-    def selected() -> dict[str, Any]:
-        selection = select(spark, lake, recipe, build=name)
-        chosen.append(selection)
-        if selection.known:
-            return {}
-        return {
-            "build": selection.build,
-            "cells": [dataclasses.asdict(cell) for cell in selection.cells],
-            "unplaced": dict(selection.unplaced),
-            "full_sequences": [dataclasses.asdict(stage) for stage in selection.full_sequences],
-        }
-
-    if inputs:
-        timed("ingest", ingested)
-    timed("annotate", lambda: annotate(spark, lake, recipe))
-    timed("deduplicate", lambda: deduplicate(spark, lake, recipe))
-    timed("decide", lambda: decide(spark, lake, recipe))
-    timed("select", selected)
-    built = [chosen[0].build]
-
-    def scaled() -> dict[str, Any]:
-        proxy = scale_down(spark, lake, recipe, chosen[0].build, str(scale))
-        built[0] = proxy.build
-        return {} if proxy.known else dataclasses.asdict(proxy)
-
-    if scale is not None:
-        timed("scale", scaled)
-    timed("build", lambda: build(spark, lake, recipe, built[0]))
-    return RunReport(build=built[0], steps=steps)
+def _selection_counts(selection: Selection) -> dict[str, Any]:
+    if selection.known:
+        return {}
+    return {
+        "build": selection.build,
+        "cells": [dataclasses.asdict(cell) for cell in selection.cells],
+        "unplaced": dict(selection.unplaced),
+        "full_sequences": [dataclasses.asdict(stage) for stage in selection.full_sequences],
+    }

@@ -16,8 +16,8 @@ from headwater.errors import CorruptLakeError, UsageError
 from headwater.reader.batches import RUN
 from headwater.reader.run_files import RunFiles, read_sidecar
 from headwater.reader.token_files import SUFFIXES, TokenFile, open_tokens
-from headwater.tokenize.manifest import Manifest, Shard, ShardFile, read_manifest
-from headwater.warehouse.filesystem import file_sha256, is_local, join, read_bytes, resolve
+from headwater.tokenize.shards.manifest import Manifest, Shard, ShardFile, read_manifest
+from headwater.warehouse.filesystem import file_sha256, filesystem_of, is_local, join, read_bytes
 
 __all__ = ["Stage", "open_stage"]
 
@@ -58,7 +58,7 @@ class Stage:
         self._open()
 
     def _open(self) -> None:
-        self._filesystem, self._path = resolve(self.uri)
+        self._filesystem, self._path = filesystem_of(self.uri)
         self._most_held = (
             _FILES_HELD if is_local(self._filesystem) and not self.suffix.endswith(".parquet") else _FEW_HELD
         )
@@ -167,7 +167,7 @@ def open_stage(
         UsageError: there is no stage in that folder, or none of its files holds tokens.
         CorruptLakeError: a file is missing, or its size or hash is not the manifest's.
     """
-    filesystem, path = resolve(str(folder))
+    filesystem, path = filesystem_of(str(folder))
     listed = filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
     sizes = {info.base_name: int(info.size) for info in listed if info.type == pafs.FileType.File}
     if "manifest.json" not in sizes:

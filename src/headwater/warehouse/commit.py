@@ -21,7 +21,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from headwater.errors import ConflictError, CorruptLakeError, StorageError, UsageError
-from headwater.warehouse.filesystem import exists, is_local, join, resolve
+from headwater.warehouse.filesystem import exists, filesystem_of, is_local, join
 from headwater.warehouse.fragments import FileEntry, expand_masks
 from headwater.warehouse.schema import FAMILIES, table_schema
 from headwater.warehouse.snapshot import DESCRIPTION, Snapshot, open_snapshot, table_uri
@@ -42,7 +42,7 @@ def create_lake(lake: str) -> Snapshot:
         StorageError: the folder cannot be written.
     """
     uri = table_uri(lake)
-    filesystem, path = resolve(uri)
+    filesystem, path = filesystem_of(uri)
     try:
         filesystem.create_dir(path, recursive=True)
         DeltaTable.create(
@@ -160,7 +160,7 @@ def _write(snapshot: Snapshot, actions: Sequence[AddAction | RemoveAction], tran
 
 def _sync_log(uri: str, version: int) -> None:
     """Make the log entry survive a power loss; delta-rs leaves that to the operating system."""
-    filesystem, path = resolve(uri)
+    filesystem, path = filesystem_of(uri)
     if not is_local(filesystem):
         return
     for name in (join(path, "_delta_log", f"{version:020d}.json"), join(path, "_delta_log")):
@@ -190,7 +190,7 @@ def _add(entry: FileEntry, now: int, changes_data: bool) -> AddAction:
 
 
 def _check_files(snapshot: Snapshot, adds: Sequence[FileEntry]) -> None:
-    filesystem, root = resolve(snapshot.uri)
+    filesystem, root = filesystem_of(snapshot.uri)
     for entry in adds:
         size = exists(filesystem, join(root, entry.path))
         if size != entry.size:

@@ -25,17 +25,17 @@ __all__ = [
     "delete_file",
     "exists",
     "file_sha256",
+    "filesystem_of",
     "is_local",
     "join",
     "read_bytes",
-    "resolve",
     "write_hashed",
 ]
 
 _BLOCK = 4 << 20
 
 
-def resolve(uri: str) -> tuple[pafs.FileSystem, str]:
+def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     """Return the file system of ``uri`` and the path in it; a plain path is local and made absolute.
 
     Raises:
@@ -140,7 +140,7 @@ class HashedFile:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
-        self._filesystem, self._folder = resolve(uri)
+        self._filesystem, self._folder = filesystem_of(uri)
         self._temporary = join(self._folder, f".{secrets.token_hex(8)}.tmp")
         with self._storage():
             self._filesystem.create_dir(self._folder, recursive=True)

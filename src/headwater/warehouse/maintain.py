@@ -20,7 +20,7 @@ from pyarrow import fs as pafs
 
 from headwater.errors import ConflictError, CorruptLakeError, StorageError
 from headwater.warehouse.commit import commit
-from headwater.warehouse.filesystem import delete_file, join, resolve
+from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragments_of
 from headwater.warehouse.parquet import check_file, read_file, write_family
 from headwater.warehouse.schema import FAMILIES
@@ -171,7 +171,7 @@ def _rewrite(snapshot: Snapshot, family: str, files: pa.Table) -> FileEntry:
 
 def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_run: bool) -> tuple[int, int, int]:
     """Delete what is neither live nor needed; return files deleted, their bytes, and how many of them no version ever named."""
-    filesystem, root = resolve(snapshot.uri)
+    filesystem, root = filesystem_of(snapshot.uri)
     live = set(snapshot.files["path"].to_pylist()) | _pinned(snapshot)
     now = datetime.datetime.now(datetime.UTC)
     named = _named(snapshot)
@@ -211,7 +211,7 @@ def _written(info: pafs.FileInfo) -> datetime.datetime:
 
 def _named(snapshot: Snapshot) -> dict[str, datetime.datetime]:
     """Return files that earlier versions held → when the newest of them was replaced, from the log."""
-    filesystem, root = resolve(snapshot.uri)
+    filesystem, root = filesystem_of(snapshot.uri)
     found: dict[str, datetime.datetime] = {}
     for info in filesystem.get_file_info(pafs.FileSelector(join(root, "_delta_log"))):
         if not info.path.endswith(".json"):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headwater.errors import CorruptLakeError, StorageError, UsageError
-from headwater.warehouse.filesystem import HashedFile, file_sha256, join, resolve
+from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join
 from headwater.warehouse.fragments import FileEntry, file_name, sample_ids
 from headwater.warehouse.schema import ALIGNED, FAMILIES, FORMAT, arrow_schema
 
 __all__ = [
+    "BATCH_BYTES",
     "FamilyWriter",
     "FragmentFiles",
     "check_file",
@@ -28,9 +29,12 @@ __all__ = [
     "read_content_row",
     "read_file",
     "read_sparse",
+    "slice_by_bytes",
     "write_family",
 ]
 
+BATCH_BYTES: Final = 16 << 20
+"""Text of a batch and of a row group of content, bytes; a longer text has a batch to itself."""
 _FORMAT_KEY = b"headwater.format"
 _NO_DICTIONARY = {
     "text",
@@ -187,7 +191,7 @@ def write_family(
 
 
 def _open(table_uri: str, path: str, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
-    filesystem, root = resolve(table_uri)
+    filesystem, root = filesystem_of(table_uri)
     try:
         file = pq.ParquetFile(
             filesystem.open_input_file(join(root, path)),
@@ -348,7 +352,7 @@ def read_content_row(table_uri: str, where: FragmentFiles, row: int, columns: Se
 
 def check_file(table_uri: str, path: str, sha256: str) -> str | None:
     """Return what is wrong with a file's bytes, or None: its SHA-256 must be the one of its name."""
-    filesystem, root = resolve(table_uri)
+    filesystem, root = filesystem_of(table_uri)
     try:
         found = file_sha256(filesystem, join(root, path))
     except FileNotFoundError:
@@ -365,3 +369,14 @@ def family_columns(columns: Iterable[str]) -> dict[str, list[str]]:
                 chosen.setdefault(family, []).append(name)
                 break
     return chosen
+
+
+def slice_by_bytes(table: pa.Table) -> Iterator[pa.Table]:
+    """Yield a table in pieces of at most ``BATCH_BYTES`` by its column ``text_bytes``, a row at least; nothing of an empty one."""
+    ends = np.cumsum(table["text_bytes"].to_numpy())
+    begin = 0
+    while begin < table.num_rows:
+        limit = (ends[begin - 1] if begin else 0) + BATCH_BYTES
+        end = max(begin + 1, int(np.searchsorted(ends, limit, side="right")))
+        yield table.slice(begin, end - begin)
+        begin = end

@@ -11,7 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from headwater.filters.signal_columns import DESCRIPTIONS, SIGNALS
+from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
 
 __all__ = [
     "ALIGNED",

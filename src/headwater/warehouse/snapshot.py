@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from headwater.errors import CorruptLakeError, UsageError
-from headwater.warehouse.filesystem import exists, join, resolve
+from headwater.warehouse.filesystem import exists, filesystem_of, join
 from headwater.warehouse.fragments import expand_masks
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import FORMAT
@@ -151,7 +151,7 @@ def open_snapshot(lake: str, version: int | None = None) -> Snapshot:
 
 def _check_newest_entry(uri: str, version: int) -> None:
     """Refuse a log whose newest entry is empty: a crash of the machine leaves one, and delta-rs reads it as a commit of nothing."""
-    filesystem, root = resolve(uri)
+    filesystem, root = filesystem_of(uri)
     name = f"_delta_log/{version:020d}.json"
     if exists(filesystem, join(root, name)) == 0:
         raise CorruptLakeError(

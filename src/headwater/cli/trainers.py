@@ -1,0 +1,111 @@
+"""The questions that trainers ask of a build: which samples were in a training step."""
+
+from __future__ import annotations
+
+import click
+
+from headwater.cli.options import answer, example, lake_argument, output_option
+from headwater.cli.rendering import format_table
+from headwater.errors import UsageError
+
+__all__ = ["steps"]
+
+_COLUMNS = (
+    "rank",
+    "epoch",
+    "position",
+    "shard",
+    "sequence",
+    "token_begin",
+    "token_end",
+    "sample_id",
+    "sample_token_begin",
+    "copy",
+    "uri",
+)
+
+
+@click.command(
+    epilog=example(
+        "headwater steps lake demo-4b2fbcca7f42 reasoning --step 120 --batch-size 256 --seed 1",
+        "headwater steps lake demo-4b2fbcca7f42 reasoning --step 120 --batch-size 256 --for megatron --samples 512000 --seed 1234",
+    )
+)
+@lake_argument
+@click.argument("build")
+@click.argument("stage")
+@click.option("--step", type=click.IntRange(min=0), required=True, metavar="N", help="0-based training step.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="B",
+    help="Sequences of a step, all ranks together.",
+)
+@click.option("--seed", type=int, metavar="N", help="The reader's seed, by default 0, or Megatron's, by default 1234.")
+@click.option("--no-shuffle", is_flag=True, help="The reader took the stored order.")
+@click.option(
+    "--world-size", type=click.IntRange(min=1), default=1, metavar="W", help="Ranks: tell which one had which."
+)
+@click.option(
+    "--for",
+    "trainer",
+    type=click.Choice(["reader", "megatron"]),
+    default="reader",
+    show_default=True,
+    help="Whose order.",
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), metavar="N", help="Megatron: iterations times the global batch size."
+)
+@click.option("--split", default="1,0,0", show_default=True, metavar="A,B,C", help="Megatron: as its --split.")
+@click.option("--no-extra-token", is_flag=True, help="Megatron: add_extra_token_to_sequence was off.")
+@output_option
+def steps(
+    lake: str,
+    build: str,
+    stage: str,
+    step: int,
+    batch_size: int,
+    seed: int | None,
+    no_shuffle: bool,
+    world_size: int,
+    trainer: str,
+    samples: int | None,
+    split: str,
+    no_extra_token: bool,
+    output: str,
+) -> None:
+    """Tell which samples were in a training step.
+
+    Every run of tokens of the step's sequences, in the order of the step: its place in the shard, its sample and the sample's uri.
+    """
+    if batch_size % world_size:
+        raise UsageError(f"expected a --batch-size that {world_size} ranks share equally, found {batch_size}")
+    from headwater.lineage.builds import builds_uri
+    from headwater.lineage.training_steps import megatron_step, reader_step, samples_in
+    from headwater.lineage.views import connect
+    from headwater.reader import open_stage
+
+    opened = open_stage(builds_uri(lake, build, stage))
+    if trainer == "reader":
+        found = reader_step(opened, step, batch_size=batch_size, seed=seed or 0, shuffle=not no_shuffle)
+        for number, row in enumerate(found):
+            row["rank"] = number // (batch_size // world_size)
+    elif samples is None:
+        raise UsageError("expected --samples N with --for megatron, the training samples it is asked for; found none")
+    else:
+        found = megatron_step(
+            opened,
+            step,
+            batch_size=batch_size,
+            samples=samples,
+            seed=1234 if seed is None else seed,
+            extra_token=not no_extra_token,
+            split=split,
+        )
+    with connect(lake) as connection:
+        runs = samples_in(connection, build, stage, found)
+    columns = [name for name in _COLUMNS if trainer == "reader" or name not in ("rank", "epoch")]
+    value = {"build": build, "stage": stage, "step": step, "for": trainer, "sequences": found, "runs": runs}
+    answer(value, lambda: format_table(runs, columns), output)

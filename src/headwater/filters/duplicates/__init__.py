@@ -1,0 +1,1 @@
+"""Near duplicates: normalised text, shingles, MinHash signatures and bands, agreement and winners."""

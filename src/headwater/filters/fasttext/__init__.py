@@ -1,0 +1,1 @@
+"""fastText models: their files, and the kernels that give the labels and probabilities of the original."""

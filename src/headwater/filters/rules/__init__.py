@@ -1,0 +1,1 @@
+"""Rules: SQL over signals and scores, and verdicts by them."""

@@ -1,0 +1,389 @@
+"""Rules as data: which samples a recipe keeps, decided by SQL over signals and never by reading text.
+
+A rule set is a TOML file in ``rule_sets/``. A rule names the predicate that a sample passes, the limits in it (one for
+all languages and others for some), where it comes from, and the domains it does not apply to. One DuckDB query
+evaluates all of them; the same SQL answers what-if questions on a laptop.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from importlib.resources import files
+from math import isfinite
+from typing import Any, Final, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from headwater.errors import RecipeError, UsageError
+from headwater.filters.rules.predicates import check_predicate, connect, nearest
+from headwater.filters.signals.columns import SIGNALS
+
+__all__ = [
+    "RULE_COLUMNS",
+    "Limit",
+    "Rule",
+    "RuleSet",
+    "change_rules",
+    "evaluate",
+    "load_rules",
+    "reason_conditions",
+    "reasons_sql",
+    "rule_set_names",
+]
+
+FORMAT: Final = 1
+"""Version of the rule files; readers accept exactly this one."""
+
+RULE_COLUMNS: Final[dict[str, str]] = {
+    **{name: "INTEGER" if kind == pa.int32() else "FLOAT" for name, kind in SIGNALS.items()},
+    **dict.fromkeys(["language", "script", "domain", "source"], "VARCHAR"),
+    "language_score": "FLOAT",
+    **dict.fromkeys(["quality", "knowledge_density", "reasoning_density", "chain_of_thought"], "INTEGER"),
+    **dict.fromkeys(["text_bytes", "n_tokens"], "BIGINT"),
+    **dict.fromkeys(["contamination_overlap", "contamination_answered"], "FLOAT"),
+}
+"""Columns that a rule may read → DuckDB type; scores are 0 to 65535, overlaps with evaluation items 0 to 1."""
+
+Number: TypeAlias = int | float
+LimitSetting: TypeAlias = Number | Mapping[str, Number]
+
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_RESULT: Final = pa.schema([("reasons", pa.list_(pa.string())), ("first_reason", pa.string())])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """A number in a rule: ``default``, and other values for some languages."""
+
+    name: str
+    default: Number
+    by_language: Mapping[str, Number]
+
+    def changed(self, setting: LimitSetting, where: str) -> Limit:
+        """Return the limit with ``setting``: a number holds for every language, a table changes those that it names.
+
+        Raises:
+            RecipeError: not a finite number, or a key that is neither ``default`` nor a language.
+        """
+        if not isinstance(setting, Mapping):
+            return replace(self, default=self._number(setting, where), by_language={})
+        for language in setting:
+            if language != "default" and not _LANGUAGE.fullmatch(language):
+                raise RecipeError(
+                    f"{where}: expected 'default' or the tag of a language such as 'pt', found {language!r}"
+                )
+        values = {language: self._number(value, f"{where}.{language}") for language, value in setting.items()}
+        default = values.pop("default", self.default)
+        return replace(self, default=default, by_language={**self.by_language, **values})
+
+    def sql(self) -> str:
+        """Return the limit as SQL over the column ``language``.
+
+        A fraction is cast to FLOAT, the type of the signals: 0.1 as a double is less than 0.1 as a float, and a sample
+        exactly at the limit would fail.
+        """
+        cases = "".join(
+            f" WHEN '{language}' THEN {_literal(value)}" for language, value in sorted(self.by_language.items())
+        )
+        return f"(CASE language{cases} ELSE {_literal(self.default)} END)" if cases else _literal(self.default)
+
+    def _number(self, value: object, where: str) -> Number:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise RecipeError(f"{where}: expected a finite number, found {value!r}")
+        return float(value) if isinstance(self.default, float) else value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """One rule; its name is the reason that a rejected sample carries.
+
+    Attributes:
+        passes: SQL that is true for a sample to keep, with ``{name}`` where a limit stands.
+        columns: what it reads, ``language`` and ``domain`` included where limits or exemptions need them.
+    """
+
+    name: str
+    passes: str
+    limits: tuple[Limit, ...]
+    source: str
+    description: str
+    exempt_domains: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def predicate(self) -> str:
+        """Return ``passes`` with its limits filled in."""
+        filled = {limit.name: limit.sql() for limit in self.limits}
+        return re.sub(r"\{(\w+)\}", lambda match: filled[match[1]], self.passes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleSet:
+    """Rules in the order in which their reasons are listed."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the rules read, in order of first use."""
+        return tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns))
+
+    @property
+    def literals(self) -> dict[str, Any]:
+        """What decides: order, names, predicates, limits and exemptions. Sources and descriptions do not."""
+        return {
+            "format": FORMAT,
+            "rules": [
+                {
+                    "name": rule.name,
+                    "passes": rule.passes,
+                    "limits": {limit.name: {"default": limit.default, **limit.by_language} for limit in rule.limits},
+                    "exempt_domains": sorted(rule.exempt_domains),
+                }
+                for rule in self.rules
+            ],
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits: BLAKE2b-128 of the canonical JSON of ``literals``."""
+        text = json.dumps(self.literals, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def rule_set_names() -> list[str]:
+    """Return the names of the rule sets that the package ships, sorted."""
+    return sorted(path.name.removesuffix(".toml") for path in _folder().iterdir() if path.name.endswith(".toml"))
+
+
+def load_rules(
+    sets: Sequence[str],
+    limits: Mapping[str, LimitSetting] | None = None,
+    exempt: Mapping[str, Sequence[str]] | None = None,
+) -> RuleSet:
+    """Return the rules of ``sets`` one after the other.
+
+    Args:
+        sets: names of rule sets.
+        limits: rule → a number for every language, or a table of languages and ``default`` that changes only these.
+            ``rule.limit`` names one limit of a rule that has several.
+        exempt: rule → the domains that it does not apply to, instead of its own.
+
+    Raises:
+        RecipeError: an unknown set, rule or limit (the nearest known one is named), or a rule that two sets bring.
+    """
+    rules: dict[str, Rule] = {}
+    for name in sets:
+        for rule in _read_set(name):
+            if rule.name in rules:
+                raise RecipeError(
+                    f"rules.sets: rule {rule.name!r} is in more than one of {', '.join(sets)}; leave one out"
+                )
+            rules[rule.name] = rule
+    _change(rules, limits or {}, exempt or {}, "rules")
+    with connect() as connection:
+        return RuleSet(rules=tuple(_with_columns(rule, "rules", connection) for rule in rules.values()))
+
+
+def change_rules(
+    rule_set: RuleSet,
+    limits: Mapping[str, LimitSetting] | None = None,
+    exempt: Mapping[str, Sequence[str]] | None = None,
+    without: Sequence[str] = (),
+) -> RuleSet:
+    """Return the rules with other limits and exemptions, as ``load_rules`` takes them, and without some rules.
+
+    Raises:
+        RecipeError: an unknown rule or limit; the nearest known one is named.
+    """
+    rules = {rule.name: rule for rule in rule_set.rules}
+    _change(rules, limits or {}, exempt or {}, "rules")
+    for name in without:
+        if rules.pop(name, None) is None:
+            raise RecipeError(f"rules: unknown rule {name!r}; {nearest(name, rules)}")
+    held = {id(rule) for rule in rule_set.rules}  # what did not change was checked before
+    with connect() as connection:
+        return RuleSet(
+            rules=tuple(
+                rule if id(rule) in held else _with_columns(rule, "rules", connection) for rule in rules.values()
+            )
+        )
+
+
+def evaluate(table: pa.Table, rule_set: RuleSet) -> pa.Table:
+    """Return one row a row of ``table``, in its order: ``reasons`` list<string>, ``first_reason`` string.
+
+    Every rule is evaluated; reasons stand in the order of the rules and the list is empty for a sample to keep. A NULL
+    or NaN in a column that an applicable rule reads gives the reason ``missing:<column>``, once, in place of the rules
+    that read it.
+
+    Raises:
+        UsageError: ``table`` lacks a column of ``rule_set.columns``.
+    """
+    if lacking := [name for name in rule_set.columns if name not in table.column_names]:
+        raise UsageError(
+            f"evaluate: expected a table with every column of the rules, {', '.join(lacking)} is not there"
+        )
+    if not rule_set.rules:
+        empty = pa.array([[]] * table.num_rows, pa.list_(pa.string()))
+        return pa.table([empty, pa.nulls(table.num_rows, pa.string())], schema=_RESULT)
+    columns = table.select(list(rule_set.columns))
+    floating = [field.name for field in columns.schema if pa.types.is_floating(field.type)]
+    reasons = reasons_sql(rule_set, floating)
+    with connect() as connection:
+        connection.register("samples", columns)
+        query = f"SELECT reasons, reasons[1] AS first_reason FROM (SELECT {reasons} AS reasons FROM samples)"
+        return connection.execute(query).to_arrow_table().cast(_RESULT)
+
+
+def reasons_sql(rule_set: RuleSet, floating: Sequence[str] | None = None) -> str:
+    """Return the SQL expression of type VARCHAR[] that lists a sample's reasons.
+
+    Args:
+        rule_set: at least one rule.
+        floating: the columns that may hold NaN; by default those that the schema stores as FLOAT.
+    """
+    cases = [f"CASE WHEN {holds} THEN '{name}' END" for name, holds in reason_conditions(rule_set, floating).items()]
+    joined = ",\n".join(cases)
+    # concat_ws leaves NULLs out; no name of a rule or column has a comma.
+    return f"list_filter(string_split(concat_ws(',',\n{joined}), ','), lambda reason: reason != '')"
+
+
+def reason_conditions(rule_set: RuleSet, floating: Sequence[str] | None = None) -> dict[str, str]:
+    """Return reason → the SQL condition under which a sample carries it, in the order of the reasons.
+
+    Args:
+        rule_set: any rules; without one there is no reason.
+        floating: as for ``reasons_sql``.
+    """
+    may_be_nan = [name for name, kind in RULE_COLUMNS.items() if kind == "FLOAT"] if floating is None else floating
+    missing = {name: _missing(name, name in may_be_nan) for name in rule_set.columns}
+    conditions = {}
+    for rule in rule_set.rules:
+        for column in [name for name in rule.columns if name in missing]:
+            applies = _applies(_exempt_everywhere(rule_set, column))
+            conditions[f"missing:{column}"] = f"{missing.pop(column)}{applies}"
+        present = "".join(f" AND NOT {_missing(name, name in may_be_nan)}" for name in rule.columns)
+        conditions[rule.name] = f"({rule.predicate()}) IS NOT TRUE{_applies(rule.exempt_domains)}{present}"
+    return conditions
+
+
+def _missing(column: str, may_be_nan: bool) -> str:
+    return f"({column} IS NULL OR isnan({column}))" if may_be_nan else f"({column} IS NULL)"
+
+
+def _applies(exempt_domains: Sequence[str]) -> str:
+    """Return the condition that a sample's domain is not exempt; an unknown domain is not."""
+    if not exempt_domains:
+        return ""
+    listed = ", ".join(f"'{domain}'" for domain in exempt_domains)
+    return f" AND (domain IN ({listed})) IS NOT TRUE"
+
+
+def _exempt_everywhere(rule_set: RuleSet, column: str) -> tuple[str, ...]:
+    """Return the domains that every rule reading ``column`` exempts."""
+    exempt = [set(rule.exempt_domains) for rule in rule_set.rules if column in rule.columns and column != "domain"]
+    return tuple(sorted(set.intersection(*exempt))) if exempt else ()
+
+
+def _literal(value: Number) -> str:
+    return f"CAST({value!r} AS FLOAT)" if isinstance(value, float) else str(value)
+
+
+def _folder() -> Any:
+    return files("headwater.filters") / "rule_sets"
+
+
+def _read_set(name: str) -> Iterator[Rule]:
+    """Yield the rules of a shipped set: those that it includes, changed as it says, then its own."""
+    if name not in rule_set_names():
+        raise RecipeError(f"rules.sets: unknown rule set {name!r}; {nearest(name, rule_set_names())}")
+    raw = tomllib.loads((_folder() / f"{name}.toml").read_text("utf-8"))
+    where = f"rule set {name}"
+    _known(raw, ["format", "name", "description", "include", "limits", "exempt", "rules"], where)
+    if raw.get("format") != FORMAT or raw.get("name") != name:
+        raise RecipeError(f"{where}: expected format = {FORMAT} and name = {name!r}")
+    rules: dict[str, Rule] = {}
+    for included in raw.get("include", []):
+        _known(included, ["set", "without"], f"{where}.include")
+        taken = {rule.name: rule for rule in _read_set(included["set"])}
+        for left_out in included.get("without", []):
+            if taken.pop(left_out, None) is None:
+                raise RecipeError(f"{where}.include: unknown rule {left_out!r}; {nearest(left_out, taken)}")
+        rules |= taken
+    rules |= {rule.name: rule for rule in (_parse_rule(item, where) for item in raw.get("rules", []))}
+    _change(rules, raw.get("limits", {}), raw.get("exempt", {}), where)
+    yield from rules.values()
+
+
+def _parse_rule(raw: Mapping[str, Any], where: str) -> Rule:
+    _known(raw, ["name", "passes", "limits", "source", "description", "exempt_domains"], where)
+    name, passes = raw["name"], raw["passes"]
+    if not _NAME.fullmatch(name):
+        raise RecipeError(f"{where}: expected a name of a-z, 0-9 and _, found {name!r}")
+    limits = []
+    for key, setting in raw.get("limits", {}).items():
+        start = setting["default"] if isinstance(setting, Mapping) else setting
+        limits.append(Limit(name=key, default=start, by_language={}).changed(setting, f"{where}: {name}.limits.{key}"))
+    if set(re.findall(r"\{(\w+)\}", passes)) != {limit.name for limit in limits}:
+        raise RecipeError(f"{where}: {name}: the limits named in {passes!r} are not the limits that it lists")
+    return Rule(
+        name=name,
+        passes=passes,
+        limits=tuple(limits),
+        source=raw["source"],
+        description=raw["description"],
+        exempt_domains=_domains(raw.get("exempt_domains", []), f"{where}: {name}"),
+        columns=(),
+    )
+
+
+def _with_columns(rule: Rule, where: str, connection: duckdb.DuckDBPyConnection) -> Rule:
+    """Return the rule with the columns that it reads, its predicate checked."""
+    read = [*check_predicate(rule.predicate(), RULE_COLUMNS, f"{where}: {rule.name}", connection)]
+    if rule.exempt_domains:
+        read.append("domain")
+    return replace(rule, columns=tuple(dict.fromkeys(read)))
+
+
+def _change(
+    rules: dict[str, Rule], limits: Mapping[str, LimitSetting], exempt: Mapping[str, Sequence[str]], where: str
+) -> None:
+    """Replace limits and exemptions of ``rules`` in place."""
+    named = {
+        rule.name if limit.name == "limit" else f"{rule.name}.{limit.name}": (rule.name, limit.name)
+        for rule in rules.values()
+        for limit in rule.limits
+    }
+    for key, setting in limits.items():
+        if key not in named:
+            raise RecipeError(f"{where}.limits: unknown limit {key!r}; {nearest(key, named)}")
+        name, changed = named[key]
+        new = tuple(
+            limit.changed(setting, f"{where}.limits.{key}") if limit.name == changed else limit
+            for limit in rules[name].limits
+        )
+        rules[name] = replace(rules[name], limits=new)
+    for name, domains in exempt.items():
+        if name not in rules:
+            raise RecipeError(f"{where}.exempt: unknown rule {name!r}; {nearest(name, rules)}")
+        rules[name] = replace(rules[name], exempt_domains=_domains(domains, f"{where}.exempt.{name}"))
+
+
+def _domains(domains: object, where: str) -> tuple[str, ...]:
+    listed = domains if isinstance(domains, list | tuple) else [None]
+    if not all(isinstance(item, str) and _NAME.fullmatch(item) for item in listed):
+        raise RecipeError(f"{where}: expected a list of domains such as ['code', 'math'], found {domains!r}")
+    return tuple(listed)
+
+
+def _known(raw: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
+    for key in raw:
+        if key not in keys:
+            raise RecipeError(f"{where}: unknown key {key!r}; {nearest(key, keys)}")

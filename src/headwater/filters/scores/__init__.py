@@ -1,0 +1,1 @@
+"""Scores: quality, knowledge density, reasoning density, chain of thought and domain."""

@@ -1,0 +1,1 @@
+"""Spans: bytes of a text that a build leaves out or masks."""

@@ -1,0 +1,147 @@
+"""Builds of a lake: where their files lie, what made them, and the version of the table that they were made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from headwater.errors import CorruptLakeError, UsageError
+from headwater.fingerprint import fingerprint
+from headwater.lineage.questions import rows
+from headwater.lineage.vocabularies import find_vocabulary
+from headwater.tokenize.forms.load import Vocabulary
+from headwater.tokenize.names import DEFAULT_VOCABULARY
+from headwater.tokenize.shards.manifest import Manifest, read_manifest
+from headwater.tokenize.shards.token_parquet import read_token_range
+from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes
+from headwater.warehouse.parquet import FragmentFiles
+from headwater.warehouse.schema import ALIGNED
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+__all__ = [
+    "LakeView",
+    "build_vocabulary",
+    "builds_uri",
+    "read_stage_manifest",
+    "read_tokens",
+    "shard_name",
+    "snapshot_then",
+    "stage_operator",
+]
+
+PLACEMENTS_VERSION: Final = 2
+"""Version of what writes family ``placements``."""
+_NPY_HEADER_BYTES: Final = 128
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LakeView:
+    """What checks read: one version of the lake, a connection to it, and the build that was asked for."""
+
+    lake: str
+    snapshot: Snapshot
+    connection: duckdb.DuckDBPyConnection
+    build: str | None
+
+    def located(self) -> Iterator[FragmentFiles]:
+        """Yield where the aligned families of each fragment lie."""
+        return self.snapshot.locate(self.snapshot.covered("content"), ALIGNED)
+
+
+def builds_uri(lake: str, build: str, stage: str = "") -> str:
+    """Return the folder of a build, or of one of its stages."""
+    return join(lake, "builds", build, stage) if stage else join(lake, "builds", build)
+
+
+def shard_name(number: int) -> str:
+    """Return the stem of a shard's file names.
+
+    >>> shard_name(7)
+    'shard-00007'
+    """
+    return f"shard-{number:05d}"
+
+
+def stage_operator(stage: str) -> str:
+    """Return what names a stage in the file names of its placements."""
+    return fingerprint({"placements": PLACEMENTS_VERSION, "stage": stage})
+
+
+def read_stage_manifest(lake: str, build: str, stage: str) -> Manifest:
+    """Return the manifest of one stage of a build.
+
+    Raises:
+        UsageError: there is no such build or stage, or it is not finished.
+    """
+    filesystem, path = filesystem_of(builds_uri(lake, build, stage))
+    place = join(path, "manifest.json")
+    if exists(filesystem, place) is None:
+        raise UsageError(
+            f"expected a finished stage {stage!r} of build {build!r}, found no manifest at {place}; "
+            "headwater sql LAKE 'SELECT DISTINCT build, stage FROM placements' lists them"
+        )
+    return read_manifest(read_bytes(filesystem, place), place)
+
+
+def read_tokens(lake: str, build: str, stage: str, shard: int, begin: int, end: int) -> npt.NDArray[np.uint32]:
+    """Return tokens ``begin`` to ``end`` of a shard, from a file of any format that has it."""
+    filesystem, path = filesystem_of(builds_uri(lake, build, stage))
+    for suffix, offset in ((".bin", 0), (".npy", _NPY_HEADER_BYTES), (".dolma.npy", 0)):
+        place = join(path, shard_name(shard) + suffix)
+        if exists(filesystem, place) is None:
+            continue
+        with filesystem.open_input_file(place) as file:
+            file.seek(offset + 4 * begin)
+            data = file.read(4 * (end - begin))
+        if len(data) != 4 * (end - begin):
+            raise CorruptLakeError(
+                f"expected tokens {begin} to {end} in {place}, found only {len(data) // 4} tokens; run verify, then restore the file"
+            )
+        return np.frombuffer(data, dtype="<u4")
+    place = join(path, shard_name(shard) + ".tokens.parquet")
+    if exists(filesystem, place) is None:
+        raise CorruptLakeError(f"expected {shard_name(shard)} in {path}, found it in no format; run verify")
+    with filesystem.open_input_file(place) as file:
+        tokens = read_token_range(file, begin, end)
+    if len(tokens) != end - begin:
+        raise CorruptLakeError(f"expected tokens {begin} to {end} in {place}, found only {len(tokens)}; run verify")
+    return tokens
+
+
+def build_vocabulary(connection: duckdb.DuckDBPyConnection, lake: str, build: str) -> Vocabulary:
+    """Return the vocabulary of a build, by the recipe of the run that wrote it.
+
+    Raises:
+        UsageError: it is no longer where the recipe names it.
+    """
+    found = rows(
+        connection,
+        "SELECT recipe FROM runs WHERE step = 'build' AND contains(operators, ?) ORDER BY started DESC LIMIT 1",
+        [f'"build":"{build}"'],
+    )
+    name = json.loads(found[0]["recipe"])["vocabulary"]["name"] if found else DEFAULT_VOCABULARY
+    return find_vocabulary(lake, name)
+
+
+def snapshot_then(lake: LakeView, build: str) -> Snapshot:
+    """Return the version in which a build's spans and token counts stand: this one, or that of the build if settings changed since."""
+    statement = "SELECT max(input_version) AS version FROM runs WHERE step = 'build' AND contains(operators, ?)"
+    version = rows(lake.connection, statement, [f'"build":"{build}"'])[0]["version"]
+    if version is None:
+        return lake.snapshot
+    then = open_snapshot(lake.lake, version)
+    now_and_then = [
+        {
+            (family, operator)
+            for family in ("spans", "tokens")
+            for operator in snapshot.live(family)["operator"].to_pylist()
+        }
+        for snapshot in (lake.snapshot, then)
+    ]
+    return lake.snapshot if now_and_then[0] == now_and_then[1] else then

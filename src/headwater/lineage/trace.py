@@ -1,0 +1,92 @@
+"""Trace: from a token in a shard back to the sample, the text around it, and the sample's whole story."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import duckdb
+
+from headwater.errors import UsageError
+from headwater.lineage.builds import build_vocabulary, read_stage_manifest, read_tokens, shard_name
+from headwater.lineage.questions import rows, why
+from headwater.lineage.vocabularies import find_vocabulary
+from headwater.tokenize.encode.encoder import decode
+
+__all__ = ["trace"]
+
+_AROUND_TOKENS: Final = 40
+
+
+def trace(
+    connection: duckdb.DuckDBPyConnection,
+    lake: str,
+    build: str,
+    stage: str,
+    shard: int,
+    token: int,
+    vocabulary_name: str | None = None,
+) -> dict[str, Any]:
+    """Return the sample that a token belongs to, the text around the token, and the sample's story.
+
+    Args:
+        token: 0-based, in the shard; padding belongs to no sample, and the answer says so.
+        vocabulary_name: as a recipe names it; by default that of the build's recipe.
+
+    Raises:
+        UsageError: no such build, stage, shard or token.
+    """
+    manifest = read_stage_manifest(lake, build, stage)
+    found = [entry for entry in manifest.shards if entry.number == shard]
+    if not found:
+        raise UsageError(
+            f"expected a shard of stage {stage!r} from {_listed([entry.number for entry in manifest.shards])}, found {shard}"
+        )
+    size = found[0].sequences * manifest.context
+    if not 0 <= token < size:
+        raise UsageError(f"expected a token from 0 to {size - 1} in {shard_name(shard)}, found {token}")
+    place = rows(
+        connection,
+        "SELECT sample_id, sequence, token_begin, token_end, sample_token_begin, copy FROM placements "
+        "WHERE build = ? AND stage = ? AND shard = ? AND token_begin <= ? AND token_end > ?",
+        [build, stage, shard, token, token],
+    )
+    answer: dict[str, Any] = {
+        "build": build,
+        "stage": stage,
+        "shard": shard,
+        "token": token,
+        "sequence": token // manifest.context,
+    }
+    named = vocabulary_name is not None
+    vocabulary = find_vocabulary(lake, str(vocabulary_name)) if named else build_vocabulary(connection, lake, build)
+    if vocabulary.fingerprint != manifest.vocabulary:
+        raise UsageError(
+            f"expected the vocabulary {manifest.vocabulary} of the build, found {vocabulary.fingerprint}; name it with --vocabulary"
+        )
+    here = int(read_tokens(lake, build, stage, shard, token, token + 1)[0])
+    answer["token_id"] = here
+    if not place:
+        return answer | {"sample_id": None, "padding": here == manifest.padding_id}
+    run = place[0]
+    last = run["token_end"]
+    begin, end = max(run["token_begin"], token - _AROUND_TOKENS), min(last, token + _AROUND_TOKENS + 1)
+    ids = read_tokens(lake, build, stage, shard, begin, end)
+    parts = (ids[: token - begin], ids[token - begin : token - begin + 1], ids[token - begin + 1 :])
+    before, marked, after = (
+        decode(part[part < vocabulary.n_ids], vocabulary).decode(errors="replace") for part in parts
+    )
+    answer |= {
+        "sample_id": run["sample_id"],
+        "sample_token": run["sample_token_begin"] + token - run["token_begin"],
+        "copy": run["copy"],
+        "end_of_text": here == manifest.end_of_text_id,
+        "before": before,
+        "text": marked,
+        "after": after,
+    }
+    return answer | {"story": why(connection, run["sample_id"])}
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return f"{min(numbers)} to {max(numbers)}" if numbers else "none"

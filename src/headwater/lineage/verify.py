@@ -1,0 +1,217 @@
+"""Verify: the promises of a lake, checked against its bytes.
+
+Everything is read again: nothing that a step reported is taken for granted. A check that fails names the first places; a check whose reading
+fails is a failed check, not an end of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from headwater.errors import CorruptLakeError, HeadwaterError
+from headwater.lineage.builds import LakeView
+from headwater.lineage.questions import rows
+from headwater.lineage.verify_builds import Found, placed_as_planned, shard_files, texts_decode
+from headwater.lineage.views import connect
+from headwater.warehouse.parquet import check_file, read_aligned
+from headwater.warehouse.schema import ALIGNED, FAMILIES
+from headwater.warehouse.snapshot import open_snapshot
+
+__all__ = ["Check", "verify"]
+
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One promise: whether it holds, on how many things it was tried, and what was found where it does not."""
+
+    name: str
+    passed: bool
+    detail: str
+    count: int
+
+
+def verify(lake: str, build: str | None = None, version: int | None = None) -> list[Check]:
+    """Return the result of every check; files and texts are read once each, a fragment in memory at a time.
+
+    Args:
+        build: check only the shards of this build; by default of all.
+    """
+    snapshot = open_snapshot(lake, version)
+    with connect(lake, snapshot.version) as connection:
+        context = LakeView(lake=lake, snapshot=snapshot, connection=connection, build=build)
+        return [_checked(name, check, context) for name, check in _CHECKS.items()]
+
+
+def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> Check:
+    try:
+        count, faults = check(lake)
+    except (HeadwaterError, duckdb.Error, OSError, pa.ArrowException) as error:
+        return Check(name=name, passed=False, detail=str(error).splitlines()[0], count=0)
+    detail = "; ".join(faults[:_SHOWN]) + (f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else "")
+    return Check(name=name, passed=not faults, detail=detail, count=count)
+
+
+def _sql_faults(lake: LakeView, statement: str, describe: Callable[[dict[str, Any]], str]) -> list[str]:
+    return [describe(row) for row in rows(lake.connection, statement)]
+
+
+def _file_hashes(lake: LakeView) -> Found:
+    """Every live file has the SHA-256 of its name."""
+    faults = []
+    for path, sha256 in zip(*(lake.snapshot.files[name].to_pylist() for name in ("path", "sha256")), strict=True):
+        fault = check_file(lake.snapshot.uri, path, sha256)
+        if fault is not None:
+            faults.append(fault)
+    return lake.snapshot.files.num_rows, faults
+
+
+def _one_live_file(lake: LakeView) -> Found:
+    """A fragment has at most one live file of each family, of one build; a shard has one of its placements; each has content."""
+    faults = []
+    fragments = lake.snapshot.covered("content")
+    for family in (*ALIGNED, "spans", "contamination", "uri_index", "stages", "placements", "vocabularies"):
+        files = lake.snapshot.live(family)
+        names = [files[name].to_pylist() for name in ("batch", "operator")]
+        # Within what a number may be covered once: the lake, a build, a stage of a build.
+        scopes: set[tuple[str | None, str | None]] = {(None, None)}
+        if family == "placements":
+            scopes = set(zip(*names, strict=True))
+        elif FAMILIES[family].by_build:
+            scopes = {(batch, None) for batch in names[0]}
+        for batch, operator in sorted(scopes, key=str):
+            numbers = lake.snapshot.covered(family, operator=operator, batch=batch)
+            twice = numbers[1:][numbers[1:] == numbers[:-1]]
+            thing = "shard" if family == "placements" else "fragment"
+            faults += [f"{thing} {number} has two live files of {family}" for number in twice.tolist()]
+            strange = np.setdiff1d(numbers, fragments) if family != "placements" else numbers[:0]
+            faults += [f"family {family} covers fragment {number}, which has no content" for number in strange.tolist()]
+    return len(fragments), faults
+
+
+def _aligned(lake: LakeView) -> Found:
+    """Families of a fragment hold the same ids in the same order; rows of sparse families belong to samples."""
+    faults, count = [], 0
+    for where in lake.located():
+        try:
+            columns: dict[str, list[str]] = {family: [] for family in ALIGNED if family in where.files}
+            for table in read_aligned(lake.snapshot.uri, where, columns):
+                count += table.num_rows
+        except CorruptLakeError as error:
+            faults.append(f"fragment {where.fragment}: {error}")
+    for family in ("spans", "contamination", "uri_index", "stages", "placements", "vocabularies"):
+        faults += _sql_faults(
+            lake,
+            f"SELECT DISTINCT sample_id FROM {family} ANTI JOIN content USING (sample_id) ORDER BY 1 LIMIT 100",
+            lambda row, family=family: f"family {family} has rows of sample {row['sample_id']}, which has no content",  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        )
+    return count, faults
+
+
+def _ids_unique(lake: LakeView) -> Found:
+    """Every sample_id occurs once."""
+    total = rows(lake.connection, "SELECT count(*) AS n FROM content")[0]["n"]
+    found = "SELECT sample_id, count(*) AS n FROM content GROUP BY 1 HAVING n > 1 LIMIT 100"
+    return total, _sql_faults(lake, found, lambda row: f"sample {row['sample_id']} occurs {row['n']} times")
+
+
+def _content_hashes(lake: LakeView) -> Found:
+    """The text of every sample has its content_hash and its length."""
+    faults, count = [], 0
+    for where in lake.located():
+        for table in read_aligned(lake.snapshot.uri, where, {"content": ["text", "content_hash", "text_bytes"]}):
+            for sample, text, digest, size in zip(
+                *(table[name].to_pylist() for name in ("sample_id", "text", "content_hash", "text_bytes")), strict=True
+            ):
+                data = text.encode()
+                count += 1
+                if blake2b(data, digest_size=16).digest() != digest or len(data) != size:
+                    faults.append(f"sample {sample}: its text is not the one that was hashed at ingest")
+    return count, faults
+
+
+def _counts_reconcile(lake: LakeView) -> Found:
+    """Per file: records and refused records are what was counted; per file and batch: in = kept + each first reason."""
+    faults = _sql_faults(
+        lake,
+        "SELECT f.file_uri, f.records, f.quarantined, coalesce(c.n, 0) AS stored, coalesce(q.n, 0) AS refused FROM files f "
+        "LEFT JOIN (SELECT file_id, count(*) AS n FROM content GROUP BY 1) c USING (file_id) "
+        "LEFT JOIN (SELECT file_id, count(*) AS n FROM quarantine GROUP BY 1) q USING (file_id) "
+        "WHERE f.records <> coalesce(c.n, 0) OR f.quarantined <> coalesce(q.n, 0)",
+        lambda row: (
+            f"{row['file_uri']}: expected {row['records']} records and {row['quarantined']} refused, found {row['stored']} and {row['refused']}"
+        ),
+    )
+    for family in ("content", "quarantine"):
+        faults += _sql_faults(
+            lake,
+            f"SELECT DISTINCT file_id FROM {family} ANTI JOIN files USING (file_id) ORDER BY 1 LIMIT 100",
+            lambda row, family=family: f"file {row['file_id']} has rows in {family} and none in files",  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        )
+    faults += _sql_faults(
+        lake,
+        "SELECT c.file_id, c.batch, count(*) AS n, count(*) FILTER (WHERE v.kept) AS kept, count(v.first_reason) AS rejected FROM content c "
+        "JOIN verdicts v USING (sample_id) GROUP BY ALL HAVING n <> kept + rejected",
+        lambda row: (
+            f"file {row['file_id']} of batch {row['batch']}: {row['n']} in, {row['kept']} kept and {row['rejected']} rejected"
+        ),
+    )
+    faults += _sql_faults(
+        lake,
+        "SELECT sample_id FROM verdicts WHERE kept <> (first_reason IS NULL) OR kept <> (len(reasons) = 0) "
+        "OR (NOT kept AND reasons[1] <> first_reason) LIMIT 100",
+        lambda row: f"sample {row['sample_id']}: kept, reasons and first_reason disagree",
+    )
+    return rows(lake.connection, "SELECT count(*) AS n FROM files")[0]["n"], faults
+
+
+def _runs_known(lake: LakeView) -> Found:
+    """Every run that a row names has its row in family runs."""
+    families = [*ALIGNED, "files", "quarantine", "spans", "contamination", "stages", "placements", "vocabularies"]
+    named = " UNION ".join(f"SELECT DISTINCT run_id FROM {family}" for family in families)
+    faults = _sql_faults(
+        lake,
+        f"SELECT run_id FROM ({named}) WHERE run_id NOT IN (SELECT run_id FROM runs)",
+        lambda row: f"run {row['run_id']} has no row",
+    )
+    return rows(lake.connection, "SELECT count(*) AS n FROM runs")[0]["n"], faults
+
+
+def _winners_kept(lake: LakeView) -> Found:
+    """Every duplicate names a winner of its own cluster that was kept."""
+    found = (
+        "SELECT v.sample_id, v.duplicate_of FROM verdicts v LEFT JOIN verdicts w ON w.sample_id = v.duplicate_of "
+        "LEFT JOIN duplicates a ON a.sample_id = v.sample_id LEFT JOIN duplicates b ON b.sample_id = v.duplicate_of "
+        "WHERE v.duplicate_of IS NOT NULL AND (w.kept IS NOT TRUE OR a.cluster_id IS DISTINCT FROM b.cluster_id) LIMIT 100"
+    )
+    count = rows(lake.connection, "SELECT count(duplicate_of) AS n FROM verdicts")[0]["n"]
+    return count, _sql_faults(
+        lake,
+        found,
+        lambda row: (
+            f"sample {row['sample_id']} names {row['duplicate_of']}, which was not kept or is of another cluster"
+        ),
+    )
+
+
+_CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
+    "file_hashes": _file_hashes,
+    "one_live_file": _one_live_file,
+    "families_aligned": _aligned,
+    "ids_unique": _ids_unique,
+    "content_hashes": _content_hashes,
+    "counts_reconcile": _counts_reconcile,
+    "runs_known": _runs_known,
+    "winners_kept": _winners_kept,
+    "shard_files": shard_files,
+    "placed_as_planned": placed_as_planned,
+    "texts_decode": texts_decode,
+}

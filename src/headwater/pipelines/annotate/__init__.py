@@ -1,0 +1,1 @@
+"""Annotate: every operator that reads text, in one pass over it."""

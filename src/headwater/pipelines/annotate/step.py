@@ -1,0 +1,266 @@
+"""Annotate: every operator that reads text, in one pass over it, each family to its own file.
+
+What is missing is computed from the table: a fragment without a family, or with one by another operator fingerprint, is annotated again for
+that family only. A fingerprint covers an operator's version, settings and models and those of the operators that it reads, so a
+changed setting reaches exactly what depends on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from headwater.errors import UsageError
+from headwater.filters.contamination import find as contamination
+from headwater.filters.duplicates import minhash
+from headwater.filters.language import identify as language
+from headwater.filters.scores import formulas as scores
+from headwater.filters.signals import measure as signals
+from headwater.filters.signals.columns import SIGNALS
+from headwater.filters.spans import find as spans
+from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
+from headwater.lineage.evaluation_sets import StoredSet, load_index
+from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
+from headwater.lineage.vocabularies import find_vocabulary
+from headwater.pipelines.recipe.operators import READS, Resolved
+from headwater.pipelines.recipe.sections import ContaminationSettings
+from headwater.pipelines.spark.progress import Progress
+from headwater.pipelines.spark.sessions import parallelism, run_tasks
+from headwater.tokenize.encode.encoder import encode
+from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask
+from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_sparse, slice_by_bytes
+from headwater.warehouse.schema import arrow_schema
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["annotate"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Task:
+    lake: str
+    table: str
+    run_id: str
+    families: Mapping[str, str]
+    fragments: tuple[FragmentFiles, ...]
+    span_operators: tuple[str, ...]
+    vocabulary: str
+    contamination: ContaminationSettings
+    sets: tuple[StoredSet, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Result:
+    entries: list[FileEntry]
+    rows: int
+    text_bytes: int
+
+
+def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None = None) -> dict[str, int]:
+    """Fill every annotated family of every fragment that lacks it, and return the counts of what was done.
+
+    Args:
+        families: only these, and those that they read; by default all that the recipe asks for.
+
+    Raises:
+        CorruptLakeError: content cannot be read as it was committed.
+        UsageError: a family that no annotation of this recipe fills.
+    """
+    snapshot = open_snapshot(job.lake)
+    wanted = _with_what_they_read(job.fingerprints, families)
+    settings = {family: job.operators[family] for family in job.annotated}
+    run = begin_run(job.lake, "annotate", job.recipe.literals, settings, snapshot.version)
+    slots = parallelism(spark)
+    with Progress("annotate", total_bytes=_missing_bytes(snapshot, wanted)) as progress:
+        while True:
+            tasks = _plan(snapshot, run, job, wanted, slots)
+            if not tasks:
+                break
+            for begin in range(0, len(tasks), 8 * slots):
+                wave = tasks[begin : begin + 8 * slots]
+                results = run_tasks(spark, _annotate, wave, progress, _size)
+                units = [_unit(snapshot, task, result) for task, result in zip(wave, results, strict=True)]
+                snapshot, _ = commit_wave(run, snapshot, units)
+    finish_run(run, snapshot)
+    return dict(run.counts)
+
+
+def _with_what_they_read(wanted: Mapping[str, str], families: Sequence[str] | None) -> dict[str, str]:
+    """Return the fingerprints of ``families`` and of all that they read."""
+    if families is None:
+        return dict(wanted)
+    if unknown := [family for family in families if family not in wanted]:
+        raise UsageError(f"annotate: expected families among {', '.join(wanted)}, found {', '.join(unknown)}")
+    chosen = set(families) | {other for family in families for other in READS.get(family, ())}
+    return {family: operator for family, operator in wanted.items() if family in chosen}
+
+
+def _missing_bytes(snapshot: Snapshot, wanted: Mapping[str, str]) -> int:
+    missing = _missing(snapshot, wanted)
+    content = snapshot.live("content")
+    chosen = np.isin(content["base"].to_numpy(), np.fromiter(missing, np.int64, len(missing)))
+    # A compressed byte is about three of text; the line is only a forecast.
+    return int(3 * content["size"].to_numpy()[chosen].sum())
+
+
+def _missing(snapshot: Snapshot, wanted: Mapping[str, str]) -> dict[int, tuple[str, ...]]:
+    """Return the families that each fragment lacks, fragments ascending."""
+    lacking: dict[int, list[str]] = {}
+    for family, operator in wanted.items():
+        for fragment in snapshot.missing(family, operator).tolist():
+            lacking.setdefault(fragment, []).append(family)
+    return {fragment: tuple(lacking[fragment]) for fragment in sorted(lacking)}
+
+
+def _plan(
+    snapshot: Snapshot,
+    run: Run,
+    job: Resolved,
+    wanted: Mapping[str, str],
+    slots: int,
+) -> list[_Task]:
+    """Return the tasks of everything missing: neighbours that lack the same families and replace the same files share a task."""
+    missing = _missing(snapshot, wanted)
+    per_task = max(1, min(FRAGMENTS_PER_FILE, len(missing) // (8 * slots)))
+    groups: list[tuple[tuple[str, ...], list[FragmentFiles]]] = []
+    everything = np.fromiter(missing, np.int64, len(missing))
+    stale: dict[str, tuple[str, ...]] = {}
+    for where in snapshot.locate(everything, tuple(wanted)):
+        families = missing[where.fragment]
+        old = tuple(where.files[family][0] for family in families if family in where.files)
+        stale[str(where.fragment)] = old
+        if groups and groups[-1][0] == families:
+            members = groups[-1][1]
+            together = where.batch == members[0].batch and where.fragment - members[0].fragment < FRAGMENTS_PER_FILE
+            # Files that are replaced are replaced whole, so all their fragments go into one task.
+            if together and (len(members) < per_task or (old and old == stale[str(members[-1].fragment)])):
+                members.append(where)
+                continue
+        groups.append((families, [where]))
+    return [
+        _Task(
+            lake=job.lake,
+            table=snapshot.uri,
+            run_id=run.run_id,
+            families={family: wanted[family] for family in families},
+            fragments=tuple(members),
+            span_operators=tuple(job.recipe.spans.operators),
+            vocabulary=job.recipe.vocabulary.name,
+            contamination=job.recipe.contamination,
+            sets=job.sets,
+        )
+        for families, members in groups
+    ]
+
+
+def _unit(snapshot: Snapshot, task: _Task, result: _Result) -> Unit:
+    removes = {where.files[family][0] for where in task.fragments for family in task.families if family in where.files}
+    counts = {"fragments": len(task.fragments), "samples": result.rows, "text_bytes": result.text_bytes}
+    counts |= {f"{entry.family}_bytes": entry.size for entry in result.entries}
+    return Unit(adds=result.entries, removes=sorted(removes), counts=counts)
+
+
+def _size(result: _Result) -> tuple[int, int]:
+    return result.rows, result.text_bytes
+
+
+def _annotate(task: _Task) -> _Result:
+    """Read the task's fragments once and write a file for each family, a fragment in memory at a time; runs in a Spark task."""
+    base, mask = fragment_mask(where.fragment for where in task.fragments)
+    batch = task.fragments[0].batch
+    rows = text_bytes = 0
+    with contextlib.ExitStack() as stack:
+        writers = {
+            family: stack.enter_context(FamilyWriter(task.table, family, batch, base, mask, operator))
+            for family, operator in task.families.items()
+        }
+        for where in task.fragments:
+            parts: dict[str, list[pa.Table]] = {family: [] for family in task.families}
+            for inputs in _inputs(task, where):
+                rows += inputs.rows.num_rows
+                text_bytes += int(inputs.rows["text_bytes"].to_numpy().sum())
+                for family, found in _measure(task, inputs):
+                    parts[family].append(
+                        found.append_column("run_id", pa.array([task.run_id] * found.num_rows, pa.string()))
+                    )
+            for family, writer in writers.items():
+                writer.write(pa.concat_tables(parts[family]) if parts[family] else arrow_schema(family).empty_table())
+        return _Result(entries=[writer.finish() for writer in writers.values()], rows=rows, text_bytes=text_bytes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Inputs:
+    """A batch of a fragment: content with stored columns beside it, and its stored spans where they are read."""
+
+    rows: pa.Table
+    spans: pa.Table
+
+
+def _read(task: _Task) -> set[str]:
+    """Return the families that the task's operators read, made in the same pass or before."""
+    return {other for family in task.families for other in READS.get(family, ())}
+
+
+def _inputs(task: _Task, where: FragmentFiles) -> Iterator[_Inputs]:
+    """Yield a fragment in batches: text only where an operator reads it, and what operators read that is stored already."""
+    columns: dict[str, Sequence[str]] = {"content": ["text_bytes"]}
+    if set(task.families) - {"scores"}:
+        columns["content"] = ["text", "text_bytes"]
+    stored = _read(task) - set(task.families)
+    if "language" in stored:
+        columns["language"] = ["language"]
+    if "signals" in stored:
+        columns["signals"] = list(SIGNALS)
+    spans_there = arrow_schema("spans").empty_table()
+    if "spans" in stored:
+        spans_there = read_sparse(task.table, where, "spans", SPAN_COLUMNS)
+    for table in read_aligned(task.table, where, columns):
+        for rows in slice_by_bytes(table):
+            yield _Inputs(rows=rows, spans=spans_there)
+
+
+def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
+    """Yield (family, rows) for the families of the task."""
+    table, ids = inputs.rows, inputs.rows["sample_id"]
+    found: dict[str, pa.Table] = {}
+
+    def keep(family: str, measured: pa.RecordBatch) -> None:
+        rows = pa.Table.from_batches([measured])
+        named = ids.take(rows["row"]) if "row" in rows.column_names else ids  # a sparse family names the rows it has
+        found[family] = rows.select([name for name in rows.column_names if name != "row"]).add_column(
+            0, "sample_id", named
+        )
+
+    texts = table["text"].combine_chunks() if "text" in table.column_names else None
+    if "language" in task.families:
+        keep("language", language.identify(texts, language.load_model()))
+    languages = found.get("language", table)["language"].combine_chunks() if "language" in _read(task) else None
+    if "signals" in task.families:
+        keep("signals", signals.measure_signals(texts, languages))
+    if "scores" in task.families:
+        measured = found.get("signals", table)
+        keep("scores", scores.score(pa.record_batch({n: measured[n].combine_chunks() for n in SIGNALS}), languages))
+    if "minhash" in task.families:
+        keep("minhash", minhash.measure_minhash(texts))
+    if "spans" in task.families:
+        keep("spans", spans.find_spans(texts, task.span_operators))
+    if "tokens" in task.families:
+        vocabulary = find_vocabulary(task.lake, task.vocabulary)
+        counts = np.diff(encode(without_spans(table, found.get("spans", inputs.spans)), vocabulary)[1])
+        names = pa.array([vocabulary.fingerprint] * len(counts), pa.string())
+        keep("tokens", pa.record_batch({"vocabulary": names, "n_tokens": pa.array(counts)}))
+    if "contamination" in task.families:
+        settings = task.contamination
+        index = load_index(task.sets, settings.ngram_words)
+        keep(
+            "contamination",
+            contamination.find_contamination(texts, index, settings.least_overlap, settings.answer_words),
+        )
+    yield from found.items()

@@ -1,0 +1,1 @@
+"""Build: tokens of the chosen samples, packed into shards; their repair and export."""

@@ -1,0 +1,247 @@
+"""Build: the chosen samples' tokens, shuffled, packed to each stage's context, in shards, with a placement for every run of tokens.
+
+Tasks read the chosen texts, leave out their spans, tokenize, and hand narrow token rows to Spark's shuffle; the other side gets a shard's rows in the
+order of their positions, packs them, writes the shard's files and describes its placements. A shard and its placements are committed together;
+a build that was killed goes on with the shards that are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from headwater.errors import RecipeError, UsageError
+from headwater.fingerprint import canonical_json, fingerprint
+from headwater.lineage.builds import builds_uri, shard_name, stage_operator
+from headwater.lineage.runs import (
+    Run,
+    Unit,
+    base_of,
+    begin_run,
+    commit_wave,
+    finish_run,
+    past_counts,
+    past_recipe,
+    past_run,
+    runs_of,
+)
+from headwater.pipelines.builds.chunks import SHUFFLE_ROW
+from headwater.pipelines.builds.encode_task import BuildJob, read_tokens
+from headwater.pipelines.builds.shard_task import empty_shard, write_shards
+from headwater.pipelines.recipe.job import Recipe
+from headwater.pipelines.recipe.operators import Resolved
+from headwater.pipelines.recipe.sections import MAX_BUCKETS, Stage
+from headwater.pipelines.spark.progress import Progress
+from headwater.pipelines.spark.sessions import parallelism
+from headwater.tokenize.forms.load import Vocabulary
+from headwater.tokenize.shards.manifest import Shard, make_manifest, read_shard, write_manifest
+from headwater.version import __version__
+from headwater.warehouse.filesystem import HashingSink, exists, filesystem_of, join, read_bytes, write_hashed
+from headwater.warehouse.parquet import FragmentFiles
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["build", "packing_buckets", "run_shards", "stage_manifest"]
+
+VERSION: Final = 2
+PROVENANCE_FORMAT: Final = 1
+
+
+def _shard_counts(snapshot: Snapshot, recipe: Recipe, name: str) -> dict[str, int]:
+    """Return how many shards each stage has: its packing buckets, for the tokens that its selection counted.
+
+    Those of a proxy follow from its own tokens, whatever number of buckets the whole stage is given.
+    """
+    scaled = base_of(snapshot, name) is not None
+    totals: dict[str, int] = {}
+    for key, tokens in (past_counts(snapshot, "select", name) or {}).items():
+        kind, _, cell = key.partition(":")
+        if kind == "tokens":
+            stage = cell.partition(":")[0]
+            totals[stage] = totals.get(stage, 0) + int(tokens)
+    return {
+        stage.name: packing_buckets(
+            replace(stage, buckets=None) if scaled else stage, totals[stage.name], recipe.build.shard_tokens
+        )
+        for stage in recipe.stages
+        if totals.get(stage.name)
+    }
+
+
+def packing_buckets(stage: Stage, tokens: int, shard_tokens: int) -> int:
+    """Return how many packing buckets a stage has: as many as it says, or the smallest power of two that keeps to ``shard_tokens``.
+
+    Raises:
+        RecipeError: more than ``MAX_BUCKETS``.
+    """
+    if stage.buckets is not None:
+        return stage.buckets
+    buckets = 1 << (-(-tokens // shard_tokens) - 1).bit_length() if tokens else 1
+    if buckets > MAX_BUCKETS:
+        raise RecipeError(
+            f"build: shard_tokens: expected at most {MAX_BUCKETS} shards in stage {stage.name}, found {buckets} for {tokens} tokens; "
+            f"set it to {-(-tokens // MAX_BUCKETS)} or more"
+        )
+    return buckets
+
+
+def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
+    """Write every shard of a build that is missing, its placements, and a manifest a stage; return the counts of what was done.
+
+    Raises:
+        UsageError: no finished selection of that name, or one by another recipe.
+        CorruptLakeError: a sample does not give the tokens that were counted.
+    """
+    lake, recipe, vocabulary = job.lake, job.recipe, job.vocabulary
+    snapshot = open_snapshot(lake)
+    fragments = snapshot.covered("stages", batch=name)
+    if len(fragments) == 0:
+        raise UsageError(f"expected a selection named {name}, found none; run select first")
+    selected_by = past_recipe(snapshot, "select", name)
+    if selected_by is None:
+        raise UsageError(f"expected a finished selection named {name}, found one that was stopped; run select again")
+    if selected_by != canonical_json(recipe.literals):
+        raise UsageError(
+            f"expected the recipe that chose {name}, found another; build with that one, or select under another name"
+        )
+    state = fingerprint({"build": name, "recipe": recipe.fingerprint, "version": VERSION})
+    if past_run(snapshot, "build", state) is not None:
+        return {}
+    located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
+    shards = _shard_counts(snapshot, recipe, name)
+    _check_specials(recipe, vocabulary)
+    settings = {"version": VERSION, "state": state, "build": name, "vocabulary": vocabulary.fingerprint}
+    run = begin_run(lake, "build", recipe.literals, {"shards": settings}, snapshot.version)
+    with Progress("build", spark.sparkContext):
+        while missing := _missing(snapshot, name, shards):
+            work = BuildJob(
+                lake=lake,
+                table=snapshot.uri,
+                folder=builds_uri(lake, name),
+                build=name,
+                run_id=run.run_id,
+                recipe=recipe,
+                shards=shards,
+                slots=tuple(missing),
+            )
+            written: set[str] = set()
+            for units in run_shards(spark, work, located):
+                snapshot, _ = commit_wave(run, snapshot, units)
+                written |= {tag for unit in units for tag in unit.tags}
+            # A shard to which no document fell still gets its (empty) placements, so that it counts as done.
+            empty = [
+                empty_shard(work, stage, number) for stage, number in missing if f"{stage}/{number}" not in written
+            ]
+            if empty:
+                snapshot, _ = commit_wave(run, snapshot, empty)
+    if not run.waves:
+        snapshot, _ = commit_wave(run, snapshot, [])
+    _write_manifests(lake, recipe, name, shards, vocabulary)
+    _write_provenance(lake, recipe, name, shards, run, snapshot)
+    finish_run(run, snapshot)
+    return dict(run.counts)
+
+
+def _check_specials(recipe: Recipe, vocabulary: Vocabulary) -> None:
+    for stage in recipe.stages:
+        if stage.beginning_of_text and vocabulary.beginning_of_text is None:
+            raise RecipeError(
+                f"stages ({stage.name}): beginning_of_text: expected a vocabulary that has one, found {vocabulary.name} without; "
+                "choose another vocabulary or leave it out"
+            )
+
+
+def _missing(snapshot: Snapshot, name: str, shards: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return (stage, shard) of the shards without placements."""
+    missing: list[tuple[str, int]] = []
+    for stage, number in shards.items():
+        there = set(snapshot.covered("placements", operator=stage_operator(stage), batch=name).tolist())
+        missing += [(stage, shard) for shard in range(number) if shard not in there]
+    return missing
+
+
+def run_shards(spark: SparkSession, job: BuildJob, located: Sequence[FragmentFiles]) -> Iterator[list[Unit]]:
+    """Yield the units of a few shards at a time: the shuffle runs once, and later waves find its files."""
+    items = [(pickle.dumps(where),) for where in located]
+    context = spark.sparkContext
+    slots = parallelism(spark)
+    work = spark.createDataFrame(context.parallelize(items, max(1, min(len(items), 8 * slots))), "item binary")
+    rows = work.mapInArrow(partial(read_tokens, job), SHUFFLE_ROW)
+    written = rows.repartitionById(len(job.slots), "slot").mapInArrow(partial(write_shards, job), "unit binary").rdd
+    partitions = written.getNumPartitions()
+    for begin in range(0, partitions, 4 * slots):
+        chosen = range(begin, min(partitions, begin + 4 * slots))
+        found = context.runJob(written, lambda part: [row.unit for row in part], list(chosen))
+        yield [pickle.loads(unit) for unit in found]  # noqa: S301 - written by this job's own tasks
+
+
+def _write_manifests(lake: str, recipe: Recipe, name: str, shards: Mapping[str, int], vocabulary: Vocabulary) -> None:
+    """Write each stage's manifest from the records beside its shards."""
+    for stage in recipe.stages:
+        if stage.name not in shards:
+            continue
+        folder = builds_uri(lake, name, stage.name)
+        filesystem, path = filesystem_of(folder)
+        found = []
+        for number in range(shards[stage.name]):
+            record = join(path, f"{shard_name(number)}.json")
+            if exists(filesystem, record) is None:
+                continue  # a shard to which no document fell
+            found.append(read_shard(read_bytes(filesystem, record), record))
+        data = stage_manifest(recipe, stage, shards[stage.name], vocabulary, found)
+        _write_file(folder, "manifest.json", data)
+
+
+def stage_manifest(
+    recipe: Recipe, stage: Stage, buckets: int, vocabulary: Vocabulary, shards: Sequence[Shard]
+) -> bytes:
+    """Return the manifest of a stage as it is stored."""
+    manifest = make_manifest(
+        stage=stage.name,
+        context=stage.context,
+        vocabulary=vocabulary,
+        packing=stage.packing,
+        beginning_of_text=stage.beginning_of_text,
+        end_of_text=stage.end_of_text,
+        seed=recipe.build.seed,
+        buckets=buckets,
+        recipe=recipe.fingerprint,
+        shards=shards,
+    )
+    return write_manifest(manifest)
+
+
+def _write_provenance(
+    lake: str, recipe: Recipe, name: str, shards: Mapping[str, int], run: Run, snapshot: Snapshot
+) -> None:
+    """Write beside each manifest where the shards come from: what may differ between lakes that hold the same documents."""
+    runs = {step: runs_of(snapshot, step, name) for step in ("select", "build")}
+    for stage in recipe.stages:
+        if stage.name not in shards:
+            continue
+        record = {
+            "format": PROVENANCE_FORMAT,
+            "build": name,
+            "stage": stage.name,
+            "recipe_name": recipe.name,
+            "recipe": recipe.fingerprint,
+            "input_version": run.input_version,
+            "table_version": snapshot.version,
+            "runs": runs,
+            "code_version": __version__,
+        }
+        data = json.dumps(record, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
+        _write_file(builds_uri(lake, name, stage.name), "provenance.json", data)
+
+
+def _write_file(folder: str, name: str, data: bytes) -> None:
+    def fill(sink: HashingSink) -> None:
+        sink.write(data)
+
+    write_hashed(folder, fill, lambda _: name)

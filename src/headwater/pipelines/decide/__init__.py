@@ -1,0 +1,1 @@
+"""Decide: a verdict for every sample, by rules and by cluster."""

@@ -1,0 +1,283 @@
+"""Decide: rules over signals, then in each cluster the winner among the samples that pass them (design, sections 5 and 6).
+
+Every rule is evaluated for every sample and the verdict keeps all reasons. In a cluster the samples that pass compete by quality, length, content
+hash and origin; one that is similar enough to an earlier winner names it and goes, one that is not stays: it was in the cluster only
+through others. Counts reconcile: in = kept + each first reason, or nothing is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headwater.errors import ReconciliationError, UsageError
+from headwater.filters.duplicates.pairs import elect, signature_matrix
+from headwater.filters.rules.rule_set import RuleSet, evaluate
+from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
+from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS, add_contamination
+from headwater.pipelines.recipe.operators import Resolved
+from headwater.pipelines.spark.aligned import fragment_rows, plan_targets, write_aligned
+from headwater.pipelines.spark.progress import Progress
+from headwater.pipelines.spark.sessions import parallelism
+from headwater.warehouse.parquet import FragmentFiles, family_columns
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+__all__ = ["EXACT", "NEAR", "decide"]
+
+EXACT: Final = "exact_duplicate"
+NEAR: Final = "near_duplicate"
+_SHORT_SHINGLES: Final = 20
+_FAMILIES: Final = ("language", "signals", "scores", "minhash", "tokens", "duplicates")
+_CANDIDATE: Final = (
+    "sample_id long, cluster_id binary, quality int, text_bytes long, content_hash binary, origin long, "
+    "signature binary, n_shingles int, normalized_hash binary"
+)
+_LOSER: Final = "sample_id long, duplicate_of long, similarity float, same_text boolean"
+
+
+def _rule_columns(rules: RuleSet) -> dict[str, list[str]]:
+    return family_columns(name for name in rules.columns if name not in CONTAMINATION_COLUMNS)
+
+
+def _families(job: Resolved) -> tuple[str, ...]:
+    """Return the families that verdicts are made from."""
+    return (*_FAMILIES, "contamination") if job.sets else _FAMILIES
+
+
+def _candidates(
+    rules: RuleSet, table_uri: str, looked_for: bool, where: FragmentFiles, table: pa.Table
+) -> pa.Table | None:
+    """Return the samples of a fragment that are in a cluster and pass the rules."""
+    table = add_contamination(table_uri, looked_for, where, table)
+    table = table.filter(pc.is_valid(table["cluster_id"]))
+    if table.num_rows == 0:
+        return None
+    table = table.filter(pc.is_null(evaluate(table, rules)["first_reason"]))
+    names = [part.split()[0] for part in _CANDIDATE.split(", ")]
+    return table.select(names)
+
+
+def _keys(hashes: pa.Array) -> npt.NDArray[np.uint64]:
+    """Return 16-byte hashes as uint64[n, 2]; an empty hash as zeros."""
+    padded = [value if len(value) == 16 else bytes(16) for value in hashes.to_pylist()]
+    return np.frombuffer(b"".join(padded), dtype="<u8").reshape(-1, 2).astype(np.uint64)
+
+
+def _elect(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the losers; rows arrive by cluster, best first, and of a cluster cut between batches only its winners are held."""
+    leaders: pa.Table | None = None
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        held = 0 if leaders is None else leaders.num_rows
+        table = table if leaders is None else pa.concat_tables([leaders, table])
+        if table.num_rows == 0:
+            continue
+        table = table.combine_chunks()
+        cluster = table["cluster_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+        offsets = np.append(np.flatnonzero(np.concatenate([[True], cluster[1:] != cluster[:-1]])), len(cluster)).astype(
+            np.int64
+        )
+        signatures = signature_matrix(table["signature"])
+        content = _keys(table["content_hash"].combine_chunks())
+        short = table["n_shingles"].to_numpy() < _SHORT_SHINGLES
+        winner, similarity = elect(
+            signatures, offsets, content, _keys(table["normalized_hash"].combine_chunks()), short, min_agreement
+        )
+        lost = np.flatnonzero(winner >= 0)
+        lost = lost[lost >= held]
+        ids = table["sample_id"].to_numpy()
+        same = (content[lost] == content[winner[lost]]).all(axis=1)
+        yield pa.record_batch(
+            {
+                "sample_id": pa.array(ids[lost]),
+                "duplicate_of": pa.array(ids[winner[lost]]),
+                "similarity": pa.array(similarity[lost], pa.float32()),
+                "same_text": pa.array(same),
+            }
+        )
+        last = np.arange(offsets[-2], offsets[-1])
+        leaders = table.take(pa.array(last[winner[last] < 0]))
+
+
+def _losers(
+    spark: SparkSession,
+    snapshot: Snapshot,
+    fragments: npt.NDArray[np.int64],
+    job: Resolved,
+    rules: RuleSet,
+) -> DataFrame:
+    """Return the duplicates among the clusters that touch ``fragments``."""
+    from pyspark.sql import functions as sf
+
+    schema = "sample_id long, cluster_id binary"
+    read = {"duplicates": ["cluster_id"]}
+    covered = snapshot.covered("duplicates")
+    here = fragment_rows(spark, snapshot.locate(fragments, ["duplicates"]), snapshot.uri, read, schema, _clustered)
+    affected = fragments
+    if len(fragments) < len(covered):
+        there = fragment_rows(spark, snapshot.locate(covered, ["duplicates"]), snapshot.uri, read, schema, _clustered)
+        clusters = here.select("cluster_id").distinct()
+        found = (
+            there.join(clusters, "cluster_id", "left_semi")
+            .select(sf.shiftright("sample_id", 24).alias("fragment"))
+            .distinct()
+        )
+        affected = np.union1d(fragments, np.array([row.fragment for row in found.collect()], dtype=np.int64))
+    unready = np.setdiff1d(affected, _ready(snapshot, job))
+    if len(unready):
+        raise UsageError(
+            f"expected fragment {int(unready[0])}, which shares clusters with samples to decide, to be annotated and deduplicated by this recipe; "
+            "found it is not: run annotate and deduplicate first"
+        )
+    columns = _rule_columns(rules)
+    for family, names in (
+        ("content", ["content_hash", "origin", "text_bytes"]),
+        ("scores", ["quality"]),
+        ("minhash", ["signature", "n_shingles", "normalized_hash"]),
+        ("duplicates", ["cluster_id"]),
+    ):
+        columns[family] = list(dict.fromkeys([*columns.get(family, []), *names]))
+    located = snapshot.locate(affected, _families(job))
+    rows = fragment_rows(
+        spark, located, snapshot.uri, columns, _CANDIDATE, partial(_candidates, rules, snapshot.uri, bool(job.sets))
+    )
+    order: list[str | Column] = [
+        "cluster_id",
+        sf.desc("quality"),
+        sf.desc("text_bytes"),
+        "content_hash",
+        "origin",
+        "sample_id",
+    ]
+    ordered = rows.repartition("cluster_id").sortWithinPartitions(order)
+    return ordered.mapInArrow(partial(_elect, job.min_agreement), _LOSER)
+
+
+def _clustered(where: FragmentFiles, table: pa.Table) -> pa.Table:
+    return table.filter(pc.is_valid(table["cluster_id"])).select(["sample_id", "cluster_id"])
+
+
+def _fill(
+    run_id: str,
+    rules: RuleSet,
+    table_uri: str,
+    looked_for: bool,
+    where: FragmentFiles,
+    zipped: pa.Table,
+    losers: pa.Table,
+) -> tuple[pa.Table, dict[str, int]]:
+    """Return the verdicts of one fragment and its counts: samples, kept, first reasons, and per source what was lost."""
+    n = zipped.num_rows
+    zipped = add_contamination(table_uri, looked_for, where, zipped)
+    found = evaluate(zipped, rules)
+    at = np.searchsorted(zipped["sample_id"].to_numpy(), losers["sample_id"].to_numpy())
+    index = np.full(n, -1, dtype=np.int64)
+    index[at] = np.arange(len(at))
+    take = pa.array(index, mask=index < 0)
+    same = losers["same_text"].combine_chunks().take(take)
+    duplicate = pc.if_else(same, EXACT, NEAR)
+    reasons = found["reasons"].to_pylist()
+    for row in np.flatnonzero(index >= 0).tolist():
+        reasons[row] = [*reasons[row], duplicate[row].as_py()]
+    first = pc.coalesce(found["first_reason"].combine_chunks(), duplicate)
+    kept = pc.is_null(first)
+    table = pa.table(
+        {
+            "sample_id": zipped["sample_id"],
+            "kept": kept,
+            "reasons": pa.array(reasons, pa.list_(pa.string())),
+            "first_reason": first,
+            "rule_set": pa.array([rules.fingerprint] * n, pa.string()),
+            "duplicate_of": losers["duplicate_of"].combine_chunks().take(take),
+            "similarity": losers["similarity"].combine_chunks().take(take),
+            **{name: zipped[name] for name in CONTAMINATION_COLUMNS},
+            "run_id": pa.array([run_id] * n, pa.string()),
+        }
+    )
+    counts = {"samples": n, "kept": int(pc.sum(kept).as_py() or 0)}
+    for item in pc.value_counts(first.drop_null()).to_pylist():
+        counts[f"reason:{item['values']}"] = item["counts"]
+    source = pc.fill_null(zipped["source"].combine_chunks(), "(none)")
+    for item in pc.value_counts(source).to_pylist():
+        counts[f"source:{item['values']}"] = item["counts"]
+    for item in pc.value_counts(source.filter(pc.is_valid(duplicate))).to_pylist():
+        counts[f"duplicates:{item['values']}"] = item["counts"]
+    return table, counts
+
+
+def _reconcile(counts: dict[str, int]) -> None:
+    rejected = sum(value for name, value in counts.items() if name.startswith("reason:"))
+    if counts["samples"] != counts["kept"] + rejected:
+        raise ReconciliationError(
+            f"decide: expected {counts['samples']} samples to be kept or rejected, found {counts['kept']} kept and {rejected} rejected"
+        )
+
+
+def wiped_sources(counts: dict[str, int], alarm: float) -> dict[str, float]:
+    """Return the sources that lost more than ``alarm`` of their samples to duplicates → the share lost."""
+    shares = {
+        name.removeprefix("source:"): counts.get(f"duplicates:{name.removeprefix('source:')}", 0) / total
+        for name, total in counts.items()
+        if name.startswith("source:") and total
+    }
+    return {source: share for source, share in sorted(shares.items()) if share > alarm}
+
+
+def decide(spark: SparkSession, job: Resolved) -> dict[str, int]:
+    """Give every sample that lacks one a verdict by these rules, and return the counts of what was done.
+
+    Raises:
+        ReconciliationError: a fault of Headwater; nothing of the wave was committed.
+        UsageError: a cluster reaches into fragments that are not annotated and deduplicated by this recipe.
+    """
+    rules = job.recipe.rules.load()
+    own = job.operator("verdicts")
+    snapshot = open_snapshot(job.lake)
+    settings = {"verdicts": job.operators["verdicts"]}
+    run = begin_run(job.lake, "decide", job.recipe.literals, settings, snapshot.version)
+    with Progress("decide", spark.sparkContext):
+        while len(fresh := _undecided(snapshot, job)):
+            targets = plan_targets(snapshot, "verdicts", fresh, _families(job), parallelism(spark))
+            fragments = np.array(sorted(w.fragment for target in targets for w in target.fragments), dtype=np.int64)
+            columns = _rule_columns(rules)
+            columns["content"] = list(dict.fromkeys([*columns.get("content", []), "source"]))
+            losers = _losers(spark, snapshot, fragments, job, rules)
+            fill = partial(_fill, run.run_id, rules, snapshot.uri, bool(job.sets))
+            units = write_aligned(spark, losers, targets, snapshot.uri, "verdicts", own, columns, fill)
+            for unit in units:
+                _reconcile(dict(unit.counts))
+            read = _read_paths(snapshot, job)
+            snapshot, _ = commit_wave(run, snapshot, units, valid=partial(_unchanged, read, job))
+    finish_run(run, snapshot)
+    return {name: int(value) for name, value in run.counts.items()}
+
+
+def _read_paths(snapshot: Snapshot, job: Resolved) -> list[list[str]]:
+    """Return the files that verdicts are made from and that other steps may replace."""
+    return [snapshot.paths(family) for family in _families(job)]
+
+
+def _unchanged(read: list[list[str]], job: Resolved, now: Snapshot, _: Unit) -> bool:
+    return _read_paths(now, job) == read
+
+
+def _undecided(snapshot: Snapshot, job: Resolved) -> npt.NDArray[np.int64]:
+    """Return the fragments that have all that a verdict reads, by these settings, and no verdict."""
+    return np.intersect1d(snapshot.missing("verdicts", job.operator("verdicts")), _ready(snapshot, job))
+
+
+def _ready(snapshot: Snapshot, job: Resolved) -> npt.NDArray[np.int64]:
+    """Return the fragments that have all that a verdict reads, by these settings."""
+    ready = snapshot.covered("content")
+    for family in _families(job):
+        ready = np.intersect1d(ready, snapshot.covered(family, job.operator(family)))
+    return ready

@@ -1,0 +1,1 @@
+"""Deduplicate: clusters of exact and near duplicates."""

@@ -1,0 +1,134 @@
+"""Deduplicate: clusters of exact and near duplicates, decided by text alone (design, section 6).
+
+A *node* is a normalised text. Nodes that share a band are compared by their signatures; a pair counts when they agree on
+``min_similarity`` or more; clusters are the connected components over those pairs. Since every pair of a bucket counts, not only pairs with
+some representative, the clusters do not depend on order or on how documents came in batches: a later batch compares its new nodes with all
+nodes of its buckets, takes over the clusters it finds and joins them.
+
+Cost: bands are exchanged once (448 bytes a document that has them), signatures only of nodes that share a bucket; see ``buckets`` and
+``clusters``. A bucket is solved in one task with union-find; one whose members are all unlike costs the square of its size.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
+from headwater.pipelines.deduplicate.clusters import ANSWER, KINDS, changed_fragments, cluster_texts
+from headwater.pipelines.deduplicate.components import connected_components
+from headwater.pipelines.deduplicate.pairs import verified_pairs
+from headwater.pipelines.recipe.operators import Resolved
+from headwater.pipelines.spark.aligned import plan_targets, write_blocks
+from headwater.pipelines.spark.blocks import Rows, find, halves, hash_bytes
+from headwater.pipelines.spark.progress import Progress
+from headwater.pipelines.spark.sessions import parallelism
+from headwater.warehouse.fragments import fragments_of
+from headwater.warehouse.parquet import FragmentFiles
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["deduplicate"]
+
+
+def _fill(run_id: str, where: FragmentFiles, zipped: pa.Table, answers: Rows) -> tuple[pa.Table, dict[str, int]]:
+    """Return the aligned rows of family ``duplicates``; samples whose text has no answer are unique."""
+    n = zipped.num_rows
+    at = find(halves(zipped["content_hash"]), answers["content"])
+    take = pa.array(at, mask=at < 0)
+    table = pa.table(
+        {
+            "sample_id": zipped["sample_id"],
+            "cluster_id": hash_bytes(answers["cluster"]).cast(pa.binary()).take(take),
+            "cluster_size": pc.fill_null(pa.array(answers["size"]).take(take), 1),
+            "kind": pa.array(KINDS, pa.string()).take(pa.array(answers["kind"])).take(take),
+            "run_id": pa.array([run_id] * n, pa.string()),
+        }
+    )
+    return table, {"samples": n, "clustered": n - take.null_count}
+
+
+def deduplicate(spark: SparkSession, job: Resolved) -> dict[str, int]:
+    """Cluster what no earlier run has clustered and return the counts of what was done."""
+    from pyspark import StorageLevel
+
+    own, signed = job.operator("duplicates"), job.operator("minhash")
+    snapshot = open_snapshot(job.lake)
+    settings = {"duplicates": job.operators["duplicates"]}
+    run = begin_run(job.lake, "deduplicate", job.recipe.literals, settings, snapshot.version)
+    context = spark.sparkContext
+    with Progress("deduplicate", context):
+        while len(fresh := _unclustered(snapshot, own, signed)):
+            ready = snapshot.covered("minhash", signed)
+            located = snapshot.locate(ready, ["minhash", "duplicates"])
+            sources = [(where, bool(new)) for where, new in zip(located, np.isin(ready, fresh), strict=True)]
+            texts = int(pc.sum(snapshot.live("minhash", signed)["rows"]).as_py())
+            edges = verified_pairs(context, snapshot.uri, sources, texts, job.min_agreement)
+            edges.persist(StorageLevel.DISK_ONLY)
+            roots = connected_components(spark, edges)
+            roots.persist(StorageLevel.DISK_ONLY)
+            answers = cluster_texts(context, snapshot.uri, sources, texts, roots)
+            touched = np.empty(0, dtype=np.int64)
+            if len(fresh) < len(ready):
+                answers.persist(StorageLevel.DISK_ONLY)
+                touched = changed_fragments(answers)
+            targets = plan_targets(snapshot, "duplicates", np.union1d(fresh, touched), ["minhash"], parallelism(spark))
+            units = write_blocks(
+                context,
+                answers,
+                ANSWER,
+                targets,
+                snapshot.uri,
+                "duplicates",
+                own,
+                {"content": ["content_hash"]},
+                partial(_fill, run.run_id),
+            )
+            whole = _whole(snapshot, units)
+            for cached in (edges, roots, answers):
+                cached.unpersist()
+            read = _read_paths(snapshot)
+            snapshot, dropped = commit_wave(run, snapshot, [whole], valid=partial(_unchanged, read))
+            if dropped:
+                snapshot = open_snapshot(job.lake)
+    finish_run(run, snapshot)
+    return dict(run.counts)
+
+
+def _unclustered(snapshot: Snapshot, own: str, signed: str) -> npt.NDArray[np.int64]:
+    """Return the fragments that have signatures and no clusters by these settings."""
+    return np.intersect1d(snapshot.missing("duplicates", own), snapshot.covered("minhash", signed))
+
+
+def _whole(snapshot: Snapshot, units: list[Unit]) -> Unit:
+    """Return one unit of everything: clusters that grow by a batch are right together or not at all.
+
+    Verdicts of the fragments that are written again name winners by the old clusters, so they go in the same commit.
+    """
+    counts: dict[str, int] = {}
+    for unit in units:
+        for name, value in unit.counts.items():
+            counts[name] = counts.get(name, 0) + value
+    adds = [add for unit in units for add in unit.adds]
+    replaced = [path for unit in units for path in unit.removes]
+    covered = np.array(sorted({f for add in adds for f in fragments_of(add.base, add.mask)}), dtype=np.int64)
+    located = snapshot.locate(covered, ["verdicts"])
+    verdicts = {where.files["verdicts"][0] for where in located if "verdicts" in where.files}
+    return Unit(adds=adds, removes=sorted({*replaced, *verdicts}), counts=counts)
+
+
+def _read_paths(snapshot: Snapshot) -> tuple[list[str], list[str]]:
+    """Return the files that a clustering reads and replaces."""
+    return snapshot.paths("duplicates"), snapshot.paths("minhash")
+
+
+def _unchanged(read: tuple[list[str], list[str]], now: Snapshot, _: Unit) -> bool:
+    """Return whether the clusters and signatures that were read are still those of the table."""
+    return _read_paths(now) == read

@@ -1,0 +1,1 @@
+"""Ingest: raw files to samples, each record kept or refused with a reason."""

@@ -1,0 +1,277 @@
+"""Records of an input file as columns, batch by batch, with the refused ones beside them.
+
+JSON Lines: a record a line; its number is the 0-based number of the line, blank lines included, so that ``sed -n`` finds it. A byte
+order mark before the first line and a carriage return before a line feed are no part of a record. Parquet: a record a row. Text: the
+whole file is one record; its text is the file's without a byte order mark. Text is never edited otherwise.
+
+Order and batches depend on the file and the limits alone.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+
+from headwater.errors import BadInputError
+from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits, unpacked_blocks
+from headwater.pipelines.ingest.fields import FieldPlacer
+from headwater.pipelines.ingest.file_kinds import Chunk, FileInfo, inspect_file
+from headwater.pipelines.ingest.json_lines import explain_line, is_too_deep, split_lines
+from headwater.pipelines.ingest.parquet_rows import parquet_batches
+from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal, fault
+from headwater.warehouse.filesystem import filesystem_of
+
+__all__ = ["FileInfo", "Limits", "RecordColumns", "Refusal", "inspect_file", "read_records"]
+
+_Placed = tuple[str | None, str | None, str | None, str | None, str | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordColumns:
+    """One batch of records, in file order.
+
+    Attributes:
+        record_no: int64[n], ascending.
+        source, uri, collected_at, license, meta: string[n]; null where nothing is known; ``meta`` is canonical JSON.
+        text: string[n], valid UTF-8 without NUL, neither null nor empty.
+        refused: records of the same stretch of the file that could not be used, ascending; the file itself (-1) comes last.
+    """
+
+    record_no: npt.NDArray[np.int64]
+    source: pa.StringArray
+    uri: pa.StringArray
+    collected_at: pa.StringArray
+    license: pa.StringArray
+    meta: pa.StringArray
+    text: pa.StringArray
+    refused: tuple[Refusal, ...]
+
+
+class _Batch:
+    """Collects records until they are turned into columns."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._clear()
+
+    def _clear(self) -> None:
+        self.record_no: list[int] = []
+        self.texts: list[str] = []
+        self.placed: list[_Placed] = []
+        self.refused: list[Refusal] = []
+        self.size = 0
+
+    def has_room(self, size: int) -> bool:
+        """Return whether a record of ``size`` bytes may be added; an empty batch takes any."""
+        n = len(self.texts) + len(self.refused)
+        return n == 0 or (n < self._limits.batch_records and self.size + size <= self._limits.batch_bytes)
+
+    def refuse(self, record_no: int, reason: str) -> None:
+        """Add a refusal."""
+        self.refused.append(Refusal(record_no=record_no, reason=reason))
+
+    def take(self) -> RecordColumns:
+        """Return the columns of what was collected and begin anew."""
+        record_no = np.array(self.record_no, dtype=np.int64)
+        columns = _columns(record_no, self.placed, pa.array(self.texts, pa.string()), self.refused)
+        self._clear()
+        return columns
+
+
+def _columns(
+    record_no: npt.NDArray[np.int64], placed: list[_Placed], text: pa.StringArray, refused: list[Refusal]
+) -> RecordColumns:
+    nul = _rows_with_nul(text)
+    if nul.size:
+        refused = sorted(
+            [*refused, *(Refusal(record_no=int(record_no[row]), reason="nul_byte") for row in nul)],
+            key=lambda refusal: (refusal.record_no == WHOLE_FILE, refusal.record_no),
+        )
+        kept = np.setdiff1d(np.arange(len(text)), nul)
+        record_no, text = record_no[kept], text.take(pa.array(kept))
+        placed = [placed[row] for row in kept]
+    source, uri, collected_at, declared, meta = zip(*placed, strict=True) if placed else ((),) * 5
+    return RecordColumns(
+        record_no=record_no,
+        source=pa.array(source, pa.string()),
+        uri=pa.array(uri, pa.string()),
+        collected_at=pa.array(collected_at, pa.string()),
+        license=pa.array(declared, pa.string()),
+        meta=pa.array(meta, pa.string()),
+        text=text,
+        refused=tuple(refused),
+    )
+
+
+def _rows_with_nul(text: pa.StringArray) -> npt.NDArray[np.int64]:
+    _, offsets_buffer, data = text.buffers()
+    if len(text) == 0 or data is None:
+        return np.empty(0, dtype=np.int64)
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[text.offset : text.offset + len(text) + 1]
+    found = np.flatnonzero(np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]] == 0) + offsets[0]
+    rows = np.searchsorted(offsets, found, side="right") - 1
+    return np.unique(rows).astype(np.int64)
+
+
+def read_records(
+    uri: str, info: FileInfo, chunk: Chunk, limits: Limits, default_source: str | None
+) -> Iterator[RecordColumns]:
+    """Yield the records of one chunk of a file, and its refused records, in file order.
+
+    Args:
+        uri: the file.
+        info: what ``inspect_file`` found.
+        chunk: one of ``info.chunks``.
+        limits: bounds on a record, a file and a batch.
+        default_source: the source of records that name none.
+
+    Yields:
+        Batches of at most ``limits.batch_bytes`` and ``limits.batch_records``; none is empty of both records and refusals. A fault of
+        the file (truncated, corrupt, changed, of no known format) is the last batch's last refusal, numbered -1.
+
+    Raises:
+        OSError: the file is gone or the store failed.
+    """
+    placer = FieldPlacer(default_source, limits.max_nesting)
+    batch = _Batch(limits)
+    try:
+        if info.format == "unknown":
+            raise fault("wrong_format", uri)
+        _check_size(uri, info)
+        if info.format == "parquet":
+            yield from _read_parquet(uri, chunk, limits, placer)
+        elif info.format == "text":
+            _read_text(uri, info, limits, placer, batch)
+        else:
+            yield from _read_json_lines(uri, info, chunk, limits, placer, batch)
+    except BadInputError as error:
+        batch.refuse(WHOLE_FILE, error.reason)
+    if batch.texts or batch.refused:
+        yield batch.take()
+
+
+def _check_size(uri: str, info: FileInfo) -> None:
+    filesystem, path = filesystem_of(uri)
+    if filesystem.get_file_info(path).size != info.size:
+        raise fault("file_changed", uri)
+
+
+def _chunk_blocks(uri: str, chunk: Chunk) -> Iterator[bytes]:
+    filesystem, path = filesystem_of(uri)
+    with filesystem.open_input_file(path) as stream:
+        stream.seek(chunk.begin)
+        left = chunk.end - chunk.begin
+        while left > 0:
+            block = stream.read(min(left, BLOCK_BYTES))
+            if not block:
+                raise fault("file_changed", uri)
+            left -= len(block)
+            yield block
+
+
+def _read_json_lines(
+    uri: str, info: FileInfo, chunk: Chunk, limits: Limits, placer: FieldPlacer, batch: _Batch
+) -> Iterator[RecordColumns]:
+    blocks = unpacked_blocks(uri, info.compression, limits) if info.compression else _chunk_blocks(uri, chunk)
+    number = chunk.first_record - 1
+    loads, text_name, place = orjson.loads, placer.text_name, placer.place
+    for lines in split_lines(blocks, limits.max_record_bytes):
+        for whole_line in lines:
+            number += 1
+            line = whole_line
+            if number == 0 and line is not None:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            if line is not None and (not line or line.isspace()):
+                continue
+            size = 0 if line is None else len(line)
+            if not batch.has_room(size):
+                yield batch.take()
+            if line is None:
+                batch.refuse(number, "record_too_large")
+                continue
+            try:
+                record = loads(line)
+            except orjson.JSONDecodeError:
+                try:
+                    record = explain_line(line, limits.max_nesting)
+                except ValueError as error:
+                    batch.refuse(number, error.args[0])
+                    continue
+            if type(record) is not dict:
+                batch.refuse(number, "too_deep" if is_too_deep(line, limits.max_nesting) else "not_an_object")
+                continue
+            name = text_name(tuple(record))
+            if name is None:
+                batch.refuse(number, "too_deep" if is_too_deep(line, limits.max_nesting) else "no_text_field")
+                continue
+            text: Any = record.pop(name)
+            if type(text) is not str:
+                batch.refuse(number, "text_not_string")
+                continue
+            if not text or text.isspace():
+                batch.refuse(number, "empty_text")
+                continue
+            placed = place(record)
+            if placed is None:
+                batch.refuse(number, "too_deep")
+                continue
+            batch.record_no.append(number)
+            batch.texts.append(text)
+            batch.placed.append(placed)
+            batch.size += size
+
+
+def _read_parquet(uri: str, chunk: Chunk, limits: Limits, placer: FieldPlacer) -> Iterator[RecordColumns]:
+    for rows in parquet_batches(uri, chunk, limits):
+        refused = [Refusal(*refused) for refused in rows.refused]
+        placed: list[_Placed] = []
+        kept: list[int] = []
+        for row, record in enumerate(rows.others):
+            values = place_row(placer, record)
+            if isinstance(values, str):
+                refused.append(Refusal(record_no=int(rows.record_no[row]), reason=values))
+            else:
+                kept.append(row)
+                placed.append(values)
+        record_no, text = rows.record_no, rows.text
+        if len(kept) < len(text):
+            record_no, text = record_no[kept], text.take(pa.array(kept, pa.int64()))
+        refused.sort(key=lambda refusal: refusal.record_no)
+        yield _columns(record_no, placed, text, refused)
+
+
+def place_row(placer: FieldPlacer, record: dict[str, Any]) -> _Placed | str:
+    """Return the placed fields of a Parquet row, or the reason for which it is refused."""
+    try:
+        placed = placer.place(record)
+    except TypeError:
+        return "invalid_utf8"  # a string that came out of the column with bytes that are none
+    return "too_deep" if placed is None else placed
+
+
+def _read_text(uri: str, info: FileInfo, limits: Limits, placer: FieldPlacer, batch: _Batch) -> None:
+    data = bytearray()
+    for block in unpacked_blocks(uri, info.compression, limits):
+        data += block
+        if len(data) > limits.max_record_bytes:
+            batch.refuse(0, "record_too_large")
+            return
+    try:
+        text = data.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError:
+        batch.refuse(0, "invalid_utf8")
+        return
+    placed = placer.place({})
+    if not text or text.isspace() or placed is None:
+        batch.refuse(0, "empty_text")
+        return
+    batch.record_no.append(0)
+    batch.texts.append(text)
+    batch.placed.append(placed)

@@ -1,0 +1,173 @@
+"""What an ingest task does: read records of its files, write the content of its fragments, the URL index and the refused records."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from headwater.fingerprint import fingerprint
+from headwater.hashes import content_hashes, origins
+from headwater.pipelines.ingest.records import FileInfo, Limits, RecordColumns, read_records
+from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
+from headwater.warehouse.parquet import slice_by_bytes, write_family
+from headwater.warehouse.schema import arrow_schema
+
+__all__ = ["VERSION", "IngestResult", "IngestTask", "Part", "file_number", "uri_hashes", "write_task"]
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One chunk of an input file; a chunk of -1 stands for a file without records."""
+
+    uri: str
+    info: FileInfo
+    chunk: int
+
+    @property
+    def file_id(self) -> int:
+        """Number of the file; see ``file_number``."""
+        return file_number(self.info.sha256)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IngestTask:
+    """The parts that one task reads in order, and the fragments from ``first`` on that it may fill."""
+
+    table: str
+    run_id: str
+    batch: str
+    first: int
+    fragments: int
+    fragment_bytes: int
+    parts: tuple[Part, ...]
+    limits: Limits
+
+
+@dataclass(kw_only=True, slots=True)
+class IngestResult:
+    """What one task wrote.
+
+    Attributes:
+        counts: file_id → [records, refused records].
+        overflow: the fragments did not suffice; nothing of it is committed, and the task runs again with more of them.
+    """
+
+    entries: list[FileEntry] = field(default_factory=list)
+    counts: dict[int, list[int]] = field(default_factory=dict)
+    licenses: dict[int, str | None] = field(default_factory=dict)
+    rows: int = 0
+    text_bytes: int = 0
+    overflow: bool = False
+
+
+def file_number(sha256: str) -> int:
+    """Return ``file_id``: the first 8 bytes of the SHA-256 as a signed big-endian integer."""
+    return int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
+
+
+def uri_hashes(uris: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the first 8 bytes of BLAKE2b of each URL's UTF-8 bytes as a signed big-endian integer."""
+    digests = b"".join(blake2b(uri.encode(), digest_size=8).digest() for uri in uris)
+    return np.frombuffer(digests, dtype=">i8").astype(np.int64)
+
+
+def _content(columns: RecordColumns, part: Part, run_id: str) -> pa.Table:
+    """Return the rows of family ``content`` without ``sample_id``."""
+    n = len(columns.record_no)
+    text = columns.text.cast(pa.large_string())
+    return pa.table(
+        {
+            "file_id": pa.array(np.full(n, part.file_id, np.int64)),
+            "record_no": pa.array(columns.record_no, pa.int64()),
+            "source": columns.source,
+            "uri": columns.uri,
+            "collected_at": columns.collected_at,
+            "content_hash": content_hashes(text),
+            "origin": pa.array(origins(columns.source, columns.uri, part.info.sha256, columns.record_no)),
+            "text": text,
+            "text_bytes": pa.array(
+                np.diff(np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + n + 1])
+            ),
+            "meta": columns.meta,
+            "run_id": pa.array([run_id] * n, pa.string()),
+        }
+    )
+
+
+def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, int, str]]) -> Iterator[pa.Table]:
+    for part in task.parts:
+        counts = result.counts.setdefault(part.file_id, [0, 0])
+        if part.chunk < 0:
+            continue
+        for columns in read_records(part.uri, part.info, part.info.chunks[part.chunk], task.limits, None):
+            refused.extend((part.file_id, number, reason) for number, reason in columns.refused)
+            counts[0] += len(columns.record_no)
+            counts[1] += len(columns.refused)
+            if len(columns.record_no):
+                known = columns.license.drop_null()
+                result.licenses.setdefault(part.file_id, known[0].as_py() if len(known) else None)
+                table = _content(columns, part, task.run_id)
+                result.rows += table.num_rows
+                result.text_bytes += int(table["text_bytes"].to_numpy().sum())
+                yield from slice_by_bytes(table)
+
+
+def write_task(task: IngestTask) -> IngestResult:
+    """Read the task's files and write its fragments; runs in a Spark task."""
+    result = IngestResult()
+    refused: list[tuple[int, int, str]] = []
+    pieces = _records(task, result, refused)
+    operator = fingerprint(["content", VERSION])
+    for number, fragment in enumerate(range(task.first, task.first + task.fragments)):
+        last = number == task.fragments - 1
+        head = next(pieces, None)
+        if head is None:
+            break
+        uris: list[pa.Table] = []
+        groups = _numbered(itertools.chain([head], pieces), fragment, None if last else task.fragment_bytes, uris)
+        result.entries.append(write_family(task.table, "content", task.batch, fragment, 1, operator, groups))
+        index = pa.concat_tables(uris).sort_by([("uri_hash", "ascending"), ("sample_id", "ascending")])
+        index = index.append_column("run_id", pa.array([task.run_id] * index.num_rows, pa.string()))
+        result.entries.append(write_family(task.table, "uri_index", task.batch, fragment, 1, operator, [index]))
+        if result.entries[-2].rows > ROWS_PER_FRAGMENT:
+            result.overflow = True
+    if refused:
+        result.entries.append(
+            write_family(task.table, "quarantine", task.batch, 0, 0, operator, [_quarantine(refused, task.run_id)])
+        )
+    return result
+
+
+def _numbered(pieces: Iterator[pa.Table], fragment: int, limit: int | None, uris: list[pa.Table]) -> Iterator[pa.Table]:
+    """Yield row groups with their addresses until the fragment is full; keep (uri_hash, sample_id) of rows that have a URL."""
+    rows = size = 0
+    for piece in pieces:
+        ids = sample_ids(fragment, rows, rows + piece.num_rows)
+        has_uri = piece["uri"].is_valid().to_numpy()
+        hashes = uri_hashes(piece["uri"].drop_null().to_pylist())
+        uris.append(pa.table({"sample_id": pa.array(ids[has_uri]), "uri_hash": pa.array(hashes)}))
+        rows += piece.num_rows
+        size += int(piece["text_bytes"].to_numpy().sum())
+        yield piece.append_column("sample_id", pa.array(ids))
+        if limit is not None and (size >= limit or rows >= ROWS_PER_FRAGMENT // 2):
+            return
+
+
+def _quarantine(refused: list[tuple[int, int, str]], run_id: str) -> pa.Table:
+    file_id, record_no, reason = zip(*refused, strict=True)
+    columns = {
+        "file_id": file_id,
+        "record_no": record_no,
+        "quarantine_reason": reason,
+        "run_id": [run_id] * len(refused),
+    }
+    return pa.table(columns, schema=arrow_schema("quarantine"))

@@ -1,0 +1,77 @@
+"""Checks of the values in a recipe: each raises RecipeError with what was expected and found, the key first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from headwater.errors import RecipeError
+from headwater.filters.rules.predicates import nearest
+
+__all__ = [
+    "check_flag",
+    "check_name",
+    "check_number",
+    "check_one_of",
+    "check_table",
+    "check_text",
+    "check_texts",
+    "check_whole",
+]
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+def check_table(key: str, value: object) -> Mapping[str, object]:
+    """Return a table, or raise RecipeError."""
+    if not isinstance(value, Mapping):
+        raise RecipeError(f"{key}: expected a table, found {value!r}")
+    return value
+
+
+def check_whole(key: str, value: object, minimum: int, maximum: int) -> None:
+    """Raise RecipeError unless the value is a whole number within both limits."""
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+        raise RecipeError(f"{key}: expected a whole number from {minimum} to {maximum}, found {value!r}")
+
+
+def check_number(section: object, key: str, minimum: float, maximum: float) -> None:
+    """Check the number and store it as a float, so that 1 and 1.0 are one setting."""
+    value = getattr(section, key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
+        raise RecipeError(f"{key}: expected a number from {minimum:g} to {maximum:g}, found {value!r}")
+    object.__setattr__(section, key, float(value))
+
+
+def check_flag(key: str, value: object) -> None:
+    """Raise RecipeError unless the value is true or false."""
+    if not isinstance(value, bool):
+        raise RecipeError(f"{key}: expected true or false, found {value!r}")
+
+
+def check_text(key: str, value: object) -> None:
+    """Raise RecipeError unless the value is a string that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise RecipeError(f"{key}: expected a string that is not empty, found {value!r}")
+
+
+def check_name(key: str, value: object) -> None:
+    """Raise RecipeError unless ``value`` can name a folder and stand in SQL without quoting."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise RecipeError(f"{key}: expected a name of a-z, 0-9, _ and - that starts with a letter, found {value!r}")
+
+
+def check_texts(key: str, value: object) -> int:
+    """Check a tuple of different strings; return how many there are."""
+    if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
+        raise RecipeError(f"{key}: expected a list of strings, found {value!r}")
+    if len(set(value)) != len(value):
+        raise RecipeError(f"{key}: expected no entry twice, found {list(value)!r}")
+    return len(value)
+
+
+def check_one_of(key: str, value: object, known: Sequence[str]) -> None:
+    """Raise RecipeError, naming the nearest known value, unless the value is known."""
+    if value not in known:
+        raise RecipeError(f"{key}: expected one of {', '.join(known)}, found {value!r}; {nearest(str(value), known)}")

@@ -1,0 +1,259 @@
+"""A recipe: the whole job in one TOML file, from what ingest refuses to the stages of training.
+
+Its literals are its identity. Where a job runs (paths, cores, the cluster) is no part of it, so the same recipe on the
+same documents gives the same shards anywhere. A key that no section knows is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from headwater.errors import RecipeError
+from headwater.filters.rules.predicates import check_predicate, connect, nearest
+from headwater.fingerprint import fingerprint
+from headwater.pipelines.recipe.checks import check_name
+from headwater.pipelines.recipe.sections import (
+    SELECTION_COLUMNS,
+    BuildSettings,
+    ContaminationSettings,
+    DeduplicateSettings,
+    IngestSettings,
+    LanguageSettings,
+    Pool,
+    RuleSettings,
+    SpanSettings,
+    Stage,
+    VocabularySettings,
+)
+
+__all__ = [
+    "FORMAT",
+    "Recipe",
+    "check_keys",
+    "load_recipe",
+    "parse_recipe",
+    "plain_literals",
+    "read_section",
+    "read_toml",
+]
+
+FORMAT: Final = 1
+"""Version of the recipe file; readers accept exactly this one."""
+
+_SECTIONS: Final[dict[str, type]] = {
+    "ingest": IngestSettings,
+    "language": LanguageSettings,
+    "spans": SpanSettings,
+    "contamination": ContaminationSettings,
+    "deduplicate": DeduplicateSettings,
+    "vocabulary": VocabularySettings,
+    "rules": RuleSettings,
+    "build": BuildSettings,
+}
+_Section = TypeVar("_Section")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """A whole job. Mappings inside are not to be changed.
+
+    Attributes:
+        name: what the recipe is called.
+        pools: in order; a sample belongs to the first whose ``where`` is true, and the last takes all others.
+        stages: in the order of training.
+    """
+
+    name: str
+    pools: tuple[Pool, ...]
+    stages: tuple[Stage, ...]
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    language: LanguageSettings = field(default_factory=LanguageSettings)
+    spans: SpanSettings = field(default_factory=SpanSettings)
+    contamination: ContaminationSettings = field(default_factory=ContaminationSettings)
+    deduplicate: DeduplicateSettings = field(default_factory=DeduplicateSettings)
+    vocabulary: VocabularySettings = field(default_factory=VocabularySettings)
+    rules: RuleSettings = field(default_factory=RuleSettings)
+    build: BuildSettings = field(default_factory=BuildSettings)
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if isinstance(self.format, bool) or self.format != FORMAT:
+            raise RecipeError(f"format: expected {FORMAT}, found {self.format!r}")
+        check_name("name", self.name)
+        _check_pools(self.pools)
+        _check_stages(self.stages, [pool.name for pool in self.pools])
+        if self.stages and self.build.shard_tokens < (longest := max(stage.context for stage in self.stages)):
+            raise RecipeError(
+                f"build: shard_tokens: expected at least the longest context, {longest}, found {self.build.shard_tokens}"
+            )
+
+    @property
+    def literals(self) -> dict[str, Any]:
+        """Every setting, defaults written out, in the shape of the file: ``parse_recipe`` gives the same recipe back.
+
+        Defaults are part of it, so that a setting left out and the same setting spelled out are one identity, and a
+        default that a later version changes is another.
+        """
+        literals: dict[str, Any] = plain_literals(self)
+        return literals
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits: ``fingerprint`` of ``literals``."""
+        return fingerprint(self.literals)
+
+    @property
+    def choosing_order(self) -> tuple[Stage, ...]:
+        """The stages in the order in which they choose."""
+        return tuple(sorted(self.stages, key=lambda stage: stage.choose))
+
+    @property
+    def pool_sql(self) -> str:
+        """An SQL expression over ``SELECTION_COLUMNS``: the name of a sample's pool."""
+        return "CASE" + "".join(f" WHEN ({pool.where}) THEN '{pool.name}'" for pool in self.pools) + " END"
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Return the recipe in the TOML file ``path``.
+
+    Raises:
+        RecipeError: the file cannot be read or is no TOML; an unknown key, rule, column or pool (the nearest known one
+            is named); a value out of range; quotas that do not sum to 1.
+    """
+    raw = read_toml(path)
+    try:
+        return parse_recipe(raw)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from None
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Return a parsed TOML file.
+
+    Raises:
+        RecipeError: the file cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: expected a recipe, the file cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path}: expected TOML in UTF-8, found something else: {error}") from None
+
+
+def parse_recipe(raw: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of a parsed file or of ``Recipe.literals``.
+
+    Raises:
+        RecipeError: as ``load_recipe``.
+    """
+    check_keys(Recipe, raw, "recipe")
+    sections: dict[str, Any] = {
+        name: read_section(kind, raw[name], name) for name, kind in _SECTIONS.items() if name in raw
+    }
+    pools = [read_section(Pool, item, f"pools[{number}]") for number, item in enumerate(_tables(raw, "pools"))]
+    stages = _tables(raw, "stages")
+    if any("choose" in stage for stage in stages) and not all("choose" in stage for stage in stages):
+        raise RecipeError(
+            "stages: choose: expected it in every stage or in none (then stages choose in the file's order)"
+        )
+    numbered = [{"choose": number + 1, **stage} for number, stage in enumerate(stages)]
+    return Recipe(
+        format=raw["format"],
+        name=raw["name"],
+        pools=tuple(pools),
+        stages=tuple(read_section(Stage, item, f"stages[{number}]") for number, item in enumerate(numbered)),
+        **sections,
+    )
+
+
+def read_section(kind: type[_Section], raw: object, where: str) -> _Section:
+    """Return a section of a recipe from its parsed table.
+
+    Raises:
+        RecipeError: no table, an unknown key (the nearest known one is named), a missing one, or what the section refuses.
+    """
+    if not isinstance(raw, Mapping):
+        raise RecipeError(f"{where}: expected a table, found {raw!r}")
+    named = f"{where} ({raw['name']})" if "[" in where and isinstance(raw.get("name"), str) else where
+    check_keys(kind, raw, named)
+    try:
+        return kind(**{key: _frozen(value) for key, value in raw.items()})
+    except RecipeError as error:
+        told = str(error).startswith(f"{named}.")
+        raise RecipeError(str(error) if told else f"{named}: {error}") from None
+
+
+def check_keys(kind: type, raw: Mapping[str, Any], where: str) -> None:
+    """Raise RecipeError unless a table has only keys that its section knows, and those that it must have."""
+    known = fields(kind)
+    for key in raw:
+        if key not in (names := [item.name for item in known]):
+            raise RecipeError(f"{where}: unknown key {key!r}; {nearest(key, names)}")
+    for item in known:
+        required = (item.default is MISSING and item.default_factory is MISSING) or item.name == "format"
+        if required and item.name not in raw:
+            raise RecipeError(f"{where}: expected the key {item.name!r}, it is missing")
+
+
+def _tables(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    tables = raw[key]
+    if not isinstance(tables, list) or not tables or not all(isinstance(item, Mapping) for item in tables):
+        raise RecipeError(f"{key}: expected at least one table [[{key}]], found {tables!r}")
+    return tables
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    return {key: _frozen(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+
+
+def plain_literals(value: Any) -> Any:
+    """Return dataclasses as tables without their keys that are None, tuples as lists."""
+    if hasattr(value, "__dataclass_fields__"):
+        table = {item.name: plain_literals(getattr(value, item.name)) for item in fields(value)}
+        return {key: item for key, item in table.items() if item is not None}
+    if isinstance(value, Mapping):
+        return {key: plain_literals(item) for key, item in value.items()}
+    return [plain_literals(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _check_pools(pools: tuple[Pool, ...]) -> None:
+    _check_distinct("pools", [pool.name for pool in pools])
+    if not pools or pools[-1].where.strip().upper() != "TRUE":
+        raise RecipeError('pools: expected the last pool to take the rest with where = "TRUE"')
+    with connect() as connection:
+        for pool in pools:
+            check_predicate(pool.where, SELECTION_COLUMNS, f"pools ({pool.name}): where", connection)
+
+
+def _check_stages(stages: tuple[Stage, ...], pools: list[str]) -> None:
+    _check_distinct("stages", [stage.name for stage in stages])
+    if len({stage.choose for stage in stages}) != len(stages):
+        raise RecipeError(f"stages: choose: expected a different number in each, found {[s.choose for s in stages]}")
+    for stage in stages:
+        where = f"stages ({stage.name})"
+        check_predicate(stage.where, SELECTION_COLUMNS, f"{where}: where")
+        for pool in stage.shares:
+            if pool not in pools:
+                raise RecipeError(f"{where}: shares: unknown pool {pool!r}; {nearest(pool, pools)}")
+        for cell in stage.shortfall_to:
+            if (pool := cell.partition("/")[0]) not in pools:
+                raise RecipeError(f"{where}: shortfall_to: unknown pool {pool!r} in {cell!r}; {nearest(pool, pools)}")
+        earlier = [other.name for other in stages if other.choose < stage.choose]
+        for name in stage.repeat_from:
+            if name not in earlier:
+                raise RecipeError(
+                    f"{where}: repeat_from: expected a stage that chooses earlier, found {name!r}; {nearest(name, earlier)}"
+                )
+
+
+def _check_distinct(where: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(f"{where}: the name {name!r} is given twice")

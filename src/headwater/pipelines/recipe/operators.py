@@ -1,0 +1,132 @@
+"""What every step of a job is identified by: a recipe on a lake, with the evaluation sets and the vocabulary that it names there.
+
+A fingerprint covers an operator's version, settings and models and those of the operators that it reads, so a changed setting reaches exactly
+what depends on it. Steps ask ``Resolved`` and never each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+from headwater.filters.contamination import find as contamination
+from headwater.filters.duplicates import minhash
+from headwater.filters.duplicates.tables import UNICODE_VERSION
+from headwater.filters.language import identify as language
+from headwater.filters.scores import formulas as scores
+from headwater.filters.signals import measure as signals
+from headwater.filters.spans import find as spans
+from headwater.fingerprint import fingerprint
+from headwater.lineage.evaluation_sets import StoredSet, chosen_sets
+from headwater.lineage.vocabularies import find_vocabulary
+from headwater.pipelines.recipe.job import Recipe
+from headwater.tokenize.forms.load import Vocabulary
+
+__all__ = ["ANNOTATED", "READS", "Resolved", "minhash_operator", "resolve"]
+
+ANNOTATED: Final = ("language", "signals", "scores", "minhash", "spans", "tokens")
+"""Families that every recipe fills; ``contamination`` comes to them where it names evaluation sets."""
+READS: Final[Mapping[str, tuple[str, ...]]] = {
+    "signals": ("language",),
+    "scores": ("signals", "language"),
+    "tokens": ("spans",),
+}
+"""Annotated family → those that its operator reads."""
+
+DEDUPLICATE_VERSION: Final = 1
+DECIDE_VERSION: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """A recipe on a lake: what its steps need to know, found once.
+
+    Attributes:
+        lake: path or URI.
+        sets: the evaluation sets that the recipe names.
+        operators: family → version, settings and model of the operator behind it, those it reads included: the annotated families,
+            ``duplicates`` and ``verdicts``.
+    """
+
+    lake: str
+    recipe: Recipe
+    sets: tuple[StoredSet, ...]
+    vocabulary: Vocabulary
+    operators: Mapping[str, dict[str, Any]]
+
+    @property
+    def annotated(self) -> tuple[str, ...]:
+        """Families that annotate fills."""
+        return (*ANNOTATED, "contamination") if self.sets else ANNOTATED
+
+    @property
+    def min_agreement(self) -> int:
+        """How many of a signature's values must be equal for ``min_similarity``."""
+        return math.ceil(Fraction(repr(self.recipe.deduplicate.min_similarity)) * minhash.N_PERMUTATIONS)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Annotated family → the fingerprint under which its files are stored."""
+        return {family: self.operator(family) for family in self.annotated}
+
+    def operator(self, family: str) -> str:
+        """Return the fingerprint under which the files of a family are stored."""
+        return fingerprint({family: self.operators[family]})
+
+
+def resolve(recipe: Recipe, lake: str) -> Resolved:
+    """Return a recipe with what it names in a lake.
+
+    Raises:
+        RecipeError: it names an evaluation set that the lake does not have.
+        UsageError: a vocabulary that is neither shipped, nor the lake's, nor a file.
+        BadInputError: the vocabulary's file cannot be used.
+    """
+    sets = chosen_sets(lake, recipe.contamination.sets)
+    vocabulary = find_vocabulary(lake, recipe.vocabulary.name)
+    annotated = _annotate_operators(recipe, sets, vocabulary)
+    duplicates = {
+        "version": DEDUPLICATE_VERSION,
+        "min_similarity": recipe.deduplicate.min_similarity,
+        "minhash": minhash_operator(),
+    }
+    verdicts = {
+        "version": DECIDE_VERSION,
+        "rules": recipe.rules.load().literals,
+        "annotate": annotated,
+        "duplicates": duplicates,
+    }
+    operators = {**annotated, "duplicates": duplicates, "verdicts": verdicts}
+    return Resolved(lake=lake, recipe=recipe, sets=sets, vocabulary=vocabulary, operators=operators)
+
+
+def minhash_operator() -> dict[str, Any]:
+    """Return the version of the signatures and of the tables that they normalise by."""
+    return {"version": minhash.VERSION, "unicode": UNICODE_VERSION}
+
+
+def _annotate_operators(
+    recipe: Recipe, sets: tuple[StoredSet, ...], vocabulary: Vocabulary
+) -> dict[str, dict[str, Any]]:
+    models = language.load_model()
+    own: dict[str, dict[str, Any]] = {
+        "language": {"version": language.VERSION, "model": models.sha256, "own_model": models.own_sha256},
+        "signals": {"version": signals.VERSION},
+        "scores": {"version": scores.VERSION},
+        "minhash": minhash_operator(),
+        "spans": {"version": {name: spans.OPERATORS[name] for name in recipe.spans.operators}},
+        "tokens": {"vocabulary": vocabulary.fingerprint},
+    }
+    for family in ANNOTATED:
+        for other in READS.get(family, ()):
+            own[family][other] = own[other]
+    if sets:
+        settings = {
+            name: getattr(recipe.contamination, name) for name in ("ngram_words", "least_overlap", "answer_words")
+        }
+        content = {stored.name: stored.sha256 for stored in sets}
+        own["contamination"] = {"version": contamination.VERSION, "sets": content, **settings}
+    return own

@@ -1,0 +1,224 @@
+"""A recipe of a vocabulary: which part of a lake trains it, and what its tokens must meet.
+
+A TOML file of its own, with one table for the sample and one for the training; its literals are its identity, as a job recipe's are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+from headwater.errors import RecipeError
+from headwater.filters.rules.predicates import check_predicate
+from headwater.fingerprint import fingerprint
+from headwater.pipelines.recipe.checks import check_name
+from headwater.pipelines.recipe.job import check_keys, plain_literals, read_section, read_toml
+from headwater.pipelines.recipe.sections import SELECTION_COLUMNS, exact
+
+__all__ = [
+    "FORMAT",
+    "REST",
+    "SAMPLE_COLUMNS",
+    "SampleSettings",
+    "TrainingSettings",
+    "VocabularyRecipe",
+    "find_vocabulary_recipe",
+    "load_vocabulary_recipe",
+    "parse_vocabulary_recipe",
+]
+
+FORMAT: Final = 1
+"""Version of the recipe file; readers accept exactly this one."""
+_RECIPES: Final = Path(__file__).parents[2] / "recipes" / "vocabularies"
+REST: Final = "*"
+"""Stands in a table of shares for all that it does not name."""
+SAMPLE_COLUMNS: Final[dict[str, str]] = {**SELECTION_COLUMNS, "kept": "BOOLEAN"}
+"""Columns that ``where`` may read → DuckDB type."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleSettings:
+    """Which documents train, and how much of each.
+
+    Attributes:
+        text_bytes: UTF-8 bytes of text in all.
+        temperature: T: a language's share is proportional to its bytes to the power 1/T; 1 takes languages as they are there, a large T evenly.
+        languages: language → its share of all bytes, instead of the share by temperature; the others divide the rest.
+        domains: domain, or * for all others → share of every language's bytes; they sum to 1. Without it domains are taken as they are there.
+        max_document_bytes: most bytes taken of one document, from its beginning.
+        where: SQL over ``SAMPLE_COLUMNS``; None takes what was kept where the lake has verdicts, and everything where it has none.
+        seed: of the choice among the documents of a language and domain.
+    """
+
+    text_bytes: int = 400_000_000
+    temperature: float = 3.0
+    languages: Mapping[str, float] = field(default_factory=dict)
+    domains: Mapping[str, float] = field(default_factory=dict)
+    max_document_bytes: int = 65_536
+    where: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _whole("text_bytes", self.text_bytes, 1, 2**40)
+        _positive(self, "temperature")
+        for key in ("languages", "domains"):
+            object.__setattr__(self, key, _shares(key, getattr(self, key)))
+        if REST in self.languages:
+            raise RecipeError("languages: expected names of languages, found '*': the others are chosen by temperature")
+        if _total(self.languages) > 1:
+            raise RecipeError(
+                f"languages: expected shares of at most 1 in sum, found {float(_total(self.languages)):g}"
+            )
+        if self.domains and _total(self.domains) != 1:
+            raise RecipeError(
+                f"domains: expected shares that sum to 1, found {float(_total(self.domains)):g}; * takes a rest"
+            )
+        _whole("max_document_bytes", self.max_document_bytes, 16, 2**24)
+        _whole("seed", self.seed, 0, 2**63 - 1)
+        if self.where is not None:
+            given: object = self.where
+            if not isinstance(given, str) or not given.strip():
+                raise RecipeError(f"where: expected an SQL expression, found {given!r}")
+            check_predicate(self.where, SAMPLE_COLUMNS, "where")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingSettings:
+    """What is learned from the sample.
+
+    Attributes:
+        n_ids: ordinary ids of the vocabulary, the bytes and a base's among them.
+        min_sources: a token stands in the text of so many sources at least.
+        min_documents: a token stands in so many documents at least.
+        max_characters: longest token.
+        max_pieces: most different pieces of text that the driver holds; of more, the rarest are left out.
+        weights: language, or * for all others → how much its text counts; 1 where nothing is said. The share of a language in the sample
+            says how much of it is read, its weight how much of the vocabulary it is worth.
+    """
+
+    n_ids: int = 156_892
+    min_sources: int = 3
+    min_documents: int = 50
+    max_characters: int = 16
+    max_pieces: int = 16_000_000
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _whole("n_ids", self.n_ids, 257, 2**24)
+        _whole("min_sources", self.min_sources, 1, 3)
+        _whole("min_documents", self.min_documents, 1, 50)
+        _whole("max_characters", self.max_characters, 2, 64)
+        _whole("max_pieces", self.max_pieces, 1000, 2**31 - 1)
+        weights = _table("weights", self.weights)
+        for name, weight in weights.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1000:
+                raise RecipeError(f"weights: expected a number above 0 and at most 1000 for {name!r}, found {weight!r}")
+        object.__setattr__(self, "weights", {name: float(weight) for name, weight in weights.items()})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VocabularyRecipe:
+    """How a vocabulary is trained from a lake, or extended.
+
+    Attributes:
+        name: what the recipe is called; the vocabulary has a name of its own.
+    """
+
+    name: str
+    sample: SampleSettings = field(default_factory=SampleSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if isinstance(self.format, bool) or self.format != FORMAT:
+            raise RecipeError(f"format: expected {FORMAT}, found {self.format!r}")
+        check_name("name", self.name)
+
+    @property
+    def literals(self) -> dict[str, Any]:
+        """Every setting, defaults written out, in the shape of the file: ``parse_vocabulary_recipe`` gives the same recipe back."""
+        literals: dict[str, Any] = plain_literals(self)
+        return literals
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits: ``fingerprint`` of ``literals``."""
+        return fingerprint(self.literals)
+
+
+def find_vocabulary_recipe(given: str) -> VocabularyRecipe:
+    """Return the recipe in a file, or the shipped one of that name.
+
+    Raises:
+        RecipeError: there is neither, or the recipe is wrong.
+    """
+    if Path(given).is_file():
+        return load_vocabulary_recipe(given)
+    shipped = sorted(path.stem for path in _RECIPES.glob("*.toml"))
+    if given in shipped:
+        return load_vocabulary_recipe(_RECIPES / f"{given}.toml")
+    raise RecipeError(
+        f"expected a vocabulary recipe file or one of {', '.join(shipped)}, found no file at {given!r}; check the path"
+    )
+
+
+def load_vocabulary_recipe(path: str | Path) -> VocabularyRecipe:
+    """Return the recipe in the TOML file ``path``.
+
+    Raises:
+        RecipeError: the file cannot be read or is no TOML; an unknown key or column (the nearest known one is named); a value out of range.
+    """
+    raw = read_toml(path)
+    try:
+        return parse_vocabulary_recipe(raw)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from None
+
+
+def parse_vocabulary_recipe(raw: Mapping[str, Any]) -> VocabularyRecipe:
+    """Return the recipe of a parsed file or of ``VocabularyRecipe.literals``.
+
+    Raises:
+        RecipeError: as ``load_vocabulary_recipe``.
+    """
+    check_keys(VocabularyRecipe, raw, "vocabulary recipe")
+    sections: dict[str, Any] = {}
+    for name, kind in (("sample", SampleSettings), ("training", TrainingSettings)):
+        if name in raw:
+            sections[name] = read_section(kind, raw[name], name)
+    return VocabularyRecipe(format=raw["format"], name=raw["name"], **sections)
+
+
+def _shares(key: str, value: object) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for name, share in _table(key, value).items():
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise RecipeError(f"{key}: expected a share from 0 to 1 for {name!r}, found {share!r}")
+        shares[name] = float(share)
+    return shares
+
+
+def _total(shares: Mapping[str, float]) -> Fraction:
+    return sum((exact(share) for share in shares.values()), Fraction(0))
+
+
+def _table(key: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise RecipeError(f"{key}: expected a table, found {value!r}")
+    return value
+
+
+def _whole(key: str, value: object, minimum: int, maximum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+        raise RecipeError(f"{key}: expected a whole number from {minimum} to {maximum}, found {value!r}")
+
+
+def _positive(section: object, key: str) -> None:
+    """Check the number and store it as a float, so that 1 and 1.0 are one setting."""
+    value = getattr(section, key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 1000:
+        raise RecipeError(f"{key}: expected a number from 1 to 1000, found {value!r}")
+    object.__setattr__(section, key, float(value))

@@ -1,0 +1,1 @@
+"""Select: the samples of each stage, by pools, quotas, caps and budgets."""

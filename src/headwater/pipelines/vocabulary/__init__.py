@@ -1,0 +1,1 @@
+"""Training or extending a vocabulary on samples of a lake."""

@@ -1,0 +1,1 @@
+"""What other rules would keep, answered from stored signals without Spark."""

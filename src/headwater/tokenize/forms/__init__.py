@@ -1,0 +1,1 @@
+"""Vocabularies by name, in the forms of others, and looked at."""

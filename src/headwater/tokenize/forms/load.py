@@ -1,0 +1,202 @@
+"""Vocabularies: byte-level BPE merges, their ids, and the fingerprint under which tokens made with them are stored.
+
+The compact form, in which the package and a lake keep vocabularies, is xz-compressed canonical JSON (0.6 MB for 156,892 ids),
+read with the standard library's `lzma`: the content of `vocabulary_content.py` with `name` and `base_ids`. Of Headwater's own
+vocabularies the first 256 ids are the bytes, then come the tokens in the order of their merges, then end of text, which is the
+padding too, and beginning of text. A special token's text inside a document is ordinary text: no special token is ever looked
+for.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import lzma
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from headwater.errors import BadInputError, UsageError
+from headwater.tokenize.encode.encoder import encodes_to_itself
+from headwater.tokenize.forms.tiktoken_ranks import read_tiktoken
+from headwater.tokenize.names import DEFAULT_VOCABULARY
+from headwater.tokenize.vocabulary.content import (
+    FORMAT,
+    Vocabulary,
+    assemble,
+    canonical_json,
+    content_of,
+    has_own_specials,
+    split_pre_tokenizer,
+    vocabulary_stem,
+)
+from headwater.tokenize.vocabulary.tokenizer_json import read_tokenizer_json
+
+__all__ = [
+    "Vocabulary",
+    "extend_vocabulary",
+    "load_vocabulary",
+    "read_vocabulary",
+    "shipped_vocabularies",
+    "vocabulary_from_merges",
+    "write_vocabulary",
+]
+
+_XZ_MAGIC: Final = b"\xfd7zXZ\x00"
+
+
+@functools.lru_cache(maxsize=8)
+def load_vocabulary(name: str = DEFAULT_VOCABULARY) -> Vocabulary:
+    """Return a shipped vocabulary by name, or that of a file by path; the same object every time.
+
+    A file is Headwater's compact form (`.json.xz`), a `tokenizer.json`, or a rank file of tiktoken's (`.tiktoken`, with
+    `NAME.tiktoken.json` beside it unless it is a known one).
+
+    Raises:
+        UsageError: neither a shipped vocabulary nor a file.
+        BadInputError: the file is no byte-level BPE, or cannot give text back, or its ids do not follow from its merges.
+    """
+    shipped = resources.files("headwater.tokenize") / "data" / f"{name}.json.xz"
+    if "/" not in name and shipped.is_file():
+        return read_vocabulary(name, shipped.read_bytes())
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(
+            f"vocabulary {name!r}: expected headwater-156k or the path of a tokenizer.json, .tiktoken or .json.xz, "
+            "found neither"
+        )
+    data = path.read_bytes()
+    if data.startswith(_XZ_MAGIC):
+        return read_vocabulary(name, data)
+    if path.suffix == ".tiktoken":
+        beside = path.with_name(path.name + ".json")
+        return read_tiktoken(name, data, json.loads(beside.read_bytes()) if beside.is_file() else None)
+    try:
+        return read_tokenizer_json(name, data.decode())
+    except ValueError as error:
+        raise BadInputError(f"vocabulary {name}: expected a tokenizer.json, found no JSON: {error}") from error
+
+
+def shipped_vocabularies() -> list[str]:
+    """Return the names of the vocabularies that come with the package."""
+    data = resources.files("headwater.tokenize") / "data"
+    names = [file.name for file in data.iterdir()]
+    return sorted(name.removesuffix(".json.xz") for name in names if name.startswith("headwater-"))
+
+
+def vocabulary_from_merges(
+    *,
+    name: str,
+    pattern: str,
+    alphabet: Sequence[int],
+    pairs: npt.NDArray[np.int32],
+    base_ids: int | None = None,
+) -> Vocabulary:
+    """Return the vocabulary of these merges, with Headwater's special tokens above its ids.
+
+    Args:
+        name: for messages and files.
+        pattern: the pre-tokenizer in Oniguruma's syntax.
+        alphabet: the 256 byte values in the order of their ids, 0 to 255.
+        pairs: int32 [n, 2]: the parts of each merge; merge i makes id 256 + i.
+        base_ids: ids below it are those of the vocabulary that was extended; None where none was.
+
+    Raises:
+        BadInputError: a part that is no token yet, or a merge whose string is a token already.
+    """
+    byte_ids = [0] * 256
+    for i, byte in enumerate(alphabet):
+        byte_ids[byte] = i
+    return assemble(
+        name=name,
+        pre_tokenizer=split_pre_tokenizer(pattern),
+        byte_ids=byte_ids,
+        pairs=np.asarray(pairs, dtype=np.int32).reshape(-1, 2),
+        new_ids=range(256, 256 + len(pairs)),
+        base_ids=base_ids,
+    )
+
+
+def extend_vocabulary(base: Vocabulary, pairs: npt.NDArray[np.int32], *, name: str) -> Vocabulary:
+    """Return the base with more merges, all of lower priority than its own; its ids stay what they are.
+
+    The new ids are `base.next_id` and those that follow. Headwater's own special tokens move above them; an imported base
+    keeps all its ids.
+
+    Args:
+        base: any vocabulary.
+        pairs: int32 [n, 2]: the parts of each merge; merge i makes id `base.next_id + i`.
+        name: of the result.
+
+    Raises:
+        BadInputError: a part that is no token yet, a merge whose string is a token already, or a token that its own bytes
+            do not merge to.
+    """
+    content = content_of(base)
+    pairs = np.asarray(pairs, dtype=np.int32).reshape(-1, 2)
+    specials = None if has_own_specials(base.specials, base.n_ids) else base.specials
+    made = assemble(
+        name=name,
+        pre_tokenizer=content["pre_tokenizer"],
+        byte_ids=content["byte_ids"],
+        pairs=np.concatenate([base.merges[:, :2], pairs]),
+        new_ids=[*_expand(content["new_ids"]), *range(base.next_id, base.next_id + len(pairs))],
+        unmade=base.unmade,
+        ignore_merges=base.ignore_merges,
+        specials=specials,
+        base_ids=base.next_id,
+    )
+    lost = np.flatnonzero(~encodes_to_itself(made)[base.next_id : base.next_id + len(pairs)])
+    if len(lost):
+        raise BadInputError(
+            f"vocabulary {name}: expected new tokens that their own bytes merge to, found {len(lost)} that they do not, the "
+            f"first of them id {base.next_id + int(lost[0])}: take pairs that stand side by side in text that the base has "
+            "encoded, and merge each everywhere before choosing the next"
+        )
+    return made
+
+
+def write_vocabulary(vocabulary: Vocabulary) -> bytes:
+    """Return the compact form, which `load_vocabulary` reads back with the same fingerprint; the same bytes every time."""
+    content = content_of(vocabulary) | {"name": vocabulary_stem(vocabulary), "base_ids": vocabulary.base_ids}
+    return lzma.compress(canonical_json(content), format=lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
+
+
+def read_vocabulary(name: str, data: bytes) -> Vocabulary:
+    """Return the vocabulary of its compact form.
+
+    Args:
+        name: for messages.
+
+    Raises:
+        BadInputError: damaged, of another format, or with ids that do not follow from its merges.
+    """
+    try:
+        content: dict[str, Any] = json.loads(lzma.decompress(data))
+    except (lzma.LZMAError, ValueError) as error:
+        raise BadInputError(f"vocabulary {name}: expected xz-compressed JSON, found damage: {error}") from error
+    if content.get("format") != FORMAT:
+        raise BadInputError(f"vocabulary {name}: expected format {FORMAT}, found {content.get('format')}")
+    made = assemble(
+        name=content["name"],
+        pre_tokenizer=content["pre_tokenizer"],
+        byte_ids=content["byte_ids"],
+        pairs=np.array(content["merges"], dtype=np.int32).reshape(-1, 2),
+        new_ids=_expand(content["new_ids"]),
+        unmade=content["unmade"],
+        ignore_merges=content["ignore_merges"],
+        specials=content["specials"],
+        base_ids=content["base_ids"],
+    )
+    stored = {key: value for key, value in content.items() if key not in {"name", "base_ids"}}
+    if stored != content_of(made):
+        raise BadInputError(f"vocabulary {name}: expected ids that follow from its merges, found others")
+    return made
+
+
+def _expand(runs: Sequence[Sequence[int]]) -> list[int]:
+    return [i for first, count in runs for i in range(first, first + count)]

@@ -1,0 +1,1 @@
+"""Packing documents into sequences."""

@@ -1,0 +1,1 @@
+"""Shard files: manifest, boundaries, one module a format."""

@@ -1,0 +1,265 @@
+"""The manifest of a stage: what a trainer needs to load its shards and anybody to check them.
+
+It names no build, run or time: the same stage of the same documents has the same manifest, byte for byte. What does differ between
+lakes that hold the same documents (build, runs, versions of the table and of Headwater) stands beside it in `provenance.json`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+from headwater.errors import CorruptLakeError, UsageError
+from headwater.tokenize.shards.files import WrittenFile, hash_stream
+from headwater.tokenize.vocabulary.content import Vocabulary
+
+__all__ = [
+    "FORMAT",
+    "LABELS",
+    "Manifest",
+    "Shard",
+    "ShardFile",
+    "check_files",
+    "make_manifest",
+    "read_manifest",
+    "read_shard",
+    "write_manifest",
+    "write_shard",
+]
+
+FORMAT: Final = 2
+"""Version of a manifest and of the record of a shard; readers accept exactly this one."""
+LABELS: Final = "each token's label is the next token of its sequence; the last token has none and is masked"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardFile:
+    """A file of a shard.
+
+    Attributes:
+        name: file name, beside the manifest.
+        n_bytes: size.
+        sha256: 64 hexadecimal digits.
+    """
+
+    name: str
+    n_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shard:
+    """A shard and its files.
+
+    Attributes:
+        number: 0-based number in the stage.
+        sequences: how many it holds.
+        tokens: tokens that are no padding, beginnings and ends of text included.
+        padding: padding tokens.
+        documents: documents it holds, each copy counted.
+        longest_document: tokens of the longest one, beginning and end of text included.
+        cut_documents: documents in more than one piece.
+        cut_tokens: tokens of these documents.
+        full_sequences: sequences that one document fills: one as long as the context, or a cut of a longer one.
+        files: in all formats that were written, and the sidecar.
+    """
+
+    number: int
+    sequences: int
+    tokens: int
+    padding: int
+    documents: int
+    longest_document: int
+    cut_documents: int
+    cut_tokens: int
+    full_sequences: int
+    files: tuple[ShardFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """A stage.
+
+    Attributes:
+        format: version of this record.
+        stage: name of the stage.
+        context: tokens a sequence.
+        sequences: in all shards.
+        tokens: in all shards, without padding, beginnings and ends of text included: what a budget counts.
+        padding: padding tokens in all shards.
+        documents: in all shards, each copy counted.
+        longest_document: tokens of the longest one, beginning and end of text included.
+        cut_documents: documents in more than one piece.
+        cut_tokens: tokens of these documents.
+        full_sequences: sequences that one document fills: one as long as the context, or a cut of a longer one.
+        vocabulary: fingerprint.
+        vocabulary_name: its name; for a file, without its folder.
+        beginning_of_text_id: id before each document; None where the vocabulary has none.
+        end_of_text_id: id after each document.
+        padding_id: id that fills a sequence.
+        model_size: rows of an embedding.
+        beginning_of_text: whether each document begins with the beginning of text.
+        end_of_text: whether each document ends in the end of text.
+        labels: `LABELS`: who supplies the label of a sequence's last token.
+        packing: strategy; see `names.STRATEGIES`.
+        seed: the build's seed.
+        buckets: packing buckets of the stage, a power of two; the first bits of a document's position say which one it is in.
+        recipe: fingerprint of the recipe.
+        shards: by number.
+    """
+
+    format: int
+    stage: str
+    context: int
+    sequences: int
+    tokens: int
+    padding: int
+    documents: int
+    longest_document: int
+    cut_documents: int
+    cut_tokens: int
+    full_sequences: int
+    vocabulary: str
+    vocabulary_name: str
+    beginning_of_text_id: int | None
+    end_of_text_id: int
+    padding_id: int
+    model_size: int
+    beginning_of_text: bool
+    end_of_text: bool
+    labels: str
+    packing: str
+    seed: int
+    buckets: int
+    recipe: str
+    shards: tuple[Shard, ...]
+
+    @property
+    def special_tokens(self) -> int:
+        """Tokens that a document takes besides its own: beginning and end of text, as far as the stage has them."""
+        return int(self.beginning_of_text) + int(self.end_of_text)
+
+
+def make_manifest(
+    *,
+    stage: str,
+    context: int,
+    vocabulary: Vocabulary,
+    packing: str,
+    beginning_of_text: bool,
+    end_of_text: bool,
+    seed: int,
+    buckets: int,
+    recipe: str,
+    shards: Iterable[Shard],
+) -> Manifest:
+    """Return the manifest of a stage, its totals added up from its shards."""
+    ordered = tuple(sorted(shards, key=lambda shard: shard.number))
+    return Manifest(
+        format=FORMAT,
+        stage=stage,
+        context=context,
+        sequences=sum(shard.sequences for shard in ordered),
+        tokens=sum(shard.tokens for shard in ordered),
+        padding=sum(shard.padding for shard in ordered),
+        documents=sum(shard.documents for shard in ordered),
+        longest_document=max((shard.longest_document for shard in ordered), default=0),
+        cut_documents=sum(shard.cut_documents for shard in ordered),
+        cut_tokens=sum(shard.cut_tokens for shard in ordered),
+        full_sequences=sum(shard.full_sequences for shard in ordered),
+        vocabulary=vocabulary.fingerprint,
+        vocabulary_name=vocabulary.name.rsplit("/", 1)[-1],
+        beginning_of_text_id=vocabulary.beginning_of_text,
+        end_of_text_id=vocabulary.end_of_text,
+        padding_id=vocabulary.padding,
+        model_size=vocabulary.model_size,
+        beginning_of_text=beginning_of_text,
+        end_of_text=end_of_text,
+        labels=LABELS,
+        packing=packing,
+        seed=seed,
+        buckets=buckets,
+        recipe=recipe,
+        shards=ordered,
+    )
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    """Return the manifest as JSON with sorted keys, one value a line, ending in a line break."""
+    return _json(dataclasses.asdict(manifest))
+
+
+def write_shard(shard: Shard) -> bytes:
+    """Return the record of one shard, `<shard>.json`, in the form of `write_manifest`, with the same `format`."""
+    return _json({"format": FORMAT, **dataclasses.asdict(shard)})
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def read_manifest(data: bytes, where: str = "manifest") -> Manifest:
+    """Return the manifest that `write_manifest` wrote.
+
+    Args:
+        data: the file's bytes.
+        where: its name, for messages.
+
+    Raises:
+        CorruptLakeError: no JSON object, or fields are missing.
+        UsageError: a format version that this Headwater does not know.
+    """
+    try:
+        content = _checked(data, where)
+        shards = tuple(_shard(shard) for shard in content.pop("shards"))
+        return Manifest(**content, shards=shards)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptLakeError(f"{where}: expected a manifest of format {FORMAT}, found other content") from error
+
+
+def read_shard(data: bytes, where: str = "shard") -> Shard:
+    """Return the shard whose record `write_shard` wrote; errors are those of `read_manifest`."""
+    try:
+        content = _checked(data, where)
+        del content["format"]
+        return _shard(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptLakeError(f"{where}: expected a shard of format {FORMAT}, found other content") from error
+
+
+def _checked(data: bytes, where: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(data)
+    if content["format"] != FORMAT:
+        raise UsageError(
+            f"{where}: expected format {FORMAT}, found {content['format']}; read it with the Headwater that wrote it, or build again"
+        )
+    return content
+
+
+def _shard(content: dict[str, Any]) -> Shard:
+    return Shard(**{**content, "files": tuple(ShardFile(**file) for file in content["files"])})
+
+
+def check_files(manifest: Manifest, open_file: Callable[[str], BinaryIO]) -> dict[str, str]:
+    """Return what is wrong with each damaged file, by name; empty when all files are as they were written.
+
+    Args:
+        manifest: of the stage.
+        open_file: opens a file by name; an `OSError` counts as missing.
+    """
+    damaged: dict[str, str] = {}
+    for file in (file for shard in manifest.shards for file in shard.files):
+        try:
+            with open_file(file.name) as stream:
+                found = hash_stream(stream)
+        except OSError:
+            damaged[file.name] = "missing"
+            continue
+        if found.n_bytes != file.n_bytes:
+            damaged[file.name] = f"expected {file.n_bytes} bytes, found {found.n_bytes}"
+        elif found != WrittenFile(n_bytes=file.n_bytes, sha256=file.sha256):
+            damaged[file.name] = f"expected SHA-256 {file.sha256}, found {found.sha256}"
+    return damaged

@@ -1,0 +1,1 @@
+"""Training and extending byte-level BPE."""

@@ -1,0 +1,379 @@
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner, Result
+
+from conftest import DEMO_TEXT, DemoLake
+from headwater import errors
+from headwater.cli.options import _failure_in_spark, told_plainly
+from headwater.cli.rendering import clean, format_step, format_trace, to_json
+from headwater.cli.root import cli
+from headwater.lineage.verify import Check
+from headwater.pipelines.ingest.step import IngestReport
+from headwater.warehouse.commit import commit, create_lake, reserve_fragments
+from headwater.warehouse.fragments import sample_ids
+from headwater.warehouse.parquet import write_family
+from headwater.warehouse.schema import arrow_schema
+
+COMMANDS = (
+    "init run ingest annotate dedup decide select build maintain why trace find sql steps what-if export verify runs "
+    "benchmarks report vocab"
+).split()
+GROUPS = {"benchmarks": ["add", "list"], "report": ["contamination"], "vocab": ["train", "extend", "export", "inspect"]}
+CALLED = [" ".join([name, *rest]) for name in COMMANDS for rest in ([[each] for each in GROUPS.get(name, [])] or [[]])]
+ON_SPARK = [*"run ingest annotate dedup decide select build".split(), "vocab train", "vocab extend"]
+OF_A_VOCABULARY = ["vocab export", "vocab inspect"]
+HOSTILE = "a\x1b[2J\x07b\x9bc\u202ed\u2066e\rf\tg\nh\x00i\x7fj"
+CLEAN = "a\ufffd[2J\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\tg\nh\ufffdi\ufffdj"
+
+
+def call(*arguments: object) -> Result:
+    """Run the command line in this process; standard output and standard error are kept apart."""
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def small_lake(lake_folder: Path) -> Path:
+    """A lake of two samples in one fragment; one of them would steer a terminal. Made without Spark."""
+    snapshot = create_lake(str(lake_folder))
+    first = reserve_fragments(str(lake_folder), 1)
+    ids = sample_ids(first, 0, 2)
+    rows: list[dict[str, Any]] = [
+        {
+            "sample_id": int(number),
+            "file_id": 7,
+            "record_no": row,
+            "source": "hand",
+            "uri": f"https://example.org/{row}",
+            "content_hash": bytes([row]) * 16,
+            "origin": row,
+            "text": text,
+            "text_bytes": len(text.encode()),
+            "run_id": "by-hand",
+        }
+        for row, (number, text) in enumerate(zip(ids.tolist(), ["plain", HOSTILE], strict=True))
+    ]
+    table = pa.Table.from_pylist(rows, schema=arrow_schema("content"))
+    snapshot = newest(lake_folder)
+    entry = write_family(snapshot.uri, "content", "b1", first, 1, "0" * 16, [table])
+    commit(snapshot, adds=[entry], wave=("test", 1), lake=str(lake_folder))
+    return lake_folder
+
+
+def newest(folder: Path) -> Any:
+    """Return the newest version."""
+    from headwater.warehouse.snapshot import open_snapshot
+
+    return open_snapshot(str(folder))
+
+
+def test_commands_are_those_of_the_job_in_its_order() -> None:
+    """The commands are listed in the order in which they are used, and nothing is offered that does not exist yet."""
+    assert list(cli.commands) == COMMANDS
+    listed = re.findall(r"^  ([\w-]+) {2,}\S", call("--help").stdout.split("Commands:")[1], re.MULTILINE)
+    assert listed == COMMANDS
+
+
+@pytest.mark.parametrize("command", CALLED)
+def test_help_has_an_example(command: str) -> None:
+    """Each command's help shows a call of that command, on a line of its own."""
+    shown = call(*command.split(), "--help")
+    assert shown.exit_code == 0
+    first = "headwater-156k" if command in OF_A_VOCABULARY else "lake"
+    assert re.search(rf"^ *Examples?:\n +headwater {command} {first}\b", shown.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", CALLED)
+def test_lake_comes_first_and_output_is_everywhere(command: str) -> None:
+    """LAKE, or a vocabulary, is the first argument; --output an option of each; --master and --conf of those that need Spark, and of no other."""
+    found: click.Command = cli
+    for name in command.split():
+        assert isinstance(found, click.Group)
+        found = found.commands[name]
+    parameters = found.params
+    first = "vocabulary" if command in OF_A_VOCABULARY else "lake"
+    assert next(p for p in parameters if isinstance(p, click.Argument)).name == first
+    options = {name for p in parameters for name in p.opts if name.startswith("--")}
+    assert "--output" in options
+    assert ({"--master", "--conf"} <= options) == (command in ON_SPARK)
+
+
+def test_version() -> None:
+    """--version prints the version of the package."""
+    assert call("--version").stdout == "headwater, version 0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nope"],
+        ["sql", "LAKE"],
+        ["sql", "LAKE", "SELECT 1", "--nope"],
+        ["why", "LAKE", "--sample", "abc"],
+        ["why", "LAKE"],
+        ["why", "LAKE", "--sample", "0", "--uri", "u"],
+        ["why", "LAKE", "--sample", "99"],
+        ["find", "LAKE", "--host", "nowhere.example"],
+        ["sql", "LAKE", "SELECT nope"],
+        ["sql", "LAKE/none", "SELECT 1"],
+        ["runs", "LAKE", "--run", "none"],
+        ["trace", "LAKE", "build", "stage", "0", "0"],
+        ["init", "LAKE"],
+        ["ingest", "LAKE", "demo"],
+        ["annotate", "LAKE", "demo", "--conf", "nonsense"],
+        ["annotate", "LAKE", "no-such-recipe"],
+        ["build", "LAKE", "demo"],
+        ["sql", "LAKE", "SELECT 1", "--version", "1000"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_call_exits_with_2(arguments: list[str], small_lake: Path) -> None:
+    """What the caller must change: exit code 2, a message on standard error without a traceback, nothing on standard output."""
+    done = call(*(argument.replace("LAKE", str(small_lake)) for argument in arguments))
+    assert done.exit_code == 2
+    assert "Error" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_wrong_recipe_exits_with_2(small_lake: Path, tmp_path: Path) -> None:
+    """An unknown key in a recipe is told with the nearest known one, before Spark starts."""
+    text = (DEMO_TEXT.parent / "recipes" / "demo.toml").read_text("utf-8")
+    recipe = tmp_path / "wrong.toml"
+    recipe.write_text(text.replace("shard_tokens", "shard_token"), "utf-8")
+    done = call("run", small_lake, recipe)
+    assert done.exit_code == 2
+    assert "shard_token" in done.stderr
+    assert "did you mean 'shard_tokens'?" in done.stderr
+    assert done.stdout == ""
+
+
+def test_storage_that_refuses_exits_with_1(tmp_path: Path) -> None:
+    """A place that cannot be written is a failed run: exit code 1, the place in the message."""
+    (tmp_path / "file").write_text("")
+    done = call("init", tmp_path / "file" / "lake")
+    assert done.exit_code == 1
+    assert str(tmp_path / "file") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_init_makes_a_lake(lake_folder: Path) -> None:
+    """A new lake is made once and named in the answer."""
+    done = call("init", lake_folder, "--output", "json")
+    assert json.loads(done.stdout) == {"lake": str(lake_folder), "version": 0}
+    assert call("runs", lake_folder).stdout == "no rows\n"
+
+
+def test_sql_prints_a_list_of_objects(small_lake: Path) -> None:
+    """--output json of sql is a list of objects with names, types and nulls kept; hashes are hexadecimal and NaN is null."""
+    statement = (
+        "SELECT record_no, uri, content_hash, meta, [1, 2] AS list, 'nan'::DOUBLE AS nan FROM content ORDER BY 1"
+    )
+    found = json.loads(call("sql", small_lake, statement, "--output", "json").stdout)
+    assert found[1] == {
+        "record_no": 1,
+        "uri": "https://example.org/1",
+        "content_hash": "01" * 16,
+        "meta": None,
+        "list": [1, 2],
+        "nan": None,
+    }
+    assert json.loads(call("sql", small_lake, "SELECT 1 WHERE FALSE", "--output", "json").stdout) == []
+
+
+def test_sql_prints_a_table(small_lake: Path) -> None:
+    """Text of sql is a table, a row a line."""
+    done = call("sql", small_lake, "SELECT record_no AS n, source FROM content ORDER BY 1")
+    assert done.stdout == "n  source\n0  hand\n1  hand\n"
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_text_of_documents_cannot_steer_the_terminal(small_lake: Path, output: str) -> None:
+    """Control characters and those that turn the writing direction reach standard output in no format; JSON keeps them, escaped."""
+    done = call("sql", small_lake, "SELECT text FROM content WHERE record_no = 1", "--output", output)
+    assert done.exit_code == 0
+    assert done.stdout == clean(done.stdout)
+    if output == "json":
+        assert json.loads(done.stdout) == [{"text": HOSTILE}]
+
+
+def test_clean_replaces_controls() -> None:
+    """C0 but line feed and tab, DEL, C1 and bidirectional controls are replaced; everything else stays."""
+    assert clean(HOSTILE) == CLEAN
+    kept = "tab\tline\nüber 漢字 العربية 👩‍🚀"
+    assert clean(kept) == kept
+
+
+def test_traced_text_is_clean() -> None:
+    """The text around a token is printed without control characters."""
+    story = {"sample_id": 3, "content": {"record_no": 0, "uri": HOSTILE}, "file": {}, "spans": [], "runs": []}
+    place = {"build": "b", "stage": "s", "shard": 0, "token": 5, "sequence": 0, "token_id": 9}
+    sample = {"sample_id": 3, "sample_token": 5, "copy": 0, "end_of_text": False}
+    text = {"before": HOSTILE, "text": "\x1b", "after": HOSTILE, "story": story}
+    shown = format_trace(place | sample | text)
+    assert shown == clean(shown)
+    assert "[\ufffd]" in shown
+
+
+def test_json_is_json() -> None:
+    """Values that JSON does not know become null or lists; controls stay escaped and come back as they were."""
+    value = {"x": [float("inf"), (1, "\x9b\u2028")], "check": Check(name="n", passed=True, detail="", count=1)}
+    found = json.loads(to_json(value))
+    assert found["x"] == [None, [1, "\x9b\u2028"]]
+    assert found["check"] == {"name": "n", "passed": True, "detail": "", "count": 1}
+
+
+def test_why_and_find_of_a_lake_that_only_ingested(small_lake: Path) -> None:
+    """A sample without measures or verdict has a story too: where it came from, and that nothing is decided."""
+    done = call("why", small_lake, "--host", "example.org")
+    assert done.exit_code == 0
+    assert done.stdout.count("not decided yet") == 2
+    found = json.loads(call("find", small_lake, "--source", "hand", "--limit", 1, "--output", "json").stdout)
+    assert [(sample["uri"], sample["placements"]) for sample in found["samples"]] == [("https://example.org/0", [])]
+
+
+def test_verify_exits_with_1_when_a_check_fails(small_lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that does not hold is in the answer, named on standard error, and the exit code is 1."""
+    checks = [
+        Check(name="good", passed=True, detail="", count=3),
+        Check(name="bad", passed=False, detail="sample 4", count=9),
+    ]
+    monkeypatch.setattr("headwater.lineage.verify.verify", lambda *_: checks)
+    done = call("verify", small_lake, "--output", "json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["passed"] is False
+    assert "1 of 2 checks failed: bad" in done.stderr
+    assert re.search(r"^FAILED +bad +9 +sample 4$", call("verify", small_lake).stdout, re.MULTILINE)
+    monkeypatch.setattr("headwater.lineage.verify.verify", lambda *_: checks[:1])
+    assert call("verify", small_lake).exit_code == 0
+
+
+def test_maintain_counts_without_changing(small_lake: Path) -> None:
+    """A dry run of maintain reports and leaves the version as it was."""
+    before = newest(small_lake).version
+    done = json.loads(call("maintain", small_lake, "--dry-run", "--output", "json").stdout)
+    assert (done["dry_run"], done["version"], done["files_before"]) == (True, before, 1)
+    assert newest(small_lake).version == before
+
+
+@pytest.mark.parametrize(("kind", "code"), [("CorruptLakeError", 1), ("StorageError", 1), ("UsageError", 2)])
+def test_errors_of_tasks_are_told_plainly(kind: str, code: int) -> None:
+    """What a task raised is found in Spark's report; the message is told alone, with the exit code of its kind."""
+    report = f"Job aborted.\nTraceback (most recent call last):\n  File x, line 1\nheadwater.errors.{kind}: expected a, found b\n\tat org.x"
+    told = _failure_in_spark(RuntimeError(report))
+    assert (told.message, told.exit_code) == ("expected a, found b", code)
+    other = _failure_in_spark(RuntimeError("An exception was thrown:\nTraceback\nMemoryError: too much\n\tat org.x.Y"))
+    assert other.message.startswith("Spark failed: MemoryError: too much;")
+    assert other.exit_code == 1
+
+
+def test_faults_of_the_program_keep_their_traceback() -> None:
+    """Only errors that a user can act on become messages; a fault of the program is not hidden."""
+    with pytest.raises(ZeroDivisionError), told_plainly():
+        raise ZeroDivisionError
+    with pytest.raises(click.ClickException, match="No space left"), told_plainly():
+        raise OSError(28, "No space left on device", "shard-00000.bin")
+    with pytest.raises(click.ClickException) as told, told_plainly():
+        raise errors.RecipeError("expected a, found b")
+    assert told.value.exit_code == 2
+
+
+def test_a_step_that_did_nothing_says_so() -> None:
+    """A step without counts is told as nothing new, whatever the step."""
+    assert "nothing new" in format_step("ingest", {}, 0.2)
+
+
+@pytest.mark.spark
+def test_run_again_says_nothing_new(demo_lake: DemoLake) -> None:
+    """A second run tells each step's nothing new, the build that is there, and its funnel; the same in JSON."""
+    arguments = ["run", demo_lake.folder, "demo", "--input", *demo_lake.inputs]
+    done = call(*arguments)
+    assert done.exit_code == 0
+    assert done.stdout.startswith("ingest        nothing new")
+    assert "\nnothing new\n\nbuild " in done.stdout
+    assert f"build {demo_lake.build}\nrecords read" in done.stdout
+    found = json.loads(call(*arguments, "--output", "json").stdout)
+    assert (found["nothing_new"], found["build"]) == (True, demo_lake.build)
+    assert [step["step"] for step in found["steps"]] == [
+        "ingest",
+        "annotate",
+        "deduplicate",
+        "decide",
+        "select",
+        "build",
+    ]
+    assert sum(row["documents"] for row in found["funnel"]["chosen"]) > 0
+
+
+@pytest.mark.spark
+def test_select_dry_run_prints_every_cell(demo_lake: DemoLake) -> None:
+    """A dry run prints a line a cell with what is there, asked and got, and writes nothing."""
+    before = newest(demo_lake.folder).version
+    done = call("select", demo_lake.folder, "demo", "--dry-run")
+    assert done.exit_code == 0
+    assert f"build {demo_lake.build} (dry run: nothing was written)" in done.stdout
+    heads = done.stdout.splitlines()[1].split("  ")
+    assert [head.strip() for head in heads if head][:5] == [
+        "stage",
+        "pool/language/domain",
+        "available",
+        "asked",
+        "got",
+    ]
+    assert re.search(r"^reasoning +reasoning/en/\* +[\d,]+", done.stdout, re.MULTILINE)
+    assert newest(demo_lake.folder).version == before
+
+
+def test_unreadable_files_are_named_at_the_end(small_lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that could not be read are named on standard error with their reasons, after the answer; the exit code is 1."""
+    report = IngestReport(files=1, records=6, unreadable=(("raw/bad\x1b.jsonl", "StorageError"),))
+    monkeypatch.setattr("headwater.pipelines.ingest.step.ingest", lambda *_: report)
+    monkeypatch.setattr("headwater.cli.job.spark_session", lambda *_: contextlib.nullcontext())
+    done = call("ingest", small_lake, "demo", "--input", "raw", "--output", "json")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["records"] == 6
+    assert done.stderr.splitlines()[0] == "unreadable: raw/bad\ufffd.jsonl: StorageError"
+    assert "Error: 1 file could not be read" in done.stderr
+
+
+@pytest.mark.spark
+def test_bad_files_are_named_and_the_rest_goes_on(lake_folder: Path, tmp_path: Path, spark: object) -> None:
+    """A file that is no Parquet is named with its reason and the good one is ingested; ingested again, both are known."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "bad.parquet").write_bytes(b"PAR1 but nothing more")
+    with gzip.open(raw / "good.jsonl.gz", "wb") as stream:
+        stream.write((DEMO_TEXT / "web" / "de.jsonl").read_bytes())
+    assert call("init", lake_folder).exit_code == 0
+    done = call("ingest", lake_folder, "demo", "--input", raw, "--output", "json")
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    assert (found["files"], found["records"], found["quarantined"]) == (2, 6, 1)
+    assert [Path(file["uri"]).name for file in found["refused_files"]] == ["bad.parquet"]
+    assert re.search(r"^warning: \S+bad\.parquet: \w+;", done.stderr, re.MULTILINE)
+    again = call("ingest", lake_folder, "demo", raw)
+    assert again.exit_code == 0
+    assert "nothing new" in again.stdout
+
+
+@pytest.mark.spark
+def test_questions_of_the_demo(demo_lake: DemoLake) -> None:
+    """sql over samples, runs and verify answer in JSON."""
+    statement = "SELECT count(*) AS n, count(*) FILTER (kept) AS kept FROM samples"
+    (counts,) = json.loads(call("sql", demo_lake.folder, statement, "--output", "json").stdout)
+    assert counts["n"] > counts["kept"] > 200
+    runs = json.loads(call("runs", demo_lake.folder, "--output", "json").stdout)["runs"]
+    assert [run["step"] for run in runs] == ["ingest", "annotate", "deduplicate", "decide", "select", "build"]
+    assert runs[3]["counts"]["kept"] == counts["kept"]
+    only = json.loads(call("runs", demo_lake.folder, "--run", runs[3]["run_id"], "--output", "json").stdout)["runs"]
+    assert only == [runs[3]]
+    assert json.loads(call("verify", demo_lake.folder, "--output", "json").stdout)["passed"] is True

@@ -1,0 +1,115 @@
+"""What annotate plans: exactly the families that fragments lack, neighbours together, replaced files replaced whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from small_lake import small_recipe
+
+from headwater.lineage.runs import begin_run
+from headwater.pipelines.annotate import step as annotate
+from headwater.pipelines.recipe.operators import ANNOTATED, resolve
+from headwater.warehouse.commit import commit, create_lake
+from headwater.warehouse.fragments import FileEntry, fragment_mask, sample_ids
+from headwater.warehouse.parquet import write_family
+from headwater.warehouse.schema import arrow_schema
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+WANTED = resolve(small_recipe(), "").fingerprints
+OLD = "0" * 32
+
+
+def _file(uri: str, family: str, fragments: list[int], operator: str, batch: str = "b") -> FileEntry:
+    base, mask = fragment_mask(fragments)
+    schema = arrow_schema(family)
+    groups = [
+        pa.table(
+            [pa.array(sample_ids(number, 0, 1)), *(pa.nulls(1, field.type) for field in list(schema)[1:])],
+            schema=schema,
+        )
+        for number in fragments
+    ]
+    return write_family(uri, family, batch, base, mask, operator, groups)
+
+
+def _lake(folder: Path, content: dict[int, str], *files: tuple[str, list[int], str]) -> Snapshot:
+    snapshot = create_lake(str(folder))
+    adds = [_file(snapshot.uri, "content", [number], OLD, batch) for number, batch in content.items()]
+    adds += [_file(snapshot.uri, family, fragments, operator) for family, fragments, operator in files]
+    return commit(snapshot, adds=adds, wave=("w", 1), lake=str(folder))
+
+
+def _plan(folder: Path, slots: int = 1) -> list[tuple[list[int], set[str], int]]:
+    """(fragments, families, how many files are replaced) of each planned task."""
+    snapshot = open_snapshot(str(folder))
+    run = begin_run(str(folder), "annotate", {}, {}, snapshot.version)
+    found = []
+    for task in annotate._plan(snapshot, run, resolve(small_recipe(), ""), WANTED, slots):
+        unit = annotate._unit(snapshot, task, annotate._Result(entries=[], rows=0, text_bytes=0))
+        found.append(([where.fragment for where in task.fragments], set(task.families), len(unit.removes)))
+        assert task.families == {family: WANTED[family] for family in task.families}
+    return found
+
+
+def test_a_new_fragment_lacks_everything(lake_folder: Path) -> None:
+    """Every family of every fragment, a task a fragment in a small lake."""
+    _lake(lake_folder, dict.fromkeys([1, 2, 5], "b"))
+    assert _plan(lake_folder) == [([number], set(ANNOTATED), 0) for number in (1, 2, 5)]
+
+
+def test_a_finished_fragment_lacks_nothing(lake_folder: Path) -> None:
+    """What is there by the wanted operator is never planned again; a single missing family is."""
+    files = [(family, [1, 2], WANTED[family]) for family in ANNOTATED if family != "scores"]
+    _lake(lake_folder, dict.fromkeys([1, 2], "b"), *files, ("scores", [1], WANTED["scores"]))
+    assert _plan(lake_folder) == [([2], {"scores"}, 0)]
+
+
+def test_fragments_of_a_replaced_file_share_a_task(lake_folder: Path) -> None:
+    """A file by another operator is replaced whole, in one task, even where tasks are of one fragment."""
+    files = [(family, [1, 2, 3], WANTED[family]) for family in ANNOTATED if family != "tokens"]
+    _lake(lake_folder, dict.fromkeys([1, 2, 3], "b"), *files, ("tokens", [1, 2], OLD), ("tokens", [3], OLD))
+    assert _plan(lake_folder, slots=8) == [([1, 2], {"tokens"}, 1), ([3], {"tokens"}, 1)]
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_tasks_of_a_large_lake_cover_neighbours(slots: int, lake_folder: Path) -> None:
+    """Files of several fragments, of one batch, at most 64 apart; every fragment once; enough tasks for all cores."""
+    content = dict.fromkeys([*range(40), *range(90, 100)], "a") | dict.fromkeys(range(100, 130), "b")
+    _lake(lake_folder, content)
+    planned = [fragments for fragments, _, _ in _plan(lake_folder, slots)]
+    assert [number for fragments in planned for number in fragments] == sorted(content)
+    assert all(max(fragments) - min(fragments) < 64 for fragments in planned)
+    assert all(len({content[number] for number in fragments}) == 1 for fragments in planned)
+    assert max(map(len, planned)) == len(content) // (8 * slots)
+
+
+def test_a_setting_reaches_what_depends_on_it() -> None:
+    """Other span operators change spans and token counts, nothing else; the same recipe changes nothing."""
+    recipe = small_recipe()
+    spans = dataclasses.replace(recipe.spans, operators=("emails",))
+    changed = resolve(dataclasses.replace(recipe, spans=spans), "").fingerprints
+    assert {family for family in ANNOTATED if changed[family] != WANTED[family]} == {"spans", "tokens"}
+    assert resolve(small_recipe(), "").fingerprints == WANTED
+    assert len(set(WANTED.values())) == len(ANNOTATED)
+
+
+def test_an_operator_names_what_it_reads() -> None:
+    """Scores stand on signals and language, signals on language, tokens on spans: a change there is a change here."""
+    found = resolve(small_recipe(), "").operators
+    assert found["scores"]["signals"]["language"] == found["language"]
+    assert found["tokens"]["spans"] == found["spans"]
+    assert "model" in found["language"]
+
+
+def test_missing_families_by_fragment(lake_folder: Path) -> None:
+    """Fragments come in order, each with its families in the order of annotate."""
+    snapshot = _lake(lake_folder, dict.fromkeys([3, 1], "b"), ("language", [3], WANTED["language"]))
+    missing = annotate._missing(snapshot, WANTED)
+    assert list(missing) == [1, 3]
+    assert missing[1] == ANNOTATED
+    assert missing[3] == tuple(family for family in ANNOTATED if family != "language")
+    assert np.array_equal(snapshot.missing("language", WANTED["language"]), [1])

@@ -1,0 +1,363 @@
+"""The recipe: checked where it is made, its literals are its identity, and an error names the place and the nearest known name."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from headwater.errors import RecipeError
+from headwater.fingerprint import fingerprint
+from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
+from headwater.pipelines.recipe.sections import SELECTION_COLUMNS, Stage
+
+_RECIPES = Path(__file__).resolve().parents[3] / "recipes"
+_MINIMAL = """
+format = 1
+name = "small"
+
+[[pools]]
+name = "reasoning"
+where = "domain IN ('code', 'math')"
+
+[[pools]]
+name = "general"
+where = "TRUE"
+
+[[stages]]
+name = "first"
+context = 4096
+budget = "40 %"
+order_by = "knowledge_density"
+shares = { general = 0.7, reasoning = 0.3 }
+
+[[stages]]
+name = "second"
+context = 4096
+budget_tokens = 1000
+order_by = "reasoning_density"
+shares = { reasoning = 1 }
+repeat_from = ["first"]
+shortfall_to = ["general/*"]
+languages = { "en+zh" = 0.9, "*" = 0.1 }
+"""
+
+
+def _raw() -> dict[str, Any]:
+    return tomllib.loads(_MINIMAL)
+
+
+def _changed(change: Callable[[dict[str, Any]], object]) -> Recipe:
+    raw = _raw()
+    change(raw)
+    return parse_recipe(raw)
+
+
+def test_defaults() -> None:
+    """What a recipe leaves out has the documented defaults."""
+    recipe = parse_recipe(_raw())
+    assert (recipe.ingest.max_record_bytes, recipe.ingest.max_expansion_ratio, recipe.ingest.max_nesting) == (
+        2**24,
+        200,
+        64,
+    )
+    assert recipe.language.model == "lid.176"
+    assert recipe.spans.operators == ()
+    assert (recipe.deduplicate.min_similarity, recipe.deduplicate.alarm_source_loss) == (0.75, 0.5)
+    assert recipe.vocabulary.name == "headwater-156k"
+    assert (recipe.rules.sets, recipe.rules.limits, recipe.rules.exempt) == (("default",), {}, {})
+    assert (recipe.build.seed, recipe.build.shard_tokens, recipe.build.formats) == (0, 67_108_864, ("megatron", "npy"))
+    first, second = recipe.stages
+    assert (first.max_copies, first.packing, first.on_shortfall, first.where) == (1, "concatenate", "report", "TRUE")
+    assert second.languages == {"reasoning": {"en+zh": 0.9, "*": 0.1}}
+    assert (first.choose, second.choose) == (1, 2)
+
+
+def test_literals_give_the_recipe_back() -> None:
+    """Literals are the whole recipe, as JSON too: lineage stores them and a run can be repeated from them."""
+    recipe = parse_recipe(_raw())
+    assert parse_recipe(json.loads(json.dumps(recipe.literals))) == recipe
+    assert recipe.fingerprint == fingerprint(recipe.literals)
+    assert pickle.loads(pickle.dumps(recipe)) == recipe  # noqa: S301 - our own bytes; tasks receive recipes so
+
+
+def test_fingerprint_is_of_meaning() -> None:
+    """Order of keys, comments, a default written out and 1 for 1.0 change nothing."""
+    base = parse_recipe(_raw())
+
+    def spelled_out(raw: dict[str, Any]) -> None:
+        raw["deduplicate"] = {"alarm_source_loss": 0.5}
+        raw["build"] = {"seed": 0}
+        raw["stages"][0] |= {"budget": "40%", "where": "TRUE"}
+        raw["stages"][1]["shares"] = {"reasoning": 1.0}
+
+    assert _changed(spelled_out).fingerprint == base.fingerprint
+    assert parse_recipe(dict(reversed(_raw().items()))).fingerprint == base.fingerprint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: raw.update(name="other"),
+        lambda raw: raw.update(ingest={"max_nesting": 65}),
+        lambda raw: raw.update(rules={"limits": {"gopher_min_words": 49}}),
+        lambda raw: raw.update(rules={"exempt": {"gopher_min_words": ["code"]}}),
+        lambda raw: raw.update(deduplicate={"min_similarity": 0.8}),
+        lambda raw: raw.update(build={"seed": 1}),
+        lambda raw: raw["pools"][0].update(where="domain = 'code'"),
+        lambda raw: raw["stages"][0].update(budget="41 %"),
+        lambda raw: raw["stages"][0].update(context=8192),
+        lambda raw: raw["stages"].reverse() or raw["stages"][0].pop("repeat_from"),
+    ],
+)
+def test_fingerprint_changes(change: Callable[[dict[str, Any]], object]) -> None:
+    """Any setting that differs is another recipe."""
+    assert _changed(change).fingerprint != parse_recipe(_raw()).fingerprint
+
+
+def test_recipes_are_frozen() -> None:
+    """Settings do not change once they were checked."""
+    with pytest.raises(FrozenInstanceError):
+        parse_recipe(_raw()).build.seed = 3  # type: ignore[misc]  # the test is that it is refused
+
+
+def test_order_of_choosing() -> None:
+    """Stages stand in the order of training and choose in the order of ``choose``."""
+
+    def later_first(raw: dict[str, Any]) -> None:
+        raw["stages"][0] |= {"choose": 2, "repeat_from": ["second"]}
+        raw["stages"][1] |= {"choose": 1, "repeat_from": []}
+
+    recipe = _changed(later_first)
+    assert [stage.name for stage in recipe.stages] == ["first", "second"]
+    assert [stage.name for stage in recipe.choosing_order] == ["second", "first"]
+
+
+def test_pool_sql() -> None:
+    """The first pool that matches wins, NULL matches nothing, and the last pool takes the rest."""
+    recipe = parse_recipe(_raw())
+    declared = ", ".join(
+        f"CAST(NULL AS {kind}) AS {name}" for name, kind in SELECTION_COLUMNS.items() if name != "domain"
+    )
+    rows = duckdb.sql(
+        f"SELECT {recipe.pool_sql} FROM (SELECT unnest(['code', 'web', 'math', NULL]) AS domain, {declared})"
+    ).fetchall()
+    assert [row[0] for row in rows] == ["reasoning", "general", "reasoning", "general"]
+
+
+_WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
+    (lambda raw: raw.pop("format"), "recipe: expected the key 'format', it is missing"),
+    (lambda raw: raw.update(format=2), "format: expected 1, found 2"),
+    (lambda raw: raw.update(format=True), "format: expected 1, found True"),
+    (lambda raw: raw.pop("name"), "recipe: expected the key 'name', it is missing"),
+    (lambda raw: raw.update(name="a/b"), "name: expected a name of a-z"),
+    (lambda raw: raw.update(ruls={}), "recipe: unknown key 'ruls'; did you mean 'rules'?"),
+    (lambda raw: raw.update(path="lake"), "recipe: unknown key 'path'"),
+    (lambda raw: raw.update(ingest=3), "ingest: expected a table, found 3"),
+    (
+        lambda raw: raw.update(ingest={"max_record_byte": 3}),
+        "ingest: unknown key 'max_record_byte'; did you mean 'max_record_bytes'?",
+    ),
+    (lambda raw: raw.update(ingest={"max_nesting": 0}), "ingest: max_nesting: expected a whole number from 1 to 1000"),
+    (lambda raw: raw.update(ingest={"max_nesting": 2.5}), "ingest: max_nesting: expected a whole number"),
+    (lambda raw: raw.update(ingest={"max_nesting": True}), "ingest: max_nesting: expected a whole number"),
+    (lambda raw: raw.update(ingest={"max_expansion_ratio": 0}), "ingest: max_expansion_ratio: expected a whole number"),
+    (lambda raw: raw.update(language={"model": "lid176"}), "language: model: expected one of lid.176, found 'lid176'"),
+    (lambda raw: raw.update(spans={"operators": "pii"}), "spans: operators: expected a list of strings"),
+    (lambda raw: raw.update(spans={"operators": ["emails"] * 2}), "spans: operators: expected no entry twice"),
+    (
+        lambda raw: raw.update(spans={"operators": ["email"]}),
+        "spans: operators: expected one of c4_lines, emails, policy_lines, refinedweb_lines, found 'email'; did you mean 'emails'?",
+    ),
+    (
+        lambda raw: raw.update(deduplicate={"min_similarity": 1.1}),
+        "deduplicate: min_similarity: expected a number from 0 to 1",
+    ),
+    (
+        lambda raw: raw.update(deduplicate={"min_similarity": float("nan")}),
+        "deduplicate: min_similarity: expected a number",
+    ),
+    (lambda raw: raw.update(vocabulary={"name": ""}), "vocabulary: name: expected a string that is not empty"),
+    (
+        lambda raw: raw.update(rules={"sets": ["gophr"]}),
+        "rules.sets: unknown rule set 'gophr'; did you mean 'gopher'?",
+    ),
+    (
+        lambda raw: raw.update(rules={"limits": {"gopher_min_word": 3}}),
+        "unknown limit 'gopher_min_word'; did you mean 'gopher_min_words'?",
+    ),
+    (lambda raw: raw.update(rules={"limits": 3}), "rules: limits: expected a table"),
+    (
+        lambda raw: raw.update(build={"formats": ["npz"]}),
+        "build: formats: expected one of megatron, npy, dolma, parquet, found 'npz'",
+    ),
+    (
+        lambda raw: raw.update(build={"formats": []}),
+        "build: formats: expected at least one of megatron, npy, dolma, parquet",
+    ),
+    (lambda raw: raw.update(build={"seed": -1}), "build: seed: expected a whole number from 0"),
+    (lambda raw: raw.update(build={"shard_tokens": 4095}), "shard_tokens: expected at least the longest context, 4096"),
+    (lambda raw: raw.update(pools=[]), "pools: expected at least one table [[pools]]"),
+    (lambda raw: raw["pools"].pop(), 'pools: expected the last pool to take the rest with where = "TRUE"'),
+    (lambda raw: raw["pools"].insert(0, raw["pools"][0]), "pools: the name 'reasoning' is given twice"),
+    (lambda raw: raw["pools"][0].update(name="a'b"), "pools[0] (a'b): name: expected a name"),
+    (lambda raw: raw["pools"][0].pop("where"), "pools[0] (reasoning): expected the key 'where', it is missing"),
+    (lambda raw: raw["pools"][0].update(wher="x"), "pools[0] (reasoning): unknown key 'wher'; did you mean 'where'?"),
+    (
+        lambda raw: raw["pools"][0].update(where="domian = 'code'"),
+        "pools (reasoning): where: unknown column 'domian' in \"domian = 'code'\"; did you mean 'domain'?",
+    ),
+    (
+        lambda raw: raw["pools"][0].update(where="domain = 'code"),
+        "pools (reasoning): where: expected an SQL expression",
+    ),
+    (lambda raw: raw["pools"][0].update(where="quality"), "expected an expression that is true or false"),
+    (lambda raw: raw["pools"][0].update(where="TRUE; DROP TABLE x"), "expected an SQL expression"),
+    (lambda raw: raw["pools"][0].update(where="(SELECT TRUE)"), "may not use subquery"),
+    (lambda raw: raw["pools"][0].update(where="random() > 0.5"), "may not call random()"),
+    (lambda raw: raw.update(stages=[]), "stages: expected at least one table [[stages]]"),
+    (lambda raw: raw["stages"][1].update(name="first"), "stages: the name 'first' is given twice"),
+    (lambda raw: raw["stages"][0].pop("context"), "stages[0] (first): expected the key 'context', it is missing"),
+    (lambda raw: raw["stages"][0].update(contxt=1), "stages[0] (first): unknown key 'contxt'; did you mean 'context'?"),
+    (lambda raw: raw["stages"][0].pop("budget"), "stages[0] (first): budget: expected one of"),
+    (lambda raw: raw["stages"][0].update(budget_tokens=3), "stages[0] (first): budget: expected one of"),
+    (lambda raw: raw["stages"][0].update(budget="40"), 'budget: expected a percentage above 0 such as "40 %"'),
+    (lambda raw: raw["stages"][0].update(budget="0 %"), 'budget: expected a percentage above 0 such as "40 %"'),
+    (lambda raw: raw["stages"][0].update(budget=0.4), "budget: expected a percentage"),
+    (lambda raw: raw["stages"][1].update(budget_tokens=0), "budget_tokens: expected a whole number from 1"),
+    (lambda raw: raw["stages"][0].update(order_by="knowledge"), "order_by: expected one of quality, knowledge_density"),
+    (lambda raw: raw["stages"][0].update(where="rank > 3"), "stages (first): where: unknown column 'rank'"),
+    (
+        lambda raw: raw["stages"][0].update(packing="bestfit"),
+        "packing: expected one of best_fit, concatenate, first_fit",
+    ),
+    (lambda raw: raw["stages"][0].update(max_copies=0), "max_copies: expected a whole number from 1"),
+    (lambda raw: raw["stages"][0].update(on_shortfall="ignore"), "on_shortfall: expected one of report, error"),
+    (lambda raw: raw["stages"][0].update(choose=1), "choose: expected it in every stage or in none"),
+    (lambda raw: [stage.update(choose=1) for stage in raw["stages"]], "choose: expected a different number in each"),
+    (
+        lambda raw: raw["stages"][0].update(shares={"general": 0.7, "reasoning": 0.31}),
+        "stages[0] (first): shares: expected shares that sum to 1, found 1.01",
+    ),
+    (lambda raw: raw["stages"][0].update(shares={}), "shares: expected shares that sum to 1, found 0"),
+    (lambda raw: raw["stages"][0].update(shares={"general": 1.5}), "shares: expected a share from 0 to 1"),
+    (lambda raw: raw["stages"][0].update(shares={"general": "1"}), "shares: expected a share from 0 to 1"),
+    (
+        lambda raw: raw["stages"][0].update(shares={"genral": 1}),
+        "stages (first): shares: unknown pool 'genral'; did you mean 'general'?",
+    ),
+    (lambda raw: raw["stages"][0].update(languages={"en": 0.9}), "languages: expected shares that sum to 1, found 0.9"),
+    (lambda raw: raw["stages"][0].update(languages={"en": 0.9, "fr": 0.2}), "languages: expected shares that sum to 1"),
+    (
+        lambda raw: raw["stages"][0].update(languages={"en": 0.5, "en+fr": 0.5}),
+        "languages: 'en' has more than one share",
+    ),
+    (lambda raw: raw["stages"][0].update(languages={"en+*": 1}), "languages: expected a name, names joined by + or *"),
+    (lambda raw: raw["stages"][0].update(languages={"en+": 1}), "languages: expected a name, names joined by + or *"),
+    (
+        lambda raw: raw["stages"][0].update(languages={"en": 0.5, "general": {"*": 1}}),
+        "languages: expected shares for all pools or one table of shares a pool",
+    ),
+    (
+        lambda raw: raw["stages"][0].update(languages={"genral": {"*": 1}}),
+        "languages: no share for the pool 'genral'; did you mean 'general'?",
+    ),
+    (
+        lambda raw: raw["stages"][0].update(domains={"general": {"x": 2}}),
+        "domains.general: expected a share from 0 to 1",
+    ),
+    (
+        lambda raw: raw["stages"][0].update(shortfall_to=["general"]),
+        "shortfall_to: expected cells such as 'general/en'",
+    ),
+    (
+        lambda raw: raw["stages"][0].update(shortfall_to=["genral/*"]),
+        "stages (first): shortfall_to: unknown pool 'genral' in 'genral/*'; did you mean 'general'?",
+    ),
+    (lambda raw: raw["stages"][0].update(repeat_from=["second"]), "repeat_from: expected a stage that chooses earlier"),
+    (lambda raw: raw["stages"][1].update(repeat_from=["frst"]), "found 'frst'; did you mean 'first'?"),
+]
+
+
+@pytest.mark.parametrize("change, message", _WRONG, ids=[message[:60] for _, message in _WRONG])
+def test_wrong_recipe(change: Callable[[dict[str, Any]], object], message: str) -> None:
+    """An unknown key or a value out of range is an error that names table, key, what was found and the nearest known name."""
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        _changed(change)
+
+
+def test_wrong_file(tmp_path: Path) -> None:
+    """A file that is missing, no TOML, no UTF-8 or wrong is an error that names it."""
+    path = tmp_path / "recipe.toml"
+    with pytest.raises(RecipeError, match=r"recipe\.toml: expected a recipe, the file cannot be read: No such file"):
+        load_recipe(path)
+    for content in (b"format = ", b"\xff\xfe", b"a = 1\na = 2\n"):
+        path.write_bytes(content)
+        with pytest.raises(RecipeError, match=r"recipe\.toml: expected TOML in UTF-8"):
+            load_recipe(path)
+    path.write_text("format = 1\n")
+    with pytest.raises(RecipeError, match=r"recipe\.toml: recipe: expected the key 'name'"):
+        load_recipe(path)
+    path.write_text(_MINIMAL)
+    assert load_recipe(path) == parse_recipe(_raw())
+    assert load_recipe(str(path)).fingerprint == parse_recipe(_raw()).fingerprint
+
+
+@pytest.mark.parametrize("name", ["ling-flash-2", "demo"])
+def test_shipped_recipes(name: str) -> None:
+    """The shipped recipes load, carry their file's name and have the published stages, contexts and shares."""
+    recipe = load_recipe(_RECIPES / f"{name}.toml")
+    assert recipe.name == name
+    assert [stage.name for stage in recipe.stages] == ["knowledge", "reasoning", "mid-training"]
+    assert [stage.context for stage in recipe.stages] == [4096, 4096, 32768]
+    assert [stage.shares["general"] for stage in recipe.stages] == [0.68, 0.54, 0.55]
+    assert [stage.order_by for stage in recipe.stages] == ["knowledge_density", "reasoning_density", "chain_of_thought"]
+    assert [stage.packing for stage in recipe.stages] == ["concatenate", "concatenate", "best_fit"]
+    assert [stage.name for stage in recipe.choosing_order] == ["mid-training", "reasoning", "knowledge"]
+    assert all(stage.shortfall_to for stage in recipe.stages)
+    assert recipe.rules.sets == (("default", "decontaminate") if name == "ling-flash-2" else ("default",))
+
+
+def test_published_proportions() -> None:
+    """The budgets of ling-flash-2 are as 10T to 10T to 0.75T, and less than all that is there."""
+    shares = [stage.budget_share for stage in load_recipe(_RECIPES / "ling-flash-2.toml").stages]
+    knowledge, reasoning, middle = [share for share in shares if share is not None]
+    assert knowledge == reasoning
+    assert middle / knowledge == pytest.approx(0.75 / 10)
+    assert knowledge + reasoning + middle < 1
+
+
+def test_a_stage_by_itself() -> None:
+    """A stage checks itself when made in Python, and leaves the caller's tables alone."""
+    quota = {"en": 1}
+    given = copy.deepcopy(quota)
+    stage = Stage(
+        name="s", context=8, order_by="quality", shares={"general": 1}, budget="7.5%", languages={"general": quota}
+    )
+    assert quota == given
+    assert stage.budget == "7.5 %"
+    assert str(stage.budget_share) == "3/40"
+    with pytest.raises(RecipeError, match="context"):
+        Stage(name="s", context=1, order_by="quality", shares={"general": 1}, budget="7.5 %")
+
+
+def test_documented_recipe() -> None:
+    """The example of the reference is a recipe as it stands, and its table of defaults names every key that there is."""
+    reference = (_RECIPES.parent / "docs" / "recipe.md").read_text("utf-8")
+    example = re.search(r"```toml\n(.*?)```", reference, re.DOTALL)
+    assert example is not None
+    literals = parse_recipe(tomllib.loads(example[1])).literals
+    for section in ("ingest", "language", "spans", "deduplicate", "vocabulary", "rules", "build"):
+        for key in literals[section]:
+            assert f"`{section}.{key}`" in reference
+    for key in Stage.__dataclass_fields__:
+        assert f"| `{key}` |" in reference
