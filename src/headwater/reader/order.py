@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from headwater.hashes import splitmix64_multiply
+
 __all__ = ["places_of", "sequences_at"]
 
 _ROUNDS: Final = 8
@@ -27,10 +29,8 @@ def _keys(seed: int, epoch: int) -> npt.NDArray[np.uint64]:
 
 
 def _mixed(half: npt.NDArray[np.uint64], key: np.uint64, bits: int) -> npt.NDArray[np.uint64]:
-    """Return ``bits`` bits of SplitMix64's finaliser over a half and the key of a round."""
-    z = (half ^ key) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (z ^ (z >> np.uint64(31))) & np.uint64((1 << bits) - 1)
+    """Return ``bits`` bits of a hash of a half and the key of a round."""
+    return splitmix64_multiply(half ^ key) & np.uint64((1 << bits) - 1)
 
 
 def _encipher(

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, StorageError
+from headwater.hashes import items_of_hashes
 from headwater.reader.batches import RUN
 
 __all__ = ["RunFiles", "read_sidecar"]
@@ -62,10 +63,7 @@ def read_sidecar(
     runs["end"] = column["token_end"].to_numpy() - sequence * context
     for name in ("sample_token_begin", "origin", "copy"):
         runs[name] = column[name].to_numpy()
-    hashes = column["content_hash"]
-    if len(hashes):
-        first = hashes.offset * RUN["content_hash"].itemsize
-        runs["content_hash"] = np.frombuffer(hashes.buffers()[1], dtype="V16", count=len(hashes), offset=first)
+    runs["content_hash"] = items_of_hashes(column["content_hash"])
     runs["ends"] = column["ends"].to_numpy(zero_copy_only=False)
     # The first format of sidecars had no beginnings of text, and so no column that says where a document begins.
     runs["begins"] = (

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from small_lake import small_recipe
 
 from headwater.errors import CorruptLakeError
+from headwater.hashes import items_of_hashes
 from headwater.pipelines.builds import chunks as token_chunks
 from headwater.pipelines.builds import encode_task as token_rows
-from headwater.pipelines.builds.chunks import TokenRows, from_chunks, hash_bytes, to_chunks
+from headwater.pipelines.builds.chunks import TokenRows, from_chunks, to_chunks
 from headwater.pipelines.builds.encode_task import BuildJob, positions
 from headwater.tokenize.encode.encoder import encode
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary
@@ -231,7 +232,7 @@ def test_chunks_give_back_every_document(documents: list[tuple[int, int]], batch
     slots = np.array([slot for slot, _ in documents], np.int64)
     rows = TokenRows(
         position=draw.integers(0, 2**64, len(documents), np.uint64, endpoint=False),
-        content_hash=hash_bytes(_hashes(len(documents))),
+        content_hash=items_of_hashes(_hashes(len(documents))),
         origin=np.arange(len(documents), dtype=np.int64),
         copy=np.arange(len(documents), dtype=np.int32),
         sample_id=np.arange(len(documents), dtype=np.int64) + 7,

@@ -17,10 +17,11 @@ import pytest
 from small_lake import small_recipe
 
 from headwater.errors import RecipeError
+from headwater.hashes import items_of_hashes
 from headwater.lineage.builds import builds_uri, read_tokens, shard_name, stage_operator
 from headwater.lineage.runs import Unit
 from headwater.pipelines.builds import shard_task as shards
-from headwater.pipelines.builds.chunks import TokenRows, hash_bytes, to_chunks
+from headwater.pipelines.builds.chunks import TokenRows, to_chunks
 from headwater.pipelines.builds.encode_task import BuildJob
 from headwater.pipelines.builds.shard_task import empty_shard, write_shards
 from headwater.pipelines.builds.step import packing_buckets
@@ -68,7 +69,7 @@ def _rows() -> list[dict[str, Any]]:
 def _chunks(rows: list[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
     lengths = np.array([len(row["ids"]) for row in rows], np.int64)
     columns = {name: np.array([row[name] for row in rows]) for name in ("position", "origin", "copy", "sample_id")}
-    hashes = hash_bytes(pa.array([row["content_hash"] for row in rows], pa.binary()))
+    hashes = items_of_hashes(pa.array([row["content_hash"] for row in rows], pa.binary()))
     tokens = np.concatenate([row["ids"] for row in rows])
     begin = np.cumsum(lengths) - lengths
     documents = TokenRows(**columns, content_hash=hashes, begin=begin, n_tokens=lengths, tokens=tokens)

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import ReconciliationError
+from headwater.hashes import halves_of_hashes, hashes_of_halves
 from headwater.pipelines.deduplicate import components
 from headwater.pipelines.deduplicate.components import connected_components
-from headwater.pipelines.spark.blocks import halves, hash_bytes
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,13 +29,13 @@ def _name(number: int) -> bytes:
 def _pack(edges: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Edges as the rows of a block."""
     flat = pa.array([node for edge in edges for node in edge], pa.binary())
-    return np.frombuffer(halves(flat).tobytes(), components.EDGE).tobytes()
+    return np.frombuffer(halves_of_hashes(flat).tobytes(), components.EDGE).tobytes()
 
 
 def _unpack(blocks: Iterable[bytes]) -> dict[bytes, bytes]:
     """Node → root; a node that has two rows fails."""
     rows = np.frombuffer(b"".join(blocks), components.ROOT)
-    names, roots = hash_bytes(rows["name"]).to_pylist(), hash_bytes(rows["root"]).to_pylist()
+    names, roots = hashes_of_halves(rows["name"]).to_pylist(), hashes_of_halves(rows["root"]).to_pylist()
     assert len(set(names)) == len(names)
     return dict(zip(names, roots, strict=True))
 

@@ -9,17 +9,17 @@ import pytest
 from headwater.filters.duplicates.minhash import N_PERMUTATIONS
 from headwater.pipelines.deduplicate import pairs as buckets
 from headwater.pipelines.deduplicate.components import EDGE
-from headwater.pipelines.spark.blocks import Rows, gather, route
+from headwater.pipelines.spark.blocks import Records, gather, route
 
 _NEW = int(buckets._NEW)
 
 
-def _banded(*rows: tuple[int, int, int]) -> Rows:
+def _banded(*rows: tuple[int, int, int]) -> Records:
     """Rows of (band, node, address)."""
     return np.array([(band, node, node, address) for band, node, address in rows], buckets._BANDED)
 
 
-def _wanted(rows: Rows) -> dict[tuple[int, ...], set[int]]:
+def _wanted(rows: Records) -> dict[tuple[int, ...], set[int]]:
     """Bucket → addresses asked for, of rows that arrive as one block; all fragments have one reader."""
     blocks = list(buckets._shared(np.array([0], np.int64), route(0, rows, np.zeros(len(rows)))))
     (found,) = gather(blocks, buckets._WANTED)
@@ -51,7 +51,7 @@ def test_buckets_with_the_same_members_count_once() -> None:
     assert sorted(map(sorted, third.values())) == [[10, 11], [10, 11, 12]]
 
 
-def _signed(signatures: npt.NDArray[np.uint32], members: list[tuple[int, int]], new: bool = True) -> Rows:
+def _signed(signatures: npt.NDArray[np.uint32], members: list[tuple[int, int]], new: bool = True) -> Records:
     rows = np.zeros(len(members), buckets._SIGNED)
     for row, (bucket, node) in zip(rows, members, strict=True):
         row["bucket"], row["node"], row["name"] = (bucket, bucket), (node, node), (node, node)

@@ -1,4 +1,4 @@
-"""Exchange: blocks of rows arrive whole, once, where they are sent; hashes keep their order and are found."""
+"""Exchange: blocks of rows arrive whole, once, where they are sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from headwater.pipelines.spark import blocks as exchange
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_HASHES = st.lists(st.binary(min_size=16, max_size=16), max_size=30)
 _ROW = np.dtype([("x", "<i4")])
 
 
@@ -34,27 +33,6 @@ def test_every_row_arrives_where_it_is_sent(sent: list[tuple[int, int]], flush_b
     for part in range(6):
         (found,) = exchange.gather((block for block in blocks if block[0] == part), _ROW)
         assert found["x"].tolist() == [value for to, value in sent if to == part]
-
-
-@settings(deadline=None)
-@given(_HASHES)
-def test_hashes_come_back_and_sort_alike(hashes: list[bytes]) -> None:
-    """Two numbers a hash: the same bytes again, and the order of numbers is that of bytes; also of a slice."""
-    column = pa.array([bytes(16), *hashes], pa.binary()).slice(1)
-    numbers = exchange.halves(column)
-    assert exchange.hash_bytes(numbers).to_pylist() == hashes
-    order = np.lexsort((numbers[:, 1], numbers[:, 0]))
-    assert [hashes[row] for row in order] == sorted(hashes)
-
-
-@settings(deadline=None)
-@given(_HASHES, _HASHES)
-def test_a_hash_is_found_at_its_first_place(wanted: list[bytes], others: list[bytes]) -> None:
-    """As a dictionary would, -1 for those that are not there."""
-    among = others + wanted[::2] + others
-    place = {value: among.index(value) for value in among}
-    found = exchange.find(*(exchange.halves(pa.array(values, pa.binary())) for values in (wanted, among)))
-    assert found.tolist() == [place.get(value, -1) for value in wanted]
 
 
 def test_partitions_grow_with_rows() -> None:

@@ -7,12 +7,10 @@ evaluates all of them; the same SQL answers what-if questions on a laptop.
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from importlib.resources import files
 from math import isfinite
 from typing import Any, Final, TypeAlias
@@ -23,6 +21,7 @@ import pyarrow as pa
 from headwater.errors import RecipeError, UsageError
 from headwater.filters.rules.predicates import check_predicate, connect, nearest
 from headwater.filters.signals.columns import SIGNALS
+from headwater.fingerprint import fingerprint
 
 __all__ = [
     "RULE_COLUMNS",
@@ -153,8 +152,7 @@ class RuleSet:
     @property
     def fingerprint(self) -> str:
         """32 hexadecimal digits: BLAKE2b-128 of the canonical JSON of ``literals``."""
-        text = json.dumps(self.literals, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return blake2b(text.encode(), digest_size=16).hexdigest()
+        return fingerprint(self.literals)
 
 
 def rule_set_names() -> list[str]:

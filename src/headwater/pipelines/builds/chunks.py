@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from headwater.tokenize.pack.placing import copy_tokens
 
-__all__ = ["SHUFFLE_ROW", "TokenRows", "from_chunks", "hash_bytes", "to_chunks"]
+__all__ = ["SHUFFLE_ROW", "TokenRows", "from_chunks", "to_chunks"]
 
 _COLUMNS: Final[dict[str, str]] = {
     "position": "<u8",
@@ -59,14 +59,6 @@ class TokenRows:
     def __len__(self) -> int:
         """Return the number of documents."""
         return len(self.position)
-
-
-def hash_bytes(hashes: pa.Array) -> npt.NDArray[Any]:
-    """Return content hashes, an Arrow array of 16 bytes each, as V16 [n]."""
-    fixed = hashes.cast(pa.binary(16))
-    if len(fixed) == 0:
-        return np.empty(0, "V16")
-    return np.frombuffer(fixed.buffers()[1], "V16")[fixed.offset : fixed.offset + len(fixed)]
 
 
 def to_chunks(slot: npt.NDArray[np.int64], rows: TokenRows) -> Iterator[pa.RecordBatch]:

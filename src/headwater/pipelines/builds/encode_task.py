@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 
 from headwater.errors import CorruptLakeError
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
-from headwater.hashes import mix_hashes
+from headwater.hashes import bytes_of_hashes, items_of_hashes, mix_hashes
 from headwater.lineage.vocabularies import find_vocabulary
-from headwater.pipelines.builds.chunks import TokenRows, hash_bytes, to_chunks
+from headwater.pipelines.builds.chunks import TokenRows, to_chunks
 from headwater.pipelines.recipe.job import Recipe
 from headwater.tokenize.encode.encoder import encode
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, slice_by_bytes
@@ -52,7 +52,7 @@ class BuildJob:
 
 def positions(seed: int, content_hash: pa.Array, origin: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
     """Return uint64 [n]: SplitMix64's finaliser over seed, content hash and origin; the last ties fall by these themselves."""
-    return mix_hashes("order", seed, hash_bytes(content_hash), origin)
+    return mix_hashes("order", seed, bytes_of_hashes(content_hash), origin)
 
 
 def bucket_of(position: npt.NDArray[np.uint64], shards: int) -> npt.NDArray[np.int64]:
@@ -106,7 +106,7 @@ def encode_rows(job: BuildJob, table: pa.Table, spans: pa.Table, chosen: pa.Tabl
         )
     rows = TokenRows(
         position=placed.position,
-        content_hash=hash_bytes(table["content_hash"].combine_chunks())[place],
+        content_hash=items_of_hashes(table["content_hash"])[place],
         origin=table["origin"].to_numpy().astype(np.int64)[place],
         copy=placed.copy,
         sample_id=ids[place],

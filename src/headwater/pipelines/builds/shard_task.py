@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 import numpy as np
 import pyarrow as pa
 
+from headwater.hashes import hashes_of_items
 from headwater.lineage.builds import shard_name, stage_operator
 from headwater.lineage.runs import Unit
 from headwater.lineage.vocabularies import find_vocabulary
@@ -55,8 +56,9 @@ def _write_shard(job: BuildJob, slot: int, rows: TokenRows) -> pa.RecordBatch:
         seed=job.recipe.build.seed,
         bucket=number,
     )
-    content = pa.Array.from_buffers(pa.binary(16), len(rows), [None, pa.py_buffer(rows.content_hash)])
-    boundaries = boundaries_table(packed, content, pa.array(rows.origin), pa.array(rows.copy))
+    boundaries = boundaries_table(
+        packed, hashes_of_items(rows.content_hash), pa.array(rows.origin), pa.array(rows.copy)
+    )
     shard = _write_files(join(job.folder, name), number, packed, boundaries, job.recipe.build.formats)
     adds = []
     if job.placements:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from headwater.errors import ReconciliationError, UsageError
 from headwater.filters.duplicates.pairs import elect, signature_matrix
 from headwater.filters.rules.rule_set import RuleSet, evaluate
+from headwater.hashes import halves_of_hashes
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS, add_contamination
 from headwater.pipelines.recipe.operators import Resolved
@@ -66,12 +67,6 @@ def _candidates(
     return table.select(names)
 
 
-def _keys(hashes: pa.Array) -> npt.NDArray[np.uint64]:
-    """Return 16-byte hashes as uint64[n, 2]; an empty hash as zeros."""
-    padded = [value if len(value) == 16 else bytes(16) for value in hashes.to_pylist()]
-    return np.frombuffer(b"".join(padded), dtype="<u8").reshape(-1, 2).astype(np.uint64)
-
-
 def _elect(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the losers; rows arrive by cluster, best first, and of a cluster cut between batches only its winners are held."""
     leaders: pa.Table | None = None
@@ -87,11 +82,10 @@ def _elect(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa
             np.int64
         )
         signatures = signature_matrix(table["signature"])
-        content = _keys(table["content_hash"].combine_chunks())
+        content = halves_of_hashes(table["content_hash"])
+        normalized = halves_of_hashes(table["normalized_hash"], missing_as_zeros=True)
         short = table["n_shingles"].to_numpy() < _SHORT_SHINGLES
-        winner, similarity = elect(
-            signatures, offsets, content, _keys(table["normalized_hash"].combine_chunks()), short, min_agreement
-        )
+        winner, similarity = elect(signatures, offsets, content, normalized, short, min_agreement)
         lost = np.flatnonzero(winner >= 0)
         lost = lost[lost >= held]
         ids = table["sample_id"].to_numpy()

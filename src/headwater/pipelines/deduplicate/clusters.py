@@ -21,16 +21,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.hashes import Halves, find_hashes, halves_of_hashes
 from headwater.pipelines.deduplicate.components import ROOT
 from headwater.pipelines.deduplicate.pairs import Source
 from headwater.pipelines.spark.blocks import (
     Block,
-    Halves,
-    Rows,
+    Records,
     exchange,
-    find,
     gather,
-    halves,
     partitions_of,
     route,
     run_begins,
@@ -95,12 +93,14 @@ def _texts(table_uri: str, partitions: int, sources: Iterator[Source]) -> Iterat
         table = pa.concat_tables(list(read_aligned(table_uri, where, columns)))
         normalized = table["normalized_hash"].combine_chunks()
         hashes = table["content_hash"].combine_chunks()
-        content = halves(hashes)
+        content = halves_of_hashes(hashes)
         order = np.lexsort((content[:, 1], content[:, 0]))
         begins = run_begins(content[order, 0], content[order, 1])
         first = order[begins]
         rows = np.zeros(len(first), _TEXT)
-        rows["node"] = halves(pc.if_else(pc.greater(pc.binary_length(normalized), 0), normalized, hashes))[first]
+        rows["node"] = halves_of_hashes(pc.if_else(pc.greater(pc.binary_length(normalized), 0), normalized, hashes))[
+            first
+        ]
         rows["content"] = content[first]
         rows["fragment"] = where.fragment
         rows["copies"] = np.diff(np.append(begins, len(order)))
@@ -109,12 +109,12 @@ def _texts(table_uri: str, partitions: int, sources: Iterator[Source]) -> Iterat
         yield from route(0, rows, _part(rows["node"], partitions))
 
 
-def _add_stored(rows: Rows, table: pa.Table) -> None:
+def _add_stored(rows: Records, table: pa.Table) -> None:
     """Fill in what is stored of an earlier run's texts; samples of one text have one cluster."""
     rows["old"] = True
     cluster = table["cluster_id"].combine_chunks()
     has = np.flatnonzero(cluster.is_valid().to_numpy(zero_copy_only=False))
-    rows["cluster"][has] = halves(cluster.take(pa.array(has)))
+    rows["cluster"][has] = halves_of_hashes(cluster.take(pa.array(has)))
     rows["size"] = np.where(np.isin(np.arange(len(rows)), has), table["cluster_size"].to_numpy(), 0)
     kinds = pc.fill_null(pc.index_in(table["kind"].combine_chunks(), value_set=pa.array(KINDS)), 0)
     rows["kind"] = kinds.to_numpy(zero_copy_only=False)
@@ -149,7 +149,7 @@ def _nodes(partitions: int, blocks: Iterator[tuple[int, Block]]) -> Iterator[tup
     of_text = run_begins(node[:, 0], node[:, 1], content[:, 0], content[:, 1])
     # The cluster that a node had: that of any of its samples that was there, and there is only one.
     had = _stored_cluster(rows, of_node)
-    at = find(node, roots["name"])
+    at = find_hashes(node, roots["name"])
     members = np.zeros(n, _MEMBER)
     for name in _TEXT.names or ():
         members[name] = rows[name]
@@ -163,7 +163,7 @@ def _nodes(partitions: int, blocks: Iterator[tuple[int, Block]]) -> Iterator[tup
     yield from route(0, members, _part(members["component"], partitions))
 
 
-def _stored_cluster(rows: Rows, of_node: npt.NDArray[np.int64]) -> Halves:
+def _stored_cluster(rows: Records, of_node: npt.NDArray[np.int64]) -> Halves:
     """Return for each row the stored cluster of its node, zeros where it had none."""
     n = len(rows)
     labelled = rows["cluster"].any(axis=1)
@@ -178,7 +178,7 @@ def _settle(partitions: int, blocks: Iterator[tuple[int, Block]]) -> Iterator[tu
     """Yield all members, those that had a cluster under the root of what that cluster is part of now."""
     found, roots = gather(blocks, _MEMBER, ROOT)
     members = found.copy()
-    at = find(members["component"], roots["name"])
+    at = find_hashes(members["component"], roots["name"])
     moved = ~members["settled"] & (at >= 0)
     members["component"][moved] = roots["root"][at[moved]]
     yield from route(0, members, _part(members["component"], partitions))

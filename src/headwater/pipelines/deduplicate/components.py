@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from headwater.errors import ReconciliationError
 from headwater.filters.duplicates.pairs import components
-from headwater.pipelines.spark.blocks import halves, hash_bytes, run_begins
+from headwater.hashes import halves_of_hashes, hashes_of_halves
+from headwater.pipelines.spark.blocks import run_begins
 
 if TYPE_CHECKING:
     from pyspark import RDD
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EDGE", "ROOT", "connected_components"]
 
 EDGE: Final = np.dtype([("a", "<u8", (2,)), ("b", "<u8", (2,))])
-"""Two nodes that are connected; a node is a 128-bit hash, see ``exchange``."""
+"""Two nodes that are connected; a node is a 128-bit hash, see ``hashes.Halves``."""
 ROOT: Final = np.dtype([("name", "<u8", (2,)), ("root", "<u8", (2,))])
 """A node and the smallest node of its component."""
 
@@ -79,13 +80,13 @@ def _unpack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for item in batch.column(0):
             edges = np.frombuffer(item.as_py(), EDGE)
-            yield pa.record_batch({name: hash_bytes(edges[name]).cast(pa.binary()) for name in ("a", "b")})
+            yield pa.record_batch({name: hashes_of_halves(edges[name]).cast(pa.binary()) for name in ("a", "b")})
 
 
 def _pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         found = np.empty(batch.num_rows, ROOT)
-        found["name"], found["root"] = halves(batch["node"]), halves(batch["root"])
+        found["name"], found["root"] = halves_of_hashes(batch["node"]), halves_of_hashes(batch["root"])
         yield pa.record_batch({"block": pa.array([found.tobytes()], pa.binary())})
 
 

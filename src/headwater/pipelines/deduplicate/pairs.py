@@ -25,15 +25,14 @@ import pyarrow.compute as pc
 
 from headwater.filters.duplicates.minhash import N_PERMUTATIONS
 from headwater.filters.duplicates.pairs import connect_bucket, signature_matrix
+from headwater.hashes import Halves, halves_of_hashes, splitmix64
 from headwater.pipelines.deduplicate.components import EDGE
 from headwater.pipelines.spark.blocks import (
     FLUSH_BYTES,
     Block,
-    Halves,
-    Rows,
+    Records,
     exchange,
     gather,
-    halves,
     partitions_of,
     route,
     run_begins,
@@ -104,7 +103,7 @@ def _band_rows(table_uri: str, partitions: int, sources: Iterator[Source]) -> It
         lengths = pc.list_value_length(bands).to_numpy(zero_copy_only=False)
         flat = bands.flatten().to_numpy().view(np.uint64)
         has = np.flatnonzero(lengths)
-        nodes = halves(table["normalized_hash"].combine_chunks().take(pa.array(has)))
+        nodes = halves_of_hashes(table["normalized_hash"].combine_chunks().take(pa.array(has)))
         order = np.lexsort((has, nodes[:, 1], nodes[:, 0]))
         first = order[run_begins(nodes[order, 0], nodes[order, 1])]
         chosen = np.zeros(len(has), dtype=bool)
@@ -116,15 +115,7 @@ def _band_rows(table_uri: str, partitions: int, sources: Iterator[Source]) -> It
         rows["band"] = flat[keep]
         rows["hi"], rows["lo"] = nodes[row, 0], nodes[row, 1]
         rows["address"] = table["sample_id"].to_numpy()[has].astype(np.uint64)[row] | (_NEW if new else np.uint64(0))
-        yield from route(0, rows, _mixed(rows["band"]) % np.uint64(partitions))
-
-
-def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Return SplitMix64's finaliser of each value."""
-    with np.errstate(over="ignore"):
-        mixed = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+        yield from route(0, rows, splitmix64(rows["band"]) % np.uint64(partitions))
 
 
 def _shared(starts: npt.NDArray[np.int64], blocks: Iterator[tuple[int, Block]]) -> Iterator[tuple[int, Block]]:
@@ -145,7 +136,7 @@ def _shared(starts: npt.NDArray[np.int64], blocks: Iterator[tuple[int, Block]]) 
     sizes = np.diff(np.append(begins, len(rows)))
     new = np.maximum.reduceat(rows["address"] >> np.uint64(63), begins) > 0
     # The bucket's name: 128 bits of the set of its members, so that buckets with the same members have one name.
-    lanes = [_mixed(rows["hi"] ^ _mixed(rows["lo"] + np.uint64(lane))) for lane in (1, 2)]
+    lanes = [splitmix64(rows["hi"] ^ splitmix64(rows["lo"] + np.uint64(lane))) for lane in (1, 2)]
     names = np.stack([np.add.reduceat(lane, begins) for lane in lanes], axis=1)
     by_name = np.lexsort((names[:, 1], names[:, 0]))
     distinct = np.zeros(len(begins), dtype=bool)
@@ -179,8 +170,8 @@ def _signatures(table_uri: str, partitions: int, blocks: Iterator[tuple[int, Blo
             (mine["address"] & np.uint64((1 << ROW_BITS) - 1)).astype(np.int64), return_inverse=True
         )
         table = pa.concat_tables(list(read_aligned(table_uri, where, columns))).take(pa.array(numbers))
-        nodes = halves(table["normalized_hash"])
-        names = nodes if new else halves(pc.coalesce(table["cluster_id"], table["normalized_hash"]))
+        nodes = halves_of_hashes(table["normalized_hash"])
+        names = nodes if new else halves_of_hashes(pc.coalesce(table["cluster_id"], table["normalized_hash"]))
         signatures = signature_matrix(table["signature"])
         piece = FLUSH_BYTES // _SIGNED.itemsize
         for first in range(0, len(mine), piece):
@@ -224,7 +215,7 @@ def _known(names: Halves, new: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return known
 
 
-def _distinct(edges: Rows) -> Rows:
+def _distinct(edges: Records) -> Records:
     a, b = edges["a"], edges["b"]
     order = np.lexsort((b[:, 1], b[:, 0], a[:, 1], a[:, 0]))
     edges = edges[order]

@@ -19,13 +19,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.hashes import find_hashes, halves_of_hashes, hashes_of_halves
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.deduplicate.clusters import ANSWER, KINDS, changed_fragments, cluster_texts
 from headwater.pipelines.deduplicate.components import connected_components
 from headwater.pipelines.deduplicate.pairs import verified_pairs
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import plan_targets, write_blocks
-from headwater.pipelines.spark.blocks import Rows, find, halves, hash_bytes
+from headwater.pipelines.spark.blocks import Records
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
 from headwater.warehouse.fragments import fragments_of
@@ -38,15 +39,15 @@ if TYPE_CHECKING:
 __all__ = ["deduplicate"]
 
 
-def _fill(run_id: str, where: FragmentFiles, zipped: pa.Table, answers: Rows) -> tuple[pa.Table, dict[str, int]]:
+def _fill(run_id: str, where: FragmentFiles, zipped: pa.Table, answers: Records) -> tuple[pa.Table, dict[str, int]]:
     """Return the aligned rows of family ``duplicates``; samples whose text has no answer are unique."""
     n = zipped.num_rows
-    at = find(halves(zipped["content_hash"]), answers["content"])
+    at = find_hashes(halves_of_hashes(zipped["content_hash"]), answers["content"])
     take = pa.array(at, mask=at < 0)
     table = pa.table(
         {
             "sample_id": zipped["sample_id"],
-            "cluster_id": hash_bytes(answers["cluster"]).cast(pa.binary()).take(take),
+            "cluster_id": hashes_of_halves(answers["cluster"]).cast(pa.binary()).take(take),
             "cluster_size": pc.fill_null(pa.array(answers["size"]).take(take), 1),
             "kind": pa.array(KINDS, pa.string()).take(pa.array(answers["kind"])).take(take),
             "run_id": pa.array([run_id] * n, pa.string()),

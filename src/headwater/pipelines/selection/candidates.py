@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.filters.rules.predicates import connect
-from headwater.hashes import hash_bytes
+from headwater.hashes import bytes_of_hashes, bytes_of_origins
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.sections import SELECTION_COLUMNS, Stage
 from headwater.pipelines.selection.quotas import Cell
@@ -167,10 +167,8 @@ def _scores(column: pa.ChunkedArray) -> npt.NDArray[np.uint16]:
 def _identity(table: pa.Table) -> _Bytes:
     n = table.num_rows
     identity = np.empty((n, 24), np.uint8)
-    identity[:, :16] = hash_bytes(table["content_hash"])
-    # Flipping the sign bit makes signed integers compare as bytes.
-    origin = table["origin"].to_numpy().astype(np.int64).view(np.uint64) ^ np.uint64(1 << 63)
-    identity[:, 16:] = origin.astype(">u8").view(np.uint8).reshape(n, 8)
+    identity[:, :16] = bytes_of_hashes(table["content_hash"])
+    identity[:, 16:] = bytes_of_origins(table["origin"].to_numpy().astype(np.int64))
     return identity
 
 

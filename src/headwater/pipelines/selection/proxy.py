@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 
 from headwater.errors import UsageError
 from headwater.fingerprint import canonical_json, fingerprint
-from headwater.hashes import hash_bytes, mix_hashes
+from headwater.hashes import bytes_of_hashes, bytes_of_origins, mix_hashes
 from headwater.lineage.runs import Unit, base_of, begin_run, commit_wave, finish_run, past_recipe, past_run
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import Resolved
@@ -154,7 +154,7 @@ def _read(table_uri: str, recipe: Recipe, where: FragmentFiles) -> _Rows:
     table = pa.concat_tables(read_aligned(table_uri, where, columns))
     ids = chosen["sample_id"].to_numpy()
     at = np.searchsorted(table["sample_id"].to_numpy(), ids)
-    content = hash_bytes(table["content_hash"].take(pa.array(at)))
+    content = bytes_of_hashes(table["content_hash"].take(pa.array(at)))
     origin = table["origin"].to_numpy()[at].astype(np.int64)
     copies = chosen["copies"].to_numpy().astype(np.int64)
     stages = {stage.name: stage for stage in recipe.stages}
@@ -180,7 +180,7 @@ def _read(table_uri: str, recipe: Recipe, where: FragmentFiles) -> _Rows:
     keys = np.empty((len(ids), KEY_BYTES), np.uint8)
     keys[:, :8] = mix_hashes("proxy", recipe.build.seed, content, origin).astype(">u8").view(np.uint8).reshape(-1, 8)
     keys[:, 8:24] = content
-    keys[:, 24:] = (origin.view(np.uint64) ^ np.uint64(1 << 63)).astype(">u8").view(np.uint8).reshape(-1, 8)
+    keys[:, 24:] = bytes_of_origins(origin)
     return _Rows(cells=cells, cell=cell.reshape(-1), ids=ids, copies=copies, tokens=tokens * copies, keys=keys)
 
 

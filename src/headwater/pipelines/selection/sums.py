@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from headwater.hashes import GOLDEN_GAMMA, origins_of_bytes
 from headwater.pipelines.recipe.sections import Stage
 from headwater.pipelines.selection.candidates import (
     Candidates,
@@ -131,7 +132,6 @@ class ChosenSums:
         return self
 
 
-_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX: Final = np.uint64(0xBF58476D1CE4E5B9)
 
 
@@ -139,11 +139,11 @@ def chosen_sums(decided: _Decided, found: Candidates) -> ChosenSums:
     """Return what is chosen of a fragment, by stage and cell."""
     sums = ChosenSums()
     halves = found.identity[:, :16].copy().view("<u8").reshape(-1, 2)
-    origin = found.identity[:, 16:].copy().view(">u8").reshape(-1).astype(np.uint64) ^ np.uint64(1 << 63)
+    origin = origins_of_bytes(found.identity[:, 16:]).view(np.uint64)
     for position, (stage, cuts) in enumerate(decided):
         number, at = _chosen(found, decided, position)
         with np.errstate(over="ignore"):
-            mixed = (halves[at, 0] ^ (halves[at, 1] * _GOLDEN) ^ origin[at]) * _MIX
+            mixed = (halves[at, 0] ^ (halves[at, 1] * GOLDEN_GAMMA) ^ origin[at]) * _MIX
             mixed = (mixed ^ (mixed >> np.uint64(31))) * (number[at].astype(np.uint64) + np.uint64(2 * position + 1))
         columns: list[Any] = [
             stage_tokens(found, stage)[at] * number[at],

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.lineage.runs import Unit
-from headwater.pipelines.spark.blocks import Block, Rows, exchange, gather, route
+from headwater.pipelines.spark.blocks import Block, Records, exchange, gather, route
 from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask, fragments_of, parse_name
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
@@ -187,7 +187,7 @@ def write_blocks(
     family: str,
     operator: str,
     columns: Columns,
-    fill: Callable[[FragmentFiles, pa.Table, Rows], tuple[pa.Table, dict[str, int]]],
+    fill: Callable[[FragmentFiles, pa.Table, Records], tuple[pa.Table, dict[str, int]]],
 ) -> list[Unit]:
     """Write one aligned file a target from sparse rows of fixed width and return what to commit.
 
@@ -226,7 +226,7 @@ def _write_blocks(
     family: str,
     operator: str,
     columns: Columns,
-    fill: Callable[[FragmentFiles, pa.Table, Rows], tuple[pa.Table, dict[str, int]]],
+    fill: Callable[[FragmentFiles, pa.Table, Records], tuple[pa.Table, dict[str, int]]],
     blocks: Iterator[tuple[int, Block]],
 ) -> Iterator[Unit]:
     held = list(blocks)

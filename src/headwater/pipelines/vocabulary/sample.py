@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from headwater.errors import ReconciliationError, UsageError
 from headwater.filters.rules.predicates import check_predicate, connect
-from headwater.hashes import hash_bytes, mix_hashes
+from headwater.hashes import bytes_of_hashes, mix_hashes
 from headwater.pipelines.recipe.vocabulary import SAMPLE_COLUMNS, SampleSettings
 from headwater.pipelines.spark.aligned import fragment_rows
 from headwater.pipelines.vocabulary.targets import TextCell, sample_targets
@@ -125,7 +125,7 @@ def _passing(sample: Sample, table: pa.Table) -> _Rows | None:
     return _Rows(
         cells=cells,
         cell=cell.reshape(-1).astype(np.int64),
-        key=mix_hashes("order", sample.settings.seed, hash_bytes(rows["content_hash"]), salt),
+        key=mix_hashes("order", sample.settings.seed, bytes_of_hashes(rows["content_hash"]), salt),
         size=np.minimum(rows["text_bytes"].to_numpy(), sample.settings.max_document_bytes),
         table=rows,
     )

@@ -19,7 +19,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Members", "elect", "hash_words", "order_members"]
+from headwater.hashes import halves_of_hashes
+
+__all__ = ["Members", "elect", "order_members"]
 
 _Flags = npt.NDArray[np.bool_]
 _Ints = npt.NDArray[np.int64]
@@ -45,19 +47,6 @@ class Members:
     winner: _Ints
 
 
-def hash_words(hashes: pa.Array) -> _Words:
-    """Return 16-byte hashes as two big-endian words, uint64 [n, 2]: they compare as the bytes do."""
-    n = len(hashes)
-    offsets = np.frombuffer(hashes.buffers()[1], np.int32)[hashes.offset : hashes.offset + n + 1]
-    if n == 0:
-        return np.empty((0, 2), np.uint64)
-    if hashes.null_count == 0 and (np.diff(offsets) == 16).all():
-        data = np.frombuffer(hashes.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
-    else:
-        data = np.frombuffer(b"".join((value or b"")[:16].ljust(16, b"\0") for value in hashes.to_pylist()), np.uint8)
-    return data.view(">u8").astype(np.uint64).reshape(n, 2)
-
-
 def order_members(table: pa.Table) -> tuple[Members, _Ints]:
     """Return the members of clusters in order, and the rows of ``table`` in that order.
 
@@ -66,8 +55,8 @@ def order_members(table: pa.Table) -> tuple[Members, _Ints]:
     """
     table = table.combine_chunks()
     ids = table["sample_id"].to_numpy()
-    clusters = hash_words(table["cluster_id"].combine_chunks())
-    content = hash_words(table["content_hash"].combine_chunks())
+    clusters = halves_of_hashes(table["cluster_id"])
+    content = halves_of_hashes(table["content_hash"])
     quality = pc.fill_null(table["quality"], 0).to_numpy().astype(np.int64)
     size = table["text_bytes"].to_numpy()
     origin = table["origin"].to_numpy()

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.pipelines.what_if.clusters import elect, hash_words, order_members
+from headwater.hashes import halves_of_hashes
+from headwater.pipelines.what_if.clusters import elect, order_members
 from headwater.pipelines.what_if.fragment import (
     MISSING,
     NONE,
@@ -125,7 +126,7 @@ def count_fragment(question: Question, held: Held, examples: int, where: Fragmen
             part.gained = _examples(question, fragment, gained, examples, question.base)
             part.lost = _examples(question, fragment, lost, examples, question.scenarios[number])
     clusters = fragment.table["cluster_id"].combine_chunks().filter(pa.array(touched))
-    part.touched = np.unique(hash_words(clusters)[:, 0])
+    part.touched = np.unique(halves_of_hashes(clusters)[:, 0])
     inside = np.flatnonzero(fragment.clustered)
     if held.take(len(inside) * (_MEMBER_BYTES + len(fails) // 8)):
         part.members = _members(question, fragment, stages, inside, base, fails)
@@ -166,7 +167,7 @@ def _tally(
 def _examples(question: Question, fragment: Fragment, at: _Ints, count: int, conditions: Conditions) -> list[Example]:
     if len(at) == 0 or count == 0:
         return []
-    words = hash_words(fragment.table["content_hash"].combine_chunks().take(pa.array(at)))
+    words = halves_of_hashes(fragment.table["content_hash"].combine_chunks().take(pa.array(at)))
     at = at[np.lexsort((at, words[:, 1], words[:, 0]))[:count]]
     table = fragment.table.take(pa.array(at))
     return _named(table, whys(question, table, conditions))
@@ -197,12 +198,12 @@ def cluster_members(
         members: those of all clusters as the first pass held them; None where it did not, then the fragment is read again.
     """
     if members is not None:
-        inside = np.isin(hash_words(members["cluster_id"].combine_chunks())[:, 0], touched)
+        inside = np.isin(halves_of_hashes(members["cluster_id"].combine_chunks())[:, 0], touched)
         return members.filter(pa.array(inside)) if inside.any() else None
     (clusters,) = read_aligned(question.table_uri, where, {"duplicates": ["cluster_id"]})
     column = clusters["cluster_id"].combine_chunks()
     at = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-    at = at[np.isin(hash_words(column.take(pa.array(at)))[:, 0], touched)]
+    at = at[np.isin(halves_of_hashes(column.take(pa.array(at)))[:, 0], touched)]
     if len(at) == 0:
         return None
     fragment = read_fragment(question, where)
@@ -281,7 +282,7 @@ def add_clusters(question: Question, part: Part, found: Sequence[pa.Table], exam
 def _first(table: pa.Table, at: _Ints, count: int) -> pa.Table:
     """Return the first of some rows by content hash, then id."""
     rows = table.take(pa.array(at))
-    words = hash_words(rows["content_hash"].combine_chunks())
+    words = halves_of_hashes(rows["content_hash"].combine_chunks())
     return rows.take(pa.array(np.lexsort((rows["sample_id"].to_numpy(), words[:, 1], words[:, 0]))[:count]))
 
 

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.errors import UsageError
+from headwater.hashes import GOLDEN_GAMMA, splitmix64
 from headwater.tokenize.names import STRATEGIES
 from headwater.tokenize.pack.placing import fill_sequences, place_best_fit, place_concatenated, place_first_fit
 
@@ -157,9 +158,7 @@ def shuffle_order(n_sequences: int, *, seed: int, bucket: int) -> npt.NDArray[np
     """
     start = hashlib.blake2b(f"headwater shuffle {seed} {bucket}".encode(), digest_size=8).digest()
     with np.errstate(over="ignore"):
-        z = np.arange(1, n_sequences + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z += np.uint64(int.from_bytes(start, "little"))
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-    return np.argsort(z, kind="stable").astype(np.int64)
+        states = np.arange(1, n_sequences + 1, dtype=np.uint64) * GOLDEN_GAMMA + np.uint64(
+            int.from_bytes(start, "little")
+        )
+    return np.argsort(splitmix64(states), kind="stable").astype(np.int64)
