@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyarrow import fs as pafs
 from stage_folder import END, Folder, document_hash, write_folder
 
 from headwater.errors import CorruptLakeError, MissingDependencyError, UsageError
@@ -84,10 +85,11 @@ def test_through_a_file_system_that_cannot_be_mapped(folder: Folder) -> None:
 
 def test_ranged_reads(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where files cannot be mapped, as in an object store, sequences come by ranged reads and are the same."""
-    from headwater.reader import token_files
+    from headwater.reader import stage as module
 
-    monkeypatch.setattr(token_files, "is_local", lambda _: False)
-    for suffix in (".bin", ".npy"):
+    store = pafs.SubTreeFileSystem("/", pafs.LocalFileSystem())
+    monkeypatch.setattr(module, "filesystem_of", lambda uri: (store, uri.removeprefix("/")))
+    for suffix in SUFFIXES:
         check(next(Reader(open_stage(folder.path, suffix=suffix), batch_size=21)), folder)
 
 

@@ -18,7 +18,7 @@ from headwater.lineage.vocabularies import find_vocabulary
 from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.names import DEFAULT_VOCABULARY
 from headwater.tokenize.shards.manifest import Manifest, read_manifest
-from headwater.tokenize.shards.token_parquet import read_token_range
+from headwater.tokenize.shards.tokens import SUFFIXES, open_tokens
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import ALIGNED
@@ -37,7 +37,6 @@ __all__ = [
 
 PLACEMENTS_VERSION: Final = 2
 """Version of what writes family ``placements``."""
-_NPY_HEADER_BYTES: Final = 128
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,26 +91,12 @@ def read_stage_manifest(lake: str, build: str, stage: str) -> Manifest:
 def read_tokens(lake: str, build: str, stage: str, shard: int, begin: int, end: int) -> npt.NDArray[np.uint32]:
     """Return tokens ``begin`` to ``end`` of a shard, from a file of any format that has it."""
     filesystem, path = filesystem_of(builds_uri(lake, build, stage))
-    for suffix, offset in ((".bin", 0), (".npy", _NPY_HEADER_BYTES), (".dolma.npy", 0)):
-        place = join(path, shard_name(shard) + suffix)
-        if exists(filesystem, place) is None:
-            continue
-        with filesystem.open_input_file(place) as file:
-            file.seek(offset + 4 * begin)
-            data = file.read(4 * (end - begin))
-        if len(data) != 4 * (end - begin):
-            raise CorruptLakeError(
-                f"expected tokens {begin} to {end} in {place}, found only {len(data) // 4} tokens; run verify, then restore the file"
-            )
-        return np.frombuffer(data, dtype="<u4")
-    place = join(path, shard_name(shard) + ".tokens.parquet")
-    if exists(filesystem, place) is None:
-        raise CorruptLakeError(f"expected {shard_name(shard)} in {path}, found it in no format; run verify")
-    with filesystem.open_input_file(place) as file:
-        tokens = read_token_range(file, begin, end)
-    if len(tokens) != end - begin:
-        raise CorruptLakeError(f"expected tokens {begin} to {end} in {place}, found only {len(tokens)}; run verify")
-    return tokens
+    name = shard_name(shard)
+    for suffix in SUFFIXES:
+        place = join(path, name + suffix)
+        if exists(filesystem, place) is not None:
+            return open_tokens(filesystem, place).read(begin, end)
+    raise CorruptLakeError(f"expected {name} in {path}, found it in no format; run verify")
 
 
 def build_vocabulary(connection: duckdb.DuckDBPyConnection, lake: str, build: str) -> Vocabulary:

@@ -21,7 +21,7 @@ from headwater.errors import CorruptLakeError, RecipeError
 from headwater.filters.contamination.index import ContaminationIndex, ItemSet, Matchable, build_index
 from headwater.filters.contamination.items import Item
 from headwater.filters.rules.predicates import nearest
-from headwater.warehouse.filesystem import HashingSink, delete_file, filesystem_of, join, write_hashed
+from headwater.warehouse.filesystem import delete_file, filesystem_of, join, write_file
 
 __all__ = [
     "EVERY_SET",
@@ -65,12 +65,7 @@ def store_set(lake: str, name: str, items: Sequence[Item]) -> StoredSet:
     file = f"{name}-{sha256}.jsonl.zst"
     known = {found.sha256: found for found in list_benchmarks(lake) if found.name == name}
     if sha256 not in known:
-        packed = pa.Codec("zstd", compression_level=9).compress(data, asbytes=True)
-
-        def fill(sink: HashingSink) -> None:
-            sink.write(packed)
-
-        write_hashed(join(lake, _FOLDER), fill, lambda _: file)
+        write_file(join(lake, _FOLDER), file, pa.Codec("zstd", compression_level=9).compress(data, asbytes=True))
     for other, found in known.items():
         if other != sha256:
             filesystem, path = filesystem_of(found.uri)

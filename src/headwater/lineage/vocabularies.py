@@ -15,7 +15,7 @@ from pyarrow import fs as pafs
 from headwater.errors import UsageError
 from headwater.filters.rules.predicates import nearest
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary, read_vocabulary, shipped_vocabularies
-from headwater.warehouse.filesystem import HashingSink, exists, filesystem_of, join, read_bytes, write_hashed
+from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
 
 __all__ = [
     "check_vocabulary_name",
@@ -102,8 +102,4 @@ def store_vocabulary(lake: str, name: str, data: bytes) -> None:
                 f"expected no vocabulary {name} in {folder}, or the one with fingerprint {made}, found {there}; choose another name with --name"
             )
         return
-
-    def fill(sink: HashingSink) -> None:
-        sink.write(data)
-
-    write_hashed(folder, fill, lambda _: name + _SUFFIX)
+    write_file(folder, name + _SUFFIX, data)

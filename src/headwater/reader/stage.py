@@ -15,8 +15,8 @@ from pyarrow import fs as pafs
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.reader.batches import RUN
 from headwater.reader.run_files import RunFiles, read_sidecar
-from headwater.reader.token_files import SUFFIXES, TokenFile, open_tokens
 from headwater.tokenize.shards.manifest import Manifest, Shard, ShardFile, read_manifest
+from headwater.tokenize.shards.tokens import SUFFIXES, TokenFile, open_tokens, suffix_of
 from headwater.warehouse.filesystem import file_sha256, filesystem_of, is_local, join, read_bytes
 
 __all__ = ["Stage", "open_stage"]
@@ -83,13 +83,6 @@ class Stage:
         places, numbers = self._places(sequences)
         return self._numbers[places], numbers
 
-    def sequences_of(self, shard: int) -> tuple[int, int]:
-        """Return the first sequence of a shard and the one after its last."""
-        place = int(np.searchsorted(self._numbers, shard))
-        if place == len(self._numbers) or self._numbers[place] != shard:
-            raise UsageError(f"expected a shard of {self.uri}, found none with number {shard}")
-        return int(self._first[place]), int(self._first[place + 1])
-
     def gather(self, sequences: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]:
         """Return the tokens, uint32 [n, context], and the runs, `RUN`, of some sequences in the order given.
 
@@ -101,11 +94,12 @@ class Stage:
             raise UsageError(
                 f"expected sequences from 0 to {len(self) - 1}, found {int(sequences.min())} to {int(sequences.max())}"
             )
-        tokens = np.empty((len(sequences), self.manifest.context), dtype=np.uint32)
+        context = self.manifest.context
+        tokens = np.empty((len(sequences), context), dtype=np.uint32)
         parts = []
         places, numbers = self._places(sequences)
         for row, (place, number) in enumerate(zip(places.tolist(), numbers.tolist(), strict=True)):
-            tokens[row] = self._tokens(place)[number]
+            tokens[row] = self._tokens(place).read(number * context, (number + 1) * context)
             parts.append(self._runs.read(place, number))
         runs = np.frombuffer(b"".join(parts), dtype=RUN).copy()
         counts = [len(part) // RUN.itemsize for part in parts]
@@ -122,14 +116,11 @@ class Stage:
         if found is None:
             shard = self.manifest.shards[place]
             path = join(self._path, self._files[place][0])
-            file = next(file for file in shard.files if file.name == self._files[place][0])
-            found = open_tokens(
-                self._filesystem,
-                path,
-                n_bytes=file.n_bytes,
-                sequences=shard.sequences,
-                context=self.manifest.context,
-            )
+            found = open_tokens(self._filesystem, path)
+            if found.n_tokens != shard.sequences * self.manifest.context:
+                raise CorruptLakeError(
+                    f"{path}: expected {shard.sequences} sequences of {self.manifest.context} tokens, found {found.n_tokens} tokens"
+                )
             while len(self._held) >= self._most_held:
                 self._held.popitem(last=False)
             self._held[place] = found
@@ -158,7 +149,7 @@ def open_stage(
 
     Args:
         folder: a path, or the URI of a folder in an object store.
-        suffix: of the files to read tokens from; None: the first of ``token_files.SUFFIXES`` that the folder has.
+        suffix: of the files to read tokens from; None: the first of ``tokens.SUFFIXES`` that the folder has.
         verify: whether to read those files and the sidecars whole now and compare their SHA-256.
         scratch: folder for decoded boundaries; None: the system's for temporary files.
         sample_ids: gives sample_ids where a lake is there; ``Lake.stage`` sets it.
@@ -192,10 +183,6 @@ def open_stage(
     )
 
 
-def _holds(file: ShardFile, suffix: str) -> bool:
-    return file.name.partition(".")[2] == suffix[1:]
-
-
 def _suffix(manifest: Manifest, sizes: dict[str, int], wanted: str | None, path: str) -> str:
     """Return the suffix to read: the one asked for, or the first of which any file is in the folder."""
     if wanted is not None and wanted not in SUFFIXES:
@@ -205,7 +192,7 @@ def _suffix(manifest: Manifest, sizes: dict[str, int], wanted: str | None, path:
         for suffix in SUFFIXES
         for shard in manifest.shards
         for file in shard.files
-        if _holds(file, suffix) and file.name in sizes
+        if suffix_of(file.name) == suffix and file.name in sizes
     }
     for suffix in SUFFIXES if wanted is None else (wanted,):
         if suffix in there or not manifest.shards:
@@ -217,7 +204,7 @@ def _suffix(manifest: Manifest, sizes: dict[str, int], wanted: str | None, path:
 
 def _named(shard: Shard, suffix: str, path: str) -> ShardFile:
     for file in shard.files:
-        if _holds(file, suffix):
+        if suffix_of(file.name) == suffix:
             return file
     raise CorruptLakeError(f"expected a {suffix} of shard {shard.number} in the manifest of {path}, found none")
 

@@ -29,6 +29,7 @@ __all__ = [
     "is_local",
     "join",
     "read_bytes",
+    "write_file",
     "write_hashed",
 ]
 
@@ -119,7 +120,7 @@ class HashingSink:
         return True
 
     def close(self) -> None:
-        """Refuse more writing; the stream beneath is closed by its owner."""
+        """Do nothing but note it: the stream beneath is closed by its owner."""
         self.closed = True
 
     @property
@@ -207,6 +208,15 @@ def write_hashed(uri: str, fill: Callable[[HashingSink], None], name: Callable[[
         file.discard()
         raise
     return final, file.sink.sha256, file.sink.size
+
+
+def write_file(uri: str, name: str, data: bytes) -> None:
+    """Write one file of a given name below the folder ``uri``, whole or not at all; errors as for ``write_hashed``."""
+
+    def fill(sink: HashingSink) -> None:
+        sink.write(data)
+
+    write_hashed(uri, fill, lambda _: name)
 
 
 def _sync_folder(folder: str) -> None:

@@ -18,7 +18,7 @@ from headwater.errors import CorruptLakeError, UsageError
 from headwater.pipelines.builds import export as export_module
 from headwater.pipelines.builds.export import export
 from headwater.tokenize.names import EXPORT_FORMATS, FORMATS
-from headwater.tokenize.shards.writers import SUFFIXES, read_shard_tokens
+from headwater.tokenize.shards.tokens import SUFFIXES, tokens_in
 
 SMALL = 4 * CONTEXT * 5
 
@@ -49,7 +49,8 @@ def tokens_of(folder: Path, kind: str) -> np.ndarray[Any, np.dtype[np.uint32]]:
             # The last column is the tokens: it ends where the sample does.
             parts += [np.frombuffer(data[end - 4 * CONTEXT : end], "<u4")[None] for end in offsets[1:].tolist()]
         elif kind in FORMATS and suffix in SUFFIXES:
-            parts.append(read_shard_tokens(suffix, data, CONTEXT, file["name"]))
+            tokens = tokens_in(data, file["name"])
+            parts.append(tokens.read(0, tokens.n_tokens).reshape(-1, CONTEXT))
     return np.concatenate(parts)
 
 

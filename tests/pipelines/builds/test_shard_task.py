@@ -23,12 +23,13 @@ from headwater.lineage.runs import Unit
 from headwater.pipelines.builds import shard_task as shards
 from headwater.pipelines.builds.chunks import TokenRows, to_chunks
 from headwater.pipelines.builds.encode_task import BuildJob
+from headwater.pipelines.builds.files import write_shard_file
 from headwater.pipelines.builds.shard_task import empty_shard, write_shards
 from headwater.pipelines.builds.step import packing_buckets
 from headwater.tokenize.forms.load import load_vocabulary
 from headwater.tokenize.names import FORMATS
 from headwater.tokenize.shards.manifest import read_shard
-from headwater.warehouse.filesystem import write_hashed
+from headwater.tokenize.shards.tokens import SUFFIXES
 from headwater.warehouse.parquet import read_file
 
 
@@ -168,7 +169,7 @@ def test_every_file_of_a_shard_is_in_its_record(tmp_path: Path) -> None:
         assert (file.n_bytes, file.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     begin, end = 300, 900
     expected = read_tokens(str(tmp_path), "b", "knowledge", 1, begin, end)
-    for suffix in (".bin", ".npy", ".dolma.npy"):
+    for suffix in SUFFIXES[:-1]:
         (folder / f"shard-00001{suffix}").unlink()
         assert read_tokens(str(tmp_path), "b", "knowledge", 1, begin, end).tolist() == expected.tolist()
 
@@ -236,10 +237,10 @@ def test_what_a_killed_task_left_is_overwritten(tmp_path: Path, monkeypatch: pyt
         if len(written) == 2:
             raise OSError("gone")
         written.append("one")
-        return write_hashed(*arguments)
+        return write_shard_file(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shards, "write_hashed", dies)
+        patch.setattr(shards, "write_shard_file", dies)
         with pytest.raises(OSError, match="gone"):
             _write(tmp_path / "killed")
     left = _hashes(tmp_path / "killed")

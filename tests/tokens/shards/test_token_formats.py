@@ -14,12 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.tokenize.names import FORMATS
 from headwater.tokenize.shards import dolma_sidecar, token_parquet
 from headwater.tokenize.shards.boundaries import SCHEMA
-from headwater.tokenize.shards.writers import SUFFIXES, read_shard_tokens, shard_writers, token_suffix
+from headwater.tokenize.shards.tokens import SUFFIXES, open_tokens, token_suffix, tokens_in
+from headwater.tokenize.shards.writers import shard_writers
 
 CONTEXT = 16
 PADDING = 156_892
@@ -53,15 +55,15 @@ def written(suffix: str) -> bytes:
     """Return the bytes of one file of the shard."""
     sequences, boundaries = shard()
     buffer = io.BytesIO()
-    found = shard_writers(sequences, boundaries, FORMATS)[suffix](buffer)
-    assert found.n_bytes == len(buffer.getvalue())
+    shard_writers(sequences, boundaries, FORMATS)[suffix](buffer)
     return buffer.getvalue()
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_format_holds_the_same_tokens(suffix: str) -> None:
     """Whatever file of tokens a shard has, the same sequences come back from it in the same order."""
-    assert np.array_equal(read_shard_tokens(suffix, written(suffix), CONTEXT, "shard"), shard()[0])
+    tokens = tokens_in(written(suffix), "shard" + suffix)
+    assert np.array_equal(tokens.read(0, tokens.n_tokens).reshape(-1, CONTEXT), shard()[0])
 
 
 @pytest.mark.parametrize("suffix", [".csv.gz", ".dolma.csv.gz", ".tokens.parquet", ".boundaries.parquet"])
@@ -125,17 +127,29 @@ def test_parquet_pages_are_checked(tmp_path: Path) -> None:
     data = bytearray(written(".tokens.parquet"))
     chunk = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0).column(1)
     data[chunk.data_page_offset + chunk.total_compressed_size // 2] ^= 1
-    with pytest.raises(OSError, match="CRC"):
-        read_shard_tokens(".tokens.parquet", bytes(data), CONTEXT, "shard")
+    with pytest.raises(CorruptLakeError, match="row group 0 of shard.tokens.parquet: .*CRC"):
+        tokens_in(bytes(data), "shard.tokens.parquet").read(0, 1)
 
 
-@pytest.mark.parametrize(("begin", "end"), [(0, 80), (3, 5), (15, 17), (47, 64), (79, 80), (70, 90)])
-def test_a_range_of_parquet_tokens(begin: int, end: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tokens of a range come from the row groups that hold them; a range beyond the shard is cut off."""
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(("begin", "end"), [(0, 80), (3, 5), (15, 17), (47, 64), (79, 80), (80, 80)])
+def test_a_range_of_tokens(suffix: str, begin: int, end: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory, mapped and through a file system that cannot be mapped; of Parquet from one row group or two."""
     monkeypatch.setattr(token_parquet, "_ROW_GROUP_TOKENS", 2 * CONTEXT)
-    source = io.BytesIO(written(".tokens.parquet"))
-    assert pq.ParquetFile(source).metadata.num_row_groups == 3
-    assert token_parquet.read_token_range(source, begin, end).tolist() == shard()[0].reshape(-1)[begin:end].tolist()
+    data = written(suffix)
+    if suffix == ".tokens.parquet":
+        assert pq.ParquetFile(io.BytesIO(data)).metadata.num_row_groups == 3
+    path = tmp_path / f"shard{suffix}"
+    path.write_bytes(data)
+    local = pafs.LocalFileSystem()
+    remote = pafs.SubTreeFileSystem(str(tmp_path), local)
+    for tokens in (tokens_in(data, path.name), open_tokens(local, str(path)), open_tokens(remote, path.name)):
+        assert tokens.n_tokens == 80
+        assert tokens.read(begin, end).tolist() == shard()[0].reshape(-1)[begin:end].tolist()
+        with pytest.raises(
+            CorruptLakeError, match=f"expected tokens {end} to 90 in .*{path.name}, found only {80 - end}"
+        ):
+            tokens.read(end, 90)
 
 
 def test_other_types_are_refused() -> None:
@@ -148,10 +162,17 @@ def test_other_types_are_refused() -> None:
 
 
 def test_a_cut_file_of_tokens_is_found() -> None:
-    """A file that does not hold whole sequences is corrupt, not shorter."""
+    """A file that does not hold whole tokens, or is no Parquet file, is corrupt, not shorter; so is one with other columns."""
     for suffix in (".bin", ".npy", ".dolma.npy"):
-        with pytest.raises(CorruptLakeError, match="whole sequences"):
-            read_shard_tokens(suffix, written(suffix)[:-4], CONTEXT, "shard")
+        with pytest.raises(CorruptLakeError, match="whole tokens"):
+            tokens_in(written(suffix)[:-1], "shard" + suffix)
+        assert tokens_in(written(suffix)[:-4], "shard" + suffix).n_tokens == 79
+    with pytest.raises(CorruptLakeError, match="whole tokens .* found 100 bytes"):
+        tokens_in(bytes(100), "shard.npy")
+    with pytest.raises(CorruptLakeError, match="cannot read shard.tokens.parquet"):
+        tokens_in(written(".tokens.parquet")[:-4], "shard.tokens.parquet")
+    with pytest.raises(CorruptLakeError, match="expected a column tokens of lists, found sequence"):
+        tokens_in(written(".boundaries.parquet"), "shard.tokens.parquet")
 
 
 def test_a_shard_without_tokens_has_no_suffix() -> None:
@@ -167,4 +188,4 @@ def test_no_sequences_give_readable_files() -> None:
         buffer = io.BytesIO()
         write(buffer)
         if suffix in SUFFIXES:
-            assert read_shard_tokens(suffix, buffer.getvalue(), CONTEXT, "shard").shape == (0, CONTEXT)
+            assert tokens_in(buffer.getvalue(), "shard" + suffix).n_tokens == 0

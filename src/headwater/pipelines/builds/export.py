@@ -27,22 +27,16 @@ from tqdm import tqdm
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.builds import builds_uri, read_stage_manifest, shard_name
+from headwater.pipelines.builds.files import write_shard_file
 from headwater.tokenize.names import EXPORT_FORMATS
 from headwater.tokenize.shards.boundaries import SCHEMA, write_boundaries
 from headwater.tokenize.shards.files import write_buffers
 from headwater.tokenize.shards.litdata import LitdataChunk, litdata_chunk, litdata_index
-from headwater.tokenize.shards.manifest import Manifest, Shard, ShardFile, write_manifest
+from headwater.tokenize.shards.manifest import Manifest, Shard, write_manifest
 from headwater.tokenize.shards.mds import MdsShard, mds_index, mds_shard
-from headwater.tokenize.shards.writers import read_shard_tokens, shard_writers, token_suffix
-from headwater.warehouse.filesystem import (
-    HashingSink,
-    delete_file,
-    exists,
-    filesystem_of,
-    join,
-    read_bytes,
-    write_hashed,
-)
+from headwater.tokenize.shards.tokens import token_suffix, tokens_in
+from headwater.tokenize.shards.writers import shard_writers
+from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join, read_bytes, write_file
 
 __all__ = ["CHUNK_BYTES", "export", "stages_of"]
 
@@ -200,11 +194,12 @@ def _read_shard(lake: str, build: str, stage: str, manifest: Manifest, number: i
     sidecar = pq.read_table(io.BytesIO(_checked(folder, shard, ".boundaries.parquet")), page_checksum_verification=True)
     boundaries = pa.Table.from_arrays(sidecar.columns, schema=SCHEMA).combine_chunks()
     data = _checked(folder, shard, suffix)
-    sequences = read_shard_tokens(suffix, data, manifest.context, shard_name(number) + suffix)
-    if len(sequences) != shard.sequences:
+    tokens = tokens_in(data, shard_name(number) + suffix)
+    if tokens.n_tokens != shard.sequences * manifest.context:
         raise CorruptLakeError(
-            f"expected {shard.sequences} sequences in {shard_name(number)} of {folder}, found {len(sequences)}"
+            f"expected {shard.sequences} sequences of {manifest.context} tokens in {shard_name(number)} of {folder}, found {tokens.n_tokens} tokens"
         )
+    sequences = tokens.read(0, tokens.n_tokens).reshape(shard.sequences, manifest.context)
     return _Held(number=number, sequences=sequences, boundaries=boundaries)
 
 
@@ -229,7 +224,7 @@ def _write_piece(folder: str, kind: str, piece: _Piece, held: _Held, chunk_bytes
     begin, end = np.searchsorted(held.boundaries["sequence"].to_numpy(), [piece.first, piece.last])
     runs = held.boundaries.slice(int(begin), int(end - begin))
     described: dict[str, Any] | None = None
-    writers: dict[str, Callable[[BinaryIO], Any]]
+    writers: dict[str, Callable[[BinaryIO], None]]
     if kind == "mds":
         data, entry = mds_shard(
             sequences, runs, number=piece.number, shard=piece.shard, first=piece.first, size_limit=chunk_bytes
@@ -244,7 +239,7 @@ def _write_piece(folder: str, kind: str, piece: _Piece, held: _Held, chunk_bytes
     else:
         named = shard_writers(sequences, held.boundaries, [kind]).items()
         writers = {shard_name(piece.shard) + suffix: write for suffix, write in named}
-    files = [dataclasses.asdict(_write(folder, name, write)) for name, write in writers.items()]
+    files = [dataclasses.asdict(write_shard_file(folder, name, write)) for name, write in writers.items()]
     return {"piece": dataclasses.asdict(piece), "described": described, "files": files}
 
 
@@ -266,17 +261,8 @@ def _write_index(
         )
     else:
         return []
-    return [dataclasses.asdict(_write(folder, "index.json", partial(write_buffers, buffers=[data])))]
+    return [dataclasses.asdict(write_shard_file(folder, "index.json", partial(write_buffers, buffers=[data])))]
 
 
 def _write_json(folder: str, name: str, content: dict[str, Any]) -> None:
-    data = json.dumps(content, sort_keys=True, indent=1).encode() + b"\n"
-    _write(folder, name, partial(write_buffers, buffers=[data]))
-
-
-def _write(folder: str, name: str, write: Callable[[BinaryIO], Any]) -> ShardFile:
-    def fill(sink: HashingSink) -> None:
-        write(cast(BinaryIO, sink))
-
-    _, sha256, n_bytes = write_hashed(folder, fill, lambda _: name)
-    return ShardFile(name=name, n_bytes=n_bytes, sha256=sha256)
+    write_file(folder, name, json.dumps(content, sort_keys=True, indent=1).encode() + b"\n")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -36,6 +35,7 @@ from headwater.warehouse.filesystem import (
     filesystem_of,
     join,
     read_bytes,
+    write_file,
     write_hashed,
 )
 from headwater.warehouse.parquet import read_file
@@ -330,12 +330,4 @@ def _write_records(
             data = _manifest(lake, recipe, stage.stage, stage.buckets, shards)
         else:
             data = write_shard(shards[int(record.removeprefix("shard-").removesuffix(".json"))][0])
-        write_hashed(builds_uri(lake, name, stage.stage), partial(_fill, data), partial(_named, record))
-
-
-def _fill(data: bytes, sink: HashingSink) -> None:
-    sink.write(data)
-
-
-def _named(name: str, _: str) -> str:
-    return name
+        write_file(builds_uri(lake, name, stage.stage), record, data)

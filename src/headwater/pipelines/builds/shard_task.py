@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import BinaryIO, cast
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,14 +14,14 @@ from headwater.lineage.runs import Unit
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.chunks import TokenRows, from_chunks
 from headwater.pipelines.builds.encode_task import BuildJob
+from headwater.pipelines.builds.files import write_shard_file
 from headwater.pipelines.recipe.sections import Stage
 from headwater.tokenize.pack.strategies import Packed, pack
 from headwater.tokenize.shards.boundaries import boundaries_table
-from headwater.tokenize.shards.files import WrittenFile
-from headwater.tokenize.shards.manifest import Shard, ShardFile, write_shard
+from headwater.tokenize.shards.manifest import Shard, write_shard
 from headwater.tokenize.shards.writers import shard_writers
 from headwater.warehouse.faults import reach_in_task
-from headwater.warehouse.filesystem import HashingSink, join, write_hashed
+from headwater.warehouse.filesystem import join, write_file
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
 
@@ -92,8 +90,7 @@ def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table,
     stem = shard_name(number)
     files = []
     for suffix, write in shard_writers(packed.sequences, boundaries, formats).items():
-        name, sha256, size = write_hashed(folder, _filled(write), partial(_named, stem + suffix))
-        files.append(ShardFile(name=name, n_bytes=size, sha256=sha256))
+        files.append(write_shard_file(folder, stem + suffix, write))
     shard = Shard(
         number=number,
         sequences=len(packed.sequences),
@@ -106,27 +103,8 @@ def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table,
         full_sequences=packed.n_full_sequences,
         files=tuple(files),
     )
-    record = write_shard(shard)
-
-    def fill(sink: HashingSink) -> None:
-        sink.write(record)
-
-    write_hashed(folder, fill, lambda _: f"{stem}.json")
+    write_file(folder, f"{stem}.json", write_shard(shard))
     return shard
-
-
-def _filled(write: Callable[[BinaryIO], WrittenFile]) -> Callable[[HashingSink], None]:
-    """Return a writer of a shard's file as ``write_hashed`` calls it; the sink takes the hash itself."""
-
-    def fill(sink: HashingSink) -> None:
-        write(cast(BinaryIO, sink))
-
-    return fill
-
-
-def _named(name: str, _: str) -> str:
-    """Return the fixed name of a shard's file; ``write_hashed`` offers its SHA-256, which the manifest records instead."""
-    return name
 
 
 def _placements(job: BuildJob, stage: Stage, number: int, packed: Packed, rows: TokenRows) -> pa.Table:

@@ -40,7 +40,7 @@ from headwater.pipelines.spark.sessions import parallelism
 from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.shards.manifest import Shard, make_manifest, read_shard, write_manifest
 from headwater.version import __version__
-from headwater.warehouse.filesystem import HashingSink, exists, filesystem_of, join, read_bytes, write_hashed
+from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -195,7 +195,7 @@ def _write_manifests(lake: str, recipe: Recipe, name: str, shards: Mapping[str, 
                 continue  # a shard to which no document fell
             found.append(read_shard(read_bytes(filesystem, record), record))
         data = stage_manifest(recipe, stage, shards[stage.name], vocabulary, found)
-        _write_file(folder, "manifest.json", data)
+        write_file(folder, "manifest.json", data)
 
 
 def stage_manifest(
@@ -237,11 +237,4 @@ def _write_provenance(
             "code_version": __version__,
         }
         data = json.dumps(record, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
-        _write_file(builds_uri(lake, name, stage.name), "provenance.json", data)
-
-
-def _write_file(folder: str, name: str, data: bytes) -> None:
-    def fill(sink: HashingSink) -> None:
-        sink.write(data)
-
-    write_hashed(folder, fill, lambda _: name)
+        write_file(builds_uri(lake, name, stage.name), "provenance.json", data)

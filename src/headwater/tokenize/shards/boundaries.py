@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headwater.errors import UsageError
-from headwater.tokenize.shards.files import WrittenFile, write_buffers
+from headwater.tokenize.shards.files import write_buffers
 
 if TYPE_CHECKING:
     from headwater.tokenize.pack.strategies import (
@@ -84,7 +84,7 @@ def boundaries_table(
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def write_boundaries(stream: BinaryIO, table: pa.Table) -> WrittenFile:
+def write_boundaries(stream: BinaryIO, table: pa.Table) -> None:
     """Write the sidecar with fixed settings: zstd level 3, row groups of 2^18 rows, page checksums.
 
     Raises:
@@ -104,4 +104,4 @@ def write_boundaries(stream: BinaryIO, table: pa.Table) -> WrittenFile:
         write_page_checksum=True,
         store_schema=False,
     )
-    return write_buffers(stream, [buffer.getvalue()])
+    write_buffers(stream, [buffer.getvalue()])

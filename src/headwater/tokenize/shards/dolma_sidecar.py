@@ -18,14 +18,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.errors import UsageError
-from headwater.tokenize.shards.files import WrittenFile, write_buffers
+from headwater.tokenize.shards.files import write_buffers
 
 __all__ = ["csv_rows", "write_rows", "write_tokens"]
 
 _COMPRESSION_LEVEL: Final = 6
 
 
-def write_tokens(stream: BinaryIO, sequences: npt.NDArray[np.uint32]) -> WrittenFile:
+def write_tokens(stream: BinaryIO, sequences: npt.NDArray[np.uint32]) -> None:
     """Write the bare array of uint32 [n_sequences, context].
 
     Raises:
@@ -33,7 +33,7 @@ def write_tokens(stream: BinaryIO, sequences: npt.NDArray[np.uint32]) -> Written
     """
     if sequences.dtype != np.dtype("<u4"):
         raise UsageError(f"dolma: expected sequences of uint32, found {sequences.dtype}")
-    return write_buffers(stream, [np.ascontiguousarray(sequences)])
+    write_buffers(stream, [np.ascontiguousarray(sequences)])
 
 
 def csv_rows(boundaries: pa.Table) -> bytes:
@@ -61,10 +61,10 @@ def csv_rows(boundaries: pa.Table) -> bytes:
     return "".join(lines).encode("ascii")
 
 
-def write_rows(stream: BinaryIO, boundaries: pa.Table) -> WrittenFile:
+def write_rows(stream: BinaryIO, boundaries: pa.Table) -> None:
     """Write the `.csv.gz`: one gzip member without name or time.
 
     Arrow's copy of zlib compresses, not the system's: its version is pinned, so the bytes are the same everywhere.
     """
     codec = pa.Codec("gzip", compression_level=_COMPRESSION_LEVEL)
-    return write_buffers(stream, [codec.compress(csv_rows(boundaries), asbytes=True)])
+    write_buffers(stream, [codec.compress(csv_rows(boundaries), asbytes=True)])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from headwater.errors import CorruptLakeError, UsageError
-from headwater.tokenize.shards.files import WrittenFile, hash_stream
+from headwater.tokenize.shards.files import Digest, hash_stream
 from headwater.tokenize.vocabulary.content import Vocabulary
 
 __all__ = [
@@ -260,6 +260,6 @@ def check_files(manifest: Manifest, open_file: Callable[[str], BinaryIO]) -> dic
             continue
         if found.n_bytes != file.n_bytes:
             damaged[file.name] = f"expected {file.n_bytes} bytes, found {found.n_bytes}"
-        elif found != WrittenFile(n_bytes=file.n_bytes, sha256=file.sha256):
+        elif found != Digest(n_bytes=file.n_bytes, sha256=file.sha256):
             damaged[file.name] = f"expected SHA-256 {file.sha256}, found {found.sha256}"
     return damaged

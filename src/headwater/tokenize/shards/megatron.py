@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.errors import UsageError
-from headwater.tokenize.shards.files import WrittenFile, write_buffers
+from headwater.tokenize.shards.files import write_buffers
 
 __all__ = ["write_index", "write_tokens"]
 
@@ -28,7 +28,7 @@ _INT32_CODE: Final = 4
 _TOKEN_BYTES: Final = 4
 
 
-def write_tokens(stream: BinaryIO, sequences: npt.NDArray[np.uint32]) -> WrittenFile:
+def write_tokens(stream: BinaryIO, sequences: npt.NDArray[np.uint32]) -> None:
     """Write the `.bin`: the tokens as little-endian int32.
 
     Args:
@@ -41,12 +41,12 @@ def write_tokens(stream: BinaryIO, sequences: npt.NDArray[np.uint32]) -> Written
     if sequences.dtype != np.dtype("<u4"):
         raise UsageError(f"megatron: expected sequences of uint32, found {sequences.dtype}")
     # The same bits: no id of a vocabulary reaches 2^31.
-    return write_buffers(stream, [np.ascontiguousarray(sequences)])
+    write_buffers(stream, [np.ascontiguousarray(sequences)])
 
 
-def write_index(stream: BinaryIO, n_sequences: int, context: int) -> WrittenFile:
+def write_index(stream: BinaryIO, n_sequences: int, context: int) -> None:
     """Write the `.idx` of `n_sequences` sequences of `context` tokens; 20 bytes a sequence."""
-    return write_buffers(
+    write_buffers(
         stream,
         [
             _MAGIC + struct.pack("<QBQQ", _VERSION, _INT32_CODE, n_sequences, n_sequences + 1),

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.errors import UsageError
-from headwater.tokenize.shards.files import WrittenFile, write_buffers
+from headwater.tokenize.shards.files import write_buffers
 
 __all__ = ["write_tokens"]
 
 
-def write_tokens(stream: BinaryIO, sequences: npt.NDArray[np.uint32]) -> WrittenFile:
-    """Write the array; its 128 bytes of header are the same for every version of NumPy that writes 1.0.
+def write_tokens(stream: BinaryIO, sequences: npt.NDArray[np.uint32]) -> None:
+    """Write the array; its header of ``tokens.NPY_HEADER_BYTES`` is the same for every version of NumPy that writes 1.0.
 
     Args:
         stream: binary stream.
@@ -32,4 +32,4 @@ def write_tokens(stream: BinaryIO, sequences: npt.NDArray[np.uint32]) -> Written
     header = io.BytesIO()
     description = {"descr": "<u4", "fortran_order": False, "shape": sequences.shape}
     np.lib.format.write_array_header_1_0(header, description)
-    return write_buffers(stream, [header.getvalue(), np.ascontiguousarray(sequences)])
+    write_buffers(stream, [header.getvalue(), np.ascontiguousarray(sequences)])

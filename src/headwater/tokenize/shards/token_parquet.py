@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headwater.errors import UsageError
-from headwater.tokenize.shards.files import HashingStream, WrittenFile
 
-__all__ = ["SCHEMA", "read_token_range", "read_tokens", "write_sequences"]
+__all__ = ["SCHEMA", "write_sequences"]
 
 _ROW_GROUP_TOKENS: Final = 1 << 22
 """Tokens of a row group, about: what a reader that streams holds, 16 MB."""
@@ -53,7 +52,7 @@ SCHEMA: Final = pa.schema(
 )
 
 
-def write_sequences(stream: BinaryIO, sequences: npt.NDArray[np.uint32], boundaries: pa.Table) -> WrittenFile:
+def write_sequences(stream: BinaryIO, sequences: npt.NDArray[np.uint32], boundaries: pa.Table) -> None:
     """Write a row a sequence with fixed settings: zstd level 3, row groups of about 4M tokens, page checksums.
 
     Args:
@@ -66,12 +65,11 @@ def write_sequences(stream: BinaryIO, sequences: npt.NDArray[np.uint32], boundar
     """
     if sequences.dtype != np.dtype("<u4") or sequences.ndim != 2:
         raise UsageError(f"parquet: expected uint32 in two dimensions, found {sequences.dtype} in {sequences.ndim}")
-    sink = HashingStream(stream)
     count, context = sequences.shape
     step = max(1, _ROW_GROUP_TOKENS // max(context, 1))
     bounds = np.searchsorted(boundaries["sequence"].to_numpy(), np.arange(count + 1))
     writer = pq.ParquetWriter(
-        sink,
+        stream,
         SCHEMA,
         version="2.6",
         compression="zstd",
@@ -85,7 +83,6 @@ def write_sequences(stream: BinaryIO, sequences: npt.NDArray[np.uint32], boundar
         for first in range(0, count, step):
             last = min(count, first + step)
             writer.write_table(_rows(sequences, boundaries, bounds, first, last), row_group_size=step)
-    return sink.written()
 
 
 def _rows(
@@ -109,25 +106,3 @@ def _rows(
             flat = pa.concat_arrays(flat.chunks)
         arrays.append(pa.ListArray.from_arrays(pa.array(begin, pa.int32()), flat.cast(kind.value_type), type=kind))
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
-
-
-def read_tokens(source: Any, context: int) -> npt.NDArray[np.uint32]:
-    """Return the tokens of a file that `write_sequences` wrote, uint32 [n_sequences, context], page checksums checked."""
-    column = pq.read_table(source, columns=["tokens"], page_checksum_verification=True)["tokens"]
-    parts = [chunk.flatten().to_numpy().view(np.uint32) for chunk in column.chunks]
-    return np.concatenate([*parts, np.empty(0, np.uint32)]).reshape(-1, context)
-
-
-def read_token_range(source: Any, begin: int, end: int) -> npt.NDArray[np.uint32]:
-    """Return tokens `begin` to `end` of a shard, uint32, from the row groups that hold them; fewer where the shard ends before."""
-    with pq.ParquetFile(source, page_checksum_verification=True) as file:
-        parts = [np.empty(0, np.uint32)]
-        at = 0
-        for group in range(file.metadata.num_row_groups):
-            # Every sequence has as many tokens as the first column's count says, so a group that lies outside is not read.
-            held = file.metadata.row_group(group).column(1).num_values
-            if at < end and at + held > begin:
-                flat = file.read_row_group(group, columns=["tokens"])["tokens"].combine_chunks().flatten().to_numpy()
-                parts.append(flat.view(np.uint32)[max(begin - at, 0) : end - at])
-            at += held
-    return np.concatenate(parts)
