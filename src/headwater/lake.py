@@ -206,11 +206,11 @@ class Lake:
         Raises:
             UsageError: nothing or more than one thing is named, or nothing is found.
         """
-        from headwater.lineage.questions import find, samples_named
+        from headwater.lineage.questions import placements_of, samples_named
 
         with self.duckdb() as connection:
             numbers = samples_named(connection, sample=sample, **named)  # type: ignore[arg-type] # names are checked there
-            return find(connection, numbers, build)
+            return placements_of(connection, numbers, build)
 
     def trace(self, build: str, stage: str, shard: int, token: int) -> dict[str, Any]:
         """Return the sample that a token of a shard belongs to, the text around the token, and the sample's story.

@@ -10,7 +10,18 @@ import pyarrow as pa
 import pytest
 
 from headwater.errors import ConflictError
-from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run, past_recipe, past_run
+from headwater.lineage.past_runs import (
+    base_of,
+    ended_builds,
+    newest_selection,
+    past_counts,
+    past_recipe,
+    past_run,
+    read_runs,
+    runs_of,
+)
+from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
+from headwater.lineage.views import connect
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import FileEntry, fragment_mask, sample_ids
 from headwater.warehouse.parquet import read_file, write_family
@@ -204,3 +215,44 @@ def test_a_past_run_is_the_newest_ended_one(lake: str) -> None:
     assert past_run(snapshot, "select", "s1") is None
     assert past_recipe(snapshot, "annotate", "first") == '{"name":"r"}'
     assert past_recipe(snapshot, "annotate", "killed") is None
+
+
+def test_questions_read_records_and_never_text(lake: str) -> None:
+    """A build is a record's value: neither a longer name, nor the name elsewhere in a record, nor another key is taken for it."""
+    records = {"a": {"build": "a"}, "b": {"build": "ab"}, "c": {"note": '"build":"a"'}, "d": {"other": "a"}}
+    ids = {}
+    for name, record in records.items():
+        run, snapshot = _begin(lake, stages=record)
+        snapshot, _ = commit_wave(run, snapshot, [])
+        finish_run(run, snapshot)
+        ids[name] = run.run_id
+    snapshot = open_snapshot(lake)
+    with connect(lake) as connection:
+        for source in (snapshot, connection):
+            assert [run.run_id for run in runs_of(source, "annotate", "a")] == [ids["a"]]
+            assert [run.build for run in read_runs(source)] == ["a", "ab", None, None]
+            assert [run.plain(whole=True)["operators"]["stages"] for run in read_runs(source)] == list(records.values())
+            assert read_runs(source, "select") == []
+    assert runs_of(snapshot, "select", "a") == []
+
+
+def test_the_newest_selection_is_ended_whole_and_of_the_recipe(lake: str) -> None:
+    """Not a proxy, not one that was killed, not one by another recipe; a proxy knows its base."""
+    snapshot = open_snapshot(lake)
+    for build, recipe, extra, ended in (
+        ("old", "r", {}, True),
+        ("new", "r", {}, True),
+        ("proxy", "r", {"base": "new"}, True),
+        ("other", "s", {}, True),
+        ("killed", "r", {}, False),
+    ):
+        run = begin_run(lake, "select", {"name": recipe}, {"stages": {"build": build, **extra}}, snapshot.version)
+        snapshot, _ = commit_wave(run, snapshot, [Unit(adds=[], counts={"tokens": len(build)})])
+        if ended:
+            snapshot = finish_run(run, snapshot)
+    assert newest_selection(snapshot, {"name": "r"}) == "new"
+    assert newest_selection(snapshot, {"name": "t"}) is None
+    assert (base_of(snapshot, "proxy"), base_of(snapshot, "new"), base_of(snapshot, "none")) == ("new", None, None)
+    assert past_counts(snapshot, "select", "other") == {"tokens": 5}
+    assert past_counts(snapshot, "select", "killed") is None
+    assert ended_builds(snapshot) == []

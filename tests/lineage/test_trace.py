@@ -12,7 +12,7 @@ from small_lake import SmallLake, small_recipe
 from headwater.errors import UsageError
 from headwater.filters.spans.find import apply_spans
 from headwater.lineage.builds import read_stage_manifest, read_tokens
-from headwater.lineage.questions import find, rows, samples_named, why
+from headwater.lineage.questions import placements_of, rows, samples_named, why
 from headwater.lineage.trace import trace
 from headwater.lineage.views import connect
 from headwater.pipelines.builds import step as build
@@ -126,7 +126,7 @@ def test_find_gives_every_place_of_a_sample(finished_lake: SmallLake, connection
         "SELECT sample_id, uri, text FROM content JOIN stages USING (sample_id) WHERE stage IS NOT NULL AND uri IS NOT NULL ORDER BY 1 LIMIT 1",
     )[0]
     assert samples_named(connection, uri=chosen["uri"], limit=5).count(chosen["sample_id"]) == 1
-    (answer,) = find(connection, [chosen["sample_id"]], finished_lake.build)
+    (answer,) = placements_of(connection, [chosen["sample_id"]], finished_lake.build)
     assert answer["kept"]
     first = [
         place

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from headwater.errors import UsageError
-from headwater.lineage.questions import find, query, rows, runs, samples_named, why
+from headwater.lineage.past_runs import read_runs
+from headwater.lineage.questions import placements_of, query, rows, samples_named, why
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.views import connect
 from headwater.warehouse.commit import create_lake
@@ -139,7 +140,7 @@ def test_samples_are_named_in_one_way(lake: str) -> None:
 def test_questions_about_a_sample_that_is_not_there(lake: str) -> None:
     """why and find say that there is no such sample."""
     with connect(lake) as connection:
-        for question in (lambda: why(connection, 5), lambda: find(connection, [5])):
+        for question in (lambda: why(connection, 5), lambda: placements_of(connection, [5])):
             with pytest.raises(UsageError, match="expected a sample 5, found none"):
                 question()
 
@@ -148,10 +149,10 @@ def test_the_story_of_a_sample_without_measures(lake: str) -> None:
     """Just ingested: file, content without text, and its one run; what is not there yet is not made up."""
     with connect(lake) as connection:
         story = why(connection, 1 << 24)
-        (run,) = runs(connection)
+        (run,) = read_runs(connection)
         assert isinstance(connection, duckdb.DuckDBPyConnection)
     assert "text" not in story["content"]
     assert "first" not in str(story)
     assert (story["content"]["batch"], story["spans"], story["placements"], "verdicts" in story) == ("b", [], [], False)
-    assert [each["run_id"] for each in story["runs"]] == [run["run_id"]]
-    assert run["ended"] is not None
+    assert [each["run_id"] for each in story["runs"]] == [run.run_id]
+    assert run.ended is not None

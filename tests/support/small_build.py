@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.pipelines.builds.files import write_shard_file
 from headwater.tokenize.forms.load import load_vocabulary
 from headwater.tokenize.pack.strategies import pack
 from headwater.tokenize.shards.boundaries import boundaries_table
-from headwater.tokenize.shards.manifest import Shard, ShardFile, make_manifest, write_manifest
+from headwater.tokenize.shards.manifest import Shard, make_manifest, write_manifest
 from headwater.tokenize.shards.writers import shard_writers
 
 __all__ = ["BUILD", "CONTEXT", "STAGE", "write_build"]
@@ -54,9 +55,7 @@ def write_build(lake: Path, formats: Sequence[str]) -> tuple[npt.NDArray[np.uint
         files = []
         for suffix, write in shard_writers(packed.sequences, boundaries, formats).items():
             name = f"shard-{number:05d}{suffix}"
-            with (folder / name).open("wb") as stream:
-                found = write(stream)
-            files.append(ShardFile(name=name, n_bytes=found.n_bytes, sha256=found.sha256))
+            files.append(write_shard_file(str(folder), name, write))
         shards.append(
             Shard(
                 number=number,

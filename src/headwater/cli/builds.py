@@ -149,11 +149,10 @@ def build(
 
 def _newest(lake: str, recipe: Recipe) -> str:
     """Return the newest whole selection by the recipe."""
-    from headwater.lineage.funnel import newest_selection
-    from headwater.lineage.views import connect
+    from headwater.lineage.past_runs import newest_selection
+    from headwater.warehouse.snapshot import open_snapshot
 
-    with connect(lake) as connection:
-        build = newest_selection(connection, recipe.literals)
+    build = newest_selection(open_snapshot(lake), recipe.literals)
     if build is None:
         raise UsageError(
             f"expected a selection by this recipe in {lake}, found none; run select first, or headwater run for all steps"

@@ -157,12 +157,11 @@ def trace(lake: str, build: str, stage: str, shard: int, token: int, vocabulary:
 @output_option
 def find(lake: str, build: str | None, stage: str | None, limit: int, output: str, **named: Any) -> None:
     """Tell where the samples named went, token by token."""
-    from headwater.lineage.questions import find as find_samples
-    from headwater.lineage.questions import samples_named
+    from headwater.lineage.questions import placements_of, samples_named
     from headwater.lineage.views import connect
 
     with connect(lake) as connection:
-        found = find_samples(connection, samples_named(connection, **named, limit=limit), build)
+        found = placements_of(connection, samples_named(connection, **named, limit=limit), build)
     for sample in found:
         sample["placements"] = [place for place in sample["placements"] if stage in (None, place["stage"])]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.fingerprint import fingerprint
-from headwater.lineage.questions import rows
+from headwater.lineage.past_runs import Source, runs_of
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.names import DEFAULT_VOCABULARY
@@ -99,34 +98,29 @@ def read_tokens(lake: str, build: str, stage: str, shard: int, begin: int, end: 
     raise CorruptLakeError(f"expected {name} in {path}, found it in no format; run verify")
 
 
-def build_vocabulary(connection: duckdb.DuckDBPyConnection, lake: str, build: str) -> Vocabulary:
-    """Return the vocabulary of a build, by the recipe of the run that wrote it.
+def build_vocabulary(source: Source, lake: str, build: str) -> Vocabulary:
+    """Return the vocabulary of a build, by the recipe of the newest run that wrote it.
 
     Raises:
         UsageError: it is no longer where the recipe names it.
     """
-    found = rows(
-        connection,
-        "SELECT recipe FROM runs WHERE step = 'build' AND contains(operators, ?) ORDER BY started DESC LIMIT 1",
-        [f'"build":"{build}"'],
-    )
-    name = json.loads(found[0]["recipe"])["vocabulary"]["name"] if found else DEFAULT_VOCABULARY
-    return find_vocabulary(lake, name)
+    found = runs_of(source, "build", build)
+    return find_vocabulary(lake, found[-1].recipe["vocabulary"]["name"] if found else DEFAULT_VOCABULARY)
 
 
-def snapshot_then(lake: LakeView, build: str) -> Snapshot:
+def snapshot_then(snapshot: Snapshot, build: str) -> Snapshot:
     """Return the version in which a build's spans and token counts stand: this one, or that of the build if settings changed since."""
-    statement = "SELECT max(input_version) AS version FROM runs WHERE step = 'build' AND contains(operators, ?)"
-    version = rows(lake.connection, statement, [f'"build":"{build}"'])[0]["version"]
-    if version is None:
-        return lake.snapshot
-    then = open_snapshot(lake.lake, version)
-    now_and_then = [
-        {
-            (family, operator)
-            for family in ("spans", "tokens")
-            for operator in snapshot.live(family)["operator"].to_pylist()
-        }
-        for snapshot in (lake.snapshot, then)
-    ]
-    return lake.snapshot if now_and_then[0] == now_and_then[1] else then
+    versions = [run.input_version for run in runs_of(snapshot, "build", build)]
+    if not versions:
+        return snapshot
+    then = open_snapshot(snapshot.lake, max(versions))
+    return snapshot if _operators(snapshot) == _operators(then) else then
+
+
+def _operators(snapshot: Snapshot) -> set[tuple[str, str]]:
+    """Return (family, operator) of the live files that a build reads besides texts."""
+    return {
+        (family, operator)
+        for family in ("spans", "tokens")
+        for operator in snapshot.live(family)["operator"].to_pylist()
+    }

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import duckdb
 
-from headwater.fingerprint import canonical_json
-from headwater.lineage.questions import rows, runs
+from headwater.lineage.past_runs import read_runs, runs_of
+from headwater.lineage.questions import rows
 
-__all__ = ["funnel", "funnel_by_language", "list_runs", "newest_selection", "refused_files"]
+__all__ = ["funnel", "funnel_by_language", "list_runs", "refused_files"]
 
 _CELL: Final = r"'^in .*: within the cut of ([^/]+)/([^/]+)/'"
 """What family ``stages`` says of a chosen sample: its cell is pool/language/domain."""
@@ -57,12 +56,8 @@ def funnel(
 
 def _special_tokens(connection: duckdb.DuckDBPyConnection, build: str) -> str:
     """Return an SQL expression of column ``stage``: tokens that a document takes besides its own, by the recipe that chose the build."""
-    found = rows(
-        connection,
-        "SELECT recipe FROM runs WHERE step = 'select' AND contains(operators, ?) ORDER BY started DESC LIMIT 1",
-        [f'"build":"{build}"'],
-    )
-    stages = json.loads(found[0]["recipe"])["stages"] if found else []
+    found = runs_of(connection, "select", build)
+    stages = found[-1].recipe["stages"] if found else []
     # The names of stages are checked when a recipe is read, and stand in SQL without quoting.
     special = {
         stage["name"]: int(stage.get("beginning_of_text", False)) + int(stage.get("end_of_text", True))
@@ -86,10 +81,8 @@ def _chosen(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str,
 def _written(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str, Any]]:
     """Return shards, sequences, tokens and padding by stage: what the runs of a build counted, one that was killed included."""
     stages: dict[str, dict[str, int]] = {}
-    for run in rows(connection, "SELECT operators, counts FROM runs WHERE step = 'build'"):
-        if json.loads(run["operators"])["shards"]["build"] != build:
-            continue
-        for name, value in json.loads(run["counts"]).items():
+    for run in runs_of(connection, "build", build):
+        for name, value in run.counts.items():
             kind, _, stage = name.partition(":")
             if kind in {"shards", "sequences", "tokens", "padding"}:
                 counts = stages.setdefault(stage, {"shards": 0, "sequences": 0, "tokens": 0, "padding": 0})
@@ -133,22 +126,6 @@ def refused_files(
     )
 
 
-def newest_selection(connection: duckdb.DuckDBPyConnection, recipe: Mapping[str, Any]) -> str | None:
-    """Return the build that the newest finished selection by a recipe (its literals) made, or None; proxies are asked for by name."""
-    wanted = canonical_json(recipe)
-    found = rows(
-        connection,
-        "SELECT operators FROM runs WHERE step = 'select' AND ended IS NOT NULL AND recipe = ? "
-        "AND NOT contains(operators, '\"base\":') ORDER BY ended DESC LIMIT 1",
-        [wanted],
-    )
-    return str(json.loads(found[0]["operators"])["stages"]["build"]) if found else None
-
-
 def list_runs(connection: duckdb.DuckDBPyConnection, run_id: str | None = None) -> list[dict[str, Any]]:
     """Return the runs, or the one named, oldest first, with recipe, operators and counts as objects."""
-    found = [run for run in runs(connection) if run_id in (None, run["run_id"])]
-    for run in found:
-        for name in ("recipe", "operators", "counts"):
-            run[name] = json.loads(run[name])
-    return found
+    return [run.plain(whole=True) for run in read_runs(connection) if run_id in (None, run.run_id)]

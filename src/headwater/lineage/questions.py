@@ -6,7 +6,6 @@ part of an answer.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
@@ -15,9 +14,10 @@ from typing import Any, Final
 import duckdb
 
 from headwater.errors import UsageError
+from headwater.lineage.past_runs import PastRun, read_runs
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 
-__all__ = ["find", "query", "rows", "runs", "samples_named", "why"]
+__all__ = ["placements_of", "query", "rows", "samples_named", "why"]
 
 _HIDDEN: Final = {"text", "signature", "bands", "normalized_hash"}
 _MOST_SAMPLES: Final = 1000
@@ -148,12 +148,10 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int) -> dict[str, Any]:
         found = rows(connection, f"SELECT {listed}, run_id FROM {family} WHERE sample_id = ? ORDER BY ALL", [sample])
         used |= {row.pop("run_id") for row in found}
         story[family] = found
-    story["runs"] = [run for run in runs(connection) if run["run_id"] in used]
+    made_by = [run for run in read_runs(connection) if run.run_id in used]
+    story["runs"] = [run.plain() for run in made_by]
     if "verdicts" in story:
-        story["verdicts"]["rules_fired"] = _rules_fired(story)
-    for run in story["runs"]:
-        for name in ("recipe", "operators", "counts"):
-            run.pop(name)
+        story["verdicts"]["rules_fired"] = _rules_fired(story, made_by)
     return story
 
 
@@ -167,12 +165,12 @@ def _file(connection: duckdb.DuckDBPyConnection, file_id: int, used: set[str]) -
     return found[0] if found else {}
 
 
-def _rules_fired(story: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rules_fired(story: Mapping[str, Any], made_by: Sequence[PastRun]) -> list[dict[str, Any]]:
     """Return for each reason the rule's predicate, its limits and the values that it read, from the record of the run that decided."""
     rules: dict[str, Mapping[str, Any]] = {}
-    for run in story["runs"]:
-        if run["step"] == "decide":
-            rules |= {rule["name"]: rule for rule in json.loads(run["operators"])["verdicts"]["rules"]["rules"]}
+    for run in made_by:
+        if run.step == "decide":
+            rules |= {rule["name"]: rule for rule in run.operators["verdicts"]["rules"]["rules"]}
     values = {name: value for family in ALIGNED for name, value in story.get(family, {}).items()}
     fired = []
     for reason in story["verdicts"]["reasons"] or []:
@@ -196,7 +194,7 @@ def _values_read(predicate: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name in dict.fromkeys(re.findall(r"[a-z_][a-z0-9_]*", predicate)) if name in values}
 
 
-def find(
+def placements_of(
     connection: duckdb.DuckDBPyConnection, samples: Iterable[int], build: str | None = None
 ) -> list[dict[str, Any]]:
     """Return what became of some samples: their verdict and, for each copy, every run of tokens in every shard.
@@ -223,11 +221,3 @@ def find(
         )
         answer.append(row)
     return answer
-
-
-def runs(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Return every run, oldest first; one without an end was killed or still runs."""
-    return rows(
-        connection,
-        "SELECT run_id, step, started, ended, code_version, input_version, counts, operators, recipe FROM runs ORDER BY started, run_id",
-    )

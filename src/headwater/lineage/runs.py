@@ -7,37 +7,30 @@ Every commit of a step replaces the step's row, so at each version of the table 
 from __future__ import annotations
 
 import datetime
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.errors import ConflictError
 from headwater.fingerprint import canonical_json, fingerprint
+from headwater.lineage.claims import Claims
 from headwater.version import __version__
-from headwater.warehouse.commit import commit, coverage_scope
+from headwater.warehouse.commit import commit
 from headwater.warehouse.faults import reach
-from headwater.warehouse.fragments import FileEntry, fragments_of, parse_name
-from headwater.warehouse.parquet import read_file, write_family
-from headwater.warehouse.schema import FAMILIES, arrow_schema
+from headwater.warehouse.fragments import FileEntry
+from headwater.warehouse.parquet import write_family
+from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = [
     "Run",
     "Unit",
-    "base_of",
     "begin_run",
     "commit_wave",
     "finish_run",
-    "past_counts",
-    "past_recipe",
-    "past_run",
-    "runs_of",
 ]
 
 _TRIES = 100
@@ -138,10 +131,8 @@ def commit_wave(
     dropped: list[Unit] = []
     held = list(units)
     for _ in range(_TRIES):
-        good = [
-            free and (valid is None or valid(snapshot, unit))
-            for unit, free in zip(held, _holding(snapshot, held), strict=True)
-        ]
+        claims = Claims(snapshot)
+        good = [claims.grant(unit.adds, unit.removes) and (valid is None or valid(snapshot, unit)) for unit in held]
         dropped += [unit for unit, kept in zip(held, good, strict=True) if not kept]
         held = [unit for unit, kept in zip(held, good, strict=True) if kept]
         if units and not held:
@@ -176,120 +167,9 @@ def commit_wave(
     raise ConflictError(f"{_TRIES} commits of {run.step} lost against other writers; run the same command again")
 
 
-def past_run(snapshot: Snapshot, step: str, state: str) -> dict[str, Any] | None:
-    """Return the operators' record of the newest ended run of ``step`` over the same ``state``, or None."""
-    found = _newest(snapshot, step, "state", state)
-    return None if found is None else found[0]
-
-
-def past_recipe(snapshot: Snapshot, step: str, build: str) -> str | None:
-    """Return the recipe's literals, as canonical JSON, of the newest ended run of ``step`` for ``build``; None when none ended."""
-    found = _newest(snapshot, step, "build", build)
-    return None if found is None else found[1]
-
-
-def base_of(snapshot: Snapshot, build: str) -> str | None:
-    """Return the selection of which ``build`` is a proxy; None for a whole one."""
-    found = _newest(snapshot, "select", "build", build)
-    base = None if found is None else found[0].get("base")
-    return None if base is None else str(base)
-
-
-def runs_of(snapshot: Snapshot, step: str, build: str) -> list[str]:
-    """Return the run ids of a step for a build, oldest first, those that were killed included."""
-    found: list[str] = []
-    for path in snapshot.paths("runs"):
-        for table in read_file(snapshot.uri, path, ["step", "operators", "run_id"]):
-            for row in table.to_pylist():
-                records = json.loads(row["operators"]).values() if row["step"] == step else ()
-                if any(record.get("build") == build for record in records):
-                    found.append(row["run_id"])
-    return sorted(found)
-
-
-def past_counts(snapshot: Snapshot, step: str, build: str) -> dict[str, Any] | None:
-    """Return what the newest ended run of ``step`` for ``build`` counted; None when none ended."""
-    newest: tuple[datetime.datetime, str] | None = None
-    for path in snapshot.paths("runs"):
-        for table in read_file(snapshot.uri, path, ["step", "operators", "ended", "counts"]):
-            for row in table.to_pylist():
-                if row["step"] != step or row["ended"] is None or (newest is not None and row["ended"] <= newest[0]):
-                    continue
-                if any(record.get("build") == build for record in json.loads(row["operators"]).values()):
-                    newest = (row["ended"], row["counts"])
-    return None if newest is None else json.loads(newest[1])
-
-
-def newest_build(snapshot: Snapshot, recipe: Mapping[str, Any]) -> str | None:
-    """Return the build that the newest ended selection by a recipe (its literals) made, or None."""
-    wanted = canonical_json(recipe)
-    newest: tuple[datetime.datetime, str] | None = None
-    for path in snapshot.paths("runs"):
-        for table in read_file(snapshot.uri, path, ["step", "recipe", "operators", "ended"]):
-            for row in table.to_pylist():
-                if row["step"] != "select" or row["ended"] is None or row["recipe"] != wanted:
-                    continue
-                record = json.loads(row["operators"])["stages"]
-                if "base" not in record and (
-                    newest is None or row["ended"] > newest[0]
-                ):  # a proxy is asked for by name
-                    newest = (row["ended"], record["build"])
-    return None if newest is None else newest[1]
-
-
-def _newest(snapshot: Snapshot, step: str, key: str, value: str) -> tuple[dict[str, Any], str] | None:
-    """Return (operators' record, recipe) of the newest ended run of ``step`` whose record says ``value`` of ``key``."""
-    newest: tuple[datetime.datetime, dict[str, Any], str] | None = None
-    for path in snapshot.paths("runs"):
-        for table in read_file(snapshot.uri, path, ["step", "recipe", "operators", "ended"]):
-            for row in table.to_pylist():
-                if row["step"] != step or row["ended"] is None or value not in row["operators"]:
-                    continue
-                for record in json.loads(row["operators"]).values():
-                    if record.get(key) == value and (newest is None or row["ended"] > newest[0]):
-                        newest = (row["ended"], record, row["recipe"])
-    return None if newest is None else newest[1:]
-
-
 def finish_run(run: Run, snapshot: Snapshot) -> Snapshot:
     """Store the end of a run and return the snapshot after it; a run that committed nothing leaves no row."""
     if not run.waves:
         return snapshot
     after, _ = commit_wave(run, snapshot, [], final=True, changes_data=False)
     return after
-
-
-def _holding(snapshot: Snapshot, units: Sequence[Unit]) -> list[bool]:
-    """Return for each unit whether it can be committed without a second live file for a fragment and family."""
-    live = set(snapshot.files["path"].to_pylist()) if any(unit.removes for unit in units) else set()
-    covered: dict[tuple[str, str | None, str | None], npt.NDArray[np.int64]] = {}
-
-    replaced: set[str] = set()
-    claimed: dict[tuple[str, str | None, str | None], set[int]] = {}
-
-    def free(unit: Unit) -> bool:
-        if not live.issuperset(unit.removes) or not replaced.isdisjoint(unit.removes):
-            return False
-        freed: dict[str, set[int]] = {}
-        for path in unit.removes:
-            family, _, base, mask, _, _ = parse_name(path)
-            freed.setdefault(family, set()).update(fragments_of(base, mask))
-        for add in unit.adds:
-            if not FAMILIES[add.family].by_sample:
-                continue
-            key = coverage_scope(add)
-            if key not in covered:
-                covered[key] = snapshot.covered(key[0], operator=key[2], batch=key[1])
-            mine = np.array(fragments_of(add.base, add.mask), dtype=np.int64)
-            taken = mine[np.isin(mine, covered[key])]
-            if not set(taken.tolist()) <= freed.get(add.family, set()) or not claimed.get(key, set()).isdisjoint(
-                mine.tolist()
-            ):
-                return False
-        replaced.update(unit.removes)
-        for add in unit.adds:
-            if FAMILIES[add.family].by_sample:  # so that of two units of a wave that write the same, one holds
-                claimed.setdefault(coverage_scope(add), set()).update(fragments_of(add.base, add.mask))
-        return True
-
-    return [free(unit) for unit in units]

@@ -5,7 +5,6 @@ A build is held against the version of the table that it was made from, which ma
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import Any
 
@@ -25,11 +24,13 @@ from headwater.lineage.builds import (
     shard_name,
     snapshot_then,
 )
+from headwater.lineage.past_runs import ended_builds
 from headwater.lineage.questions import rows
 from headwater.tokenize.encode.encoder import decode
 from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.shards.manifest import Manifest, check_files, write_shard
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes
+from headwater.warehouse.fragments import first_id
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file, read_sparse
 from headwater.warehouse.schema import arrow_schema
 
@@ -43,12 +44,10 @@ Found = tuple[int, list[str]]
 def finished_stages(lake: LakeView) -> list[tuple[str, str]]:
     """Return (build, stage) of all that has placements or was chosen for a build that ended, or of the build that was asked for."""
     found = rows(lake.connection, "SELECT DISTINCT build, stage FROM placements")
-    ended = rows(lake.connection, "SELECT operators FROM runs WHERE step = 'build' AND ended IS NOT NULL")
-    builds = sorted({str(json.loads(row["operators"])["shards"]["build"]) for row in ended})
     found += rows(
         lake.connection,
         "SELECT DISTINCT build, stage FROM stages WHERE stage IS NOT NULL AND list_contains(?, build)",
-        [builds],
+        [ended_builds(lake.snapshot)],
     )
     named = sorted({(str(row["build"]), str(row["stage"])) for row in found})
     chosen = [(build, stage) for build, stage in named if lake.build in (None, build)]
@@ -82,7 +81,7 @@ def _open_beside(filesystem: pafs.FileSystem, folder: str, name: str) -> Any:
 
 def _token_counts(lake: LakeView, build: str) -> pa.RecordBatchReader:
     """Return sample_id and n_tokens as the build read them, a row group at a time."""
-    then = snapshot_then(lake, build)
+    then = snapshot_then(lake.snapshot, build)
     columns = ["sample_id", "n_tokens"]
     schema = pa.schema([arrow_schema("tokens").field(name) for name in columns])
     tables = (table for path in then.paths("tokens") for table in read_file(then.uri, path, columns))
@@ -152,11 +151,11 @@ def texts_decode(lake: LakeView) -> Found:
     """The bytes decoded from a sample's placements equal its text minus its spans."""
     faults, count = [], 0
     for build in dict.fromkeys(build for build, _ in finished_stages(lake)):
-        vocabulary = build_vocabulary(lake.connection, lake.lake, build)
+        vocabulary = build_vocabulary(lake.snapshot, lake.lake, build)
         manifests = {stage: read_stage_manifest(lake.lake, build, stage) for stage in _stages_of(lake, build)}
-        then = snapshot_then(lake, build)
+        then = snapshot_then(lake.snapshot, build)
         for where in then.locate(then.covered("content"), ["spans"]):
-            low, high = where.fragment << 24, (where.fragment + 1) << 24
+            low, high = first_id(where.fragment), first_id(where.fragment + 1)
             placed = rows(
                 lake.connection,
                 "SELECT sample_id, stage, shard, token_begin, token_end, copy FROM placements WHERE build = ? AND sample_id >= ? AND sample_id < ? "

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,16 +24,21 @@ from headwater.errors import CorruptLakeError, UsageError
 
 __all__ = [
     "FRAGMENTS_PER_FILE",
+    "NAME_PATTERN",
     "ROWS_PER_FRAGMENT",
     "ROW_BITS",
     "FileEntry",
+    "FileName",
     "batch_name",
     "expand_masks",
     "file_name",
+    "first_id",
     "fragment_mask",
     "fragment_of",
     "fragments_of",
+    "operator_digits",
     "parse_name",
+    "rows_of",
     "sample_ids",
 ]
 
@@ -41,10 +46,24 @@ ROW_BITS: Final = 24
 ROWS_PER_FRAGMENT: Final = 1 << 20
 """Most rows a fragment may hold; the address has room for 2^24."""
 FRAGMENTS_PER_FILE: Final = 64
-_NAME = re.compile(
-    r"family=([a-z_]+)/batch=([A-Za-z0-9._-]+)/([0-9a-f]{10})-([0-9a-f]{16})-([0-9a-f]{16})-([0-9a-f]{64})\.parquet"
+NAME_PATTERN: Final = (
+    r"family=(?P<family>[a-z_]+)/batch=(?P<batch>[A-Za-z0-9._-]+)/"
+    r"(?P<base>[0-9a-f]{10})-(?P<mask>[0-9a-f]{16})-(?P<operator>[0-9a-f]{16})-(?P<sha256>[0-9a-f]{64})\.parquet"
 )
+"""A file's path in the table as a regular expression, the same to Python and to Arrow; its parts in the order of ``FileName``."""
+_NAME = re.compile(NAME_PATTERN)
 _BATCH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+
+
+class FileName(NamedTuple):
+    """What a file's path in the table says; attributes as of ``FileEntry``."""
+
+    family: str
+    batch: str
+    base: int
+    mask: int
+    operator: str
+    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +101,26 @@ def sample_ids(fragment: int, begin: int, end: int) -> npt.NDArray[np.int64]:
     >>> sample_ids(2, 0, 3).tolist()
     [33554432, 33554433, 33554434]
     """
-    return (fragment << ROW_BITS) + np.arange(begin, end, dtype=np.int64)
+    return first_id(fragment) + np.arange(begin, end, dtype=np.int64)
+
+
+def first_id(fragment: int) -> int:
+    """Return the address of a fragment's first row; those of a fragment are below the first of the next.
+
+    >>> first_id(2)
+    33554432
+    """
+    return fragment << ROW_BITS
+
+
+def rows_of(fragment: int, ids: npt.NDArray[np.int64]) -> tuple[int, int]:
+    """Return where the addresses of a fragment begin and end among ascending ones.
+
+    >>> rows_of(2, np.array([5, 33554432, 33554439, 50331648]))
+    (1, 3)
+    """
+    begin, end = np.searchsorted(ids, [first_id(fragment), first_id(fragment + 1)]).tolist()
+    return begin, end
 
 
 def fragment_of(sample_id: int) -> int:
@@ -131,11 +169,20 @@ def fragments_of(base: int, mask: int) -> list[int]:
 
 def file_name(base: int, mask: int, operator: str, sha256: str) -> str:
     """Return the name of a file, without its partition folders."""
-    return f"{base:010x}-{mask:016x}-{operator[:16]:0<16}-{sha256}.parquet"
+    return f"{base:010x}-{mask:016x}-{operator_digits(operator)}-{sha256}.parquet"
 
 
-def parse_name(path: str) -> tuple[str, str, int, int, str, str]:
-    """Return (family, batch, base, mask, operator, sha256) of a file's path in the table.
+def operator_digits(operator: str) -> str:
+    """Return the 16 hexadecimal digits by which files name an operator, of its fingerprint or of these digits themselves.
+
+    >>> operator_digits("0123456789abcdef0123456789abcdef")
+    '0123456789abcdef'
+    """
+    return f"{operator[:16]:0<16}"
+
+
+def parse_name(path: str) -> FileName:
+    """Return what a file's path in the table says.
 
     Raises:
         CorruptLakeError: the path was not made by Headwater.
@@ -146,7 +193,7 @@ def parse_name(path: str) -> tuple[str, str, int, int, str, str]:
             f"expected a file named by Headwater, found {path!r} in the table's log; another program wrote to this table"
         )
     family, batch, base, mask, operator, sha256 = found.groups()
-    return family, batch, int(base, 16), int(mask, 16), operator, sha256
+    return FileName(family, batch, int(base, 16), int(mask, 16), operator, sha256)
 
 
 def expand_masks(

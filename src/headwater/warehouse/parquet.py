@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from headwater.errors import CorruptLakeError, StorageError, UsageError
 from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join
-from headwater.warehouse.fragments import FileEntry, file_name, sample_ids
+from headwater.warehouse.fragments import FileEntry, file_name, operator_digits, sample_ids
 from headwater.warehouse.schema import ALIGNED, FAMILIES, FORMAT, arrow_schema
 
 __all__ = [
@@ -153,7 +153,7 @@ class FamilyWriter:
             batch=self._batch,
             base=self._base,
             mask=self._mask,
-            operator=f"{self._operator[:16]:0<16}",
+            operator=operator_digits(self._operator),
             sha256=sink.sha256,
             size=sink.size,
             rows=self._rows,

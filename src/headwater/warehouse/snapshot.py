@@ -18,17 +18,13 @@ from deltalake.exceptions import TableNotFoundError
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.warehouse.filesystem import exists, filesystem_of, join
-from headwater.warehouse.fragments import expand_masks
+from headwater.warehouse.fragments import NAME_PATTERN, FileName, expand_masks, operator_digits
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import FORMAT
 
 __all__ = ["DESCRIPTION", "Snapshot", "open_snapshot", "table_uri"]
 
 DESCRIPTION = f"headwater lake format {FORMAT}"
-_PATTERN = (
-    r"^family=(?P<family>[a-z_]+)/batch=(?P<batch>[A-Za-z0-9._-]+)/"
-    r"(?P<base>[0-9a-f]{10})-(?P<mask>[0-9a-f]{16})-(?P<operator>[0-9a-f]{16})-(?P<sha256>[0-9a-f]{64})\.parquet$"
-)
 _Ints = npt.NDArray[np.int64]
 
 
@@ -42,12 +38,14 @@ class Snapshot:
     """A version of the lake.
 
     Attributes:
-        uri: the Delta table.
+        lake: path or URI of the lake.
+        uri: the Delta table in it.
         version: its version; pins everything that is read through this object.
         delta: the open table, which commits are planned from.
         files: one row a live file: path, size, rows, min_id, max_id, family, batch, base, mask, operator, sha256.
     """
 
+    lake: str
     uri: str
     version: int
     delta: DeltaTable = field(repr=False)
@@ -62,7 +60,7 @@ class Snapshot:
         """Return the live files of a family in order of their first fragment, of one operator fingerprint or batch if given."""
         mask = pc.equal(self.files["family"], family)
         if operator is not None:
-            mask = pc.and_(mask, pc.equal(self.files["operator"], operator[:16]))
+            mask = pc.and_(mask, pc.equal(self.files["operator"], operator_digits(operator)))
         if batch is not None:
             mask = pc.and_(mask, pc.equal(self.files["batch"], batch))
         return self.files.filter(mask).sort_by([("base", "ascending"), ("path", "ascending")])
@@ -146,7 +144,7 @@ def open_snapshot(lake: str, version: int | None = None) -> Snapshot:
             f"expected a table described as {DESCRIPTION!r} at {uri}, found {delta.metadata().description!r}"
         )
     _check_newest_entry(uri, delta.version())
-    return Snapshot(uri=uri, version=delta.version(), delta=delta, files=_live_files(delta))
+    return Snapshot(lake=lake, uri=uri, version=delta.version(), delta=delta, files=_live_files(delta))
 
 
 def _check_newest_entry(uri: str, version: int) -> None:
@@ -165,13 +163,13 @@ def _live_files(delta: DeltaTable) -> pa.Table:
     path = pc.cast(actions["path"].combine_chunks(), pa.string())
     if isinstance(path, pa.ChunkedArray):
         path = path.combine_chunks()
-    parts = pc.extract_regex(path, _PATTERN)
+    parts = pc.extract_regex(path, f"^{NAME_PATTERN}$")
     if parts.null_count:
         strange = path.filter(pc.is_null(parts))[0].as_py()
         raise CorruptLakeError(
             f"expected files named by Headwater in the table's log, found {strange!r}; another program wrote to it"
         )
-    columns = dict(zip(("family", "batch", "base", "mask", "operator", "sha256"), parts.flatten(), strict=True))
+    columns = dict(zip(FileName._fields, parts.flatten(), strict=True))
     empty = pa.nulls(len(path), pa.int64())
 
     def statistic(name: str) -> pa.Array:

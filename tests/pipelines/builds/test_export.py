@@ -15,10 +15,11 @@ from small_build import BUILD, CONTEXT, STAGE, write_build
 
 from headwater.cli.root import cli
 from headwater.errors import CorruptLakeError, UsageError
-from headwater.pipelines.builds import export as export_module
+from headwater.pipelines.builds import files
 from headwater.pipelines.builds.export import export
 from headwater.tokenize.names import EXPORT_FORMATS, FORMATS
 from headwater.tokenize.shards.tokens import SUFFIXES, tokens_in
+from headwater.warehouse import filesystem
 
 SMALL = 4 * CONTEXT * 5
 
@@ -74,9 +75,9 @@ def test_a_stopped_export_ends_with_the_same_bytes(tmp_path: Path, kind: str, mo
     write_build(tmp_path, ["megatron"])
     run(tmp_path, tmp_path / "whole", kind)
     expected = hashes(tmp_path / "whole")
-    real, left, stops = export_module._write, 0, 0
+    real, left, stops = filesystem.write_hashed, 0, 0
 
-    def failing(folder: str, name: str, write: Any) -> Any:
+    def failing(folder: str, fill: Any, name: Any) -> Any:
         nonlocal left
         left -= 1
         if left < 0:
@@ -84,9 +85,10 @@ def test_a_stopped_export_ends_with_the_same_bytes(tmp_path: Path, kind: str, mo
             Path(folder).mkdir(parents=True, exist_ok=True)
             (Path(folder) / f".{stops:016x}.tmp").write_bytes(b"half")
             raise KeyboardInterrupt
-        return real(folder, name, write)
+        return real(folder, fill, name)
 
-    monkeypatch.setattr(export_module, "_write", failing)
+    for module in (filesystem, files):
+        monkeypatch.setattr(module, "write_hashed", failing)
     for steps in (0, 1, 2, 3, 5, 1, 1, 4, 1000):
         left = steps
         try:

@@ -15,7 +15,7 @@ from small_lake import SmallLake, small_recipe
 
 from headwater.errors import UsageError
 from headwater.hashes import mix_hashes
-from headwater.lineage.funnel import newest_selection
+from headwater.lineage.past_runs import newest_selection
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
 from headwater.pipelines.builds.step import build

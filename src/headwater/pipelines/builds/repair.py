@@ -18,9 +18,9 @@ from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, HeadwaterError, UsageError
 from headwater.fingerprint import canonical_json
-from headwater.lineage.builds import LakeView, builds_uri, shard_name, snapshot_then, stage_operator
-from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run, past_recipe
-from headwater.lineage.views import connect
+from headwater.lineage.builds import builds_uri, shard_name, snapshot_then, stage_operator
+from headwater.lineage.past_runs import past_recipe
+from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.encode_task import BuildJob
 from headwater.pipelines.builds.step import run_shards, stage_manifest
@@ -38,6 +38,7 @@ from headwater.warehouse.filesystem import (
     write_file,
     write_hashed,
 )
+from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -264,9 +265,8 @@ def _build_again(
         wanted = pa.array(stage.numbers, pa.int32())
         for table in _placements(snapshot, name, stage.stage, ["shard", "sample_id"]) if stage.numbers else ():
             mine = table.filter(pc.is_in(table["shard"], wanted))["sample_id"].to_numpy()
-            fragments |= set(np.unique(mine >> 24).tolist())
-    with connect(job.lake, snapshot.version) as connection:
-        then = snapshot_then(LakeView(lake=job.lake, snapshot=snapshot, connection=connection, build=name), name)
+            fragments |= set(np.unique(mine >> ROW_BITS).tolist())
+    then = snapshot_then(snapshot, name)
     work = BuildJob(
         lake=job.lake,
         table=then.uri,

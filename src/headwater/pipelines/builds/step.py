@@ -17,18 +17,8 @@ from typing import TYPE_CHECKING, Final
 from headwater.errors import RecipeError, UsageError
 from headwater.fingerprint import canonical_json, fingerprint
 from headwater.lineage.builds import builds_uri, shard_name, stage_operator
-from headwater.lineage.runs import (
-    Run,
-    Unit,
-    base_of,
-    begin_run,
-    commit_wave,
-    finish_run,
-    past_counts,
-    past_recipe,
-    past_run,
-    runs_of,
-)
+from headwater.lineage.past_runs import base_of, past_counts, past_recipe, past_run, runs_of
+from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.builds.chunks import SHUFFLE_ROW
 from headwater.pipelines.builds.encode_task import BuildJob, read_tokens
 from headwater.pipelines.builds.shard_task import empty_shard, write_shards
@@ -221,7 +211,7 @@ def _write_provenance(
     lake: str, recipe: Recipe, name: str, shards: Mapping[str, int], run: Run, snapshot: Snapshot
 ) -> None:
     """Write beside each manifest where the shards come from: what may differ between lakes that hold the same documents."""
-    runs = {step: runs_of(snapshot, step, name) for step in ("select", "build")}
+    runs = {step: sorted(run.run_id for run in runs_of(snapshot, step, name)) for step in ("select", "build")}
     for stage in recipe.stages:
         if stage.name not in shards:
             continue

@@ -26,6 +26,7 @@ from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import fragment_rows, plan_targets, write_aligned
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
+from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import FragmentFiles, family_columns
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -122,7 +123,7 @@ def _losers(
         clusters = here.select("cluster_id").distinct()
         found = (
             there.join(clusters, "cluster_id", "left_semi")
-            .select(sf.shiftright("sample_id", 24).alias("fragment"))
+            .select(sf.shiftright("sample_id", ROW_BITS).alias("fragment"))
             .distinct()
         )
         affected = np.union1d(fragments, np.array([row.fragment for row in found.collect()], dtype=np.int64))

@@ -28,7 +28,8 @@ import pyarrow.compute as pc
 from headwater.errors import UsageError
 from headwater.fingerprint import canonical_json, fingerprint
 from headwater.hashes import bytes_of_hashes, bytes_of_origins, mix_hashes
-from headwater.lineage.runs import Unit, base_of, begin_run, commit_wave, finish_run, past_recipe, past_run
+from headwater.lineage.past_runs import base_of, past_recipe, past_run
+from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.selection.candidates import FOR_LENGTH
@@ -37,7 +38,7 @@ from headwater.pipelines.spark.aligned import Target, plan_targets
 from headwater.pipelines.spark.held_rows import Parts, held_parts
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
-from headwater.warehouse.fragments import batch_name
+from headwater.warehouse.fragments import batch_name, operator_digits
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, write_family
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -258,7 +259,7 @@ def scale_down(spark: SparkSession, job: Resolved, base: str, scale: str) -> Pro
             if len(todo) == 0 and run.waves:
                 break
             stale = snapshot.live("stages", batch=name)
-            if stale.filter(pc.not_equal(stale["operator"], operator[:16])).num_rows:
+            if stale.filter(pc.not_equal(stale["operator"], operator_digits(operator))).num_rows:
                 raise UsageError(f"expected no other build named {name}, found one; choose another base")
             targets = _targets(spark, snapshot, todo, name, located)
             if targets == held:

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from headwater.errors import UsageError
 from headwater.fingerprint import fingerprint
-from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run, past_run
+from headwater.lineage.past_runs import past_run
+from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.recipe.sections import Stage
@@ -28,7 +29,7 @@ from headwater.pipelines.spark.aligned import Target, plan_targets
 from headwater.pipelines.spark.held_rows import Parts, held_parts
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
-from headwater.warehouse.fragments import batch_name, sample_ids
+from headwater.warehouse.fragments import batch_name, operator_digits, sample_ids
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -151,7 +152,7 @@ def _write(
         if len(todo) == 0 and run.waves:
             break
         stale = snapshot.live("stages", batch=build)
-        stale = stale.filter(pa.compute.not_equal(stale["operator"], operator[:16]))
+        stale = stale.filter(pa.compute.not_equal(stale["operator"], operator_digits(operator)))
         if stale.num_rows:
             raise UsageError(
                 f"expected no build named {build} of another recipe or other samples, found one; choose another name with --build"

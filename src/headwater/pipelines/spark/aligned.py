@@ -18,7 +18,15 @@ import pyarrow as pa
 from headwater.lineage.runs import Unit
 from headwater.pipelines.spark.blocks import Block, Records, exchange, gather, route
 from headwater.warehouse.faults import reach_in_task
-from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask, fragments_of, parse_name
+from headwater.warehouse.fragments import (
+    FRAGMENTS_PER_FILE,
+    ROW_BITS,
+    FileEntry,
+    fragment_mask,
+    fragments_of,
+    parse_name,
+    rows_of,
+)
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
 from headwater.warehouse.snapshot import Snapshot
 
@@ -92,8 +100,8 @@ def plan_targets(
     replaced = _paths_of(snapshot, family, fragments, batch)
     again = set(fragments.tolist())
     for path in replaced:
-        _, _, base, mask, _, _ = parse_name(path)
-        again |= set(fragments_of(base, mask))
+        name = parse_name(path)
+        again |= set(fragments_of(name.base, name.mask))
     wanted = np.array(sorted(again), dtype=np.int64)
     per_file = max(1, min(FRAGMENTS_PER_FILE, len(wanted) // (_PER_SLOT * slots)))
     targets: list[tuple[list[FragmentFiles], set[str]]] = []
@@ -150,7 +158,7 @@ def write_aligned(
     owner = {where.fragment: number for number, target in enumerate(targets) for where in target.fragments}
     owners = spark.createDataFrame(list(owner.items()), "fragment long, target int")
     placed = (
-        sparse.withColumn("fragment", sf.shiftright("sample_id", 24))
+        sparse.withColumn("fragment", sf.shiftright("sample_id", ROW_BITS))
         .join(sf.broadcast(owners), "fragment")
         .drop("fragment")
     )
@@ -268,7 +276,7 @@ def _fill_sparse(
     where: FragmentFiles,
     zipped: pa.Table,
 ) -> tuple[pa.Table, dict[str, int]]:
-    begin, end = np.searchsorted(ids, [where.fragment << 24, (where.fragment + 1) << 24]).tolist()
+    begin, end = rows_of(where.fragment, ids)
     return fill(where, zipped, rows.slice(begin, end - begin))
 
 

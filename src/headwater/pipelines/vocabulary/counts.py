@@ -30,6 +30,7 @@ from headwater.tokenize.train.piece_counts import SCHEMA, count_pieces, merge_co
 from headwater.tokenize.train.segmentation import library_pieces
 from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.filesystem import HashedFile, exists, filesystem_of, join
+from headwater.warehouse.fragments import rows_of
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, slice_by_bytes
 
 __all__ = [
@@ -124,7 +125,7 @@ def count_target(job: CountJob, target: CountTarget, ids: npt.NDArray[np.int64])
     samples: list[pa.Table] = []
     parts: list[str] = []
     for where in target.fragments:
-        begin, end = np.searchsorted(ids, [where.fragment << 24, (where.fragment + 1) << 24]).tolist()
+        begin, end = rows_of(where.fragment, ids)
         if begin == end:
             continue
         for batch in _texts(job, where, pa.array(ids[begin:end])):

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,7 +14,7 @@ from headwater.lineage.runs import Run, Unit, commit_wave
 from headwater.pipelines.spark.sessions import run_tasks
 from headwater.pipelines.vocabulary.counts import Counted, CountTarget
 from headwater.warehouse.filesystem import filesystem_of, join
-from headwater.warehouse.fragments import FileEntry, fragment_mask
+from headwater.warehouse.fragments import FileEntry, fragment_mask, rows_of
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot
@@ -95,7 +94,7 @@ def _write_record(record: _Record) -> FileEntry:
         schema=arrow_schema("vocabularies"),
     )
     ids = table["sample_id"].to_numpy()
-    bounds = [np.searchsorted(ids, [each << 24, (each + 1) << 24]).tolist() for each in record.fragments]
+    bounds = [rows_of(each, ids) for each in record.fragments]
     base, mask = fragment_mask(record.fragments)
     groups = (table.slice(begin, end - begin) for begin, end in bounds)
     return write_family(record.table, "vocabularies", record.name, base, mask, record.fingerprint, groups)

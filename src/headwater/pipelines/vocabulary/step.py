@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 
 from headwater.errors import UsageError
 from headwater.fingerprint import fingerprint
-from headwater.lineage.runs import begin_run, past_run
+from headwater.lineage.past_runs import past_run
+from headwater.lineage.runs import begin_run
 from headwater.lineage.vocabularies import (
     check_vocabulary_name,
     find_vocabulary,
@@ -46,7 +47,7 @@ from headwater.tokenize.encode.grammar import encoding_pattern
 from headwater.tokenize.forms.load import Vocabulary, extend_vocabulary, vocabulary_from_merges, write_vocabulary
 from headwater.tokenize.train import bpe as bpe_training
 from headwater.warehouse.filesystem import filesystem_of, join
-from headwater.warehouse.fragments import FRAGMENTS_PER_FILE
+from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, ROW_BITS
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -209,7 +210,7 @@ def _count(
         return done
     owners = [(where.fragment, slot) for slot, target in enumerate(todo) for where in target.fragments]
     owner = sf.broadcast(spark.createDataFrame(owners, "fragment long, slot int"))
-    chosen = chosen_ids(spark, snapshot, located, sample).withColumn("fragment", sf.shiftright("sample_id", 24))
+    chosen = chosen_ids(spark, snapshot, located, sample).withColumn("fragment", sf.shiftright("sample_id", ROW_BITS))
     placed = (
         chosen.join(owner, "fragment")
         .select("slot", "sample_id")

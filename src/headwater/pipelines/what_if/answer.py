@@ -20,7 +20,7 @@ import numpy as np
 
 from headwater.errors import UsageError
 from headwater.filters.rules.rule_set import Number, RuleSet
-from headwater.lineage.runs import newest_build
+from headwater.lineage.past_runs import newest_selection
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.changes import MOST_VALUES, Changes, apply, find_limit
 from headwater.pipelines.what_if.fragment import ask
@@ -34,7 +34,7 @@ from headwater.pipelines.what_if.passes import (
     first_examples,
 )
 from headwater.pipelines.what_if.sums import TOTAL, Sums, gained_slot, lost_slot, measures
-from headwater.warehouse.fragments import ROW_BITS, fragment_of
+from headwater.warehouse.fragments import first_id, fragment_of
 from headwater.warehouse.parquet import FragmentFiles, read_content_row
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -151,7 +151,7 @@ class _State:
 
     def _build(self, recipe: Recipe, named: str | None) -> str | None:
         if named is None:
-            return newest_build(self.snapshot, recipe.literals)
+            return newest_selection(self.snapshot, recipe.literals)
         if len(self.snapshot.covered("stages", batch=named)) == 0:
             raise UsageError(f"expected a build of the lake at {self.lake}, found none named {named!r}")
         return named
@@ -194,7 +194,7 @@ class _State:
         for example in found:
             fragment = fragment_of(example.sample_id)
             (where,) = self.snapshot.locate(np.array([fragment]), [])
-            uri = read_content_row(self.snapshot.uri, where, example.sample_id - (fragment << ROW_BITS), ["uri"])
+            uri = read_content_row(self.snapshot.uri, where, example.sample_id - first_id(fragment), ["uri"])
             answer.append({"sample_id": example.sample_id} | uri | asdict(example))
         self.time["examples"] = round(self.time.get("examples", 0.0) + time.perf_counter() - began, 3)
         return answer

@@ -22,7 +22,7 @@ from headwater.filters.rules.predicates import connect
 from headwater.filters.rules.rule_set import RULE_COLUMNS, RuleSet, reason_conditions
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.stages import eligible_sql, selection_columns
-from headwater.warehouse.fragments import ROW_BITS
+from headwater.warehouse.fragments import first_id
 from headwater.warehouse.parquet import FragmentFiles, family_columns, read_aligned, read_sparse
 
 __all__ = [
@@ -297,7 +297,7 @@ def held_stages(question: Question, fragment: Fragment) -> tuple[list[str], _Int
     found = found.filter(pc.is_valid(found["stage"]))
     names, index = coded(found["stage"], NONE)
     # An address is the fragment's number and the row's: rows of a fragment are numbered from 0 without gaps.
-    return names, found["sample_id"].to_numpy() - (where.fragment << ROW_BITS), index
+    return names, found["sample_id"].to_numpy() - first_id(where.fragment), index
 
 
 def eligible(question: Question, table: pa.Table) -> tuple[list[str], _Ints]:

@@ -1,0 +1,175 @@
+"""Which run made this: the rows of family ``runs``, parsed, and what steps and questions ask of them.
+
+Every question takes a version of the table or a connection to one. A run without an end was killed or still runs: it counts only where a
+question says so.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+
+from headwater.fingerprint import canonical_json
+from headwater.warehouse.parquet import read_file
+from headwater.warehouse.snapshot import Snapshot
+
+__all__ = [
+    "PastRun",
+    "Source",
+    "base_of",
+    "ended_builds",
+    "newest_selection",
+    "past_counts",
+    "past_recipe",
+    "past_run",
+    "read_runs",
+    "runs_of",
+]
+
+Source = Snapshot | duckdb.DuckDBPyConnection
+"""A version of the table, or a connection with its views."""
+_COLUMNS: Final = (
+    "run_id",
+    "step",
+    "started",
+    "ended",
+    "code_version",
+    "input_version",
+    "counts",
+    "operators",
+    "recipe",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PastRun:
+    """A run of a step.
+
+    Attributes:
+        ended: None for one that was killed or still runs.
+        input_version: version of the table that it was planned from.
+        counts: what it counted.
+        operators: name → record of what it ran: settings, and for a step of a build the build's name.
+        recipe: literals of its recipe.
+        recipe_json: the same as it is stored, in canonical JSON.
+    """
+
+    run_id: str
+    step: str
+    started: datetime.datetime
+    ended: datetime.datetime | None
+    code_version: str
+    input_version: int
+    counts: Mapping[str, Any]
+    operators: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    recipe_json: str
+
+    def record(self, key: str, value: str) -> Mapping[str, Any] | None:
+        """Return the record that says ``value`` of ``key``, or None."""
+        return next((record for record in self.operators.values() if record.get(key) == value), None)
+
+    @property
+    def build(self) -> str | None:
+        """The build that it selected, scaled, built or repaired; None for a step of the whole lake."""
+        return next((str(record["build"]) for record in self.operators.values() if "build" in record), None)
+
+    def plain(self, *, whole: bool = False) -> dict[str, Any]:
+        """Return the run as plain data, times in ISO 8601; ``whole``: with counts, operators and recipe."""
+        found: dict[str, Any] = {
+            "run_id": self.run_id,
+            "step": self.step,
+            "started": self.started.isoformat(),
+            "ended": None if self.ended is None else self.ended.isoformat(),
+            "code_version": self.code_version,
+            "input_version": self.input_version,
+        }
+        if whole:
+            found |= {"counts": dict(self.counts), "operators": dict(self.operators), "recipe": dict(self.recipe)}
+        return found
+
+
+def read_runs(source: Source, step: str | None = None) -> list[PastRun]:
+    """Return the runs of one step or of all, oldest first, those without an end included."""
+    if isinstance(source, Snapshot):
+        rows = [
+            row
+            for path in source.paths("runs")
+            for table in read_file(source.uri, path, _COLUMNS)
+            for row in table.to_pylist()
+        ]
+    else:
+        found = source.execute(f"SELECT {', '.join(_COLUMNS)} FROM runs").fetchall()
+        rows = [dict(zip(_COLUMNS, row, strict=True)) for row in found]
+    runs = [_parsed(row) for row in rows if step in (None, row["step"])]
+    return sorted(runs, key=lambda run: (run.started, run.run_id))
+
+
+def _parsed(row: Mapping[str, Any]) -> PastRun:
+    parsed = {name: json.loads(row[name]) for name in ("counts", "operators", "recipe")}
+    return PastRun(**{**row, **parsed}, recipe_json=row["recipe"])
+
+
+def _newest_ended(runs: Sequence[PastRun]) -> PastRun | None:
+    """Return the run that ended last; of two that ended at once the older one."""
+    newest: PastRun | None = None
+    for run in runs:
+        if run.ended is not None and (newest is None or newest.ended is None or run.ended > newest.ended):
+            newest = run
+    return newest
+
+
+def past_run(source: Source, step: str, state: str) -> Mapping[str, Any] | None:
+    """Return the operators' record of the newest ended run of ``step`` over the same ``state``, or None."""
+    found = _newest_ended([run for run in read_runs(source, step) if run.record("state", state) is not None])
+    return None if found is None else found.record("state", state)
+
+
+def _newest_of_build(source: Source, step: str, build: str) -> PastRun | None:
+    return _newest_ended([run for run in read_runs(source, step) if run.record("build", build) is not None])
+
+
+def past_recipe(source: Source, step: str, build: str) -> str | None:
+    """Return the recipe's literals, as canonical JSON, of the newest ended run of ``step`` for ``build``; None when none ended."""
+    found = _newest_of_build(source, step, build)
+    return None if found is None else found.recipe_json
+
+
+def past_counts(source: Source, step: str, build: str) -> Mapping[str, Any] | None:
+    """Return what the newest ended run of ``step`` for ``build`` counted; None when none ended."""
+    found = _newest_of_build(source, step, build)
+    return None if found is None else found.counts
+
+
+def base_of(source: Source, build: str) -> str | None:
+    """Return the selection of which ``build`` is a proxy; None for a whole one."""
+    found = _newest_of_build(source, "select", build)
+    record = None if found is None else found.record("build", build)
+    return None if record is None or "base" not in record else str(record["base"])
+
+
+def runs_of(source: Source, step: str, build: str) -> list[PastRun]:
+    """Return the runs of a step for a build, oldest first, those that were killed included."""
+    return [run for run in read_runs(source, step) if run.record("build", build) is not None]
+
+
+def ended_builds(source: Source) -> list[str]:
+    """Return the names of the builds of which a run ended, sorted."""
+    return sorted({run.build for run in read_runs(source, "build") if run.ended is not None and run.build is not None})
+
+
+def newest_selection(source: Source, recipe: Mapping[str, Any]) -> str | None:
+    """Return the build that the newest ended selection by a recipe (its literals) made, or None; a proxy is asked for by name."""
+    wanted = canonical_json(recipe)
+    whole = [run for run in read_runs(source, "select") if run.recipe_json == wanted and not _is_proxy(run)]
+    found = _newest_ended(whole)
+    return None if found is None else found.build
+
+
+def _is_proxy(run: PastRun) -> bool:
+    return any("base" in record for record in run.operators.values())
