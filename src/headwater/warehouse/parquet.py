@@ -64,6 +64,10 @@ class FragmentFiles:
     batch: str
     files: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
+    def paths(self, families: Iterable[str]) -> list[str]:
+        """Return the live files that hold some families of the fragment; a family that does not cover it has none."""
+        return [self.files[family][0] for family in families if family in self.files]
+
 
 def _file_schema(family: str) -> pa.Schema:
     metadata = {_FORMAT_KEY: str(FORMAT).encode(), b"headwater.family": family.encode()}

@@ -17,7 +17,6 @@ __all__ = [
     "ALIGNED",
     "FAMILIES",
     "FORMAT",
-    "SAMPLE_FAMILIES",
     "Family",
     "arrow_schema",
     "table_schema",
@@ -276,7 +275,6 @@ _FAMILIES = [
 
 FAMILIES: Final[dict[str, Family]] = {family.name: family for family in _FAMILIES}
 ALIGNED: Final = tuple(family.name for family in _FAMILIES if family.aligned)
-SAMPLE_FAMILIES: Final = tuple(family.name for family in _FAMILIES if family.by_sample)
 
 
 def arrow_schema(family: str) -> pa.Schema:

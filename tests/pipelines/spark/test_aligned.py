@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.pipelines.spark import aligned as narrow
-from headwater.pipelines.spark.aligned import Target, plan_targets, split_runs
+from headwater.pipelines.spark import aligned
+from headwater.pipelines.spark.aligned import TASKS_PER_SLOT, Target, group_neighbours, plan_targets, rows_by_target
+from headwater.pipelines.spark.blocks import run_bounds
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import FileEntry, fragment_mask, sample_ids
 from headwater.warehouse.parquet import FragmentFiles, read_file, write_family
@@ -45,7 +47,7 @@ def _planned(targets: list[Target]) -> list[list[int]]:
 @given(st.lists(st.integers(0, 3), max_size=30))
 def test_runs_of_equal_neighbours(keys: list[int]) -> None:
     """Bounds rise from 0 to the length; within them keys are equal, across them they differ."""
-    bounds = split_runs(np.array(keys, dtype=np.int64)).tolist()
+    bounds = run_bounds(np.array(keys, dtype=np.int64)).tolist()
     assert (bounds[0], bounds[-1]) == (0, len(keys))
     runs = [keys[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
     assert all(len(set(run)) == 1 for run in runs)
@@ -62,7 +64,7 @@ def test_rows_of_a_target_are_put_together(sizes: list[tuple[int, int]], rows_a_
     targets = [target for target, size in sorted(sizes) for _ in range(size + 1)]
     ids = [number for _, size in sorted(sizes) for number in [-1, *range(size)]]
     table = pa.table({"target": pa.array(targets, pa.int32()), "sample_id": pa.array(ids, pa.int64())})
-    found = list(narrow._by_target(iter(table.to_batches(max_chunksize=rows_a_batch))))
+    found = list(rows_by_target(iter(table.to_batches(max_chunksize=rows_a_batch))))
     assert [target for target, _ in found] == [target for target, _ in sorted(sizes)]
     assert [rows["sample_id"].to_pylist() for _, rows in found] == [list(range(size)) for _, size in sorted(sizes)]
 
@@ -76,7 +78,7 @@ def test_a_file_covers_neighbours_of_one_batch(lake_folder: Path) -> None:
     assert [number for target in planned for number in target] == sorted(content)
     assert all(max(target) - min(target) < 64 for target in planned)
     assert all(len({content[number] for number in target}) == 1 for target in planned)
-    assert max(map(len, planned)) == len(content) // narrow._PER_SLOT
+    assert max(map(len, planned)) == len(content) // TASKS_PER_SLOT
     few = _planned(plan_targets(snapshot, "verdicts", fragments[:5], [], slots=8))
     assert few == [[0], [1], [2], [3], [4]]
 
@@ -111,9 +113,9 @@ def test_a_target_is_written_for_all_its_fragments(fragments: list[int], lake_fo
         )
         return table, {"rows": sparse.num_rows}
 
-    filled = partial(narrow._fill_sparse, rows["sample_id"].to_numpy(), rows, fill)
+    filled = partial(aligned._fill_sparse, rows["sample_id"].to_numpy(), rows, fill)
     target = Target(fragments=located, removes=("x",))
-    unit = narrow._write_target(snapshot.uri, target, "tokens", "c" * 32, {"content": []}, filled)
+    unit = aligned._write_target(snapshot.uri, target, "tokens", "c" * 32, {"content": []}, filled)
     groups = list(read_file(snapshot.uri, unit.adds[0].path))
     assert [group["sample_id"][0].as_py() >> 24 for group in groups] == fragments
     expected = {0: 1, 1: 0, 3: 5}
@@ -122,3 +124,26 @@ def test_a_target_is_written_for_all_its_fragments(fragments: list[int], lake_fo
     assert unit.counts["rows"] == (3 if 0 in fragments else 2)
     assert unit.counts["fragments"] == len(fragments)
     assert isinstance(located[0], FragmentFiles)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 90), st.sampled_from("ab"), st.integers(0, 4)), unique_by=lambda item: item[0]),
+    st.integers(1, 5),
+)
+def test_groups_are_neighbours_of_a_kind(items: list[tuple[int, str, int]], most: int) -> None:
+    """Every fragment once and in order; one kind and one file's reach a group; only files that are replaced together make one larger."""
+    located = [
+        FragmentFiles(fragment=number, batch=batch, files={"tokens": (f"file {old}", 0)} if old else {})
+        for number, batch, old in sorted(items)
+    ]
+    groups = group_neighbours(located, most, lambda where: where.batch, lambda where: where.paths(["tokens"]))
+    assert [where for group in groups for where in group] == located
+    for group in groups:
+        assert len({where.batch for where in group}) == 1
+        assert group[-1].fragment - group[0].fragment < 64
+        for at in range(most, len(group)):
+            assert set(group[at].paths(["tokens"])) & {path for where in group[:at] for path in where.paths(["tokens"])}
+    for left, right in itertools.pairwise(groups):
+        if left[0].batch == right[0].batch and right[0].fragment - left[0].fragment < 64:
+            assert len(left) >= most
+            assert not set(right[0].paths(["tokens"])) & {path for where in left for path in where.paths(["tokens"])}

@@ -29,9 +29,11 @@ from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.recipe.operators import READS, Resolved
 from headwater.pipelines.recipe.sections import ContaminationSettings
+from headwater.pipelines.spark.aligned import group_neighbours
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
 from headwater.tokenize.encode.encoder import encode
+from headwater.warehouse.columns import repeat_text, with_run
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask
 from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_sparse, slice_by_bytes
 from headwater.warehouse.schema import arrow_schema
@@ -129,39 +131,31 @@ def _plan(
     """Return the tasks of everything missing: neighbours that lack the same families and replace the same files share a task."""
     missing = _missing(snapshot, wanted)
     per_task = max(1, min(FRAGMENTS_PER_FILE, len(missing) // (8 * slots)))
-    groups: list[tuple[tuple[str, ...], list[FragmentFiles]]] = []
-    everything = np.fromiter(missing, np.int64, len(missing))
-    stale: dict[str, tuple[str, ...]] = {}
-    for where in snapshot.locate(everything, tuple(wanted)):
-        families = missing[where.fragment]
-        old = tuple(where.files[family][0] for family in families if family in where.files)
-        stale[str(where.fragment)] = old
-        if groups and groups[-1][0] == families:
-            members = groups[-1][1]
-            together = where.batch == members[0].batch and where.fragment - members[0].fragment < FRAGMENTS_PER_FILE
-            # Files that are replaced are replaced whole, so all their fragments go into one task.
-            if together and (len(members) < per_task or (old and old == stale[str(members[-1].fragment)])):
-                members.append(where)
-                continue
-        groups.append((families, [where]))
+    located = snapshot.locate(np.fromiter(missing, np.int64, len(missing)), tuple(wanted))
+    groups = group_neighbours(
+        located,
+        per_task,
+        kind=lambda where: (where.batch, missing[where.fragment]),
+        replaced=lambda where: where.paths(missing[where.fragment]),
+    )
     return [
         _Task(
             lake=job.lake,
             table=snapshot.uri,
             run_id=run.run_id,
-            families={family: wanted[family] for family in families},
+            families={family: wanted[family] for family in missing[members[0].fragment]},
             fragments=tuple(members),
             span_operators=tuple(job.recipe.spans.operators),
             vocabulary=job.recipe.vocabulary.name,
             contamination=job.recipe.contamination,
             sets=job.sets,
         )
-        for families, members in groups
+        for members in groups
     ]
 
 
 def _unit(snapshot: Snapshot, task: _Task, result: _Result) -> Unit:
-    removes = {where.files[family][0] for where in task.fragments for family in task.families if family in where.files}
+    removes = {path for where in task.fragments for path in where.paths(task.families)}
     counts = {"fragments": len(task.fragments), "samples": result.rows, "text_bytes": result.text_bytes}
     counts |= {f"{entry.family}_bytes": entry.size for entry in result.entries}
     return Unit(adds=result.entries, removes=sorted(removes), counts=counts)
@@ -187,9 +181,7 @@ def _annotate(task: _Task) -> _Result:
                 rows += inputs.rows.num_rows
                 text_bytes += int(inputs.rows["text_bytes"].to_numpy().sum())
                 for family, found in _measure(task, inputs):
-                    parts[family].append(
-                        found.append_column("run_id", pa.array([task.run_id] * found.num_rows, pa.string()))
-                    )
+                    parts[family].append(with_run(found, task.run_id))
             for family, writer in writers.items():
                 writer.write(pa.concat_tables(parts[family]) if parts[family] else arrow_schema(family).empty_table())
         return _Result(entries=[writer.finish() for writer in writers.values()], rows=rows, text_bytes=text_bytes)
@@ -254,7 +246,7 @@ def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
     if "tokens" in task.families:
         vocabulary = find_vocabulary(task.lake, task.vocabulary)
         counts = np.diff(encode(without_spans(table, found.get("spans", inputs.spans)), vocabulary)[1])
-        names = pa.array([vocabulary.fingerprint] * len(counts), pa.string())
+        names = repeat_text(vocabulary.fingerprint, len(counts))
         keep("tokens", pa.record_batch({"vocabulary": names, "n_tokens": pa.array(counts)}))
     if "contamination" in task.families:
         settings = task.contamination

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.pipelines.spark.blocks import run_bounds
 from headwater.tokenize.pack.placing import copy_tokens
 
 __all__ = ["SHUFFLE_ROW", "TokenRows", "from_chunks", "to_chunks"]
@@ -80,7 +81,7 @@ def to_chunks(slot: npt.NDArray[np.int64], rows: TokenRows) -> Iterator[pa.Recor
 
 def _chunks(slot: npt.NDArray[np.int64], rows: TokenRows, chosen: npt.NDArray[np.int64]) -> pa.RecordBatch:
     slots = slot[chosen]
-    bounds = np.append(np.flatnonzero(np.concatenate([[True], slots[1:] != slots[:-1]])), len(slots))
+    bounds = run_bounds(slots)
     columns: dict[str, pa.Array] = {"slot": pa.array(slots[bounds[:-1]].astype(np.int32))}
     for name, kind in _COLUMNS.items():
         values = np.ascontiguousarray(getattr(rows, name)[chosen].astype(kind, copy=False))

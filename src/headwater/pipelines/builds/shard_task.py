@@ -20,6 +20,7 @@ from headwater.tokenize.pack.strategies import Packed, pack
 from headwater.tokenize.shards.boundaries import boundaries_table
 from headwater.tokenize.shards.manifest import Shard, write_shard
 from headwater.tokenize.shards.writers import shard_writers
+from headwater.warehouse.columns import repeat_text
 from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.filesystem import join, write_file
 from headwater.warehouse.parquet import write_family
@@ -113,14 +114,14 @@ def _placements(job: BuildJob, stage: Stage, number: int, packed: Packed, rows: 
     return pa.table(
         {
             "sample_id": pa.array(rows.sample_id[packed.document]),
-            "build": pa.array([job.build] * n, pa.string()),
-            "stage": pa.array([stage.name] * n, pa.string()),
+            "build": repeat_text(job.build, n),
+            "stage": repeat_text(stage.name, n),
             "shard": pa.array(np.full(n, number, np.int32)),
             "sequence": pa.array(packed.sequence),
             "token_begin": pa.array(begin),
             "token_end": pa.array(begin + packed.length),
             "sample_token_begin": pa.array(packed.document_begin),
             "copy": pa.array(rows.copy[packed.document]),
-            "run_id": pa.array([job.run_id] * n, pa.string()),
+            "run_id": repeat_text(job.run_id, n),
         }
     )

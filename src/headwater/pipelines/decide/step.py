@@ -24,8 +24,10 @@ from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS, add_contamination
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import fragment_rows, plan_targets, write_aligned
+from headwater.pipelines.spark.blocks import run_bounds
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
+from headwater.warehouse.columns import find_rows, nullable_rows, repeat_text, with_run
 from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import FragmentFiles, family_columns
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -79,9 +81,7 @@ def _elect(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa
             continue
         table = table.combine_chunks()
         cluster = table["cluster_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-        offsets = np.append(np.flatnonzero(np.concatenate([[True], cluster[1:] != cluster[:-1]])), len(cluster)).astype(
-            np.int64
-        )
+        offsets = run_bounds(cluster)
         signatures = signature_matrix(table["signature"])
         content = halves_of_hashes(table["content_hash"])
         normalized = halves_of_hashes(table["normalized_hash"], missing_as_zeros=True)
@@ -174,10 +174,8 @@ def _fill(
     n = zipped.num_rows
     zipped = add_contamination(table_uri, looked_for, where, zipped)
     found = evaluate(zipped, rules)
-    at = np.searchsorted(zipped["sample_id"].to_numpy(), losers["sample_id"].to_numpy())
-    index = np.full(n, -1, dtype=np.int64)
-    index[at] = np.arange(len(at))
-    take = pa.array(index, mask=index < 0)
+    index = find_rows(zipped["sample_id"].to_numpy(), losers["sample_id"].to_numpy())
+    take = nullable_rows(index)
     same = losers["same_text"].combine_chunks().take(take)
     duplicate = pc.if_else(same, EXACT, NEAR)
     reasons = found["reasons"].to_pylist()
@@ -191,11 +189,10 @@ def _fill(
             "kept": kept,
             "reasons": pa.array(reasons, pa.list_(pa.string())),
             "first_reason": first,
-            "rule_set": pa.array([rules.fingerprint] * n, pa.string()),
+            "rule_set": repeat_text(rules.fingerprint, n),
             "duplicate_of": losers["duplicate_of"].combine_chunks().take(take),
             "similarity": losers["similarity"].combine_chunks().take(take),
             **{name: zipped[name] for name in CONTAMINATION_COLUMNS},
-            "run_id": pa.array([run_id] * n, pa.string()),
         }
     )
     counts = {"samples": n, "kept": int(pc.sum(kept).as_py() or 0)}
@@ -206,7 +203,7 @@ def _fill(
         counts[f"source:{item['values']}"] = item["counts"]
     for item in pc.value_counts(source.filter(pc.is_valid(duplicate))).to_pylist():
         counts[f"duplicates:{item['values']}"] = item["counts"]
-    return table, counts
+    return with_run(table, run_id), counts
 
 
 def _reconcile(counts: dict[str, int]) -> None:

@@ -29,6 +29,7 @@ from headwater.pipelines.spark.aligned import plan_targets, write_blocks
 from headwater.pipelines.spark.blocks import Records
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
+from headwater.warehouse.columns import nullable_rows, with_run
 from headwater.warehouse.fragments import fragments_of
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -43,17 +44,16 @@ def _fill(run_id: str, where: FragmentFiles, zipped: pa.Table, answers: Records)
     """Return the aligned rows of family ``duplicates``; samples whose text has no answer are unique."""
     n = zipped.num_rows
     at = find_hashes(halves_of_hashes(zipped["content_hash"]), answers["content"])
-    take = pa.array(at, mask=at < 0)
+    take = nullable_rows(at)
     table = pa.table(
         {
             "sample_id": zipped["sample_id"],
             "cluster_id": hashes_of_halves(answers["cluster"]).cast(pa.binary()).take(take),
             "cluster_size": pc.fill_null(pa.array(answers["size"]).take(take), 1),
             "kind": pa.array(KINDS, pa.string()).take(pa.array(answers["kind"])).take(take),
-            "run_id": pa.array([run_id] * n, pa.string()),
         }
     )
-    return table, {"samples": n, "clustered": n - take.null_count}
+    return with_run(table, run_id), {"samples": n, "clustered": n - take.null_count}
 
 
 def deduplicate(spark: SparkSession, job: Resolved) -> dict[str, int]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from headwater.fingerprint import fingerprint
 from headwater.hashes import content_hashes, origins
 from headwater.pipelines.ingest.records import FileInfo, Limits, RecordColumns, read_records
+from headwater.warehouse.columns import repeat_text, with_run
 from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
 from headwater.warehouse.parquet import slice_by_bytes, write_family
 from headwater.warehouse.schema import arrow_schema
@@ -98,7 +99,7 @@ def _content(columns: RecordColumns, part: Part, run_id: str) -> pa.Table:
                 np.diff(np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + n + 1])
             ),
             "meta": columns.meta,
-            "run_id": pa.array([run_id] * n, pa.string()),
+            "run_id": repeat_text(run_id, n),
         }
     )
 
@@ -136,8 +137,8 @@ def write_task(task: IngestTask) -> IngestResult:
         groups = _numbered(itertools.chain([head], pieces), fragment, None if last else task.fragment_bytes, uris)
         result.entries.append(write_family(task.table, "content", task.batch, fragment, 1, operator, groups))
         index = pa.concat_tables(uris).sort_by([("uri_hash", "ascending"), ("sample_id", "ascending")])
-        index = index.append_column("run_id", pa.array([task.run_id] * index.num_rows, pa.string()))
-        result.entries.append(write_family(task.table, "uri_index", task.batch, fragment, 1, operator, [index]))
+        rows = [with_run(index, task.run_id)]
+        result.entries.append(write_family(task.table, "uri_index", task.batch, fragment, 1, operator, rows))
         if result.entries[-2].rows > ROWS_PER_FRAGMENT:
             result.overflow = True
     if refused:

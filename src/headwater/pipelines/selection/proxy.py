@@ -38,6 +38,7 @@ from headwater.pipelines.spark.aligned import Target, plan_targets
 from headwater.pipelines.spark.held_rows import Parts, held_parts
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
+from headwater.warehouse.columns import repeat_text
 from headwater.warehouse.fragments import batch_name, operator_digits
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, write_family
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -382,15 +383,14 @@ def _stage_rows(build: str, run_id: str, words: str, cuts: Mapping[_Cell, bytes]
     reasons = [f"in {cell.stage}: {_WITHIN}{cell.cell}{words}" for cell in rows.cells]
     reasons += [f"out: {cell.stage}: after the cut of {cell.cell}{words}" for cell in rows.cells]
     rank = (np.ascontiguousarray(rows.keys[at, :8]).view(">u8").reshape(-1) >> np.uint64(1)).astype(np.int64)
-    same = pa.array(np.zeros(len(at), np.int64))
     return pa.table(
         {
             "sample_id": pa.array(rows.ids[at]),
-            "build": pa.array([build], pa.string()).take(same),
+            "build": repeat_text(build, len(at)),
             "stage": pa.array(stages, pa.string()).take(pa.array(cell, mask=~inside)),
             "copies": pa.array(np.where(inside, rows.copies[at], 0).astype(np.int32)),
             "rank": pa.array(np.where(inside, rank, 0)),
             "reason": pa.array(reasons, pa.string()).take(pa.array(cell + len(rows.cells) * ~inside)),
-            "run_id": pa.array([run_id], pa.string()).take(same),
+            "run_id": repeat_text(run_id, len(at)),
         }
     )

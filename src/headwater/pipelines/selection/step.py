@@ -29,6 +29,7 @@ from headwater.pipelines.spark.aligned import Target, plan_targets
 from headwater.pipelines.spark.held_rows import Parts, held_parts
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
+from headwater.warehouse.columns import repeat_text
 from headwater.warehouse.fragments import batch_name, operator_digits, sample_ids
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -201,14 +202,12 @@ def _rows(build: str, run_id: str, decided: Sequence[tuple[Stage, Cuts]], found:
         "stage": pa.nulls(n, pa.string()),
         "copies": pa.array(np.zeros(n, np.int32)),
         "rank": pa.array(np.zeros(n, np.int64)),
-        "reason": pa.array(["out: no tokens"] * n, pa.string()),
+        "reason": repeat_text("out: no tokens", n),
     }
     at = np.concatenate([at, found.bare])
     order = np.argsort(at, kind="stable")
     columns = {name: pa.concat_arrays([rows[name], nothing[name]]).take(pa.array(order)) for name in _DECIDED}
     ids = sample_ids(found.fragment, 0, int(at.max()) + 1 if len(at) else 0)[at[order]]
     named = {"build": build, "run_id": run_id}
-    same = {
-        name: pa.array([text], pa.string()).take(pa.array(np.zeros(len(at), np.int64))) for name, text in named.items()
-    }
+    same = {name: repeat_text(text, len(at)) for name, text in named.items()}
     return pa.table({"sample_id": pa.array(ids), **columns, **same})

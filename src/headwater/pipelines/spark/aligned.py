@@ -6,7 +6,7 @@ Text never takes this way: only addresses, hashes, signatures, scores and what i
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.lineage.runs import Unit
-from headwater.pipelines.spark.blocks import Block, Records, exchange, gather, route
+from headwater.pipelines.spark.blocks import Block, Records, exchange, gather, route, run_bounds
 from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.fragments import (
     FRAGMENTS_PER_FILE,
@@ -34,10 +34,20 @@ if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["Target", "fragment_rows", "plan_targets", "split_runs", "write_aligned", "write_blocks"]
+__all__ = [
+    "TASKS_PER_SLOT",
+    "Target",
+    "fragment_rows",
+    "group_neighbours",
+    "plan_targets",
+    "rows_by_target",
+    "write_aligned",
+    "write_blocks",
+]
 
 Columns = Mapping[str, Sequence[str]]
-_PER_SLOT: Final = 4
+TASKS_PER_SLOT: Final = 4
+"""Into how many tasks work is cut for each task that runs at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +74,7 @@ def fragment_rows(
         transform: a module-level function or partial, run in the tasks.
     """
     items = [(pickle.dumps(where),) for where in locations]
-    slices = max(1, min(len(items), _PER_SLOT * int(spark.sparkContext.defaultParallelism)))
+    slices = max(1, min(len(items), TASKS_PER_SLOT * int(spark.sparkContext.defaultParallelism)))
     work = spark.createDataFrame(spark.sparkContext.parallelize(items, slices), "item binary")
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -97,41 +107,54 @@ def plan_targets(
         slots: tasks at once; a small lake gets a file a task instead of files of 64 fragments.
         batch: the build, for a family of builds.
     """
-    replaced = _paths_of(snapshot, family, fragments, batch)
     again = set(fragments.tolist())
-    for path in replaced:
+    for path in {path for where in snapshot.locate(fragments, [family], batch) for path in where.paths([family])}:
         name = parse_name(path)
         again |= set(fragments_of(name.base, name.mask))
     wanted = np.array(sorted(again), dtype=np.int64)
-    per_file = max(1, min(FRAGMENTS_PER_FILE, len(wanted) // (_PER_SLOT * slots)))
-    targets: list[tuple[list[FragmentFiles], set[str]]] = []
-    for where in snapshot.locate(wanted, [*families, family], batch):
-        old = {where.files[family][0]} if family in where.files else set()
-        if targets:
-            members, removes = targets[-1]
-            near = where.batch == members[0].batch and where.fragment - members[0].fragment < FRAGMENTS_PER_FILE
-            if near and (len(members) < per_file or (old and old & removes)):
-                members.append(where)
-                removes |= old
-                continue
-        targets.append(([where], old))
-    return [Target(fragments=tuple(members), removes=tuple(sorted(removes))) for members, removes in targets]
+    per_file = max(1, min(FRAGMENTS_PER_FILE, len(wanted) // (TASKS_PER_SLOT * slots)))
+    located = snapshot.locate(wanted, [*families, family], batch)
+    groups = group_neighbours(located, per_file, lambda where: where.batch, lambda where: where.paths([family]))
+    return [
+        Target(
+            fragments=tuple(members),
+            removes=tuple(sorted({path for where in members for path in where.paths([family])})),
+        )
+        for members in groups
+    ]
 
 
-def _paths_of(snapshot: Snapshot, family: str, fragments: npt.NDArray[np.int64], batch: str | None) -> set[str]:
-    return {where.files[family][0] for where in snapshot.locate(fragments, [family], batch) if family in where.files}
+def group_neighbours(
+    located: Iterable[FragmentFiles],
+    most: int,
+    kind: Callable[[FragmentFiles], object],
+    replaced: Callable[[FragmentFiles], Collection[str]] = lambda _: (),
+) -> list[list[FragmentFiles]]:
+    """Return fragments in groups of neighbours that one file can cover.
 
+    A group has one kind and at most ``most`` fragments, but for those whose files are replaced with those of the group: a file is replaced whole.
 
-def split_runs(keys: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
-    """Return where each run of equal neighbours begins, and the length of ``keys`` at the end.
-
-    >>> split_runs(np.array([3, 3, 5])).tolist()
-    [0, 2, 3]
+    Args:
+        located: by fragment.
+        kind: what must be equal in a group, such as the batch.
+        replaced: the live files that a new one replaces.
     """
-    if len(keys) == 0:
-        return np.zeros(1, dtype=np.int64)
-    begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    return np.append(begins, len(keys)).astype(np.int64)
+    groups: list[list[FragmentFiles]] = []
+    going: set[str] = set()
+    for where in located:
+        old = replaced(where)
+        near = (
+            bool(groups)
+            and kind(where) == kind(groups[-1][0])
+            and where.fragment - groups[-1][0].fragment < FRAGMENTS_PER_FILE
+        )
+        if near and (len(groups[-1]) < most or not going.isdisjoint(old)):
+            groups[-1].append(where)
+            going |= set(old)
+        else:
+            groups.append([where])
+            going = set(old)
+    return groups
 
 
 def write_aligned(
@@ -177,7 +200,7 @@ def write_aligned(
     shared = spark.sparkContext.broadcast(list(targets))
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for number, rows in _by_target(batches):
+        for number, rows in rows_by_target(batches):
             filled = partial(_fill_sparse, rows["sample_id"].to_numpy(), rows, fill)
             unit = _write_target(table_uri, shared.value[number], family, operator, columns, filled)
             yield pa.record_batch({"unit": pa.array([pickle.dumps(unit)], pa.binary())})
@@ -251,14 +274,14 @@ def _write_blocks(
             yield _write_target(table_uri, target, family, operator, columns, filled)
 
 
-def _by_target(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
+def rows_by_target(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
     """Yield (target, its rows without the mark); rows arrive sorted by target and may be cut between batches."""
     held: list[pa.Table] = []
     current: int | None = None
     for batch in batches:
         table = pa.Table.from_batches([batch])
         keys = table["target"].to_numpy()
-        bounds = split_runs(keys)
+        bounds = run_bounds(keys)
         for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
             if current is not None and int(keys[begin]) != current:
                 yield current, pa.concat_tables(held).slice(1)

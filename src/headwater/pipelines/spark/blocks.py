@@ -27,6 +27,7 @@ __all__ = [
     "partitions_of",
     "route",
     "run_begins",
+    "run_bounds",
 ]
 
 Records = npt.NDArray[Any]
@@ -55,7 +56,7 @@ def route(kind: int, rows: Records, partition: npt.NDArray[Any]) -> Iterator[tup
         part = np.asarray(partition[begin : begin + piece]).astype(np.uint32)
         order = np.argsort(part, kind="stable")
         ordered = part[order]
-        bounds = np.append(run_begins(ordered), len(part))
+        bounds = run_bounds(ordered)
         for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
             yield int(ordered[first]), (kind, rows[begin + order[first:last]].tobytes())
 
@@ -90,3 +91,12 @@ def run_begins(*columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     for column in columns:
         differs |= column[1:] != column[:-1]
     return np.flatnonzero(np.concatenate([[True], differs]))
+
+
+def run_bounds(*columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return where each run of rows that are equal in all columns begins, and the number of rows at the end.
+
+    >>> run_bounds(np.array([3, 3, 5])).tolist()
+    [0, 2, 3]
+    """
+    return np.append(run_begins(*columns), len(columns[0])).astype(np.int64)

@@ -13,6 +13,7 @@ from headwater.errors import UsageError
 from headwater.lineage.runs import Run, Unit, commit_wave
 from headwater.pipelines.spark.sessions import run_tasks
 from headwater.pipelines.vocabulary.counts import Counted, CountTarget
+from headwater.warehouse.columns import repeat_text
 from headwater.warehouse.filesystem import filesystem_of, join
 from headwater.warehouse.fragments import FileEntry, fragment_mask, rows_of
 from headwater.warehouse.parquet import write_family
@@ -87,9 +88,9 @@ def _write_record(record: _Record) -> FileEntry:
     table = pa.table(
         {
             "sample_id": rows["sample_id"],
-            "vocabulary": pa.array([record.fingerprint] * n, pa.string()),
+            "vocabulary": repeat_text(record.fingerprint, n),
             "sampled_bytes": rows["sampled_bytes"],
-            "run_id": pa.array([record.run_id] * n, pa.string()),
+            "run_id": repeat_text(record.run_id, n),
         },
         schema=arrow_schema("vocabularies"),
     )

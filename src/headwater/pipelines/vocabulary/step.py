@@ -27,6 +27,7 @@ from headwater.lineage.vocabularies import (
     vocabularies_uri,
 )
 from headwater.pipelines.recipe.vocabulary import VocabularyRecipe
+from headwater.pipelines.spark.aligned import group_neighbours
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
 from headwater.pipelines.vocabulary.counts import (
@@ -181,14 +182,7 @@ def _state(located: Sequence[FragmentFiles]) -> str:
 def _targets(located: Sequence[FragmentFiles], slots: int) -> list[CountTarget]:
     """Return neighbours that one task counts: within one file of family ``vocabularies``, and enough tasks for every core."""
     per_task = max(1, min(FRAGMENTS_PER_FILE, len(located) // (4 * slots)))
-    groups: list[list[FragmentFiles]] = []
-    for where in located:
-        near = bool(groups) and where.fragment - groups[-1][0].fragment < FRAGMENTS_PER_FILE
-        if near and len(groups[-1]) < per_task:
-            groups[-1].append(where)
-        else:
-            groups.append([where])
-    return [CountTarget(fragments=tuple(group)) for group in groups]
+    return [CountTarget(fragments=tuple(group)) for group in group_neighbours(located, per_task, kind=lambda _: None)]
 
 
 def _count(
