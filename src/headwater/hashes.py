@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -161,7 +161,7 @@ def hashes_of_halves(halves: Halves) -> pa.FixedSizeBinaryArray:
     return hashes_of_items(np.ascontiguousarray(halves.astype(">u8")))
 
 
-def hashes_of_items(items: npt.NDArray[Any]) -> pa.FixedSizeBinaryArray:
+def hashes_of_items(items: npt.NDArray[np.generic]) -> pa.FixedSizeBinaryArray:
     """Return 128-bit hashes as binary(16) [n], from contiguous memory that holds 16 bytes each."""
     return pa.Array.from_buffers(
         pa.binary(_DIGEST_BYTES), items.nbytes // _DIGEST_BYTES, [None, pa.py_buffer(items.reshape(-1).view(np.uint8))]
@@ -212,7 +212,7 @@ def splitmix64_multiply(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64
 
 
 def mix_hashes(
-    purpose: str, seed: int, content: npt.NDArray[Any], origin: npt.NDArray[np.int64]
+    purpose: str, seed: int, content: npt.NDArray[np.uint8] | npt.NDArray[np.void], origin: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint64]:
     """Return uint64 [n]: SplitMix64's finaliser over purpose, seed, content hash and origin.
 

@@ -174,7 +174,7 @@ class Timer:
 
 def _alarms(counts: Mapping[str, int], recipe: Recipe) -> dict[str, float]:
     """Return the sources that lost more to duplicates than the recipe expects → the share lost."""
-    from headwater.pipelines.decide.step import wiped_sources
+    from headwater.pipelines.decide.verdicts import wiped_sources
 
     return wiped_sources(dict(counts), recipe.deduplicate.alarm_source_loss)
 

@@ -24,10 +24,16 @@ _MOST_SAMPLES: Final = 1000
 
 
 def rows(
-    connection: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[object] = ()
+    connection: duckdb.DuckDBPyConnection,
+    statement: str,
+    parameters: Sequence[object] | Mapping[str, object] = (),
 ) -> list[dict[str, Any]]:
-    """Return the rows of a query as dictionaries; bytes become hexadecimal, times ISO 8601."""
-    found = connection.execute(statement, list(parameters))
+    """Return the rows of a query as dictionaries; bytes become hexadecimal, times ISO 8601.
+
+    Args:
+        parameters: of the statement's ``?``, or by the names after its ``$``.
+    """
+    found = connection.execute(statement, parameters)
     names = [column[0] for column in found.description or []]
     return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in found.fetchall()]
 
@@ -88,38 +94,36 @@ def samples_named(
     if len(named) != 1:
         raise UsageError(f"expected one of --sample, --uri, --host, --source and --file, found {len(named)}")
     ((kind, value),) = named.items()
-    if kind == "sample":
-        found = rows(connection, "SELECT sample_id FROM content WHERE sample_id = ?", [value])
-    elif kind == "uri":
-        number = int.from_bytes(blake2b(str(value).encode(), digest_size=8).digest(), "big", signed=True)
-        ids = [
-            row["sample_id"] for row in rows(connection, "SELECT sample_id FROM uri_index WHERE uri_hash = ?", [number])
-        ]
-        found = [
-            row
-            for each in ids
-            for row in rows(connection, "SELECT sample_id FROM content WHERE sample_id = ? AND uri = ?", [each, value])
-        ]
-    elif kind == "host":
-        pattern = f"^[A-Za-z][A-Za-z0-9+.-]*://{re.escape(str(value))}([/?#:]|$)"
-        found = rows(
-            connection,
-            "SELECT sample_id FROM content WHERE regexp_matches(uri, ?) ORDER BY 1 LIMIT ?",
-            [pattern, limit],
-        )
-    elif kind == "source":
-        found = rows(connection, "SELECT sample_id FROM content WHERE source = ? ORDER BY 1 LIMIT ?", [value, limit])
+    if kind == "uri":
+        found = _samples_at(connection, str(value))
     else:
-        statement = (
-            "SELECT sample_id FROM content WHERE file_id IN "
-            "(SELECT file_id FROM files WHERE file_uri = ? OR starts_with(sha256, ?)) ORDER BY 1 LIMIT ?"
-        )
-        found = rows(connection, statement, [value, value, limit])
+        where, parameters = _condition(kind, value)
+        statement = f"SELECT sample_id FROM content WHERE {where} ORDER BY 1 LIMIT ?"
+        found = [int(row["sample_id"]) for row in rows(connection, statement, [*parameters, limit])]
     if not found:
         raise UsageError(
             f"expected a sample with --{kind} {value}, found none in this lake; headwater sql LAKE 'SELECT … FROM content' shows what is there"
         )
-    return sorted(int(row["sample_id"]) for row in found)[:limit]
+    return sorted(found)[:limit]
+
+
+def _samples_at(connection: duckdb.DuckDBPyConnection, uri: str) -> list[int]:
+    """Return the samples with a URI: those of the index with its hash, each looked at, since hashes of two URIs may be equal."""
+    number = int.from_bytes(blake2b(uri.encode(), digest_size=8).digest(), "big", signed=True)
+    listed = rows(connection, "SELECT sample_id FROM uri_index WHERE uri_hash = ?", [number])
+    statement = "SELECT sample_id FROM content WHERE sample_id = ? AND uri = ?"  # one file and row group for each id
+    return [int(row["sample_id"]) for each in listed for row in rows(connection, statement, [each["sample_id"], uri])]
+
+
+def _condition(kind: str, value: str | int) -> tuple[str, list[object]]:
+    """Return the condition of family ``content`` that names samples in one way, and its parameters."""
+    if kind == "sample":
+        return "sample_id = ?", [value]
+    if kind == "host":
+        return "regexp_matches(uri, ?)", [f"^[A-Za-z][A-Za-z0-9+.-]*://{re.escape(str(value))}([/?#:]|$)"]
+    if kind == "source":
+        return "source = ?", [value]
+    return "file_id IN (SELECT file_id FROM files WHERE file_uri = ? OR starts_with(sha256, ?))", [value, value]
 
 
 def why(connection: duckdb.DuckDBPyConnection, sample: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def open_placed_stage(lake: str, build: str, stage: str, **options: Any) -> Stag
 
 
 def _placed_ids(
-    snapshot: Snapshot, build: str, stage: str, shard: int, runs: npt.NDArray[Any]
+    snapshot: Snapshot, build: str, stage: str, shard: int, runs: npt.NDArray[np.void]
 ) -> npt.NDArray[np.int64]:
     """Return the sample_id of each run of a shard, from the placements."""
     ids: list[npt.NDArray[np.int64]] = []

@@ -5,8 +5,11 @@ A build is held against the version of the table that it was made from, which ma
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from operator import itemgetter
+from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -75,8 +78,10 @@ def shard_files(lake: LakeView) -> Found:
     return count, faults
 
 
-def _open_beside(filesystem: pafs.FileSystem, folder: str, name: str) -> Any:
-    return filesystem.open_input_stream(join(folder, name), compression=None)  # else a .gz is read unpacked
+def _open_beside(filesystem: pafs.FileSystem, folder: str, name: str) -> BinaryIO:
+    return cast(
+        BinaryIO, filesystem.open_input_stream(join(folder, name), compression=None)
+    )  # else a .gz is read unpacked
 
 
 def _token_counts(lake: LakeView, build: str) -> pa.RecordBatchReader:
@@ -89,62 +94,83 @@ def _token_counts(lake: LakeView, build: str) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
+_PLANNED: Final = """
+WITH runs_of_copies AS (
+    SELECT stage, sample_id, copy, sum(token_end - token_begin) AS n, min(sample_token_begin) AS first,
+        count(DISTINCT sample_token_begin) = count(*) AS apart
+    FROM placements WHERE build = $build GROUP BY ALL
+), placed AS (
+    SELECT stage, sample_id, count(*) AS copies, min(copy) AS low, max(copy) AS high, min(n) AS least, max(n) AS most, max(first) AS first,
+        bool_and(apart) AS apart
+    FROM runs_of_copies GROUP BY ALL
+), chosen AS (
+    SELECT stage, sample_id, copies FROM stages WHERE build = $build AND stage IS NOT NULL
+)
+SELECT coalesce(c.stage, p.stage) AS stage, coalesce(c.sample_id, p.sample_id) AS sample_id
+FROM chosen c FULL JOIN placed p ON p.stage = c.stage AND p.sample_id = c.sample_id
+LEFT JOIN tokens_then t ON t.sample_id = c.sample_id LEFT JOIN stages_then s ON s.stage = c.stage
+WHERE c.sample_id IS NULL OR p.sample_id IS NULL OR p.copies <> c.copies OR p.low <> 0 OR p.high <> c.copies - 1
+    OR p.least <> t.n_tokens + s.special OR p.most <> t.n_tokens + s.special OR p.first <> s.first OR NOT p.apart
+LIMIT 100
+"""
+"""Samples that are not placed as they were chosen: each copy once, whole, from its beginning, with the tokens that its stage adds."""
+
+
 def placed_as_planned(lake: LakeView) -> Found:
     """Every copy of every chosen sample is placed once, whole, and nothing else is; token sums equal the shards'."""
     faults, count = [], 0
     for build in dict.fromkeys(build for build, _ in finished_stages(lake)):
-        manifests = {stage: read_stage_manifest(lake.lake, build, stage) for stage in _stages_of(lake, build)}
-        extra = _by_stage({stage: manifest.special_tokens for stage, manifest in manifests.items()})
-        first = _by_stage({stage: -int(manifest.beginning_of_text) for stage, manifest in manifests.items()})
-        parameters = [build, build]
         lake.connection.register("tokens_then", _token_counts(lake, build))
-        planned = (
-            "WITH p AS (SELECT stage, sample_id, copy, sum(token_end - token_begin) AS n, min(sample_token_begin) AS first, "
-            "count(DISTINCT sample_token_begin) = count(*) AS apart FROM placements WHERE build = ? GROUP BY ALL), "
-            "q AS (SELECT stage, sample_id, count(*) AS placed, min(copy) AS low, max(copy) AS high, min(n) AS least, max(n) AS most, "
-            "max(first) AS first, bool_and(apart) AS apart FROM p GROUP BY ALL) "
-            "SELECT coalesce(s.stage, q.stage) AS stage, coalesce(s.sample_id, q.sample_id) AS sample_id FROM "
-            "(SELECT stage, sample_id, copies FROM stages WHERE build = ? AND stage IS NOT NULL) s "
-            "FULL JOIN q ON q.stage = s.stage AND q.sample_id = s.sample_id LEFT JOIN tokens_then t ON t.sample_id = s.sample_id "
-            "WHERE s.sample_id IS NULL OR q.sample_id IS NULL OR q.placed <> s.copies OR q.low <> 0 OR q.high <> s.copies - 1 "
-            f"OR q.least <> t.n_tokens + {extra} OR q.most <> t.n_tokens + {extra} OR q.first <> {first} OR NOT q.apart LIMIT 100"
-        )
-        wrong = rows(lake.connection, planned, parameters)
+        lake.connection.register("stages_then", _stage_settings(lake, build))
         faults += [
-            f"{build}: sample {row['sample_id']} is not placed in {row['stage']} as it was chosen" for row in wrong
+            f"{build}: sample {row['sample_id']} is not placed in {row['stage']} as it was chosen"
+            for row in rows(lake.connection, _PLANNED, {"build": build})
         ]
         count += rows(
             lake.connection,
             "SELECT coalesce(sum(copies), 0)::BIGINT AS n FROM stages WHERE build = ? AND stage IS NOT NULL",
             [build],
         )[0]["n"]
-        sums = rows(
-            lake.connection,
-            "SELECT stage, shard, sum(token_end - token_begin)::BIGINT AS n FROM placements WHERE build = ? GROUP BY ALL",
-            [build],
-        )
-        by_shard = {(row["stage"], row["shard"]): row["n"] for row in sums}
-        for stage in dict.fromkeys(stage for stage, _ in by_shard):
-            manifest = read_stage_manifest(lake.lake, build, stage)
-            for shard in manifest.shards:
-                placed = by_shard.pop((stage, shard.number), 0)
-                if placed != shard.tokens or placed + shard.padding != shard.sequences * manifest.context:
-                    faults.append(
-                        f"{build}/{stage} shard {shard.number}: {placed} tokens placed, {shard.tokens} and {shard.padding} of padding written"
-                    )
-        faults += [
-            f"{build}/{stage} shard {shard} has placements and is not in the manifest" for stage, shard in by_shard
-        ]
+        faults += _shard_sums(lake, build)
     return count, faults
+
+
+def _stage_settings(lake: LakeView, build: str) -> pa.Table:
+    """Return for each stage of a build the tokens that it adds to a document, and where a document's first run begins among its own tokens."""
+    manifests = {stage: read_stage_manifest(lake.lake, build, stage) for stage in _stages_of(lake, build)}
+    return pa.table(
+        {
+            "stage": pa.array(manifests, pa.string()),
+            "special": pa.array([manifest.special_tokens for manifest in manifests.values()], pa.int64()),
+            "first": pa.array([-int(manifest.beginning_of_text) for manifest in manifests.values()], pa.int64()),
+        }
+    )
+
+
+def _shard_sums(lake: LakeView, build: str) -> list[str]:
+    """Return the shards whose placements do not sum to what their manifest says."""
+    faults = []
+    sums = rows(
+        lake.connection,
+        "SELECT stage, shard, sum(token_end - token_begin)::BIGINT AS n FROM placements WHERE build = ? GROUP BY ALL",
+        [build],
+    )
+    by_shard = {(row["stage"], row["shard"]): row["n"] for row in sums}
+    for stage in dict.fromkeys(stage for stage, _ in by_shard):
+        manifest = read_stage_manifest(lake.lake, build, stage)
+        for shard in manifest.shards:
+            placed = by_shard.pop((stage, shard.number), 0)
+            if placed != shard.tokens or placed + shard.padding != shard.sequences * manifest.context:
+                faults.append(
+                    f"{build}/{stage} shard {shard.number}: {placed} tokens placed, {shard.tokens} and {shard.padding} of padding written"
+                )
+    return faults + [
+        f"{build}/{stage} shard {shard} has placements and is not in the manifest" for stage, shard in by_shard
+    ]
 
 
 def _stages_of(lake: LakeView, build: str) -> list[str]:
     return [stage for of, stage in finished_stages(lake) if of == build]
-
-
-def _by_stage(numbers: dict[str, int]) -> str:
-    """Return an SQL expression: the number of the stage ``s.stage``, whose name was checked when its recipe was read."""
-    return "CASE s.stage" + "".join(f" WHEN '{stage}' THEN {number}" for stage, number in numbers.items()) + " END"
 
 
 def texts_decode(lake: LakeView) -> Found:
@@ -188,31 +214,30 @@ def _texts(lake: LakeView, where: FragmentFiles, wanted: set[int]) -> dict[int, 
 def _compare(
     lake: LakeView,
     build: str,
-    placed: list[dict[str, Any]],
-    expected: dict[int, bytes],
+    placed: Sequence[Mapping[str, Any]],
+    expected: Mapping[int, bytes],
     vocabulary: Vocabulary,
-    manifests: dict[str, Manifest],
+    manifests: Mapping[str, Manifest],
 ) -> Found:
-    faults, count, at = [], 0, 0
-    while at < len(placed):
-        key = tuple(placed[at][name] for name in ("sample_id", "stage", "copy"))
-        pieces = []
-        while at < len(placed) and tuple(placed[at][name] for name in ("sample_id", "stage", "copy")) == key:
-            row = placed[at]
-            pieces.append(
-                read_tokens(lake.lake, build, row["stage"], row["shard"], row["token_begin"], row["token_end"])
-            )
-            at += 1
-        tokens = np.concatenate(pieces)
+    """Decode every copy of some samples.
+
+    Args:
+        placed: runs of tokens, those of a copy one after the other and in order.
+        expected: text of each sample without its spans.
+    """
+    faults, count = [], 0
+    for (sample, stage, _), runs in itertools.groupby(placed, itemgetter("sample_id", "stage", "copy")):
+        places = [(row["shard"], row["token_begin"], row["token_end"]) for row in runs]
+        tokens = np.concatenate([read_tokens(lake.lake, build, stage, *place) for place in places])
         count += 1
-        manifest = manifests[key[1]]
+        manifest = manifests[stage]
         begin, end = int(manifest.beginning_of_text), len(tokens) - int(manifest.end_of_text)
         own = tokens[begin:end]
         specials = [manifest.beginning_of_text_id] * begin + [manifest.end_of_text_id] * (len(tokens) - end)
         if [*tokens[:begin].tolist(), *tokens[end:].tolist()] != specials or (own >= vocabulary.n_ids).any():
             faults.append(
-                f"{build}: sample {key[0]} in {key[1]} does not begin and end as its stage does, or holds a special token"
+                f"{build}: sample {sample} in {stage} does not begin and end as its stage does, or holds a special token"
             )
-        elif decode(own, vocabulary) != expected.get(key[0]):
-            faults.append(f"{build}: sample {key[0]} in {key[1]}: the shard's tokens are not its text minus its spans")
+        elif decode(own, vocabulary) != expected.get(sample):
+            faults.append(f"{build}: sample {sample} in {stage}: the shard's tokens are not its text minus its spans")
     return count, faults

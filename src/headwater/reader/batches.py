@@ -49,7 +49,7 @@ class Batch:
     """
 
     tokens: npt.NDArray[np.uint32] = field(repr=False)
-    runs: npt.NDArray[Any] = field(repr=False)
+    runs: npt.NDArray[np.void] = field(repr=False)
     sequences: npt.NDArray[np.int64]
     shards: npt.NDArray[np.int64]
     shard_sequences: npt.NDArray[np.int64]

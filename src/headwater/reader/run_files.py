@@ -12,7 +12,7 @@ import tempfile
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,7 @@ _COLUMNS: Final = (
 
 def read_sidecar(
     filesystem: pafs.FileSystem, path: str, *, sequences: int, context: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
     """Return where each sequence's runs begin, int64 [sequences + 1], and the runs, `RUN` [n]; ``row`` is the sequence's number.
 
     Raises:
@@ -88,7 +88,7 @@ class RunFiles:
     """
 
     def __init__(
-        self, decode: Callable[[int], tuple[npt.NDArray[np.int64], npt.NDArray[Any]]], folder: str | None
+        self, decode: Callable[[int], tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]], folder: str | None
     ) -> None:
         self._decode, self._folder = decode, folder
         self._process, self._file, self._end = -1, -1, 0

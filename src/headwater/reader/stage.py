@@ -25,7 +25,7 @@ _SIDECAR: Final = ".boundaries.parquet"
 _FILES_HELD: Final = 256
 _FEW_HELD: Final = 16
 
-SampleIds = Callable[[int, npt.NDArray[Any]], npt.NDArray[np.int64]]
+SampleIds = Callable[[int, npt.NDArray[np.void]], npt.NDArray[np.int64]]
 """Given a shard's number and its runs, their sample_ids."""
 
 
@@ -83,7 +83,7 @@ class Stage:
         places, numbers = self._places(sequences)
         return self._numbers[places], numbers
 
-    def gather(self, sequences: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]:
+    def gather(self, sequences: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.void]]:
         """Return the tokens, uint32 [n, context], and the runs, `RUN`, of some sequences in the order given.
 
         Raises:
@@ -126,7 +126,7 @@ class Stage:
             self._held[place] = found
         return found
 
-    def _decode(self, place: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+    def _decode(self, place: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
         shard = self.manifest.shards[place]
         path = join(self._path, self._files[place][1])
         begins, runs = read_sidecar(self._filesystem, path, sequences=shard.sequences, context=self.manifest.context)

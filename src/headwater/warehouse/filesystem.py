@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 from pyarrow import fs as pafs
@@ -93,7 +93,7 @@ def file_sha256(filesystem: pafs.FileSystem, path: str) -> str:
 class HashingSink:
     """A binary file open for writing that knows the SHA-256 and the size of what went through it."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._digest = hashlib.sha256()
         self.size = 0
@@ -146,7 +146,7 @@ class HashedFile:
         with self._storage():
             self._filesystem.create_dir(self._folder, recursive=True)
             if is_local(self._filesystem):
-                self._stream: Any = Path(self._temporary).open("wb", buffering=1 << 20)  # noqa: SIM115 - closed by publish or discard
+                self._stream: BinaryIO = Path(self._temporary).open("wb", buffering=1 << 20)  # noqa: SIM115 - closed by publish or discard
             else:
                 self._stream = self._filesystem.open_output_stream(self._temporary)
         self.sink = HashingSink(self._stream)

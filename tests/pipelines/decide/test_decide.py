@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,8 @@ from hypothesis import strategies as st
 
 from headwater.errors import ReconciliationError
 from headwater.filters.duplicates.agreement import MIN_AGREEMENT, signature_agreement
-from headwater.pipelines.decide import step as decide
-from headwater.pipelines.decide.step import EXACT, NEAR, wiped_sources
+from headwater.pipelines.decide.election import find_losers
+from headwater.pipelines.decide.verdicts import EXACT, NEAR, reconcile, verdict_rows, wiped_sources
 
 _BASE = np.arange(1000, 1112, dtype=np.uint32)
 
@@ -47,7 +46,7 @@ def _rows(rows: Sequence[tuple[int, int, bytes, int, int, int]]) -> pa.Table:
 
 def _losers(table: pa.Table, rows_a_batch: int = 1 << 16) -> dict[int, tuple[int, float, bool]]:
     found: dict[int, tuple[int, float, bool]] = {}
-    for batch in decide._elect(MIN_AGREEMENT, iter(table.to_batches(max_chunksize=rows_a_batch))):
+    for batch in find_losers(MIN_AGREEMENT, iter(table.to_batches(max_chunksize=rows_a_batch))):
         for row in batch.to_pylist():
             assert row["sample_id"] not in found
             found[row["sample_id"]] = (row["duplicate_of"], row["similarity"], row["same_text"])
@@ -131,7 +130,7 @@ def test_a_cluster_cut_between_batches_is_elected_alike(
     assert {sample: winner for sample, (winner, _, _) in _losers(table, rows_a_batch).items()} == expected
 
 
-def test_verdicts_keep_all_reasons_and_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verdicts_keep_all_reasons_and_the_first() -> None:
     """A duplicate that passes the rules has the duplicate as its reason; counts add up by reason and by source."""
     zipped = pa.table({"sample_id": pa.array([10, 11, 12, 13], pa.int64()), "source": ["web", "web", None, "web"]})
     evaluated = pa.table(
@@ -140,7 +139,6 @@ def test_verdicts_keep_all_reasons_and_the_first(monkeypatch: pytest.MonkeyPatch
             "first_reason": pa.array([None, None, None, "short"], pa.string()),
         }
     )
-    monkeypatch.setattr(decide, "evaluate", lambda *_: evaluated)
     losers = pa.table(
         {
             "sample_id": pa.array([11, 12], pa.int64()),
@@ -149,8 +147,11 @@ def test_verdicts_keep_all_reasons_and_the_first(monkeypatch: pytest.MonkeyPatch
             "same_text": [True, False],
         }
     )
-    rules, where = SimpleNamespace(fingerprint="f"), SimpleNamespace()
-    table, counts = decide._fill("run", rules, "", False, where, zipped, losers)  # type: ignore[arg-type]  # a stand-in with what is read of it
+    zipped = zipped.append_column("contamination_overlap", pa.array([0.0, 0.5, 0.0, 0.0], pa.float32()))
+    zipped = zipped.append_column("contamination_answered", pa.array([0.0] * 4, pa.float32()))
+    table, counts = verdict_rows(zipped, evaluated, losers, "rules")
+    assert table["rule_set"].to_pylist() == ["rules"] * 4
+    assert table["contamination_overlap"].to_pylist() == [0.0, 0.5, 0.0, 0.0]
     assert table["kept"].to_pylist() == [True, False, False, False]
     assert table["reasons"].to_pylist() == [[], [EXACT], [NEAR], ["short", "no_stop"]]
     assert table["first_reason"].to_pylist() == [None, EXACT, NEAR, "short"]
@@ -166,9 +167,9 @@ def test_verdicts_keep_all_reasons_and_the_first(monkeypatch: pytest.MonkeyPatch
         "duplicates:web": 1,
         "duplicates:(none)": 1,
     }
-    decide._reconcile(counts)
+    reconcile(counts)
     with pytest.raises(ReconciliationError, match="expected 5 samples"):
-        decide._reconcile(counts | {"samples": 5})
+        reconcile(counts | {"samples": 5})
 
 
 @pytest.mark.parametrize(("lost", "told"), [(4, False), (5, False), (6, True)])

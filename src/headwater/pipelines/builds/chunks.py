@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,7 @@ class TokenRows:
     """
 
     position: npt.NDArray[np.uint64]
-    content_hash: npt.NDArray[Any]
+    content_hash: npt.NDArray[np.void]
     origin: npt.NDArray[np.int64]
     copy: npt.NDArray[np.int32]
     sample_id: npt.NDArray[np.int64]
@@ -94,7 +94,7 @@ def _chunks(slot: npt.NDArray[np.int64], rows: TokenRows, chosen: npt.NDArray[np
     return pa.record_batch(columns)
 
 
-def _binary(values: npt.NDArray[Any], bounds: npt.NDArray[np.int64]) -> pa.BinaryArray:
+def _binary(values: npt.NDArray[np.generic], bounds: npt.NDArray[np.int64]) -> pa.BinaryArray:
     """Return the bytes of `values` from each bound to the next, without copying them."""
     offsets = pa.py_buffer((bounds * values.itemsize).astype(np.int32))
     data = pa.py_buffer(values.view(np.uint8))

@@ -7,9 +7,9 @@ comes out different is not put back: both its forms are left for whoever looks i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Damage", "StageDamage", "find_damage", "repair"]
 
+_Record = TypeVar("_Record", Manifest, Shard)
 _FOLDER: Final = ".repair"
 _COPIED_BYTES: Final = 8 << 20
 
@@ -115,7 +116,7 @@ def _stage_damage(lake: str, snapshot: Snapshot, recipe: Recipe, name: str, stag
     filesystem, path = filesystem_of(builds_uri(lake, name, stage))
     stored = _read(filesystem, join(path, "manifest.json"))
     manifest = _parsed(read_manifest, stored)
-    entries = {shard.number: shard for shard in manifest.shards} if isinstance(manifest, Manifest) else {}
+    entries = {shard.number: shard for shard in manifest.shards} if manifest is not None else {}
     shards: dict[int, tuple[Shard, ...]] = {}
     files: dict[str, str] = {}
     records = []
@@ -145,7 +146,7 @@ def _read(filesystem: pafs.FileSystem, path: str) -> bytes | None:
     return None if exists(filesystem, path) is None else read_bytes(filesystem, path)
 
 
-def _parsed(read: Any, data: bytes | None) -> Any:
+def _parsed(read: Callable[[bytes], _Record], data: bytes | None) -> _Record | None:
     """Return what a file of records says, or None where it is missing or damaged."""
     try:
         return None if data is None else read(data)
@@ -178,7 +179,7 @@ def _manifest(lake: str, recipe: Recipe, stage: str, buckets: int, shards: dict[
     return stage_manifest(recipe, settings, buckets, find_vocabulary(lake, recipe.vocabulary.name), chosen)
 
 
-def _placements(snapshot: Snapshot, name: str, stage: str, columns: Sequence[str]) -> Any:
+def _placements(snapshot: Snapshot, name: str, stage: str, columns: Sequence[str]) -> Iterator[pa.Table]:
     for path in snapshot.live("placements", operator=stage_operator(stage), batch=name)["path"].to_pylist():
         yield from read_file(snapshot.uri, path, columns)
 

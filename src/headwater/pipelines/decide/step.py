@@ -7,7 +7,6 @@ through others. Counts reconcile: in = kept + each first reason, or nothing is c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -16,18 +15,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.errors import ReconciliationError, UsageError
-from headwater.filters.duplicates.pairs import elect, signature_matrix
+from headwater.errors import UsageError
 from headwater.filters.rules.rule_set import RuleSet, evaluate
-from headwater.hashes import halves_of_hashes
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS, add_contamination
+from headwater.pipelines.decide.election import LOSER, find_losers
+from headwater.pipelines.decide.verdicts import reconcile, verdict_rows
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import fragment_rows, plan_targets, write_aligned
-from headwater.pipelines.spark.blocks import run_bounds
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
-from headwater.warehouse.columns import find_rows, nullable_rows, repeat_text, with_run
+from headwater.warehouse.columns import with_run
 from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import FragmentFiles, family_columns
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -35,17 +33,13 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-__all__ = ["EXACT", "NEAR", "decide"]
+__all__ = ["decide"]
 
-EXACT: Final = "exact_duplicate"
-NEAR: Final = "near_duplicate"
-_SHORT_SHINGLES: Final = 20
 _FAMILIES: Final = ("language", "signals", "scores", "minhash", "tokens", "duplicates")
 _CANDIDATE: Final = (
     "sample_id long, cluster_id binary, quality int, text_bytes long, content_hash binary, origin long, "
     "signature binary, n_shingles int, normalized_hash binary"
 )
-_LOSER: Final = "sample_id long, duplicate_of long, similarity float, same_text boolean"
 
 
 def _rule_columns(rules: RuleSet) -> dict[str, list[str]]:
@@ -68,39 +62,6 @@ def _candidates(
     table = table.filter(pc.is_null(evaluate(table, rules)["first_reason"]))
     names = [part.split()[0] for part in _CANDIDATE.split(", ")]
     return table.select(names)
-
-
-def _elect(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the losers; rows arrive by cluster, best first, and of a cluster cut between batches only its winners are held."""
-    leaders: pa.Table | None = None
-    for batch in batches:
-        table = pa.Table.from_batches([batch])
-        held = 0 if leaders is None else leaders.num_rows
-        table = table if leaders is None else pa.concat_tables([leaders, table])
-        if table.num_rows == 0:
-            continue
-        table = table.combine_chunks()
-        cluster = table["cluster_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-        offsets = run_bounds(cluster)
-        signatures = signature_matrix(table["signature"])
-        content = halves_of_hashes(table["content_hash"])
-        normalized = halves_of_hashes(table["normalized_hash"], missing_as_zeros=True)
-        short = table["n_shingles"].to_numpy() < _SHORT_SHINGLES
-        winner, similarity = elect(signatures, offsets, content, normalized, short, min_agreement)
-        lost = np.flatnonzero(winner >= 0)
-        lost = lost[lost >= held]
-        ids = table["sample_id"].to_numpy()
-        same = (content[lost] == content[winner[lost]]).all(axis=1)
-        yield pa.record_batch(
-            {
-                "sample_id": pa.array(ids[lost]),
-                "duplicate_of": pa.array(ids[winner[lost]]),
-                "similarity": pa.array(similarity[lost], pa.float32()),
-                "same_text": pa.array(same),
-            }
-        )
-        last = np.arange(offsets[-2], offsets[-1])
-        leaders = table.take(pa.array(last[winner[last] < 0]))
 
 
 def _losers(
@@ -154,7 +115,7 @@ def _losers(
         "sample_id",
     ]
     ordered = rows.repartition("cluster_id").sortWithinPartitions(order)
-    return ordered.mapInArrow(partial(_elect, job.min_agreement), _LOSER)
+    return ordered.mapInArrow(partial(find_losers, job.min_agreement), LOSER)
 
 
 def _clustered(where: FragmentFiles, table: pa.Table) -> pa.Table:
@@ -171,57 +132,9 @@ def _fill(
     losers: pa.Table,
 ) -> tuple[pa.Table, dict[str, int]]:
     """Return the verdicts of one fragment and its counts: samples, kept, first reasons, and per source what was lost."""
-    n = zipped.num_rows
     zipped = add_contamination(table_uri, looked_for, where, zipped)
-    found = evaluate(zipped, rules)
-    index = find_rows(zipped["sample_id"].to_numpy(), losers["sample_id"].to_numpy())
-    take = nullable_rows(index)
-    same = losers["same_text"].combine_chunks().take(take)
-    duplicate = pc.if_else(same, EXACT, NEAR)
-    reasons = found["reasons"].to_pylist()
-    for row in np.flatnonzero(index >= 0).tolist():
-        reasons[row] = [*reasons[row], duplicate[row].as_py()]
-    first = pc.coalesce(found["first_reason"].combine_chunks(), duplicate)
-    kept = pc.is_null(first)
-    table = pa.table(
-        {
-            "sample_id": zipped["sample_id"],
-            "kept": kept,
-            "reasons": pa.array(reasons, pa.list_(pa.string())),
-            "first_reason": first,
-            "rule_set": repeat_text(rules.fingerprint, n),
-            "duplicate_of": losers["duplicate_of"].combine_chunks().take(take),
-            "similarity": losers["similarity"].combine_chunks().take(take),
-            **{name: zipped[name] for name in CONTAMINATION_COLUMNS},
-        }
-    )
-    counts = {"samples": n, "kept": int(pc.sum(kept).as_py() or 0)}
-    for item in pc.value_counts(first.drop_null()).to_pylist():
-        counts[f"reason:{item['values']}"] = item["counts"]
-    source = pc.fill_null(zipped["source"].combine_chunks(), "(none)")
-    for item in pc.value_counts(source).to_pylist():
-        counts[f"source:{item['values']}"] = item["counts"]
-    for item in pc.value_counts(source.filter(pc.is_valid(duplicate))).to_pylist():
-        counts[f"duplicates:{item['values']}"] = item["counts"]
+    table, counts = verdict_rows(zipped, evaluate(zipped, rules), losers, rules.fingerprint)
     return with_run(table, run_id), counts
-
-
-def _reconcile(counts: dict[str, int]) -> None:
-    rejected = sum(value for name, value in counts.items() if name.startswith("reason:"))
-    if counts["samples"] != counts["kept"] + rejected:
-        raise ReconciliationError(
-            f"decide: expected {counts['samples']} samples to be kept or rejected, found {counts['kept']} kept and {rejected} rejected"
-        )
-
-
-def wiped_sources(counts: dict[str, int], alarm: float) -> dict[str, float]:
-    """Return the sources that lost more than ``alarm`` of their samples to duplicates → the share lost."""
-    shares = {
-        name.removeprefix("source:"): counts.get(f"duplicates:{name.removeprefix('source:')}", 0) / total
-        for name, total in counts.items()
-        if name.startswith("source:") and total
-    }
-    return {source: share for source, share in sorted(shares.items()) if share > alarm}
 
 
 def decide(spark: SparkSession, job: Resolved) -> dict[str, int]:
@@ -246,7 +159,7 @@ def decide(spark: SparkSession, job: Resolved) -> dict[str, int]:
             fill = partial(_fill, run.run_id, rules, snapshot.uri, bool(job.sets))
             units = write_aligned(spark, losers, targets, snapshot.uri, "verdicts", own, columns, fill)
             for unit in units:
-                _reconcile(dict(unit.counts))
+                reconcile(dict(unit.counts))
             read = _read_paths(snapshot, job)
             snapshot, _ = commit_wave(run, snapshot, units, valid=partial(_unchanged, read, job))
     finish_run(run, snapshot)

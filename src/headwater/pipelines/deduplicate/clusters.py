@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -131,7 +131,7 @@ def _by_name(partitions: int, blocks: Iterator[bytes]) -> Iterator[tuple[int, Bl
         yield from route(1, roots, _part(roots["name"], partitions))
 
 
-def _totals(counts: npt.NDArray[Any], begins: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
+def _totals(counts: npt.NDArray[np.int64], begins: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
     """Return for each of n rows the sum of counts over its run."""
     return np.repeat(np.add.reduceat(counts, begins), np.diff(np.append(begins, n)))
 

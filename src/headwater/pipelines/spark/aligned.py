@@ -9,7 +9,7 @@ import pickle
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -212,7 +212,7 @@ def write_aligned(
 def write_blocks(
     context: SparkContext,
     blocks: RDD[bytes],
-    dtype: np.dtype[Any],
+    dtype: np.dtype[np.void],
     targets: Sequence[Target],
     table_uri: str,
     family: str,
@@ -239,7 +239,7 @@ def write_blocks(
 
 
 def _to_targets(
-    dtype: np.dtype[Any],
+    dtype: np.dtype[np.void],
     fragments: npt.NDArray[np.int64],
     numbers: npt.NDArray[np.int64],
     blocks: Iterator[bytes],
@@ -252,7 +252,7 @@ def _to_targets(
 
 
 def _write_blocks(
-    dtype: np.dtype[Any],
+    dtype: np.dtype[np.void],
     table_uri: str,
     family: str,
     operator: str,

@@ -10,7 +10,7 @@ Memory: a task that sends holds some ten flushes of ``FLUSH_BYTES`` at most, one
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ __all__ = [
     "run_bounds",
 ]
 
-Records = npt.NDArray[Any]
+Records = npt.NDArray[np.void]
 """A structured array: a named field a column."""
 Block = tuple[int, bytes]
 """A kind, by which the receiver tells rows apart, and rows of that kind as bytes."""
@@ -44,7 +44,7 @@ def partitions_of(size_bytes: int, slots: int) -> int:
     return max(slots, -(-size_bytes // _PARTITION_BYTES))
 
 
-def route(kind: int, rows: Records, partition: npt.NDArray[Any]) -> Iterator[tuple[int, Block]]:
+def route(kind: int, rows: Records, partition: npt.NDArray[np.generic]) -> Iterator[tuple[int, Block]]:
     r"""Yield (partition, block) for rows, in pieces of ``FLUSH_BYTES``.
 
     >>> rows = np.array([(5,), (6,), (7,)], dtype=[("x", "<u1")])
@@ -66,7 +66,7 @@ def exchange(blocks: RDD[tuple[int, Block]], partitions: int) -> RDD[tuple[int, 
     return blocks.partitionBy(partitions, int)
 
 
-def gather(blocks: Iterable[tuple[int, Block]], *dtypes: np.dtype[Any]) -> list[Records]:
+def gather(blocks: Iterable[tuple[int, Block]], *dtypes: np.dtype[np.void]) -> list[Records]:
     """Return the rows of each kind, kinds from 0.
 
     >>> gather([(0, (0, b"ab")), (0, (0, b"c"))], np.dtype([("x", "S1")]))[0]["x"].tolist()
@@ -78,7 +78,7 @@ def gather(blocks: Iterable[tuple[int, Block]], *dtypes: np.dtype[Any]) -> list[
     return [np.frombuffer(b"".join(part), dtype) for part, dtype in zip(parts, dtypes, strict=True)]
 
 
-def run_begins(*columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def run_begins(*columns: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
     """Return where each run of rows that are equal in all columns begins.
 
     >>> run_begins(np.array([1, 1, 2]), np.array([0, 5, 5])).tolist()
@@ -93,7 +93,7 @@ def run_begins(*columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return np.flatnonzero(np.concatenate([[True], differs]))
 
 
-def run_bounds(*columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def run_bounds(*columns: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
     """Return where each run of rows that are equal in all columns begins, and the number of rows at the end.
 
     >>> run_bounds(np.array([3, 3, 5])).tolist()

@@ -7,7 +7,7 @@ version of pyarrow, whose name stands in every Parquet file).
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA", "boundaries_table", "write_boundaries"]
 
-_FIELDS: Final[dict[str, tuple[Any, str]]] = {
+_FIELDS: Final[dict[str, tuple[pa.DataType, str]]] = {
     "sequence": (pa.int64(), "0-based number of the sequence in the shard"),
     "token_begin": (pa.int64(), "first token of the run in the shard"),
     "token_end": (pa.int64(), "first token after it, a beginning or end of text included"),

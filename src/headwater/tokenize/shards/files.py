@@ -30,7 +30,7 @@ def write_buffers(stream: BinaryIO, buffers: Iterable[Any]) -> None:
 
     Args:
         stream: anything with `write(bytes-like)`; it is neither flushed nor closed.
-        buffers: `bytes` or C-contiguous arrays.
+        buffers: `bytes` or C-contiguous arrays; before Python 3.12 what has a buffer has no type.
     """
     for buffer in buffers:
         if not memoryview(buffer).nbytes:

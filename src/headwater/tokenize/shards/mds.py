@@ -81,7 +81,7 @@ def _description(context: int, size_limit: int) -> dict[str, Any]:
     }
 
 
-def _array(values: npt.NDArray[Any]) -> bytes:
+def _array(values: npt.NDArray[np.generic]) -> bytes:
     """Return an array of one dimension and at least one value as MDS encodes it where its length varies."""
     width = 0 if len(values) < 1 << 8 else 1 if len(values) < 1 << 16 else 2
     return bytes([1 << 2 | width]) + len(values).to_bytes(1 << width, "little") + values.tobytes()
@@ -108,7 +108,7 @@ def mds_shard(
     if (np.diff(bounds) == 0).any():
         raise UsageError("mds: expected a document in every sequence, found one that is padding alone")
     start = boundaries["sequence"].to_numpy() * context
-    columns: dict[str, npt.NDArray[Any]] = {
+    columns: dict[str, npt.NDArray[np.signedinteger]] = {
         "run_begin": (boundaries["token_begin"].to_numpy() - start).astype("<i4"),
         "run_end": (boundaries["token_end"].to_numpy() - start).astype("<i4"),
         "copy": boundaries["copy"].to_numpy().astype("<i4"),

@@ -6,7 +6,7 @@ fixed length is one of them's exception. No id of a vocabulary reaches 2^31.
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ __all__ = ["SCHEMA", "write_sequences"]
 _ROW_GROUP_TOKENS: Final = 1 << 22
 """Tokens of a row group, about: what a reader that streams holds, 16 MB."""
 
-_FIELDS: Final[dict[str, tuple[Any, str]]] = {
+_FIELDS: Final[dict[str, tuple[pa.DataType, str]]] = {
     "sequence": (pa.int64(), "0-based number of the sequence in the shard"),
     "tokens": (
         pa.list_(pa.field("element", pa.int32(), nullable=False)),
