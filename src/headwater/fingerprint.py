@@ -1,8 +1,7 @@
 """Identity of settings: a 128-bit fingerprint of canonical JSON.
 
-Two values have the same fingerprint exactly when their canonical JSON is the same text. Anything that has no canonical
-form is an
-error: falling back to ``str()`` would give an address in memory or a set's order a say in what is computed again.
+Two values have the same fingerprint exactly when their canonical JSON is the same text. Anything that has no canonical form is an error:
+falling back to ``str()`` would give an address in memory or a set's order a say in what is computed again.
 """
 
 from __future__ import annotations

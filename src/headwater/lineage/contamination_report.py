@@ -28,7 +28,7 @@ def contamination_report(
 
     Args:
         benchmark: only this set.
-        limit: at most so many of the worst.
+        limit: most samples listed, the worst first.
 
     Returns:
         ``benchmarks`` [benchmark, items_found, answers_found, samples, kept], ``sources`` [benchmark, source, items_found, samples, kept, worst],

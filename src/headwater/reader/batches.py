@@ -29,7 +29,7 @@ RUN: Final = np.dtype(
     ]
 )
 """A run of one document's tokens in a sequence: its row in the batch; tokens ``begin`` to ``end`` (excluded) of the sequence; which copy of the
-sample; where the run begins among the document's own tokens; the record's origin and, where a lake told it, its sample_id (else -1);
+sample; where the run begins among the document's own tokens; the record's origin and, where the lake is known, its sample_id (else -1);
 BLAKE2b-128 of the text; whether the run holds the document's first and its last token."""
 
 

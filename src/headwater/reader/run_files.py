@@ -44,7 +44,7 @@ def read_sidecar(
     """Return where each sequence's runs begin, int64 [sequences + 1], and the runs, `RUN` [n]; ``row`` is the sequence's number.
 
     Raises:
-        CorruptLakeError: the runs are not those of so many sequences in order.
+        CorruptLakeError: the runs are not in the order of as many sequences.
     """
     try:
         with filesystem.open_input_file(path) as file:

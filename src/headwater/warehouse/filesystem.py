@@ -173,7 +173,7 @@ class HashedFile:
                 _sync_folder(self._folder)
 
     def discard(self) -> None:
-        """Remove what was written; an error that led here stays the one that is told."""
+        """Remove what was written; an error that led here stays the one that is raised."""
         with contextlib.suppress(OSError):
             self._stream.close()
         with contextlib.suppress(OSError):

@@ -123,8 +123,8 @@ def _stage_damage(lake: str, snapshot: Snapshot, recipe: Recipe, name: str, stag
     for number in _filled(snapshot, name, stage):
         record = f"{shard_name(number)}.json"
         kept = _read(filesystem, join(path, record))
-        told: list[Shard | None] = [entries.get(number), _parsed(read_shard, kept)]
-        forms = {shard for shard in told if shard is not None and _fits(shard, number)}
+        described: list[Shard | None] = [entries.get(number), _parsed(read_shard, kept)]
+        forms = {shard for shard in described if shard is not None and _fits(shard, number)}
         if not forms:
             raise CorruptLakeError(
                 f"{name}/{stage}: expected shard {number} in manifest.json or {record}, found it in neither; restore one of them from a copy"

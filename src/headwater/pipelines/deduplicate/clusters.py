@@ -1,4 +1,4 @@
-"""Clusters: which texts belong together, how many samples they have, and what each fragment must be told of it.
+"""Clusters: which texts belong together, how many samples they have, and which cluster each text of a fragment is in.
 
 Four kinds of task, three exchanges between them (one less while no earlier run has clustered anything):
 

@@ -41,7 +41,7 @@ def connected_components(
 
     Args:
         edges: blocks of ``EDGE`` rows, two different nodes in every row; persisted by the caller, since it is read more than once.
-        single_task_edges: up to so many edges are solved in one task.
+        single_task_edges: most edges that are solved in one task.
 
     Raises:
         ReconciliationError: a fault of Headwater: the rounds did not come to an end.

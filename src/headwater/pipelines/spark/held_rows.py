@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Parts", "held_parts"]
 
 _NEAR_ROWS: Final = 1 << 18
-"""Up to so many rows, some 60 bytes each, the driver holds them itself: 16 MB."""
+"""Most rows that the driver holds itself; of some 60 bytes each, 16 MB."""
 _TASKS_PER_SLOT: Final = 2
 _FLAT_TASKS: Final = 64
 """From more tasks than this the driver takes merged sums only."""
