@@ -1,0 +1,46 @@
+"""Files appear whole, under their own name, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from headwater.errors import StorageError
+from headwater.warehouse.filesystem import HashingSink, write_file, write_hashed
+
+
+def test_a_small_file_is_written_and_replaced_whole(tmp_path: Path) -> None:
+    """Its folder is made, an older file of its name replaced, and nothing else is left there."""
+    folder = tmp_path / "a" / "b"
+    for data in (b"first", b""):
+        write_file(str(folder), "name.json", data)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"name.json": data}
+
+
+def test_a_stream_is_hashed_on_its_way_and_named_by_its_hash(tmp_path: Path) -> None:
+    """The name is made from the SHA-256 of what was written, which comes back with the size."""
+
+    def fill(sink: HashingSink) -> None:
+        assert sink.write(b"ab") + sink.write(memoryview(b"c")) == sink.tell() == 3
+
+    expected = hashlib.sha256(b"abc").hexdigest()
+    assert write_hashed(str(tmp_path), fill, lambda sha256: f"{sha256}.bin") == (f"{expected}.bin", expected, 3)
+    assert (tmp_path / f"{expected}.bin").read_bytes() == b"abc"
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    """Neither half a file nor a temporary one: an error of the file system is one of storage, any other passes on."""
+    for error, expected in ((OSError("full"), StorageError), (KeyboardInterrupt(), KeyboardInterrupt)):
+
+        def fill(sink: HashingSink, error: BaseException = error) -> None:
+            sink.write(b"half")
+            raise error
+
+        with pytest.raises(expected):
+            write_hashed(str(tmp_path), fill, lambda _: "name")
+        assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="cannot write below"):
+        write_file(str(tmp_path / "file"), "name", b"")
