@@ -16,7 +16,7 @@ from headwater.lineage.vocabularies import (
     lake_vocabularies,
     store_vocabulary,
 )
-from headwater.pipelines.recipe.vocabulary import SampleSettings, TrainingSettings, VocabularyRecipe
+from headwater.pipelines.recipe.vocabulary import SampleSettings, VocabularyRecipe, VocabularyTraining
 from headwater.pipelines.vocabulary import counts as vocabulary_counts
 from headwater.pipelines.vocabulary import step as vocabulary_training
 from headwater.pipelines.vocabulary.counts import (
@@ -39,7 +39,7 @@ from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot
 
 _TEXTS = [f"the river number {number} flows to the sea, the sea is blue" for number in range(60)]
-_RECIPE = VocabularyRecipe(name="test", training=TrainingSettings(n_ids=280, min_sources=1, min_documents=3))
+_RECIPE = VocabularyRecipe(name="test", training=VocabularyTraining(n_ids=280, min_sources=1, min_documents=3))
 
 
 def _lake(lake: Path, fragments: Sequence[Sequence[str]]) -> Snapshot:
@@ -114,7 +114,7 @@ def test_a_trained_vocabulary_is_kept_and_found_by_name(tmp_path: Path) -> None:
     tokens, _ = encode(pa.array(_TEXTS[:3]), found)
     assert decode(tokens, found).decode() == "".join(_TEXTS[:3])
     assert len(tokens) < sum(map(len, _TEXTS[:3])) / 2
-    larger = VocabularyRecipe(name="test", training=TrainingSettings(n_ids=284, min_sources=1, min_documents=3))
+    larger = VocabularyRecipe(name="test", training=VocabularyTraining(n_ids=284, min_sources=1, min_documents=3))
     extended, _ = vocabulary_training._learn(counts, larger, "more", found)
     assert (extended.n_ids, extended.base_ids) == (284, 280)
     with pytest.raises(UsageError, match="choose another name"):
