@@ -108,8 +108,11 @@ class VocabularyTraining:
         check_whole("max_pieces", self.max_pieces, 1000, 2**31 - 1)
         weights: dict[str, float] = {}
         for name, weight in check_table("weights", self.weights).items():
-            number = isinstance(weight, int | float) and not isinstance(weight, bool)
-            if not number or not 1 / WEIGHT_UNIT <= weight <= _MAX_WEIGHT:
+            if (
+                isinstance(weight, bool)
+                or not isinstance(weight, int | float)
+                or not 1 / WEIGHT_UNIT <= weight <= _MAX_WEIGHT
+            ):
                 raise RecipeError(
                     f"weights: expected a number from 1/{WEIGHT_UNIT}, the step that weights are rounded to, to {_MAX_WEIGHT} for {name!r}, "
                     f"found {weight!r}"
