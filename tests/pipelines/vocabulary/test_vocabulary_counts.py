@@ -18,7 +18,6 @@ from headwater.lineage.vocabularies import (
 )
 from headwater.pipelines.recipe.vocabulary import SampleSettings, VocabularyRecipe, VocabularyTraining
 from headwater.pipelines.vocabulary import counts as vocabulary_counts
-from headwater.pipelines.vocabulary import step as vocabulary_training
 from headwater.pipelines.vocabulary.counts import (
     BINS,
     CountJob,
@@ -28,6 +27,7 @@ from headwater.pipelines.vocabulary.counts import (
     merge_bin,
     read_bin,
 )
+from headwater.pipelines.vocabulary.learn import learn
 from headwater.pipelines.vocabulary.sample import Sample, _at_most, _find_cut, _passing, _step, plan_sample
 from headwater.pipelines.vocabulary.targets import TextCell
 from headwater.tokenize.encode.encoder import decode, encode
@@ -95,8 +95,8 @@ def test_counts_do_not_depend_on_how_the_work_is_cut(
     for per_target in (1, 3):
         other = _counts(snapshot, tmp_path / f"counts-{per_target}", per_target)
         assert other.sort_by([("piece", "ascending")]) == one.sort_by([("piece", "ascending")])
-    made, refused = vocabulary_training._learn(one, _RECIPE, "a", None)
-    again, _ = vocabulary_training._learn(other, _RECIPE, "b", None)
+    made, refused = learn(one, _RECIPE, "a", None)
+    again, _ = learn(other, _RECIPE, "b", None)
     assert made.fingerprint == again.fingerprint
     assert {"documents", "sources"} <= set(refused)
 
@@ -105,7 +105,7 @@ def test_a_trained_vocabulary_is_kept_and_found_by_name(tmp_path: Path) -> None:
     """What was stored is found by the lake's name for it, encodes and decodes; another of the same name is refused."""
     snapshot = _lake(tmp_path / "lake", [_TEXTS])
     counts, lake = _counts(snapshot, tmp_path / "counts"), str(tmp_path / "lake")
-    made, _ = vocabulary_training._learn(counts, _RECIPE, "mine", None)
+    made, _ = learn(counts, _RECIPE, "mine", None)
     store_vocabulary(lake, "mine", write_vocabulary(made))
     store_vocabulary(lake, "mine", write_vocabulary(made))
     found = find_vocabulary(lake, "mine")
@@ -115,7 +115,7 @@ def test_a_trained_vocabulary_is_kept_and_found_by_name(tmp_path: Path) -> None:
     assert decode(tokens, found).decode() == "".join(_TEXTS[:3])
     assert len(tokens) < sum(map(len, _TEXTS[:3])) / 2
     larger = VocabularyRecipe(name="test", training=VocabularyTraining(n_ids=284, min_sources=1, min_documents=3))
-    extended, _ = vocabulary_training._learn(counts, larger, "more", found)
+    extended, _ = learn(counts, larger, "more", found)
     assert (extended.n_ids, extended.base_ids) == (284, 280)
     with pytest.raises(UsageError, match="choose another name"):
         store_vocabulary(lake, "mine", write_vocabulary(extended))
