@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from text_lake import Document, make_text_lake
 
 from headwater.errors import UsageError
 from headwater.hashes import content_hashes
@@ -32,10 +32,8 @@ from headwater.pipelines.vocabulary.sample import Sample, _at_most, _find_cut, _
 from headwater.pipelines.vocabulary.targets import TextCell
 from headwater.tokenize.encode.encoder import decode, encode
 from headwater.tokenize.forms.load import write_vocabulary
-from headwater.warehouse.commit import commit, create_lake
+from headwater.warehouse.commit import create_lake
 from headwater.warehouse.fragments import sample_ids
-from headwater.warehouse.parquet import write_family
-from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot
 
 _TEXTS = [f"the river number {number} flows to the sea, the sea is blue" for number in range(60)]
@@ -44,29 +42,16 @@ _RECIPE = VocabularyRecipe(name="test", training=VocabularyTraining(n_ids=280, m
 
 def _lake(lake: Path, fragments: Sequence[Sequence[str]]) -> Snapshot:
     """Make a lake of some texts, annotated by hand, without Spark."""
-    snapshot = create_lake(str(lake))
-    entries = []
-    for fragment, texts in enumerate(fragments):
-        n = len(texts)
-        text = pa.array(texts, pa.string())
-        values: dict[str, dict[str, Any]] = {
-            "content": {
-                "text": text,
-                "content_hash": content_hashes(text),
-                "text_bytes": pa.array([len(each.encode()) for each in texts], pa.int64()),
-                "origin": pa.array(range(n), pa.int64()),
-                "uri": pa.array([f"https://site{len(each) % 2}{each[17]}.example.org/" for each in texts]),
-            },
-            "language": {"language": pa.array(["en"] * n)},
-            "scores": {"domain": pa.array(["general"] * n)},
-        }
-        for family, columns in values.items():
-            schema = arrow_schema(family)
-            known = columns | {"sample_id": pa.array(sample_ids(fragment, 0, n)), "run_id": pa.array(["run"] * n)}
-            arrays = [known.get(field.name, pa.nulls(n, field.type)) for field in schema]
-            table = pa.Table.from_arrays(arrays, names=schema.names)
-            entries.append(write_family(snapshot.uri, family, "b", fragment, 1, "0" * 16, [table]))
-    return commit(snapshot, adds=entries, wave=("test", 1), lake=str(lake))
+    return make_text_lake(
+        lake,
+        [
+            [
+                Document(text, f"https://site{len(text) % 2}{text[17]}.example.org/", origin=origin)
+                for origin, text in enumerate(texts)
+            ]
+            for texts in fragments
+        ],
+    )
 
 
 def _counts(snapshot: Snapshot, folder: Path, per_target: int = 1) -> pa.Table:

@@ -1,7 +1,7 @@
 """The sections of a recipe: one frozen dataclass a table, checked where it is made.
 
-A section checks itself; what needs two sections (a share of a pool, a stage to repeat from) is checked in ``recipe``.
-Every message starts with the key, and the reader of the file puts the table before it.
+A section checks itself; what needs two sections (a share of a pool, a stage to repeat from) is checked in ``job``. Every message starts
+with the key, and ``job.read_section`` puts the table before it.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ class Stage:
         buckets: packing buckets, which are its shards, a power of two; None: the smallest that keeps to ``shard_tokens``.
         full_sequences: share of the stage's sequences that one document should fill, which is at least as long as the context or cut to it;
             not with ``concatenate``, which cuts documents anywhere. None asks for nothing.
-        shortfall_to: cells, "pool/language" or "pool/*", that get what others cannot give, the first first.
+        shortfall_to: cells, "pool/language" or "pool/*", that take over what others cannot give, in this order.
         on_shortfall: what becomes of tokens that no cell can give.
         repeat_from: stages, chosen earlier, whose samples this one may choose again.
     """
@@ -315,8 +315,8 @@ class BuildSettings:
 
     Attributes:
         seed: of the order of sequences.
-        shard_tokens: most tokens of a shard, about: a stage has the smallest power of two of shards that keeps to it, and samples are
-            spread over them by hash.
+        shard_tokens: about the most tokens of a shard: a stage has as many shards as the smallest power of two that keeps to it, and samples
+            are spread over them by hash.
         formats: of ``headwater.tokenize.names.FORMATS``; all hold the same sequences in the same order.
     """
 

@@ -13,7 +13,14 @@ from typing import Any, Final
 from headwater.errors import RecipeError
 from headwater.filters.rules.predicates import check_predicate
 from headwater.fingerprint import fingerprint
-from headwater.pipelines.recipe.checks import check_name, check_number, check_table, check_text, check_whole
+from headwater.pipelines.recipe.checks import (
+    check_format,
+    check_name,
+    check_number,
+    check_table,
+    check_text,
+    check_whole,
+)
 from headwater.pipelines.recipe.job import check_keys, plain_literals, read_section, read_toml
 from headwater.pipelines.recipe.sections import SELECTION_COLUMNS
 from headwater.pipelines.recipe.shares import check_total, read_shares, sum_exactly
@@ -135,8 +142,7 @@ class VocabularyRecipe:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        if isinstance(self.format, bool) or self.format != FORMAT:
-            raise RecipeError(f"format: expected {FORMAT}, found {self.format!r}")
+        check_format(self.format, FORMAT)
         check_name("name", self.name)
 
     @property
