@@ -108,9 +108,9 @@ def test_contamination_is_a_family_where_sets_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("any_vocabulary")
-@pytest.mark.parametrize(("similarity", "least"), [(0.0, 0), (0.75, 96), (0.7501, 97), (0.1, 13), (1.0, 128)])
+@pytest.mark.parametrize(("similarity", "least"), [(0.0, 0), (0.75, 84), (0.7501, 85), (0.1, 12), (1.0, 112)])
 def test_min_agreement_is_exact(tmp_path: Path, similarity: float, least: int) -> None:
-    """Of 128 values at least the share as it was written, rounded up."""
+    """Of 112 values at least the share as it was written, rounded up."""
     raw = find_recipe("demo").literals
     raw["deduplicate"]["min_similarity"] = similarity
     assert resolve(parse_recipe(raw), str(tmp_path)).min_agreement == least

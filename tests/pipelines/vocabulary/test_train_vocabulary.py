@@ -76,7 +76,7 @@ def _expected(
     """Return bytes there and asked of each cell, and the samples to choose: of each text the smallest origin, of each cell the first by key."""
     samples = []
     for fragment, documents in enumerate(fragments):
-        hashes = hash_bytes(content_hashes(pa.array([each.text for each in documents])))
+        hashes = hash_bytes(pa.chunked_array([content_hashes(pa.array([each.text for each in documents]))]))
         salt = pa.array([0x766F6361] * len(documents), pa.int64()).to_numpy()
         keys = mix_hashes("order", _SAMPLE.seed, hashes, salt).tolist()
         numbers = sample_ids(fragment, 0, len(documents)).tolist()
