@@ -27,9 +27,9 @@ from headwater.warehouse.snapshot import open_snapshot
 _NO_SPARK = cast("Any", None)  # what is refused is refused before Spark is asked for anything
 
 
-def _accepts(make: Callable[[], object]) -> bool:
+def _accepts(make: Callable[..., object], **settings: Any) -> bool:
     try:
-        make()
+        make(**settings)
     except UsageError:
         return False
     return True
@@ -49,8 +49,8 @@ def test_ingest_reads_by_every_limit_that_a_recipe_may_set(key: str, least: int,
         (most, True),
         (most + 1, False),
     ):
-        assert _accepts(lambda value=value: IngestSettings(**{key: value})) is fits
-        assert _accepts(lambda value=value: Limits(**{key: value})) is fits
+        assert _accepts(IngestSettings, **{key: value}) is fits
+        assert _accepts(Limits, **{key: value}) is fits
     for kind in (IngestSettings, Limits):
         with pytest.raises(
             RecipeError, match=f"^{key}: expected a whole number from {least} to {most}, found {most + 1}$"
@@ -71,8 +71,8 @@ def test_the_deepest_record_that_a_recipe_may_allow_is_read(levels: int, kept: b
 def test_training_counts_as_many_as_a_recipe_may_require(key: str, most: int) -> None:
     """The recipe's bound is what counts of pieces hold."""
     for value, fits in ((0, False), (1, True), (most - 1, True), (most, True), (most + 1, False)):
-        assert _accepts(lambda value=value: VocabularyTraining(**{key: value})) is fits
-        assert _accepts(lambda value=value: TrainingSettings(**{key: value})) is fits
+        assert _accepts(VocabularyTraining, **{key: value}) is fits
+        assert _accepts(TrainingSettings, **{key: value}) is fits
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_training_counts_as_many_as_a_recipe_may_require(key: str, most: int) ->
 )
 def test_a_weight_is_never_rounded_to_nothing(weight: float, fits: bool) -> None:
     """Training rounds weights to 1/1024: one below that would leave its language out without a word."""
-    assert _accepts(lambda: VocabularyTraining(weights={"de": weight})) is fits
+    assert _accepts(VocabularyTraining, weights={"de": weight}) is fits
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_weight_is_never_rounded_to_nothing(weight: float, fits: bool) -> None
 )
 def test_a_limit_of_a_rule_fits_the_type_of_the_signals(limit: float, fits: bool) -> None:
     """Limits are compared as 32-bit floats: what none can hold is refused in the recipe, not by the query in a task."""
-    assert _accepts(lambda: RuleSettings(sets=("gopher",), limits={"gopher_max_hash_ratio": limit})) is fits
+    assert _accepts(RuleSettings, sets=("gopher",), limits={"gopher_max_hash_ratio": limit}) is fits
     if not fits:
         with pytest.raises(RecipeError, match="gopher_max_hash_ratio: expected a .*number.*, found"):
             load_rules(["gopher"], {"gopher_max_hash_ratio": limit})
@@ -115,8 +115,8 @@ def test_a_limit_of_a_rule_fits_the_type_of_the_signals(limit: float, fits: bool
 def test_buckets(buckets: int, fits: bool) -> None:
     """A power of two from 1 to what five digits can number."""
     shares = {"general": 1.0}
-    made = {"name": "s", "context": 8, "order_by": "quality", "shares": shares, "budget": "7 %"}
-    assert _accepts(lambda: Stage(**made, buckets=buckets)) is fits
+    made: dict[str, Any] = {"name": "s", "context": 8, "order_by": "quality", "shares": shares, "budget": "7 %"}
+    assert _accepts(Stage, **made, buckets=buckets) is fits
 
 
 @pytest.mark.parametrize(
@@ -137,11 +137,11 @@ def test_buckets(buckets: int, fits: bool) -> None:
 )
 def test_contamination_settings(settings: dict[str, Any], fits: bool) -> None:
     """Each bound of the search for evaluation items, at it and just outside."""
-    assert _accepts(lambda: ContaminationSettings(**settings)) is fits
+    assert _accepts(ContaminationSettings, **settings) is fits
 
 
 @pytest.mark.parametrize("given", [{"batch": "a/b"}, {"name": "../x"}, {"scale": "2"}])
-def test_run_refuses_what_it_cannot_use_before_it_makes_a_lake(tmp_path: Path, given: dict[str, str]) -> None:
+def test_run_refuses_what_it_cannot_use_before_it_makes_a_lake(tmp_path: Path, given: dict[str, Any]) -> None:
     """A batch or build that cannot be a folder's name, and a share above 1, are not found out after hours of work."""
     with pytest.raises(UsageError, match="expected a n"):
         run(_NO_SPARK, str(tmp_path / "lake"), find_recipe("demo"), [str(tmp_path)], **given)
