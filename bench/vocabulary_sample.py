@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from headwater.tokenize.train.piece_counts import MAX_DOCUMENTS, SCHEMA, count_pieces, merge_counts
+from headwater.tokenize.names import MAX_DOCUMENTS
+from headwater.tokenize.train.piece_counts import SCHEMA, count_pieces, merge_counts
 
 __all__ = ["HELD_OUT", "LANGUAGES", "count_folder", "count_words", "is_held_out", "read_folder", "weigh_strata"]
 

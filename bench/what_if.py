@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 from headwater.filters.rules.rule_set import evaluate
 from headwater.filters.signals.columns import SIGNALS
 from headwater.fingerprint import canonical_json
-from headwater.lake import find_recipe
+from headwater.pipelines.recipe.shipped import find_recipe
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
 from headwater.warehouse.parquet import FamilyWriter

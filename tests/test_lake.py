@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 import headwater
-from conftest import REPOSITORY, DemoLake
-from headwater.errors import RecipeError, UsageError
-from headwater.lake import _DDL, Lake, find_recipe, shipped_recipes
+from conftest import DemoLake
+from headwater.errors import UsageError
+from headwater.lake import _DDL, Lake
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 
 if TYPE_CHECKING:
@@ -37,19 +37,6 @@ def test_every_aligned_column_has_a_spark_type() -> None:
     """A DataFrame can have each column of each aligned family."""
     kinds = {kind for family in ALIGNED for kind, _ in FAMILIES[family].fields.values()}
     assert kinds <= set(_DDL)
-
-
-def test_shipped_recipes_are_found_by_name() -> None:
-    """A recipe of the package is named without a path; both places in the repository are the same files."""
-    assert shipped_recipes() == ["demo", "ling-flash-2"]
-    for name in shipped_recipes():
-        assert find_recipe(name) == find_recipe(REPOSITORY / "recipes" / f"{name}.toml")
-
-
-def test_unknown_recipe_names_the_shipped_ones() -> None:
-    """A recipe that is neither a file nor shipped is an error that lists what ships."""
-    with pytest.raises(RecipeError, match="demo, ling-flash-2.*'nope'"):
-        find_recipe("nope")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import pyarrow as pa
 
-from headwater.errors import RecipeError, UsageError
+from headwater.errors import UsageError
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headwater.pipelines.run import RunReport
     from headwater.reader import Stage
 
-__all__ = ["Lake", "find_recipe", "shipped_recipes"]
+__all__ = ["Lake"]
 
 _DDL: Final[dict[pa.DataType, str]] = {
     pa.string(): "string",
@@ -37,30 +37,6 @@ _DDL: Final[dict[pa.DataType, str]] = {
     pa.list_(pa.int64()): "array<long>",
     pa.map_(pa.string(), pa.float32()): "map<string, float>",
 }
-_RECIPES: Final = Path(__file__).parent / "recipes"
-
-
-def shipped_recipes() -> list[str]:
-    """Return the names of the recipes that come with the package."""
-    return sorted(path.stem for path in _RECIPES.glob("*.toml"))
-
-
-def find_recipe(given: str | Path) -> Recipe:
-    """Return the recipe in a file, or the shipped one of that name.
-
-    Raises:
-        RecipeError: there is neither, or the recipe is wrong.
-    """
-    from headwater.pipelines.recipe.job import load_recipe
-
-    path = Path(given)
-    if path.is_file():
-        return load_recipe(path)
-    if str(given) in shipped_recipes():
-        return load_recipe(_RECIPES / f"{given}.toml")
-    raise RecipeError(
-        f"expected a recipe file or one of {', '.join(shipped_recipes())}, found no file at {str(given)!r}; check the path"
-    )
 
 
 class Lake:
@@ -122,6 +98,7 @@ class Lake:
         Raises:
             HeadwaterError: the step that failed says why; the same call goes on from there.
         """
+        from headwater.pipelines.recipe.shipped import find_recipe
         from headwater.pipelines.run import run
         from headwater.pipelines.spark.sessions import session
 
@@ -246,6 +223,7 @@ class Lake:
         Raises:
             UsageError: an unknown rule or build, a value that is no number, or a lake without verdicts.
         """
+        from headwater.pipelines.recipe.shipped import find_recipe
         from headwater.pipelines.what_if.answer import what_if
         from headwater.pipelines.what_if.changes import Changes
 
@@ -261,6 +239,7 @@ class Lake:
         Raises:
             UsageError: as ``what_if``.
         """
+        from headwater.pipelines.recipe.shipped import find_recipe
         from headwater.pipelines.what_if.answer import what_if_sweep
 
         loaded = find_recipe(recipe) if isinstance(recipe, str | Path) else recipe

@@ -30,7 +30,7 @@ def decided_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake of four samples decided by the shipped recipe, made without Spark."""
     from what_if_lake import make_lake, row
 
-    from headwater.lake import find_recipe
+    from headwater.pipelines.recipe.shipped import find_recipe
 
     folder = tmp_path_factory.mktemp("what-if") / "lake"
     rows = [row(), row(gopher_words=45, source="a\x1b[2J"), row(gopher_words=60, language="de"), row(gopher_words=20)]

@@ -41,7 +41,7 @@ __all__ = ["Timer", "annotate", "decide", "dedup", "ingest", "read_recipe", "run
 
 def read_recipe(given: str) -> Recipe:
     """Return the recipe of a file or of a shipped name."""
-    from headwater.lake import find_recipe
+    from headwater.pipelines.recipe.shipped import find_recipe
 
     return find_recipe(given)
 

@@ -6,20 +6,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import orjson
 import pyarrow as pa
 
 from headwater.errors import BadInputError
 from headwater.filters.language.identify import identify, load_model
+from headwater.pipelines.ingest.decompress import Limits
+from headwater.pipelines.ingest.json_lines import read_objects
+from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, RECORD_BYTES
 
 __all__ = ["read_batches"]
 
 _BATCH_CHARACTERS: Final = 4 << 20
-_COMPRESSION: Final = {".gz": "gzip", ".zst": "zstd"}
+_LIMITS: Final = Limits(max_record_bytes=RECORD_BYTES.most, max_expansion_ratio=EXPANSION_RATIO.most)
+"""The files are the user's own, so only what no memory could hold is refused."""
 
 
 def read_batches(paths: Sequence[Path], language_field: str | None) -> Iterator[tuple[pa.Array, list[str]]]:
-    """Yield texts, a large_string array, and the language of each.
+    """Yield texts, a large_string array, and the language of each; a batch and a line are in memory at a time.
 
     Args:
         paths: files or folders, whose files ending in .jsonl, .jsonl.gz or .jsonl.zst are read in the order of their names.
@@ -35,24 +38,32 @@ def read_batches(paths: Sequence[Path], language_field: str | None) -> Iterator[
         texts: list[str] = []
         languages: list[str] = []
         size = 0
-        with pa.input_stream(str(file), compression=_COMPRESSION.get(file.suffix)) as stream:
-            lines = stream.read().splitlines()
-        for number, line in enumerate(lines, 1):
-            try:
-                record = orjson.loads(line)
-                texts.append(str(record["text"]))
-                languages.append(str(record[language_field]) if language_field else "")
-            except (ValueError, KeyError, TypeError) as error:
-                raise BadInputError(
-                    f"{file}, line {number}: expected a JSON object with text{' and ' if language_field else ''}"
-                    f"{language_field or ''}, found something else"
-                ) from error
-            size += len(texts[-1])
+        for text, language in _read_records(file, language_field):
+            texts.append(text)
+            languages.append(language)
+            size += len(text)
             if size >= _BATCH_CHARACTERS:
                 yield _with_languages(texts, languages, language_field)
                 texts, languages, size = [], [], 0
         if texts:
             yield _with_languages(texts, languages, language_field)
+
+
+def _read_records(file: Path, language_field: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the text of each record and its language, empty where no field holds it."""
+    for number, record in read_objects(str(file), _LIMITS):
+        text = language = None
+        found = "something else"
+        if isinstance(record, str):
+            found = record
+        else:
+            text, language = record.get("text"), record.get(language_field) if language_field else ""
+        if not isinstance(text, str) or not isinstance(language, str):
+            raise BadInputError(
+                f"{file}, line {number + 1}: expected a JSON object with text{' and ' if language_field else ''}"
+                f"{language_field or ''}, found {found}"
+            )
+        yield text, language
 
 
 def _with_languages(texts: list[str], languages: list[str], language_field: str | None) -> tuple[pa.Array, list[str]]:

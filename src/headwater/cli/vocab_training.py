@@ -63,7 +63,7 @@ def extend(lake: str, recipe: str, base: str, name: str, master: str | None, con
 def _train(
     lake: str, recipe: str, name: str, base: str | None, master: str | None, conf: Sequence[str]
 ) -> TrainedVocabulary:
-    from headwater.pipelines.recipe.vocabulary import find_vocabulary_recipe
+    from headwater.pipelines.recipe.shipped import find_vocabulary_recipe
     from headwater.pipelines.vocabulary.step import train_vocabulary
 
     loaded = find_vocabulary_recipe(recipe)

@@ -90,7 +90,7 @@ def what_if(
         raise click.BadParameter(
             f"expected a file that ends in {' or '.join(_PLOTS)}, found {plot!r}", param_hint="--plot"
         )
-    from headwater.lake import find_recipe
+    from headwater.pipelines.recipe.shipped import find_recipe
     from headwater.pipelines.what_if import answer as asked
     from headwater.pipelines.what_if.changes import Changes, parse_number, parse_values
 

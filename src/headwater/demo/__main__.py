@@ -22,7 +22,8 @@ from headwater.cli.rendering import (
 )
 from headwater.demo import TEXT_FOLDERS
 from headwater.errors import UsageError
-from headwater.lake import Lake, find_recipe
+from headwater.lake import Lake
+from headwater.pipelines.recipe.shipped import find_recipe
 
 if TYPE_CHECKING:
     import duckdb

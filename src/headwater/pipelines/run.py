@@ -21,6 +21,7 @@ from headwater.pipelines.selection.proxy import parse_scale, scale_down
 from headwater.pipelines.selection.report import Selection
 from headwater.pipelines.selection.step import select
 from headwater.warehouse.commit import create_lake
+from headwater.warehouse.fragments import batch_name
 from headwater.warehouse.snapshot import open_snapshot
 
 if TYPE_CHECKING:
@@ -79,10 +80,14 @@ def run(
     Raises:
         HeadwaterError: the step that failed says why; what earlier waves committed stays, and the same call goes on from there.
     """
+    # What can be refused is refused before anything is written.
+    for given in (batch, name):
+        if given is not None:
+            batch_name(given)
     if scale is not None:
-        parse_scale(scale)  # before anything is done
-    _make_lake(lake)
+        parse_scale(scale)
     job = resolve(recipe, lake)
+    _make_lake(lake)
     steps = _Steps(on_step=on_step)
     if inputs:
         steps.end("ingest", _ingest_counts(ingest(spark, lake, recipe, inputs, batch)))

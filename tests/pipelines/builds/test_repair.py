@@ -253,11 +253,12 @@ def test_command(
     """`headwater build --repair` names what it found and counts what it did; with nothing damaged it starts no Spark."""
     from click.testing import CliRunner
 
-    from headwater.lake import find_recipe
+    from headwater.pipelines.recipe.shipped import find_recipe
 
     assert spark.version
     monkeypatch.setattr(
-        "headwater.lake.find_recipe", lambda given: small_recipe() if given == "small" else find_recipe(given)
+        "headwater.pipelines.recipe.shipped.find_recipe",
+        lambda given: small_recipe() if given == "small" else find_recipe(given),
     )
     first = _shards(build_folder, "knowledge")[0]
     _truncate(build_folder / "knowledge" / f"{first}.bin")

@@ -8,8 +8,8 @@ import pytest
 from headwater.pipelines.ingest.fields import FIELD_NAMES, FieldPlacer, find_name, nesting_depth
 
 
-def _place(record: dict[str, Any], default_source: str | None = None, max_nesting: int = 64) -> Any:
-    placer = FieldPlacer(default_source, max_nesting)
+def _place(record: dict[str, Any], max_nesting: int = 64) -> Any:
+    placer = FieldPlacer(max_nesting)
     name = placer.text_name(tuple(record))
     text = record.pop(name) if name is not None else None
     placed = placer.place(record)
@@ -103,12 +103,6 @@ def test_value_that_cannot_fill_its_column_stays_in_meta(unfit: object) -> None:
     assert meta.startswith('{"url":')
 
 
-def test_default_source_is_for_records_that_name_none() -> None:
-    """The record's own source wins."""
-    assert _place({"text": "t"}, "web")[1] == "web"
-    assert _place({"text": "t", "dataset": "own"}, "web")[1] == "own"
-
-
 def test_meta_is_canonical() -> None:
     """Keys are sorted at every level, without white space; non-ASCII is kept; bytes, dates and NaN become plain JSON."""
     record = {
@@ -146,7 +140,7 @@ def test_many_brackets_are_not_deep() -> None:
 
 def test_layouts_are_forgotten_before_they_fill_memory() -> None:
     """Records whose keys never recur are placed all the same."""
-    placer = FieldPlacer(None, 64)
+    placer = FieldPlacer(64)
     for number in range(3000):
         assert placer.text_name((f"k{number}", "text")) == "text"
         assert placer.place({f"k{number}": 1, "url": "u"}) == (None, "u", None, None, f'{{"k{number}":1}}')

@@ -75,9 +75,17 @@ def test_empty_folder_gives_nothing(tmp_path: Path) -> None:
 
 
 def test_listing_is_a_stream(listed: Lister, tmp_path: Path) -> None:
-    """The first file comes before the second path is looked up."""
-    stream = list_inputs([str(tmp_path), "nowhere-at-all"])
+    """The first file comes before the second path's folder is listed."""
+    stream = list_inputs([str(tmp_path), str(tmp_path / "nothing*")])
     assert next(stream).uri == str(tmp_path / "a" / "10.jsonl")
+    with pytest.raises(UsageError, match=r"no input matches .*nothing\*"):
+        list(stream)
+
+
+def test_a_path_that_is_nowhere_is_told_before_the_first_file(listed: Lister, tmp_path: Path) -> None:
+    """Every path is looked up before a file is given out: a wrong one at the end must not cost a half-done ingest."""
+    with pytest.raises(UsageError, match="no input at nowhere-at-all"):
+        list_inputs([str(tmp_path), "nowhere-at-all"])
 
 
 def test_link_back_to_a_folder_above_ends(listed: Lister, tmp_path: Path) -> None:

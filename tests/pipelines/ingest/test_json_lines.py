@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.pipelines.ingest.json_lines import explain_line, is_too_deep, split_lines
+from headwater.errors import BadInputError
+from headwater.pipelines.ingest.decompress import Limits
+from headwater.pipelines.ingest.json_lines import is_too_deep, number_lines, parse_object, read_objects, split_lines
 
 
 def _cut(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -51,6 +55,11 @@ def test_unfinished_line_is_withheld_when_the_blocks_fail() -> None:
         (b'{"text": "a\tb"}', "not_json"),
         (b'{"text": "a"} {}', "not_json"),
         (b"plain", "not_json"),
+        (b"", "not_json"),
+        (b'"not_json"', "not_an_object"),
+        (b"[NaN]", "not_an_object"),
+        (b"null", "not_an_object"),
+        (b"[" * 65 + b"]" * 65, "too_deep"),
         (b"[" * 100_000, "too_deep"),
         (b"[" * 100_000 + b"]" * 100_000, "too_deep"),
         (b'{"a":' * 100_000, "too_deep"),
@@ -59,8 +68,7 @@ def test_unfinished_line_is_withheld_when_the_blocks_fail() -> None:
 )
 def test_reason_of_a_line_that_is_refused(line: bytes, reason: str) -> None:
     """Each fault has its own reason; depth is seen before any recursion."""
-    with pytest.raises(ValueError, match=f"^{reason}$"):
-        explain_line(line, 64)
+    assert parse_object(line, 64) == reason
 
 
 @pytest.mark.parametrize(
@@ -77,7 +85,7 @@ def test_reason_of_a_line_that_is_refused(line: bytes, reason: str) -> None:
 )
 def test_nan_and_large_numbers_cost_no_record(line: bytes, expected: object) -> None:
     """NaN and infinities are null, integers beyond 64 bits doubles, as orjson has them; the last of equal keys counts."""
-    assert explain_line(line, 64) == expected
+    assert parse_object(line, 64) == expected
 
 
 @pytest.mark.parametrize(
@@ -95,3 +103,42 @@ def test_nan_and_large_numbers_cost_no_record(line: bytes, expected: object) -> 
 def test_depth_counts_brackets_outside_of_strings(line: bytes, deep: bool) -> None:
     """64 levels are within the limit, 65 beyond; brackets in strings, closed or not, count for nothing."""
     assert is_too_deep(line, 64) is deep
+
+
+@given(st.lists(st.sampled_from([b"", b" \t\r", b"x", b"\xef\xbb\xbf", b"\xef\xbb\xbfy"])), st.integers(0, 3))
+def test_numbers_count_blank_lines_and_a_byte_order_mark_is_no_text(lines: list[bytes], first: int) -> None:
+    """Line n of the file has number n, blank ones are left out, and only the file's own first line loses a mark."""
+    data = b"".join(line + b"\n" for line in lines)
+    expected = []
+    for number, line in enumerate(lines, first):
+        text = line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
+        if text.strip():
+            expected.append((number, text))
+    assert list(number_lines([data] if data else [], 100, first)) == expected
+
+
+def test_objects_of_a_file_or_the_reason_of_each_line(tmp_path: Path) -> None:
+    """What reads a file of JSON Lines gets every line that is not blank: at the limit of length and depth its object, beyond it the reason."""
+    lines = [
+        b'{"a":[[1]]}',
+        b"",
+        b'{"a":[[[1]]]}',
+        b'{"a":"' + b"x" * 12 + b'"}',
+        b'{"a":"' + b"x" * 13 + b'"}',
+        b"[1]",
+        b"no",
+    ]
+    path = tmp_path / "lines"
+    path.write_bytes(gzip.compress(b"\n".join(lines)))
+    found = list(read_objects(str(path), Limits(max_record_bytes=20, max_nesting=3)))
+    assert found == [
+        (0, {"a": [[1]]}),
+        (2, "too_deep"),
+        (3, {"a": "x" * 12}),
+        (4, "record_too_large"),
+        (5, "not_an_object"),
+        (6, "not_json"),
+    ]
+    path.write_bytes(gzip.compress(b"{}\n{}\n")[:-12])
+    with pytest.raises(BadInputError, match="truncated_compression"):
+        list(read_objects(str(path), Limits()))

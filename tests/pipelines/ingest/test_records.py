@@ -17,17 +17,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from headwater.pipelines.ingest.decompress import Limits
+from headwater.pipelines.ingest.fields import FieldPlacer
 from headwater.pipelines.ingest.file_kinds import Chunk, FileInfo, inspect_file
-from headwater.pipelines.ingest.records import RecordColumns, read_records
-from headwater.pipelines.ingest.refusals import REASONS
+from headwater.pipelines.ingest.records import Record, RecordColumns, parse_line, read_records
+from headwater.pipelines.ingest.refusals import REASONS, Refusal
 
 Found = tuple[list[tuple[int, str]], list[tuple[int, str]]]
 
 
-def _batches(path: Path, limits: Limits | None = None, source: str | None = None) -> list[RecordColumns]:
+def _batches(path: Path, limits: Limits | None = None) -> list[RecordColumns]:
     limits = limits or Limits()
     info = inspect_file(str(path), path.stat().st_size, limits)
-    return [batch for chunk in info.chunks for batch in read_records(str(path), info, chunk, limits, source)]
+    return [batch for chunk in info.chunks for batch in read_records(str(path), info, chunk, limits)]
 
 
 def _read(path: Path, data: bytes | None = None, limits: Limits | None = None) -> Found:
@@ -67,14 +68,14 @@ def test_reasons_are_sorted() -> None:
 
 
 def test_all_columns_of_a_record(jsonl: Path) -> None:
-    """Every column is filled, null where nothing is known; the default source counts where the record names none."""
+    """Every column is filled, null where nothing is known."""
     full = {"text": "é", "url": "u", "source": "s", "date": "d", "license": "l", "z": 1, "a": [None]}
     jsonl.write_text(json.dumps(full) + '\n{"text": "bare"}\n')
-    (batch,) = _batches(jsonl, source="default")
+    (batch,) = _batches(jsonl)
     rows = [batch.text, batch.source, batch.uri, batch.collected_at, batch.license, batch.meta]
     assert [column.to_pylist() for column in rows] == [
         ["é", "bare"],
-        ["s", "default"],
+        ["s", None],
         ["u", None],
         ["d", None],
         ["l", None],
@@ -102,6 +103,29 @@ def test_all_columns_of_a_record(jsonl: Path) -> None:
 def test_json_lines_that_are_read(jsonl: Path, data: bytes, expected: list[tuple[int, str]]) -> None:
     """Unusual but whole files give all their records under the number of their line, and nothing is refused."""
     assert _read(jsonl, data) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    "line, found",
+    [
+        (b'{"text": "a", "url": "u", "n": 1}', Record(7, "a", (None, "u", None, None, '{"n":1}'))),
+        (b'{"Content": "a"}', Record(7, "a", (None, None, None, None, None))),
+        (b'{"text": "a", "b": [[1]]}', Record(7, "a", (None, None, None, None, '{"b":[[1]]}'))),
+        (b'{"text": "a", "b": [[[1]]]}', Refusal(7, "too_deep")),
+        (b'{"b": [[[1]]]}', Refusal(7, "too_deep")),
+        (b'{"b": [[1]]}', Refusal(7, "no_text_field")),
+        (b"[[[[1]]]]", Refusal(7, "too_deep")),
+        (b"[[[1]]]", Refusal(7, "not_an_object")),
+        (b'{"text": ["a"]}', Refusal(7, "text_not_string")),
+        (b'{"text": "\\n"}', Refusal(7, "empty_text")),
+        (b'{"text": "a"', Refusal(7, "not_json")),
+        (b'{"text": "\xff"}', Refusal(7, "invalid_utf8")),
+        (b'{"text": "\\ud800"}', Refusal(7, "lone_surrogate")),
+    ],
+)
+def test_a_line_is_a_record_or_a_refusal(line: bytes, found: Record | Refusal) -> None:
+    """Each way out of a line, at three levels of nesting and beyond; the number goes with either."""
+    assert parse_line(7, line, FieldPlacer(3), 3) == found
 
 
 def test_nan_and_huge_integers_in_meta(jsonl: Path) -> None:
@@ -251,7 +275,7 @@ def test_changed_file_is_refused(jsonl: Path) -> None:
     jsonl.write_bytes(_lines("a"))
     info = inspect_file(str(jsonl), jsonl.stat().st_size, Limits())
     jsonl.write_bytes(_lines("a", "b"))
-    (batch,) = read_records(str(jsonl), info, info.chunks[0], Limits(), None)
+    (batch,) = read_records(str(jsonl), info, info.chunks[0], Limits())
     assert batch.refused == ((-1, "file_changed"),)
 
 
@@ -291,7 +315,7 @@ def read(path):
     info = inspect_file(path, os.path.getsize(path), Limits())
     records, refused = 0, []
     for chunk in info.chunks:
-        for batch in read_records(path, info, chunk, Limits(), None):
+        for batch in read_records(path, info, chunk, Limits()):
             records += len(batch.text)
             refused += [(number, reason) for number, reason in batch.refused]
     return records, refused
@@ -484,5 +508,5 @@ def test_unknown_file_needs_no_inspection_to_be_refused(tmp_path: Path) -> None:
     info = FileInfo(
         sha256="00" * 32, size=1, format="unknown", compression="", chunks=(Chunk(begin=0, end=1, first_record=0),)
     )
-    (batch,) = read_records(str(tmp_path / "x"), info, info.chunks[0], Limits(), None)
+    (batch,) = read_records(str(tmp_path / "x"), info, info.chunks[0], Limits())
     assert batch.refused == ((-1, "wrong_format"),)

@@ -167,7 +167,7 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         lambda raw: raw.update(ingest={"max_record_byte": 3}),
         "ingest: unknown key 'max_record_byte'; did you mean 'max_record_bytes'?",
     ),
-    (lambda raw: raw.update(ingest={"max_nesting": 0}), "ingest: max_nesting: expected a whole number from 1 to 1000"),
+    (lambda raw: raw.update(ingest={"max_nesting": 0}), "ingest: max_nesting: expected a whole number from 1 to 250"),
     (lambda raw: raw.update(ingest={"max_nesting": 2.5}), "ingest: max_nesting: expected a whole number"),
     (lambda raw: raw.update(ingest={"max_nesting": True}), "ingest: max_nesting: expected a whole number"),
     (lambda raw: raw.update(ingest={"max_expansion_ratio": 0}), "ingest: max_expansion_ratio: expected a whole number"),

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from headwater.errors import RecipeError
-from headwater.pipelines.recipe.vocabulary import SampleSettings, find_vocabulary_recipe, parse_vocabulary_recipe
+from headwater.pipelines.recipe.shipped import find_vocabulary_recipe
+from headwater.pipelines.recipe.vocabulary import SampleSettings, parse_vocabulary_recipe
 from headwater.pipelines.vocabulary.targets import TextCell, sample_targets
 
 
@@ -28,7 +29,7 @@ def test_shipped_vocabulary_recipes(name: str) -> None:
         ("sample", {"where": "languag = 'en'"}, "unknown column 'languag'.*did you mean 'language'"),
         ("training", {"n_ids": 256}, "n_ids: expected a whole number from 257"),
         ("training", {"min_documents": 51}, "min_documents: expected a whole number from 1 to 50"),
-        ("training", {"weights": {"en": 0}}, "weights: expected a number above 0"),
+        ("training", {"weights": {"en": 0}}, "weights: expected a number from 1/1024"),
     ],
 )
 def test_wrong_settings_are_refused(section: str, settings: dict[str, Any], message: str) -> None:

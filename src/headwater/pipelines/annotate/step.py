@@ -52,6 +52,7 @@ class _Task:
     run_id: str
     families: Mapping[str, str]
     fragments: tuple[FragmentFiles, ...]
+    language_model: str
     span_operators: tuple[str, ...]
     vocabulary: str
     contamination: ContaminationSettings
@@ -145,6 +146,7 @@ def _plan(
             run_id=run.run_id,
             families={family: wanted[family] for family in missing[members[0].fragment]},
             fragments=tuple(members),
+            language_model=job.recipe.language.model,
             span_operators=tuple(job.recipe.spans.operators),
             vocabulary=job.recipe.vocabulary.name,
             contamination=job.recipe.contamination,
@@ -232,7 +234,7 @@ def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
 
     texts = table["text"].combine_chunks() if "text" in table.column_names else None
     if "language" in task.families:
-        keep("language", language.identify(texts, language.load_model()))
+        keep("language", language.identify(texts, language.load_model(task.language_model)))
     languages = found.get("language", table)["language"].combine_chunks() if "language" in _read(task) else None
     if "signals" in task.families:
         keep("signals", signals.measure_signals(texts, languages))

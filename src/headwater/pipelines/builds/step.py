@@ -22,9 +22,10 @@ from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.builds.chunks import SHUFFLE_ROW
 from headwater.pipelines.builds.encode_task import BuildJob, read_tokens
 from headwater.pipelines.builds.shard_task import empty_shard, write_shards
+from headwater.pipelines.recipe.bounds import BUCKETS
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import Resolved
-from headwater.pipelines.recipe.sections import MAX_BUCKETS, Stage
+from headwater.pipelines.recipe.sections import Stage
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
 from headwater.tokenize.forms.load import Vocabulary
@@ -68,15 +69,15 @@ def packing_buckets(stage: Stage, tokens: int, shard_tokens: int) -> int:
     """Return how many packing buckets a stage has: as many as it says, or the smallest power of two that keeps to ``shard_tokens``.
 
     Raises:
-        RecipeError: more than ``MAX_BUCKETS``.
+        RecipeError: more than ``BUCKETS.most``.
     """
     if stage.buckets is not None:
         return stage.buckets
     buckets = 1 << (-(-tokens // shard_tokens) - 1).bit_length() if tokens else 1
-    if buckets > MAX_BUCKETS:
+    if buckets > BUCKETS.most:
         raise RecipeError(
-            f"build: shard_tokens: expected at most {MAX_BUCKETS} shards in stage {stage.name}, found {buckets} for {tokens} tokens; "
-            f"set it to {-(-tokens // MAX_BUCKETS)} or more"
+            f"build: shard_tokens: expected at most {BUCKETS.most} shards in stage {stage.name}, found {buckets} for {tokens} tokens; "
+            f"set it to {-(-tokens // BUCKETS.most)} or more"
         )
     return buckets
 

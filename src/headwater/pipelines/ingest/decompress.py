@@ -20,8 +20,9 @@ from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
-from headwater.errors import UsageError
 from headwater.pipelines.ingest.refusals import fault
+from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, NESTING, RECORD_BYTES, Bounds
+from headwater.pipelines.recipe.checks import check_whole
 from headwater.warehouse.filesystem import filesystem_of
 
 __all__ = ["BLOCK_BYTES", "COMPRESSIONS", "Limits", "unpacked_blocks"]
@@ -34,11 +35,19 @@ _RATIO_GRACE_BYTES = 1 << 20
 _XZ_MEMORY_BYTES = 256 << 20
 _MEMBER_INPUT_BYTES = 64 << 10
 _STORED_BYTES = 1 << 20
+_BOUNDS: Final = {
+    "max_record_bytes": RECORD_BYTES,
+    "max_expansion_ratio": EXPANSION_RATIO,
+    "max_nesting": NESTING,
+    "split_bytes": Bounds(1, 1 << 62),
+    "batch_bytes": RECORD_BYTES,
+    "batch_records": Bounds(1, 1 << 30),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What one input record and file may cost.
+    """What one input record and file may cost; a limit out of ``headwater.pipelines.recipe.bounds`` raises RecipeError.
 
     Attributes:
         max_record_bytes: longest JSON line, Parquet text or text file, bytes after unpacking.
@@ -59,16 +68,8 @@ class Limits:
     batch_records: int = 16384
 
     def __post_init__(self) -> None:
-        """Refuse limits that no record could meet.
-
-        Raises:
-            UsageError: a limit is below 1, or one that orjson or a 32-bit Arrow offset cannot hold.
-        """
-        most = {"max_nesting": 250, "max_record_bytes": 1 << 30, "batch_bytes": 1 << 30}
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if not 1 <= value <= most.get(name, 1 << 62):
-                raise UsageError(f"{name} must be from 1 to {most.get(name, 1 << 62)}, found {value}: change the limit")
+        for name, bounds in _BOUNDS.items():
+            check_whole(name, getattr(self, name), *bounds)
 
 
 class _ByteStream(Protocol):

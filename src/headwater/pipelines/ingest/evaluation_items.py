@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-import orjson
-
 from headwater.errors import BadInputError, UsageError
 from headwater.filters.contamination.items import Item, ItemFields, make_item
 from headwater.lineage.evaluation_sets import StoredSet, store_set
-from headwater.pipelines.ingest.decompress import Limits, unpacked_blocks
-from headwater.pipelines.ingest.file_kinds import detect_compression
+from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.inputs import list_inputs
-from headwater.pipelines.ingest.json_lines import explain_line, is_too_deep, split_lines
-from headwater.warehouse.filesystem import filesystem_of
+from headwater.pipelines.ingest.json_lines import read_objects
+from headwater.pipelines.ingest.refusals import REASONS
 
 __all__ = ["add_benchmarks", "read_items"]
 
@@ -33,12 +29,8 @@ def read_items(uri: str, fields: ItemFields, limits: Limits | None = None) -> tu
             used whole or not at all.
         StorageError: the file cannot be read.
     """
-    limits = limits or Limits()
     items: list[Item] = []
-    filesystem, path = filesystem_of(uri)
-    with filesystem.open_input_stream(path, compression=None) as stream:
-        compression = detect_compression(bytes(stream.read(16)))
-    for number, record in _records(uri, compression, limits):
+    for number, record in _records(uri, limits or Limits()):
         try:
             items.append(make_item(record, number, fields))
         except BadInputError as error:
@@ -53,40 +45,16 @@ def read_items(uri: str, fields: ItemFields, limits: Limits | None = None) -> tu
     return tuple(items)
 
 
-def _records(uri: str, compression: str, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:
-    number = -1
-    for lines in split_lines(unpacked_blocks(uri, compression, limits), limits.max_record_bytes):
-        for line in lines:
-            number += 1
-            if line is None:
-                raise BadInputError(
-                    f"{uri}: line {number + 1} is longer than {limits.max_record_bytes} bytes", "too_large"
-                )
-            text = line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
-            if not text or text.isspace():
-                continue
-            try:
-                record = (
-                    explain_line(text, limits.max_nesting)
-                    if is_too_deep(text, limits.max_nesting)
-                    else orjson.loads(text)
-                )
-            except orjson.JSONDecodeError:
-                record = _explain(uri, number, text, limits)
-            except ValueError as error:
-                raise BadInputError(f"{uri}: line {number + 1}: {error.args[0]}", str(error.args[0])) from None
-            if type(record) is not dict:
-                raise BadInputError(
-                    f"{uri}: line {number + 1}: expected a JSON object, found another value", "not_an_object"
-                )
+def _records(uri: str, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, record in read_objects(uri, limits):
+        if not isinstance(record, str):
             yield number, record
-
-
-def _explain(uri: str, number: int, line: bytes, limits: Limits) -> Any:
-    try:
-        return explain_line(line, limits.max_nesting)
-    except ValueError as error:
-        raise BadInputError(f"{uri}: line {number + 1}: {error.args[0]}", str(error.args[0])) from None
+        elif record == "record_too_large":
+            raise BadInputError(f"{uri}: line {number + 1} is longer than {limits.max_record_bytes} bytes", "too_large")
+        else:
+            raise BadInputError(
+                f"{uri}: line {number + 1}: expected a JSON object, found {record}: {REASONS[record]}", record
+            )
 
 
 def add_benchmarks(

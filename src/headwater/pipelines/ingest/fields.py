@@ -27,7 +27,7 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["FIELD_NAMES", "NESTED_IN", "PLACED", "FieldPlacer", "find_name", "nesting_depth"]
+__all__ = ["FIELD_NAMES", "NESTED_IN", "PLACED", "FieldPlacer", "Placed", "find_name", "nesting_depth"]
 
 _DATES = ("date_download", "crawl_date", "collected_at", "date", "timestamp", "added", "created")
 FIELD_NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -60,6 +60,9 @@ PLACED: Final = ("source", "uri", "collected_at", "license")
 """Columns that ``FieldPlacer.place`` fills, in its order; ``meta`` follows."""
 
 _MOST_LAYOUTS = 1024
+Placed = tuple[str | None, str | None, str | None, str | None, str | None]
+"""Source, uri, collected_at, license and meta of a record."""
+
 _Layout = tuple[tuple[tuple[bool, str], ...], ...]
 
 
@@ -105,12 +108,10 @@ class FieldPlacer:
     """Places the fields of records, remembering which names matter for each set of keys, since few sets recur for millions of records.
 
     Args:
-        default_source: the source of a record that names none.
         max_nesting: deepest nesting allowed, the record itself being 1.
     """
 
-    def __init__(self, default_source: str | None, max_nesting: int) -> None:
-        self._default_source = default_source
+    def __init__(self, max_nesting: int) -> None:
         self._max_nesting = max_nesting
         self._layouts: dict[tuple[tuple[str, ...], tuple[str, ...]], _Layout] = {}
         self._text_names: dict[tuple[str, ...], str | None] = {}
@@ -125,8 +126,8 @@ class FieldPlacer:
             name = self._text_names[keys] = find_name(keys, FIELD_NAMES["text"])
             return name
 
-    def place(self, record: dict[str, Any]) -> tuple[str | None, str | None, str | None, str | None, str | None] | None:
-        """Return source, uri, collected_at, license and meta, or None if the record is nested too deeply.
+    def place(self, record: dict[str, Any]) -> Placed | None:
+        """Return what fills the columns, or None if the record is nested too deeply.
 
         Takes what it places out of ``record``, whose text must have been taken out before.
         """
@@ -170,7 +171,7 @@ class FieldPlacer:
                 return None
             meta = packed.decode()
         source, uri, collected_at, declared = found
-        return source or self._default_source, uri, collected_at, declared, meta
+        return source, uri, collected_at, declared, meta
 
 
 def _find_layout(keys: tuple[str, ...], nested_keys: tuple[str, ...]) -> _Layout:

@@ -36,22 +36,34 @@ class InputFile:
 
 
 def list_inputs(paths: Sequence[str]) -> Iterator[InputFile]:
-    """Yield the files that ``paths`` name, in the order of ``paths``, and by name within each folder.
+    """Return an iterator over the files that ``paths`` name, in the order of ``paths``, and by name within each folder.
 
-    A file that two of the paths name is yielded twice; ingest knows files by their SHA-256 and adds each once.
+    Every path is looked up at once, so that a wrong one is told before the first file is read; folders are listed as the iterator comes to them.
+    A file that two of the paths name comes twice; ingest knows files by their SHA-256 and adds each once.
 
     Args:
         paths: files, folders (searched to any depth) and globs; local paths or URIs.
 
     Raises:
-        UsageError: a path is not there, or a glob matches no file.
-        StorageError: a folder cannot be listed.
+        UsageError: a path is not there; while the iterator runs, a glob matches no file.
+        StorageError: a path cannot be looked up; while the iterator runs, a folder cannot be listed.
     """
-    for path in paths:
-        yield from _list_one(path)
+    roots = [_find_root(path) for path in paths]
+    return (file for root in roots for file in _list_one(root))
 
 
-def _list_one(given: str) -> Iterator[InputFile]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Root:
+    """A file or folder that is there, and the parts of the pattern below it, none without a glob."""
+
+    given: str
+    base: str
+    pattern: list[str]
+    filesystem: pafs.FileSystem
+    info: pafs.FileInfo
+
+
+def _find_root(given: str) -> _Root:
     base, pattern = _split_glob(given)
     if pattern and _look_up(given) is not None:
         base, pattern = given, []  # a name that holds brackets or stars, and is there
@@ -59,6 +71,11 @@ def _list_one(given: str) -> Iterator[InputFile]:
     if found is None:
         raise UsageError(f"no input at {given}: expected a file, a folder or a glob; check the path")
     filesystem, info = found
+    return _Root(given=given, base=base, pattern=pattern, filesystem=filesystem, info=info)
+
+
+def _list_one(root: _Root) -> Iterator[InputFile]:
+    base, pattern, filesystem, info = root.base, root.pattern, root.filesystem, root.info
     if not pattern and info.type == pafs.FileType.File:
         yield InputFile(uri=_uri(base, filesystem, info.path), size=info.size)
         return
@@ -70,7 +87,7 @@ def _list_one(given: str) -> Iterator[InputFile]:
         matched = True
         yield InputFile(uri=_uri(base, filesystem, file.path), size=file.size)
     if pattern and not matched:
-        raise UsageError(f"no input matches {given}: expected at least one file; check the pattern")
+        raise UsageError(f"no input matches {root.given}: expected at least one file; check the pattern")
 
 
 def _split_glob(given: str) -> tuple[str, list[str]]:

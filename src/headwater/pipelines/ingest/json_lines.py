@@ -1,4 +1,4 @@
-"""JSON Lines: lines out of blocks, and records out of lines, in bounded memory and whatever the bytes.
+"""JSON Lines: lines out of blocks, and objects out of lines, in bounded memory and whatever the bytes.
 
 Numbers follow orjson: 64-bit integers are exact, larger ones become the nearest double. Of a key that comes twice the last value
 counts, as in nearly every JSON library. ``NaN`` and ``Infinity``, which Python writes although JSON has no such thing, count as null:
@@ -7,6 +7,7 @@ a broken score in a field of its own must not cost the text beside it.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -14,10 +15,15 @@ from typing import Any
 
 import orjson
 
-__all__ = ["explain_line", "split_lines"]
+from headwater.pipelines.ingest.decompress import Limits, unpacked_blocks
+from headwater.pipelines.ingest.file_kinds import detect_compression
+from headwater.warehouse.filesystem import filesystem_of
+
+__all__ = ["is_too_deep", "number_lines", "parse_object", "read_objects", "split_lines"]
 
 _STRINGS = re.compile(rb"\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"?", re.DOTALL)
 _BRACKETS = re.compile(rb"[\[{\]}]")
+_HEAD_BYTES = 16
 
 
 def split_lines(blocks: Iterable[bytes], max_bytes: int) -> Iterator[list[bytes | None]]:
@@ -55,28 +61,65 @@ def split_lines(blocks: Iterable[bytes], max_bytes: int) -> Iterator[list[bytes 
         yield [None if carried > max_bytes else b"".join(pieces)]
 
 
-def explain_line(line: bytes, max_nesting: int) -> Any:
-    """Return what the line holds where orjson refuses it but JSON with ``NaN`` does not; else say why it is refused.
+def number_lines(blocks: Iterable[bytes], max_bytes: int, first: int = 0) -> Iterator[tuple[int, bytes | None]]:
+    r"""Yield each line of a stream that is not blank, with its number; one longer than ``max_bytes`` is None.
 
-    Raises:
-        ValueError: its argument is the reason: ``invalid_utf8``, ``too_deep``, ``not_json`` or ``lone_surrogate``.
+    Args:
+        blocks: from the beginning of a file, whose byte order mark is left out, or from that of a later line.
+        max_bytes: longest line.
+        first: number of the first line; blank lines are counted.
+
+    >>> list(number_lines([b"\xef\xbb\xbfone\n\n \r\nfour"], 9))
+    [(0, b'one'), (3, b'four')]
     """
+    number = first - 1
+    for lines in split_lines(blocks, max_bytes):
+        if number < 0 and lines[0] is not None:
+            lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+        for line in lines:
+            number += 1
+            if line is None or (line and not line.isspace()):
+                yield number, line
+
+
+def parse_object(line: bytes, max_nesting: int) -> dict[str, Any] | str:
+    """Return the object that a line holds, or the reason for which it holds none that can be used.
+
+    An object that orjson reads is returned however deep it is, since what lies deep may be left out of the record: see ``is_too_deep``.
+
+    Returns:
+        The object, or ``invalid_utf8``, ``too_deep``, ``not_json``, ``lone_surrogate`` or ``not_an_object``.
+
+    >>> parse_object(b'{"a": NaN}', 64), parse_object(b"[1]", 64), parse_object(b"{", 64)
+    ({'a': None}, 'not_an_object', 'not_json')
+    """
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return _parse_slowly(line, max_nesting)
+    if type(value) is dict:
+        return value
+    return "too_deep" if is_too_deep(line, max_nesting) else "not_an_object"
+
+
+def _parse_slowly(line: bytes, max_nesting: int) -> dict[str, Any] | str:
+    """Return the object of a line that orjson refuses and JSON with ``NaN`` does not, or the reason as ``parse_object`` does."""
     try:
         text = line.decode()
     except UnicodeDecodeError:
-        raise ValueError("invalid_utf8") from None
+        return "invalid_utf8"
     # Before any recursive parser sees it.
     if is_too_deep(line, max_nesting):
-        raise ValueError("too_deep")
+        return "too_deep"
     try:
         value = json.loads(text, parse_constant=lambda _: None, parse_int=_parse_int)
     except (ValueError, RecursionError):
-        raise ValueError("not_json") from None
+        return "not_json"
     try:
         orjson.dumps(value)
     except TypeError:
-        raise ValueError("lone_surrogate") from None
-    return value
+        return "lone_surrogate"
+    return value if type(value) is dict else "not_an_object"
 
 
 def is_too_deep(line: bytes, max_nesting: int) -> bool:
@@ -89,6 +132,27 @@ def is_too_deep(line: bytes, max_nesting: int) -> bool:
         if depth > max_nesting:
             return True
     return False
+
+
+def read_objects(uri: str, limits: Limits) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield the number of each line of a file, plain or compressed, with its object or the reason for which it has none.
+
+    The reasons are those of ``parse_object`` and ``record_too_large``; an object nested deeper than the limit is ``too_deep``.
+
+    Raises:
+        BadInputError: the compressed data are damaged or expand too far, after the lines before the fault.
+        OSError: the file cannot be opened or read.
+    """
+    filesystem, path = filesystem_of(uri)
+    with filesystem.open_input_stream(path, compression=None) as stream:
+        compression = detect_compression(bytes(stream.read(_HEAD_BYTES)))
+    for number, line in number_lines(unpacked_blocks(uri, compression, limits), limits.max_record_bytes):
+        if line is None:
+            yield number, "record_too_large"
+            continue
+        found = parse_object(line, limits.max_nesting)
+        deep = not isinstance(found, str) and is_too_deep(line, limits.max_nesting)
+        yield number, "too_deep" if deep else found
 
 
 def _parse_int(digits: str) -> int | float | None:

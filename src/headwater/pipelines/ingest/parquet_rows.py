@@ -23,13 +23,13 @@ from headwater.pipelines.ingest.file_kinds import Chunk
 from headwater.pipelines.ingest.refusals import fault
 from headwater.warehouse.filesystem import filesystem_of
 
-__all__ = ["Rows", "parquet_batches"]
+__all__ = ["ParquetRows", "parquet_batches"]
 
 _READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rows:
+class ParquetRows:
     """A batch of rows; ``record_no``, ``text`` and ``others`` are of the same rows, ``refused`` of the others.
 
     Attributes:
@@ -45,7 +45,7 @@ class Rows:
     refused: list[tuple[int, str]]
 
 
-def parquet_batches(uri: str, chunk: Chunk, limits: Limits) -> Iterator[Rows]:
+def parquet_batches(uri: str, chunk: Chunk, limits: Limits) -> Iterator[ParquetRows]:
     """Yield the rows of row groups ``chunk.begin`` to ``chunk.end`` of the file ``uri``.
 
     Raises:
@@ -145,7 +145,7 @@ def _parts(batch: pa.RecordBatch, name: str, limits: Limits) -> Iterator[pa.Reco
         yield batch
 
 
-def _read_part(batch: pa.RecordBatch, name: str, others: pa.Schema, number: int, limits: Limits) -> Rows:
+def _read_part(batch: pa.RecordBatch, name: str, others: pa.Schema, number: int, limits: Limits) -> ParquetRows:
     raw = batch.column(name)
     if pa.types.is_dictionary(raw.type):
         raw = raw.dictionary_decode()
@@ -172,7 +172,7 @@ def _read_part(batch: pa.RecordBatch, name: str, others: pa.Schema, number: int,
         whole = np.setdiff1d(np.arange(len(kept)), broken)
         record_no, text = record_no[whole], text.take(pa.array(whole))
         records = [records[row] for row in whole]
-    return Rows(record_no=record_no, text=text, others=records, refused=refused)
+    return ParquetRows(record_no=record_no, text=text, others=records, refused=refused)
 
 
 def _valid_text(raw: pa.LargeBinaryArray, reasons: dict[int, str]) -> pa.StringArray:

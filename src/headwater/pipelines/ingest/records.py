@@ -12,25 +12,22 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import pyarrow as pa
 
 from headwater.errors import BadInputError
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits, unpacked_blocks
-from headwater.pipelines.ingest.fields import FieldPlacer
-from headwater.pipelines.ingest.file_kinds import Chunk, FileInfo, inspect_file
-from headwater.pipelines.ingest.json_lines import explain_line, is_too_deep, split_lines
+from headwater.pipelines.ingest.fields import FieldPlacer, Placed
+from headwater.pipelines.ingest.file_kinds import Chunk, FileInfo
+from headwater.pipelines.ingest.json_lines import is_too_deep, number_lines, parse_object
 from headwater.pipelines.ingest.parquet_rows import parquet_batches
 from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal, fault
 from headwater.warehouse.filesystem import filesystem_of
 
-__all__ = ["FileInfo", "Limits", "RecordColumns", "Refusal", "inspect_file", "read_records"]
-
-_Placed = tuple[str | None, str | None, str | None, str | None, str | None]
+__all__ = ["Record", "RecordColumns", "parse_line", "read_records"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +51,20 @@ class RecordColumns:
     refused: tuple[Refusal, ...]
 
 
+class Record(NamedTuple):
+    """A record that can be used.
+
+    Attributes:
+        record_no: 0-based number in its file.
+        text: neither empty nor blank; may still hold NUL.
+        placed: its source, uri, collected_at, license and meta.
+    """
+
+    record_no: int
+    text: str
+    placed: Placed
+
+
 class _Batch:
     """Collects records until they are turned into columns."""
 
@@ -64,7 +75,7 @@ class _Batch:
     def _clear(self) -> None:
         self.record_no: list[int] = []
         self.texts: list[str] = []
-        self.placed: list[_Placed] = []
+        self.placed: list[Placed] = []
         self.refused: list[Refusal] = []
         self.size = 0
 
@@ -72,6 +83,13 @@ class _Batch:
         """Return whether a record of ``size`` bytes may be added; an empty batch takes any."""
         n = len(self.texts) + len(self.refused)
         return n == 0 or (n < self._limits.batch_records and self.size + size <= self._limits.batch_bytes)
+
+    def add(self, record: Record, size: int) -> None:
+        """Add a record that took ``size`` bytes of its file."""
+        self.record_no.append(record.record_no)
+        self.texts.append(record.text)
+        self.placed.append(record.placed)
+        self.size += size
 
     def refuse(self, record_no: int, reason: str) -> None:
         """Add a refusal."""
@@ -86,7 +104,7 @@ class _Batch:
 
 
 def _columns(
-    record_no: npt.NDArray[np.int64], placed: list[_Placed], text: pa.StringArray, refused: list[Refusal]
+    record_no: npt.NDArray[np.int64], placed: list[Placed], text: pa.StringArray, refused: list[Refusal]
 ) -> RecordColumns:
     nul = _rows_with_nul(text)
     if nul.size:
@@ -120,9 +138,7 @@ def _rows_with_nul(text: pa.StringArray) -> npt.NDArray[np.int64]:
     return np.unique(rows).astype(np.int64)
 
 
-def read_records(
-    uri: str, info: FileInfo, chunk: Chunk, limits: Limits, default_source: str | None
-) -> Iterator[RecordColumns]:
+def read_records(uri: str, info: FileInfo, chunk: Chunk, limits: Limits) -> Iterator[RecordColumns]:
     """Yield the records of one chunk of a file, and its refused records, in file order.
 
     Args:
@@ -130,7 +146,6 @@ def read_records(
         info: what ``inspect_file`` found.
         chunk: one of ``info.chunks``.
         limits: bounds on a record, a file and a batch.
-        default_source: the source of records that name none.
 
     Yields:
         Batches of at most ``limits.batch_bytes`` and ``limits.batch_records``; none is empty of both records and refusals. A fault of
@@ -139,7 +154,7 @@ def read_records(
     Raises:
         OSError: the file is gone or the store failed.
     """
-    placer = FieldPlacer(default_source, limits.max_nesting)
+    placer = FieldPlacer(limits.max_nesting)
     batch = _Batch(limits)
     try:
         if info.format == "unknown":
@@ -180,58 +195,41 @@ def _read_json_lines(
     uri: str, info: FileInfo, chunk: Chunk, limits: Limits, placer: FieldPlacer, batch: _Batch
 ) -> Iterator[RecordColumns]:
     blocks = unpacked_blocks(uri, info.compression, limits) if info.compression else _chunk_blocks(uri, chunk)
-    number = chunk.first_record - 1
-    loads, text_name, place = orjson.loads, placer.text_name, placer.place
-    for lines in split_lines(blocks, limits.max_record_bytes):
-        for whole_line in lines:
-            number += 1
-            line = whole_line
-            if number == 0 and line is not None:
-                line = line.removeprefix(codecs.BOM_UTF8)
-            if line is not None and (not line or line.isspace()):
-                continue
-            size = 0 if line is None else len(line)
-            if not batch.has_room(size):
-                yield batch.take()
-            if line is None:
-                batch.refuse(number, "record_too_large")
-                continue
-            try:
-                record = loads(line)
-            except orjson.JSONDecodeError:
-                try:
-                    record = explain_line(line, limits.max_nesting)
-                except ValueError as error:
-                    batch.refuse(number, error.args[0])
-                    continue
-            if type(record) is not dict:
-                batch.refuse(number, "too_deep" if is_too_deep(line, limits.max_nesting) else "not_an_object")
-                continue
-            name = text_name(tuple(record))
-            if name is None:
-                batch.refuse(number, "too_deep" if is_too_deep(line, limits.max_nesting) else "no_text_field")
-                continue
-            text: Any = record.pop(name)
-            if type(text) is not str:
-                batch.refuse(number, "text_not_string")
-                continue
-            if not text or text.isspace():
-                batch.refuse(number, "empty_text")
-                continue
-            placed = place(record)
-            if placed is None:
-                batch.refuse(number, "too_deep")
-                continue
-            batch.record_no.append(number)
-            batch.texts.append(text)
-            batch.placed.append(placed)
-            batch.size += size
+    for number, line in number_lines(blocks, limits.max_record_bytes, chunk.first_record):
+        size = 0 if line is None else len(line)
+        if not batch.has_room(size):
+            yield batch.take()
+        if line is None:
+            batch.refuse(number, "record_too_large")
+            continue
+        found = parse_line(number, line, placer, limits.max_nesting)
+        if isinstance(found, Refusal):
+            batch.refused.append(found)
+        else:
+            batch.add(found, size)
+
+
+def parse_line(number: int, line: bytes, placer: FieldPlacer, max_nesting: int) -> Record | Refusal:
+    """Return the record of a line of JSON Lines, or the reason for which it is refused."""
+    found = parse_object(line, max_nesting)
+    if isinstance(found, str):
+        return Refusal(number, found)
+    name = placer.text_name(tuple(found))
+    if name is None:
+        return Refusal(number, "too_deep" if is_too_deep(line, max_nesting) else "no_text_field")
+    text = found.pop(name)
+    if type(text) is not str:
+        return Refusal(number, "text_not_string")
+    if not text or text.isspace():
+        return Refusal(number, "empty_text")
+    placed = placer.place(found)
+    return Refusal(number, "too_deep") if placed is None else Record(number, text, placed)
 
 
 def _read_parquet(uri: str, chunk: Chunk, limits: Limits, placer: FieldPlacer) -> Iterator[RecordColumns]:
     for rows in parquet_batches(uri, chunk, limits):
         refused = [Refusal(*refused) for refused in rows.refused]
-        placed: list[_Placed] = []
+        placed: list[Placed] = []
         kept: list[int] = []
         for row, record in enumerate(rows.others):
             values = place_row(placer, record)
@@ -247,7 +245,7 @@ def _read_parquet(uri: str, chunk: Chunk, limits: Limits, placer: FieldPlacer) -
         yield _columns(record_no, placed, text, refused)
 
 
-def place_row(placer: FieldPlacer, record: dict[str, Any]) -> _Placed | str:
+def place_row(placer: FieldPlacer, record: dict[str, Any]) -> Placed | str:
     """Return the placed fields of a Parquet row, or the reason for which it is refused."""
     try:
         placed = placer.place(record)
@@ -272,6 +270,4 @@ def _read_text(uri: str, info: FileInfo, limits: Limits, placer: FieldPlacer, ba
     if not text or text.isspace() or placed is None:
         batch.refuse(0, "empty_text")
         return
-    batch.record_no.append(0)
-    batch.texts.append(text)
-    batch.placed.append(placed)
+    batch.add(Record(0, text, placed), len(data))

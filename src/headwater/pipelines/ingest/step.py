@@ -16,9 +16,12 @@ import pyarrow as pa
 from headwater.errors import BadInputError, HeadwaterError
 from headwater.fingerprint import fingerprint
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
+from headwater.pipelines.ingest.decompress import Limits
+from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.inputs import InputFile, list_inputs
-from headwater.pipelines.ingest.records import FileInfo, Limits, inspect_file
-from headwater.pipelines.ingest.task import VERSION, IngestResult, IngestTask, Part, write_task
+from headwater.pipelines.ingest.task import VERSION, FilePart, IngestResult, IngestTask, write_task
+from headwater.pipelines.recipe.bounds import FRAGMENT_BYTES
+from headwater.pipelines.recipe.checks import check_whole
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IngestReport", "ingest"]
 
-FRAGMENT_BYTES: Final = 512 << 20
+_MAX_FRAGMENT_BYTES: Final = 512 << 20
 _MIN_FRAGMENT_BYTES: Final = 24 << 20
 _WAVE_FILES: Final = 2048
 _EXPANSION: Final = {"": 1.0, "gz": 4.0, "zst": 4.0, "bz2": 5.0, "xz": 5.0}
@@ -73,21 +76,21 @@ def _known(snapshot: Snapshot, sha256: set[str]) -> set[str]:
     return found
 
 
-def _plan(files: Sequence[tuple[str, FileInfo]], fragment_bytes: int) -> list[list[tuple[Part, ...]]]:
+def _plan(files: Sequence[tuple[str, FileInfo]], fragment_bytes: int) -> list[list[tuple[FilePart, ...]]]:
     """Group chunks of files into units of tasks.
 
     Returns:
         Units; each a list of tasks, each the parts that one task reads in order. Small files share a task; a large one has several tasks in
         a unit of its own, so that it is still committed whole.
     """
-    units: list[list[tuple[Part, ...]]] = []
-    shared: list[Part] = []
+    units: list[list[tuple[FilePart, ...]]] = []
+    shared: list[FilePart] = []
     shared_bytes = 0.0
     for uri, info in files:
         expected = info.size * _EXPANSION[info.compression]
         # A file without a chunk has no records, and still gets its row in family files.
-        parts = [Part(uri=uri, info=info, chunk=chunk) for chunk in range(len(info.chunks))] or [
-            Part(uri=uri, info=info, chunk=-1)
+        parts = [FilePart(uri=uri, info=info, chunk=chunk) for chunk in range(len(info.chunks))] or [
+            FilePart(uri=uri, info=info, chunk=-1)
         ]
         if len(parts) > 1 and expected > fragment_bytes:
             per_task = max(1, int(len(parts) * fragment_bytes // expected))
@@ -107,7 +110,7 @@ def _run_units(
     spark: SparkSession,
     run: Run,
     batch: str,
-    units: list[list[tuple[Part, ...]]],
+    units: list[list[tuple[FilePart, ...]]],
     limits: Limits,
     fragment_bytes: int,
     progress: Progress,
@@ -208,9 +211,15 @@ def ingest(
         fragment_bytes: text bytes a fragment; by default 512 MB, less for inputs that would otherwise keep cores idle.
 
     Raises:
-        UsageError: an input does not exist, or the lake does not.
+        UsageError: an input does not exist, or the lake does not; the batch's name cannot stand in a path, or ``fragment_bytes`` is out of
+            bounds. Nothing was written.
         StorageError: the lake cannot be written.
     """
+    if batch is not None:
+        batch_name(batch)
+    if fragment_bytes is not None:
+        check_whole("fragment_bytes", fragment_bytes, *FRAGMENT_BYTES)
+    found = list_inputs(inputs)
     snapshot = open_snapshot(lake)
     limits = Limits(
         max_record_bytes=recipe.ingest.max_record_bytes,
@@ -220,11 +229,11 @@ def ingest(
     run = begin_run(
         lake, "ingest", {"ingest": recipe.literals.get("ingest", {})}, {"ingest": VERSION}, snapshot.version
     )
-    batch = batch_name(batch or f"{run.started:%Y%m%dT%H%M%S}")
+    batch = batch or f"{run.started:%Y%m%dT%H%M%S}"
     known_files = 0
     unreadable: list[tuple[str, str]] = []
     with Progress("ingest") as progress:
-        for wave in _waves(list_inputs(inputs), 8 * parallelism(spark) * FRAGMENT_BYTES):
+        for wave in _waves(found, 8 * parallelism(spark) * _MAX_FRAGMENT_BYTES):
             infos = run_tasks(spark, partial(_inspect, limits), wave, tasks=8 * parallelism(spark))
             readable = [(file.uri, info) for file, info in zip(wave, infos, strict=True) if isinstance(info, FileInfo)]
             unreadable += [info for info in infos if not isinstance(info, FileInfo)]
@@ -273,4 +282,4 @@ def _unknown(snapshot: Snapshot, unit: Unit) -> bool:
 
 def _fragment_bytes(files: Sequence[tuple[str, FileInfo]], cores: int) -> int:
     expected = sum(info.size * _EXPANSION[info.compression] for _, info in files)
-    return int(min(FRAGMENT_BYTES, max(_MIN_FRAGMENT_BYTES, expected / (4 * cores))))
+    return int(min(_MAX_FRAGMENT_BYTES, max(_MIN_FRAGMENT_BYTES, expected / (4 * cores))))

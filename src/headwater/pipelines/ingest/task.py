@@ -14,19 +14,21 @@ import pyarrow as pa
 
 from headwater.fingerprint import fingerprint
 from headwater.hashes import content_hashes, origins
-from headwater.pipelines.ingest.records import FileInfo, Limits, RecordColumns, read_records
 from headwater.warehouse.columns import repeat_text, with_run
+from headwater.pipelines.ingest.decompress import Limits
+from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.records import RecordColumns, read_records
 from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
 from headwater.warehouse.parquet import slice_by_bytes, write_family
 from headwater.warehouse.schema import arrow_schema
 
-__all__ = ["VERSION", "IngestResult", "IngestTask", "Part", "file_number", "uri_hashes", "write_task"]
+__all__ = ["VERSION", "FilePart", "IngestResult", "IngestTask", "file_number", "uri_hashes", "write_task"]
 
 VERSION: Final = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class FilePart:
     """One chunk of an input file; a chunk of -1 stands for a file without records."""
 
     uri: str
@@ -49,7 +51,7 @@ class IngestTask:
     first: int
     fragments: int
     fragment_bytes: int
-    parts: tuple[Part, ...]
+    parts: tuple[FilePart, ...]
     limits: Limits
 
 
@@ -81,7 +83,7 @@ def uri_hashes(uris: Sequence[str]) -> npt.NDArray[np.int64]:
     return np.frombuffer(digests, dtype=">i8").astype(np.int64)
 
 
-def _content(columns: RecordColumns, part: Part, run_id: str) -> pa.Table:
+def _content(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
     """Return the rows of family ``content`` without ``sample_id``."""
     n = len(columns.record_no)
     text = columns.text.cast(pa.large_string())
@@ -109,7 +111,7 @@ def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, in
         counts = result.counts.setdefault(part.file_id, [0, 0])
         if part.chunk < 0:
             continue
-        for columns in read_records(part.uri, part.info, part.info.chunks[part.chunk], task.limits, None):
+        for columns in read_records(part.uri, part.info, part.info.chunks[part.chunk], task.limits):
             refused.extend((part.file_id, number, reason) for number, reason in columns.refused)
             counts[0] += len(columns.record_no)
             counts[1] += len(columns.refused)

@@ -11,6 +11,7 @@ from headwater.filters.rules.predicates import nearest
 
 __all__ = [
     "check_flag",
+    "check_format",
     "check_name",
     "check_number",
     "check_one_of",
@@ -48,6 +49,12 @@ def check_flag(key: str, value: object) -> None:
     """Raise RecipeError unless the value is true or false."""
     if not isinstance(value, bool):
         raise RecipeError(f"{key}: expected true or false, found {value!r}")
+
+
+def check_format(value: object, known: int) -> None:
+    """Raise RecipeError unless a file's version is the one that is known, a whole number."""
+    if type(value) is not int or value != known:
+        raise RecipeError(f"format: expected {known}, found {value!r}")
 
 
 def check_text(key: str, value: object) -> None:

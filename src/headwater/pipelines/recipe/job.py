@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from headwater.errors import RecipeError
 from headwater.filters.rules.predicates import check_predicate, connect, nearest
 from headwater.fingerprint import fingerprint
-from headwater.pipelines.recipe.checks import check_name
+from headwater.pipelines.recipe.checks import check_format, check_name
 from headwater.pipelines.recipe.sections import (
     SELECTION_COLUMNS,
     BuildSettings,
@@ -81,8 +81,7 @@ class Recipe:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        if isinstance(self.format, bool) or self.format != FORMAT:
-            raise RecipeError(f"format: expected {FORMAT}, found {self.format!r}")
+        check_format(self.format, FORMAT)
         check_name("name", self.name)
         _check_pools(self.pools)
         _check_stages(self.stages, [pool.name for pool in self.pools])

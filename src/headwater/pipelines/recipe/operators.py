@@ -111,7 +111,7 @@ def minhash_operator() -> dict[str, Any]:
 def _annotate_operators(
     recipe: Recipe, sets: tuple[StoredSet, ...], vocabulary: Vocabulary
 ) -> dict[str, dict[str, Any]]:
-    models = language.load_model()
+    models = language.load_model(recipe.language.model)
     own: dict[str, dict[str, Any]] = {
         "language": {"version": language.VERSION, "model": models.sha256, "own_model": models.own_sha256},
         "signals": {"version": signals.VERSION},

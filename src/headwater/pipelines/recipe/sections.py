@@ -1,7 +1,7 @@
 """The sections of a recipe: one frozen dataclass a table, checked where it is made.
 
-A section checks itself; what needs two sections (a share of a pool, a stage to repeat from) is checked in ``recipe``.
-Every message starts with the key, and the reader of the file puts the table before it.
+A section checks itself; what needs two sections (a share of a pool, a stage to repeat from) is checked in ``job``. Every message starts
+with the key, and ``job.read_section`` puts the table before it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from fractions import Fraction
 from typing import Final
 
 from headwater.errors import RecipeError
+from headwater.filters.language.names import DEFAULT_MODEL, MODELS
 from headwater.filters.rules.predicates import nearest
 from headwater.filters.rules.rule_set import LimitSetting, RuleSet, load_rules
 from headwater.filters.spans.operators import OPERATORS
+from headwater.pipelines.recipe.bounds import BUCKETS, EXPANSION_RATIO, NESTING, RECORD_BYTES
 from headwater.pipelines.recipe.checks import (
     check_flag,
     check_name,
@@ -26,10 +28,10 @@ from headwater.pipelines.recipe.checks import (
     check_texts,
     check_whole,
 )
+from headwater.pipelines.recipe.shares import check_total, read_shares
 from headwater.tokenize.names import DEFAULT_VOCABULARY, FORMATS, STRATEGIES
 
 __all__ = [
-    "MAX_BUCKETS",
     "SELECTION_COLUMNS",
     "BuildSettings",
     "ContaminationSettings",
@@ -41,7 +43,6 @@ __all__ = [
     "SpanSettings",
     "Stage",
     "VocabularySettings",
-    "exact",
 ]
 
 SELECTION_COLUMNS: Final[dict[str, str]] = {
@@ -55,17 +56,6 @@ SELECTION_COLUMNS: Final[dict[str, str]] = {
 _SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
 _PERCENT: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
 _LARGEST: Final = 2**63 - 1
-MAX_BUCKETS: Final = 65_536
-"""Most packing buckets of a stage: each has a live file in the table, and five digits name a shard."""
-
-
-def exact(share: float) -> Fraction:
-    """Return the share as the decimal that was written: 0.1 is a tenth, not the double next to it.
-
-    >>> exact(0.1) + exact(0.2) == exact(0.3)
-    True
-    """
-    return Fraction(repr(share))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,19 +73,24 @@ class IngestSettings:
     max_nesting: int = 64
 
     def __post_init__(self) -> None:
-        check_whole("max_record_bytes", self.max_record_bytes, 1, 2**31 - 1)
-        check_whole("max_expansion_ratio", self.max_expansion_ratio, 1, 2**31 - 1)
-        check_whole("max_nesting", self.max_nesting, 1, 1000)
+        check_whole("max_record_bytes", self.max_record_bytes, *RECORD_BYTES)
+        check_whole("max_expansion_ratio", self.max_expansion_ratio, *EXPANSION_RATIO)
+        check_whole("max_nesting", self.max_nesting, *NESTING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LanguageSettings:
-    """Which classifier tells the language."""
+    """How the language of a document is told.
 
-    model: str = "lid.176"
+    Attributes:
+        model: the classifier that reads whole documents, of ``headwater.filters.language.names.MODELS``; Headwater's own model reads those
+            that it leaves open.
+    """
+
+    model: str = DEFAULT_MODEL
 
     def __post_init__(self) -> None:
-        check_one_of("model", self.model, ["lid.176"])
+        check_one_of("model", self.model, list(MODELS))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,7 +216,7 @@ class Stage:
         buckets: packing buckets, which are its shards, a power of two; None: the smallest that keeps to ``shard_tokens``.
         full_sequences: share of the stage's sequences that one document should fill, which is at least as long as the context or cut to it;
             not with ``concatenate``, which cuts documents anywhere. None asks for nothing.
-        shortfall_to: cells, "pool/language" or "pool/*", that get what others cannot give, the first first.
+        shortfall_to: cells, "pool/language" or "pool/*", that take over what others cannot give, in this order.
         on_shortfall: what becomes of tokens that no cell can give.
         repeat_from: stages, chosen earlier, whose samples this one may choose again.
     """
@@ -261,7 +256,7 @@ class Stage:
         check_flag("beginning_of_text", self.beginning_of_text)
         check_flag("end_of_text", self.end_of_text)
         if self.buckets is not None:
-            check_whole("buckets", self.buckets, 1, MAX_BUCKETS)
+            check_whole("buckets", self.buckets, *BUCKETS)
             if self.buckets & (self.buckets - 1):
                 raise RecipeError(f"buckets: expected a power of two, found {self.buckets}")
         if self.full_sequences is not None:
@@ -320,8 +315,8 @@ class BuildSettings:
 
     Attributes:
         seed: of the order of sequences.
-        shard_tokens: most tokens of a shard, about: a stage has the smallest power of two of shards that keeps to it, and samples are
-            spread over them by hash.
+        shard_tokens: about the most tokens of a shard: a stage has as many shards as the smallest power of two that keeps to it, and samples
+            are spread over them by hash.
         formats: of ``headwater.tokenize.names.FORMATS``; all hold the same sequences in the same order.
     """
 
@@ -340,19 +335,14 @@ class BuildSettings:
 
 def _quota(key: str, quota: object) -> dict[str, float]:
     """Return the shares as floats; an error unless each is 0 to 1, they sum to exactly 1 and no member is named twice."""
-    shares: dict[str, float] = {}
+    shares = read_shares(key, quota)
     members: list[str] = []
-    for group, share in check_table(key, quota).items():
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise RecipeError(f"{key}: expected a share from 0 to 1 for {group!r}, found {share!r}")
-        shares[group] = float(share)
+    for group in shares:
         members += group.split("+")
         if "" in members or ("*" in group and group != "*"):
             raise RecipeError(f"{key}: expected a name, names joined by + or *, found {group!r}")
     for member in members:
         if members.count(member) > 1:
             raise RecipeError(f"{key}: {member!r} has more than one share")
-    total = sum((exact(share) for share in shares.values()), Fraction(0))
-    if total != 1:
-        raise RecipeError(f"{key}: expected shares that sum to 1, found {float(total):g}; * takes a rest")
+    check_total(key, shares.values())
     return shares

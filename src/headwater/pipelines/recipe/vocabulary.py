@@ -7,36 +7,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 from headwater.errors import RecipeError
 from headwater.filters.rules.predicates import check_predicate
 from headwater.fingerprint import fingerprint
-from headwater.pipelines.recipe.checks import check_name
+from headwater.pipelines.recipe.checks import (
+    check_format,
+    check_name,
+    check_number,
+    check_table,
+    check_text,
+    check_whole,
+)
 from headwater.pipelines.recipe.job import check_keys, plain_literals, read_section, read_toml
-from headwater.pipelines.recipe.sections import SELECTION_COLUMNS, exact
+from headwater.pipelines.recipe.sections import SELECTION_COLUMNS
+from headwater.pipelines.recipe.shares import check_total, read_shares, sum_exactly
+from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES, WEIGHT_UNIT
 
 __all__ = [
     "FORMAT",
     "REST",
     "SAMPLE_COLUMNS",
     "SampleSettings",
-    "TrainingSettings",
     "VocabularyRecipe",
-    "find_vocabulary_recipe",
+    "VocabularyTraining",
     "load_vocabulary_recipe",
     "parse_vocabulary_recipe",
 ]
 
 FORMAT: Final = 1
 """Version of the recipe file; readers accept exactly this one."""
-_RECIPES: Final = Path(__file__).parents[2] / "recipes" / "vocabularies"
 REST: Final = "*"
 """Stands in a table of shares for all that it does not name."""
 SAMPLE_COLUMNS: Final[dict[str, str]] = {**SELECTION_COLUMNS, "kept": "BOOLEAN"}
 """Columns that ``where`` may read → DuckDB type."""
+_MAX_WEIGHT: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,31 +69,25 @@ class SampleSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _whole("text_bytes", self.text_bytes, 1, 2**40)
-        _positive(self, "temperature")
+        check_whole("text_bytes", self.text_bytes, 1, 2**40)
+        check_number(self, "temperature", 1, 1000)
         for key in ("languages", "domains"):
-            object.__setattr__(self, key, _shares(key, getattr(self, key)))
+            object.__setattr__(self, key, read_shares(key, getattr(self, key)))
         if REST in self.languages:
             raise RecipeError("languages: expected names of languages, found '*': the others are chosen by temperature")
-        if _total(self.languages) > 1:
-            raise RecipeError(
-                f"languages: expected shares of at most 1 in sum, found {float(_total(self.languages)):g}"
-            )
-        if self.domains and _total(self.domains) != 1:
-            raise RecipeError(
-                f"domains: expected shares that sum to 1, found {float(_total(self.domains)):g}; * takes a rest"
-            )
-        _whole("max_document_bytes", self.max_document_bytes, 16, 2**24)
-        _whole("seed", self.seed, 0, 2**63 - 1)
+        if (total := sum_exactly(self.languages.values())) > 1:
+            raise RecipeError(f"languages: expected shares of at most 1 in sum, found {float(total):g}")
+        if self.domains:
+            check_total("domains", self.domains.values())
+        check_whole("max_document_bytes", self.max_document_bytes, 16, 2**24)
+        check_whole("seed", self.seed, 0, 2**63 - 1)
         if self.where is not None:
-            given: object = self.where
-            if not isinstance(given, str) or not given.strip():
-                raise RecipeError(f"where: expected an SQL expression, found {given!r}")
+            check_text("where", self.where)
             check_predicate(self.where, SAMPLE_COLUMNS, "where")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainingSettings:
+class VocabularyTraining:
     """What is learned from the sample.
 
     Attributes:
@@ -107,16 +108,24 @@ class TrainingSettings:
     weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _whole("n_ids", self.n_ids, 257, 2**24)
-        _whole("min_sources", self.min_sources, 1, 3)
-        _whole("min_documents", self.min_documents, 1, 50)
-        _whole("max_characters", self.max_characters, 2, 64)
-        _whole("max_pieces", self.max_pieces, 1000, 2**31 - 1)
-        weights = _table("weights", self.weights)
-        for name, weight in weights.items():
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1000:
-                raise RecipeError(f"weights: expected a number above 0 and at most 1000 for {name!r}, found {weight!r}")
-        object.__setattr__(self, "weights", {name: float(weight) for name, weight in weights.items()})
+        check_whole("n_ids", self.n_ids, 257, 2**24)
+        check_whole("min_sources", self.min_sources, 1, MAX_SOURCES)
+        check_whole("min_documents", self.min_documents, 1, MAX_DOCUMENTS)
+        check_whole("max_characters", self.max_characters, 2, 64)
+        check_whole("max_pieces", self.max_pieces, 1000, 2**31 - 1)
+        weights: dict[str, float] = {}
+        for name, weight in check_table("weights", self.weights).items():
+            if (
+                isinstance(weight, bool)
+                or not isinstance(weight, int | float)
+                or not 1 / WEIGHT_UNIT <= weight <= _MAX_WEIGHT
+            ):
+                raise RecipeError(
+                    f"weights: expected a number from 1/{WEIGHT_UNIT}, the step that weights are rounded to, to {_MAX_WEIGHT} for {name!r}, "
+                    f"found {weight!r}"
+                )
+            weights[name] = float(weight)
+        object.__setattr__(self, "weights", weights)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,12 +138,11 @@ class VocabularyRecipe:
 
     name: str
     sample: SampleSettings = field(default_factory=SampleSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
+    training: VocabularyTraining = field(default_factory=VocabularyTraining)
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        if isinstance(self.format, bool) or self.format != FORMAT:
-            raise RecipeError(f"format: expected {FORMAT}, found {self.format!r}")
+        check_format(self.format, FORMAT)
         check_name("name", self.name)
 
     @property
@@ -147,22 +155,6 @@ class VocabularyRecipe:
     def fingerprint(self) -> str:
         """32 hexadecimal digits: ``fingerprint`` of ``literals``."""
         return fingerprint(self.literals)
-
-
-def find_vocabulary_recipe(given: str) -> VocabularyRecipe:
-    """Return the recipe in a file, or the shipped one of that name.
-
-    Raises:
-        RecipeError: there is neither, or the recipe is wrong.
-    """
-    if Path(given).is_file():
-        return load_vocabulary_recipe(given)
-    shipped = sorted(path.stem for path in _RECIPES.glob("*.toml"))
-    if given in shipped:
-        return load_vocabulary_recipe(_RECIPES / f"{given}.toml")
-    raise RecipeError(
-        f"expected a vocabulary recipe file or one of {', '.join(shipped)}, found no file at {given!r}; check the path"
-    )
 
 
 def load_vocabulary_recipe(path: str | Path) -> VocabularyRecipe:
@@ -186,39 +178,7 @@ def parse_vocabulary_recipe(raw: Mapping[str, Any]) -> VocabularyRecipe:
     """
     check_keys(VocabularyRecipe, raw, "vocabulary recipe")
     sections: dict[str, Any] = {}
-    for name, kind in (("sample", SampleSettings), ("training", TrainingSettings)):
+    for name, kind in (("sample", SampleSettings), ("training", VocabularyTraining)):
         if name in raw:
             sections[name] = read_section(kind, raw[name], name)
     return VocabularyRecipe(format=raw["format"], name=raw["name"], **sections)
-
-
-def _shares(key: str, value: object) -> dict[str, float]:
-    shares: dict[str, float] = {}
-    for name, share in _table(key, value).items():
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise RecipeError(f"{key}: expected a share from 0 to 1 for {name!r}, found {share!r}")
-        shares[name] = float(share)
-    return shares
-
-
-def _total(shares: Mapping[str, float]) -> Fraction:
-    return sum((exact(share) for share in shares.values()), Fraction(0))
-
-
-def _table(key: str, value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise RecipeError(f"{key}: expected a table, found {value!r}")
-    return value
-
-
-def _whole(key: str, value: object, minimum: int, maximum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-        raise RecipeError(f"{key}: expected a whole number from {minimum} to {maximum}, found {value!r}")
-
-
-def _positive(section: object, key: str) -> None:
-    """Check the number and store it as a float, so that 1 and 1.0 are one setting."""
-    value = getattr(section, key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 1000:
-        raise RecipeError(f"{key}: expected a number from 1 to 1000, found {value!r}")
-    object.__setattr__(section, key, float(value))

@@ -17,7 +17,8 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from headwater.errors import RecipeError, UsageError
-from headwater.pipelines.recipe.sections import Stage, exact
+from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.shares import exact
 
 __all__ = [
     "Cell",

@@ -83,8 +83,10 @@ def select(
 
     Raises:
         RecipeError: quotas that cannot be met and may not fall short; nothing was written.
-        UsageError: no sample has a verdict by this recipe.
+        UsageError: no sample has a verdict by this recipe, or the build's name cannot stand in a path.
     """
+    if build is not None:
+        batch_name(build)
     recipe = job.recipe
     snapshot = open_snapshot(job.lake, version)
     fragments, located = _located(snapshot, job.operator("verdicts"))

@@ -10,11 +10,9 @@ import contextlib
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headwater.errors import UsageError
 from headwater.fingerprint import fingerprint
@@ -29,24 +27,20 @@ from headwater.lineage.vocabularies import (
 from headwater.pipelines.recipe.vocabulary import VocabularyRecipe
 from headwater.pipelines.spark.aligned import group_neighbours
 from headwater.pipelines.spark.progress import Progress
-from headwater.pipelines.spark.sessions import parallelism, run_tasks
+from headwater.pipelines.spark.sessions import parallelism
 from headwater.pipelines.vocabulary.counts import (
-    BINS,
     OTHERS,
     Counted,
     CountJob,
     CountTarget,
     count_target,
     known_target,
-    merge_bin,
-    read_bin,
 )
+from headwater.pipelines.vocabulary.learn import Pruned, learn, merge
 from headwater.pipelines.vocabulary.record import record_samples
 from headwater.pipelines.vocabulary.sample import Sample, choose_sample, chosen_ids, locate_samples, plan_sample
 from headwater.pipelines.vocabulary.targets import TextCell
-from headwater.tokenize.encode.grammar import encoding_pattern
-from headwater.tokenize.forms.load import Vocabulary, extend_vocabulary, vocabulary_from_merges, write_vocabulary
-from headwater.tokenize.train import bpe as bpe_training
+from headwater.tokenize.forms.load import Vocabulary, write_vocabulary
 from headwater.warehouse.filesystem import filesystem_of, join
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, ROW_BITS
 from headwater.warehouse.parquet import FragmentFiles
@@ -65,12 +59,12 @@ class TrainedVocabulary:
     """The result of a training.
 
     Attributes:
-        cells: a row a language and domain: bytes there, asked, got, documents.
+        cells: a row for each language and domain: bytes available, asked for and taken, and documents.
         pieces: different pieces of text that were counted.
         least_count: pieces that occur less often were left out, so that the driver holds at most ``max_pieces``.
-        left_out: how many pieces that were.
-        refused: rule → pairs that it refused.
-        known: nothing was done since an earlier run had trained on the same samples.
+        left_out: how many pieces were left out.
+        refused: rule → number of pairs that it refused.
+        known: an earlier run had trained on the same samples, so nothing was done.
     """
 
     name: str
@@ -88,12 +82,46 @@ class TrainedVocabulary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Pruned:
-    """What was left out of the counts; as in ``TrainedVocabulary``."""
+class _Plan:
+    """What a training is, known before anything is counted.
 
-    pieces: int
-    least_count: int
-    left_out: int
+    Attributes:
+        base: the vocabulary that is extended, and ``base_name``, how the user named it; None for a training from bytes.
+        sample: which samples may train; its cuts come with counting.
+        settings: what the run's row says of the training besides its recipe.
+        state: fingerprint of recipe, settings and the files that are read: a training of the same state is the same training.
+    """
+
+    lake: str
+    recipe: VocabularyRecipe
+    name: str
+    base_name: str | None
+    base: Vocabulary | None
+    snapshot: Snapshot
+    sample: Sample
+    located: Sequence[FragmentFiles]
+    settings: Mapping[str, object]
+    state: str
+
+    @property
+    def step(self) -> str:
+        """What the run's row calls it."""
+        return "vocab-train" if self.base is None else "vocab-extend"
+
+    @property
+    def folder(self) -> str:
+        """Where counts lie until the vocabulary is stored; a training that was killed finds them there."""
+        return join(vocabularies_uri(self.lake), f".counts-{self.state}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sampled:
+    """The sample: bytes by cell that are there and that were asked for, and what was counted of each target that has samples."""
+
+    there: Mapping[TextCell, int]
+    asked: Mapping[TextCell, int]
+    targets: Sequence[CountTarget]
+    counted: Mapping[int, Counted]
 
 
 def train_vocabulary(
@@ -111,6 +139,23 @@ def train_vocabulary(
             must stand in; a base that has as many ids as asked for.
         CorruptLakeError: something cannot be read as it was written.
     """
+    plan = _plan(lake, recipe, name, base)
+    known = _find_known(plan)
+    if known is not None:
+        return known
+    with Progress(plan.step, spark.sparkContext):
+        sampled = _sample(spark, plan)
+        counts, pruned = merge(spark, plan.folder, sampled.counted, recipe)
+    made, refused = learn(counts, recipe, name, plan.base)
+    store_vocabulary(lake, name, write_vocabulary(made))
+    result = _result(plan, sampled, pruned, made, refused)
+    _record(spark, plan, sampled, result)
+    _delete_folder(plan.folder)
+    return result
+
+
+def _plan(lake: str, recipe: VocabularyRecipe, name: str, base: str | None) -> _Plan:
+    """Return what will be done, or raise for what cannot be."""
     check_vocabulary_name(name)
     extended = None if base is None else find_vocabulary(lake, base)
     if extended is not None and extended.next_id >= recipe.training.n_ids:
@@ -126,39 +171,67 @@ def train_vocabulary(
         "base": None if extended is None else extended.fingerprint,
         "where": sample.where,
     }
-    state = fingerprint(settings | {"recipe": recipe.fingerprint, "rows": _state(located)})
-    step = "vocab-train" if extended is None else "vocab-extend"
-    earlier = past_run(snapshot, step, state)
+    return _Plan(
+        lake=lake,
+        recipe=recipe,
+        name=name,
+        base_name=base,
+        base=extended,
+        snapshot=snapshot,
+        sample=sample,
+        located=located,
+        settings=settings,
+        state=fingerprint(settings | {"recipe": recipe.fingerprint, "rows": _state(located)}),
+    )
+
+
+def _find_known(plan: _Plan) -> TrainedVocabulary | None:
+    """Return what an earlier run of the same training made, or None.
+
+    Raises:
+        UsageError: another training has given the name.
+    """
+    earlier = past_run(plan.snapshot, plan.step, plan.state)
     if earlier is not None:
         return TrainedVocabulary(
-            name=name, fingerprint=earlier["fingerprint"], n_ids=earlier["n_ids"], base=base, known=True
+            name=plan.name,
+            fingerprint=earlier["fingerprint"],
+            n_ids=earlier["n_ids"],
+            base=plan.base_name,
+            known=True,
         )
-    if len(snapshot.live("vocabularies", batch=name)):
+    if len(plan.snapshot.live("vocabularies", batch=plan.name)):
         raise UsageError(
-            f"expected no vocabulary named {name}, or one of this recipe and these samples, found another; choose another name with --name"
+            f"expected no vocabulary named {plan.name}, or one of this recipe and these samples, found another; choose another name with "
+            "--name"
         )
-    folder = join(vocabularies_uri(lake), f".counts-{state}")
-    with Progress(step, spark.sparkContext):
-        sample, there, asked = choose_sample(spark, snapshot, located, sample)
-        job = CountJob(
-            table=snapshot.uri,
-            folder=folder,
-            max_document_bytes=recipe.sample.max_document_bytes,
-            languages=frozenset(recipe.training.weights) - {OTHERS},
-            base=extended,
-        )
-        targets = _targets(located, parallelism(spark))
-        counted = _count(spark, snapshot, located, sample, job, targets)
-        counts, pruned = _merge(spark, folder, counted, recipe)
-    cells = _cells(there, asked, counted)
-    made, refused = _learn(counts, recipe, name, extended)
-    del counts
-    store_vocabulary(lake, name, write_vocabulary(made))
-    result = TrainedVocabulary(
-        name=name,
+    return None
+
+
+def _sample(spark: SparkSession, plan: _Plan) -> _Sampled:
+    """Choose the sample and count its pieces."""
+    sample, there, asked = choose_sample(spark, plan.snapshot, plan.located, plan.sample)
+    job = CountJob(
+        table=plan.snapshot.uri,
+        folder=plan.folder,
+        max_document_bytes=plan.recipe.sample.max_document_bytes,
+        languages=frozenset(plan.recipe.training.weights) - {OTHERS},
+        base=plan.base,
+    )
+    targets = _targets(plan.located, parallelism(spark))
+    counted = _count(spark, plan.snapshot, plan.located, sample, job, targets)
+    return _Sampled(there=there, asked=asked, targets=targets, counted=counted)
+
+
+def _result(
+    plan: _Plan, sampled: _Sampled, pruned: Pruned, made: Vocabulary, refused: Mapping[str, int]
+) -> TrainedVocabulary:
+    cells = _cells(sampled.there, sampled.asked, sampled.counted)
+    return TrainedVocabulary(
+        name=plan.name,
         fingerprint=made.fingerprint,
         n_ids=made.n_ids,
-        base=base,
+        base=plan.base_name,
         documents=sum(row["documents"] for row in cells),
         text_bytes=sum(row["got"] for row in cells),
         cells=cells,
@@ -167,12 +240,18 @@ def train_vocabulary(
         least_count=pruned.least_count,
         left_out=pruned.left_out,
     )
-    operator = settings | {"state": state, "fingerprint": made.fingerprint, "n_ids": made.n_ids}
-    run = begin_run(lake, step, recipe.literals, {"vocabularies": operator}, snapshot.version)
+
+
+def _record(spark: SparkSession, plan: _Plan, sampled: _Sampled, result: TrainedVocabulary) -> None:
+    """Commit which samples trained the vocabulary, with the run's row."""
+    made = {"state": plan.state, "fingerprint": result.fingerprint, "n_ids": result.n_ids}
+    run = begin_run(
+        plan.lake, plan.step, plan.recipe.literals, {"vocabularies": {**plan.settings, **made}}, plan.snapshot.version
+    )
     run.counts.update(_run_counts(result))
-    record_samples(spark, run, snapshot, folder, targets, counted, name, made.fingerprint)
-    _delete_folder(folder)
-    return result
+    record_samples(
+        spark, run, plan.snapshot, plan.folder, sampled.targets, sampled.counted, plan.name, result.fingerprint
+    )
 
 
 def _state(located: Sequence[FragmentFiles]) -> str:
@@ -224,73 +303,6 @@ def _count(
     for row in placed.mapInArrow(count, "slot int, counted binary").collect():
         done[numbers[row.slot]] = pickle.loads(row.counted)  # noqa: S301 - written by this job's own tasks
     return done
-
-
-def _merge(
-    spark: SparkSession, folder: str, counted: Mapping[int, Counted], recipe: VocabularyRecipe
-) -> tuple[pa.Table, _Pruned]:
-    """Return the counts of all pieces but the rarest, and what was left out."""
-    parts = [name for number in sorted(counted) for name in counted[number].parts]
-    merged = run_tasks(spark, partial(merge_bin, folder, parts), range(BINS))
-    sources = {source for _, _, some in merged for source in some}
-    documents = sum(n for each in counted.values() for n, _ in each.cells.values())
-    for key, least, found in (
-        ("min_sources", recipe.training.min_sources, len(sources)),
-        ("min_documents", recipe.training.min_documents, documents),
-    ):
-        if found < least:
-            raise UsageError(
-                f"[training] {key}: expected at most the {found} that the sample has, found {least}: no token could stand in so many; lower it"
-            )
-    pieces: dict[int, int] = {}
-    for _, histogram, _ in merged:
-        for count, n in histogram.items():
-            pieces[count] = pieces.get(count, 0) + n
-    least_count, left_out = _prune(pieces, recipe.training.max_pieces)
-    tables = []
-    for name, _, _ in merged:
-        table = read_bin(folder, name, 0)
-        tables.append(table if least_count == 1 else table.filter(pc.greater_equal(table["count"], least_count)))
-    total = sum(pieces.values())
-    return pa.concat_tables(tables), _Pruned(pieces=total, least_count=least_count, left_out=left_out)
-
-
-def _prune(pieces: Mapping[int, int], most: int) -> tuple[int, int]:
-    """Return the least count at which at most so many pieces are left, and how many are left out.
-
-    >>> _prune({1: 700, 2: 200, 9: 100}, 300)
-    (2, 700)
-    """
-    total, least = sum(pieces.values()), 1
-    left_out = 0
-    for count in sorted(pieces):
-        if total - left_out <= most:
-            break
-        left_out += pieces[count]
-        least = count + 1
-    return least, left_out
-
-
-def _learn(
-    counts: pa.Table, recipe: VocabularyRecipe, name: str, base: Vocabulary | None
-) -> tuple[Vocabulary, dict[str, int]]:
-    training = recipe.training
-    settings = bpe_training.TrainingSettings(
-        min_sources=training.min_sources,
-        min_documents=training.min_documents,
-        max_characters=training.max_characters,
-    )
-    refused: dict[str, int] = {}
-    weights = dict(training.weights)
-    if base is not None:
-        pairs = bpe_training.extend(
-            counts, base, n_ids=training.n_ids, settings=settings, weights=weights, refused=refused
-        )
-        return extend_vocabulary(base, pairs, name=name), refused
-    pairs = bpe_training.train(counts, n_ids=training.n_ids, settings=settings, weights=weights, refused=refused)
-    pattern, alphabet = encoding_pattern(), range(256)
-    made = vocabulary_from_merges(name=name, pattern=pattern, alphabet=alphabet, pairs=pairs, base_ids=None)
-    return made, refused
 
 
 def _cells(

@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import NamedTuple
 
-from headwater.pipelines.recipe.sections import exact
+from headwater.pipelines.recipe.shares import exact
 from headwater.pipelines.recipe.vocabulary import REST, SampleSettings
 
 __all__ = ["TextCell", "sample_targets"]

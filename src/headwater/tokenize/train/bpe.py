@@ -24,21 +24,19 @@ in 30 languages. Memory: four bytes a byte of distinct pieces, eight to twelve f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.errors import BadInputError, UsageError
+from headwater.tokenize.names import WEIGHT_UNIT
 from headwater.tokenize.train.learner import Learner, TrainingSettings
 from headwater.tokenize.train.piece_counts import merge_counts
 from headwater.tokenize.train.segmentation import segment
 from headwater.tokenize.vocabulary.content import Vocabulary
 
 __all__ = ["TrainingSettings", "extend", "train"]
-
-WEIGHT_UNIT: Final = 1024
 
 
 def train(

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.errors import UsageError
+from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES
 from headwater.tokenize.train import kernels
 from headwater.tokenize.train.heap import FREE, best_pair, first_heap
-from headwater.tokenize.train.piece_counts import MAX_DOCUMENTS, MAX_SOURCES
 
 __all__ = ["RULES", "Learner", "TrainingSettings", "encode_slowly"]
 

@@ -25,12 +25,11 @@ import pyarrow.compute as pc
 
 from headwater.errors import BadInputError
 from headwater.tokenize.encode.grammar import character_classes
+from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES
 from headwater.tokenize.train import piece_kernels as kernels
 
-__all__ = ["MAX_DOCUMENTS", "MAX_PIECE_BYTES", "MAX_SOURCES", "SCHEMA", "count_pieces", "merge_counts"]
+__all__ = ["MAX_PIECE_BYTES", "SCHEMA", "count_pieces", "merge_counts"]
 
-MAX_SOURCES: Final = 3
-MAX_DOCUMENTS: Final = 50
 MAX_PIECE_BYTES: Final = 256
 SCHEMA: Final = pa.schema(
     [
