@@ -14,9 +14,10 @@ from click.testing import CliRunner, Result
 
 from conftest import DEMO_TEXT, DemoLake
 from headwater import errors
-from headwater.cli.options import _failure_in_spark, told_plainly
-from headwater.cli.rendering import clean, format_step, format_trace, to_json
+from headwater.cli.groups import _failure_in_spark, errors_as_messages
+from headwater.cli.rendering import clean, format_trace, to_json
 from headwater.cli.root import cli
+from headwater.cli.summaries import format_step
 from headwater.lineage.verify import Check
 from headwater.pipelines.ingest.step import IngestReport
 from headwater.warehouse.commit import commit, create_lake, reserve_fragments
@@ -278,11 +279,11 @@ def test_errors_of_tasks_are_told_plainly(kind: str, code: int) -> None:
 
 def test_faults_of_the_program_keep_their_traceback() -> None:
     """Only errors that a user can act on become messages; a fault of the program is not hidden."""
-    with pytest.raises(ZeroDivisionError), told_plainly():
+    with pytest.raises(ZeroDivisionError), errors_as_messages():
         raise ZeroDivisionError
-    with pytest.raises(click.ClickException, match="No space left"), told_plainly():
+    with pytest.raises(click.ClickException, match="No space left"), errors_as_messages():
         raise OSError(28, "No space left on device", "shard-00000.bin")
-    with pytest.raises(click.ClickException) as told, told_plainly():
+    with pytest.raises(click.ClickException) as told, errors_as_messages():
         raise errors.RecipeError("expected a, found b")
     assert told.value.exit_code == 2
 

@@ -148,7 +148,11 @@ def _export_stage(lake: str, build: str, stage: str, folder: str, kind: str, chu
                         held = _read_shard(lake, build, stage, manifest, piece.shard)
                     _write_json(folder, record.rsplit("/", 1)[-1], _write_piece(folder, kind, piece, held, chunk_bytes))
                 done.append(json.loads(read_bytes(filesystem, record)))
-                progress.add(parts=1, rows=piece.last - piece.first, size=_TOKEN_BYTES * manifest.context * (piece.last - piece.first))
+                progress.add(
+                    parts=1,
+                    rows=piece.last - piece.first,
+                    size=_TOKEN_BYTES * manifest.context * (piece.last - piece.first),
+                )
         files = [file | {"piece": entry["piece"]} for entry in done for file in entry["files"]]
         files += _write_index(folder, kind, done, manifest.context, chunk_bytes)
         found = plan | {"files": files}

@@ -134,7 +134,10 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
             written: set[str] = set()
             for units in run_shards(spark, work, located):
                 snapshot, _ = commit_wave(run, snapshot, units)
-                progress.add(size=_TOKEN_BYTES * sum(n for unit in units for name, n in unit.counts.items() if name.startswith("tokens:")))
+                progress.add(
+                    size=_TOKEN_BYTES
+                    * sum(n for unit in units for name, n in unit.counts.items() if name.startswith("tokens:"))
+                )
                 written |= {tag for unit in units for tag in unit.tags}
             # A shard to which no document fell still gets its (empty) placements, so that it counts as done.
             empty = [

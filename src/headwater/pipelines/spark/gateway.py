@@ -57,7 +57,7 @@ def start_jvm(settings: Mapping[str, str]) -> None:
     reading, writing = os.pipe()
     output = _Output(reading)
     try:
-        gateway = launch_gateway(conf, {"stdout": writing, "stderr": writing})
+        gateway = launch_gateway(conf, {"stdout": writing, "stderr": writing})  # type: ignore[no-untyped-call]  # pyspark leaves it bare
     except PySparkRuntimeError as error:
         os.close(writing)
         output.join()

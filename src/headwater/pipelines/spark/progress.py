@@ -55,11 +55,15 @@ def format_figures(
     if rows:
         figures.append(f"{rows:,} row{'' if rows == 1 else 's'}")
     if size:
-        figures += [f"{size / 1e6:,.1f} MB", f"{size / 1e6 / max(seconds, 1e-3):,.1f} MB/s"]
+        figures += [f"{_megabytes(size)} MB", f"{_megabytes(size / max(seconds, 1e-3))} MB/s"]
     figures.append(_clock(seconds))
     if left_s is not None:
         figures.append(f"{_clock(left_s)} left")
     return ", ".join(figures)
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:,.1f}" if size >= 1e6 else f"{size / 1e6:.2g}"
 
 
 def _clock(seconds: float) -> str:
@@ -132,7 +136,8 @@ class Progress:
         if self._parts is not None:
             parts = (self._done, *self._parts)
         elif self._tasks is not None:
-            parts = (*self._tasks.count(), "task")
+            done, begun = self._tasks.count()
+            parts = (done, begun, "task") if begun else None
         share = self._share(size, parts)
         if ended:
             share, parts = 1.0, parts and (parts[1], parts[1], parts[2])
@@ -142,7 +147,7 @@ class Progress:
         figures = format_figures(seconds, rows=rows, size=size, parts=parts, left_s=left)
         bar.total, bar.n = (None, 0) if share is None else (1.0, share)
         bar.bar_format = (_NO_BAR if share is None else _BAR) + figures
-        bar.leave = bool(rows or size or (parts and parts[1]))
+        bar.leave = bool(rows or size or parts)
         bar.refresh()
 
     def _share(self, size: int, parts: tuple[int, int, str] | None) -> float | None:
