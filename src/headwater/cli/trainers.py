@@ -28,7 +28,7 @@ _COLUMNS = (
 @click.command(
     epilog=example(
         "headwater steps lake demo-4b2fbcca7f42 reasoning --step 120 --batch-size 256 --seed 1",
-        "headwater steps lake demo-4b2fbcca7f42 reasoning --step 9 --batch-size 8 --for megatron --samples 80",
+        "headwater steps lake my-build reasoning --step 9 --batch-size 8 --for megatron --samples 80",
     )
 )
 @lake_argument

@@ -16,6 +16,13 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> str:
     return re.sub(r" +(?=\n?$)", "", capsys.readouterr().err.rsplit("\r", 1)[-1])
 
 
+def fail_after(step: Progress, **done: int) -> None:
+    """Run a step that counts something and fails."""
+    with step as progress:
+        progress.add(**done)
+        raise ValueError("broken")
+
+
 def test_a_step_ends_at_100_percent(capsys: pytest.CaptureFixture[str]) -> None:
     """A step that ends well is shown as whole, even where the forecast of its bytes was too high, with what was counted."""
     with Progress("annotate", total_bytes=9_000_000, shown=True) as progress:
@@ -25,9 +32,8 @@ def test_a_step_ends_at_100_percent(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_step_that_fails_keeps_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     """The line of a step that fails says how far it came, and what follows begins on a new line."""
-    with pytest.raises(ValueError, match="broken"), Progress("export", parts=(8, "file"), shown=True) as progress:
-        progress.add(parts=2)
-        raise ValueError("broken")
+    with pytest.raises(ValueError, match="broken"):
+        fail_after(Progress("export", parts=(8, "file"), shown=True), parts=2)
     assert re.fullmatch(r"export +25 % \|█{5} {15}\| 2 of 8 files, 0:0\d\n", last_line(capsys))
 
 
@@ -40,9 +46,8 @@ def test_a_step_without_work_leaves_no_line(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_forecast_that_was_too_low_stays_under_100_percent(capsys: pytest.CaptureFixture[str]) -> None:
     """While a step runs it is never shown as whole: only its end is."""
-    with pytest.raises(ValueError, match="broken"), Progress("annotate", total_bytes=10, shown=True) as progress:
-        progress.add(rows=1, size=30)
-        raise ValueError("broken")
+    with pytest.raises(ValueError, match="broken"):
+        fail_after(Progress("annotate", total_bytes=10, shown=True), size=30)
     assert "99 %" in last_line(capsys)
 
 

@@ -21,7 +21,7 @@ _NOTICES: Final = re.compile(
     rb"|Using Spark's default log4j profile: \S+"
     rb"|Setting default log level to \"\w+\"\."
     rb"|To adjust logging level use sc\.setLogLevel\(newLevel\)\..*"
-    rb"|.* WARN NativeCodeLoader: Unable to load native-hadoop library for your platform.*"
+    rb"|[\d/]+ [\d:]+ WARN NativeCodeLoader: Unable to load native-hadoop library for your platform.*"
 )
 """What Spark's launcher and Spark always say, whole lines. Spark adds the incubator module to every JVM; Java has no switch for the warning."""
 _STDERR: Final = 2
