@@ -72,26 +72,24 @@ def run(
 
     since = datetime.datetime.now(datetime.UTC)
     _add_benchmarks(lake, loaded, benchmarks)
+    alarms: dict[str, float] = {}
+    refused: list[dict[str, str]] = []
+    unreadable: list[Sequence[str]] = []
 
     def tell(step: StepReport) -> None:
         if output == "text":
             click.echo(format_step(step.step, step.counts, step.seconds))
         if step.step == "ingest":
-            _name_faults(_refused(lake, step.counts, since), step.counts.get("unreadable", ()))
+            refused.extend(_refused(lake, step.counts, since))
+            unreadable.extend(step.counts.get("unreadable", ()))
+            _name_faults(refused, unreadable)
+        if step.step == "decide":
+            alarms.update(_alarms(step.counts, loaded))
 
     with spark_session(master, conf) as spark:
         report = run_all(spark, lake, loaded, [*inputs, *paths], batch=batch, name=build, scale=scale, on_step=tell)
     with connect(lake) as connection:
         counted = funnel(connection, report.build, [stage.name for stage in loaded.stages])
-    steps = [dataclasses.asdict(step) for step in report.steps]
-    alarms: dict[str, float] = {}
-    refused: list[dict[str, str]] = []
-    unreadable: Sequence[Sequence[str]] = ()
-    for step in report.steps:
-        if step.step == "decide":
-            alarms = _alarms(step.counts, loaded)
-        if step.step == "ingest":
-            refused, unreadable = _refused(lake, step.counts, since), step.counts.get("unreadable", ())
 
     def text() -> str:
         head = ["nothing new", ""] if report.nothing_new else [""]
@@ -100,7 +98,7 @@ def run(
     found = {
         "build": report.build,
         "nothing_new": report.nothing_new,
-        "steps": steps,
+        "steps": [dataclasses.asdict(step) for step in report.steps],
         "alarms": alarms,
         "refused_files": refused,
         "funnel": counted,
