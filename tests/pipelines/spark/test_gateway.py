@@ -55,6 +55,8 @@ def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     "line",
     [
         "WARNING: Using incubator modules: jdk.incubator.vector",
+        "Picked up JAVA_TOOL_OPTIONS: -XX:+UseSerialGC",
+        "NOTE: Picked up JDK_JAVA_OPTIONS: -Xss4m",
         "Using Spark's default log4j profile: org/apache/spark/log4j2-defaults.properties",
         'Setting default log level to "WARN".',
         "To adjust logging level use sc.setLogLevel(newLevel). For SparkR, use setLogLevel(newLevel).",
@@ -62,7 +64,7 @@ def run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_notices_are_known(line: str) -> None:
-    """What Spark says at every start is a notice, as a whole line only."""
+    """What Java and Spark say at every start is a notice, as a whole line only."""
     assert is_notice(line.encode() + b"\n")
     assert not is_notice(b"Error: " + line.encode())
 

@@ -18,12 +18,13 @@ __all__ = ["is_notice", "start_jvm"]
 
 _NOTICES: Final = re.compile(
     rb"WARNING: Using incubator modules: jdk\.incubator\.vector"
+    rb"|(?:NOTE: )?Picked up _?J\w+_OPTIONS: .*"
     rb"|Using Spark's default log4j profile: \S+"
     rb"|Setting default log level to \"\w+\"\."
     rb"|To adjust logging level use sc\.setLogLevel\(newLevel\)\..*"
     rb"|[\d/]+ [\d:]+ WARN NativeCodeLoader: Unable to load native-hadoop library for your platform.*"
 )
-"""What Spark's launcher and Spark always say, whole lines. Spark adds the incubator module to every JVM; Java has no switch for the warning."""
+"""What Java, Spark's launcher and Spark always say, whole lines. Spark adds the incubator module to every JVM; Java has no switch for the warning."""
 _STDERR: Final = 2
 
 
