@@ -14,9 +14,10 @@ from click.testing import CliRunner, Result
 
 from conftest import DEMO_TEXT, DemoLake
 from headwater import errors
-from headwater.cli.options import _failure_in_spark, told_plainly
-from headwater.cli.rendering import clean, format_step, format_trace, to_json
+from headwater.cli.groups import _failure_in_spark, errors_as_messages
+from headwater.cli.rendering import clean, format_trace, to_json
 from headwater.cli.root import cli
+from headwater.cli.summaries import format_step
 from headwater.lineage.verify import Check
 from headwater.pipelines.ingest.step import IngestReport
 from headwater.warehouse.commit import commit, create_lake, reserve_fragments
@@ -24,10 +25,14 @@ from headwater.warehouse.fragments import sample_ids
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
 
-COMMANDS = (
-    "init run ingest annotate dedup decide select build maintain why trace find sql steps what-if export verify runs "
-    "benchmarks report vocab"
-).split()
+SECTIONS = {
+    "Make and fill a lake": "init run ingest annotate dedup decide".split(),
+    "Builds for trainers": "select build export steps".split(),
+    "Questions": "why trace find sql what-if report runs".split(),
+    "Vocabularies and evaluation sets": "vocab benchmarks".split(),
+    "Care": "verify maintain".split(),
+}
+COMMANDS = [name for names in SECTIONS.values() for name in names]
 GROUPS = {"benchmarks": ["add", "list"], "report": ["contamination"], "vocab": ["train", "extend", "export", "inspect"]}
 CALLED = [" ".join([name, *rest]) for name in COMMANDS for rest in ([[each] for each in GROUPS.get(name, [])] or [[]])]
 ON_SPARK = [*"run ingest annotate dedup decide select build".split(), "vocab train", "vocab extend"]
@@ -76,11 +81,27 @@ def newest(folder: Path) -> Any:
     return open_snapshot(str(folder))
 
 
-def test_commands_are_those_of_the_job_in_its_order() -> None:
-    """The commands are listed in the order in which they are used, and nothing is offered that does not exist yet."""
+def test_commands_are_listed_by_purpose_in_the_order_of_the_job() -> None:
+    """Every command stands under a heading with one whole line that says what it does; nothing is offered that does not exist yet."""
     assert list(cli.commands) == COMMANDS
-    listed = re.findall(r"^  ([\w-]+) {2,}\S", call("--help").stdout.split("Commands:")[1], re.MULTILINE)
-    assert listed == COMMANDS
+    shown = CliRunner().invoke(cli, ["--help"], terminal_width=100).stdout
+    for heading, names in SECTIONS.items():
+        block = shown.split(f"\n{heading}:\n")[1].split("\n\n")[0]
+        lines = re.findall(r"^  ([\w-]+) {2,}(\S.*\.)$", block, re.MULTILINE)
+        assert [name for name, _ in lines] == names == [line.split()[0] for line in block.strip().splitlines()]
+        assert not [text for _, text in lines if text.endswith("...")]
+
+
+def test_no_command_shows_the_commands() -> None:
+    """``headwater`` alone shows what ``headwater --help`` shows."""
+    assert call().output == call("--help").output
+
+
+@pytest.mark.parametrize("command", ["", *CALLED, *GROUPS])
+def test_help_fits_100_columns(command: str) -> None:
+    """No line of a command's help, its examples included, is wider than 100 columns."""
+    shown = CliRunner().invoke(cli, [*command.split(), "--help"], terminal_width=100)
+    assert not [line for line in shown.stdout.splitlines() if len(line) > 100]
 
 
 @pytest.mark.parametrize("command", CALLED)
@@ -276,20 +297,60 @@ def test_errors_of_tasks_are_told_plainly(kind: str, code: int) -> None:
     assert other.exit_code == 1
 
 
+def test_an_unexpected_error_of_a_task_shows_its_traceback_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of Spark's report only what Python said is shown, without Java's stack."""
+    traceback = (
+        "Traceback (most recent call last):\n  File x, line 1\nKeyError: 'a'\n\nDuring it:\n\nMemoryError: too much"
+    )
+    report = f"Job aborted: PythonException: An exception:\n{traceback}\n SQLSTATE: 38000\n\n\tat org.x.Y(Z.scala:1)\nDriver stacktrace:"
+    told = _failure_in_spark(RuntimeError(report))
+    assert told.message.startswith("Spark failed: MemoryError: too much;")
+    assert capsys.readouterr().err == traceback + "\n"
+
+
 def test_faults_of_the_program_keep_their_traceback() -> None:
     """Only errors that a user can act on become messages; a fault of the program is not hidden."""
-    with pytest.raises(ZeroDivisionError), told_plainly():
+    with pytest.raises(ZeroDivisionError), errors_as_messages():
         raise ZeroDivisionError
-    with pytest.raises(click.ClickException, match="No space left"), told_plainly():
+    with pytest.raises(click.ClickException, match="No space left"), errors_as_messages():
         raise OSError(28, "No space left on device", "shard-00000.bin")
-    with pytest.raises(click.ClickException) as told, told_plainly():
+    with pytest.raises(click.ClickException) as told, errors_as_messages():
         raise errors.RecipeError("expected a, found b")
     assert told.value.exit_code == 2
 
 
-def test_a_step_that_did_nothing_says_so() -> None:
-    """A step without counts is told as nothing new, whatever the step."""
-    assert "nothing new" in format_step("ingest", {}, 0.2)
+@pytest.mark.parametrize(
+    ("step", "counts", "summary"),
+    [
+        ("ingest", {}, "nothing new"),
+        (
+            "ingest",
+            {
+                "files": 1,
+                "records": 1200,
+                "quarantined": 2,
+                "known_files": 3,
+                "unreadable": [("a", "b")],
+                "text_bytes": 4_000_000,
+            },
+            "1,200 records of 1 file, 2 quarantined, 3 known files, 1 unreadable, 4.0 MB, 2.0 MB/s",
+        ),
+        ("annotate", {"samples": 1, "fragments": 2, "text_bytes": 500}, "1 sample in 2 fragments, 500 B, 0.0 MB/s"),
+        ("deduplicate", {"samples": 5, "fragments": 1, "clustered": 2}, "5 samples in 1 fragment"),
+        ("decide", {"samples": 5, "fragments": 1, "kept": 4}, "5 samples in 1 fragment, 4 kept"),
+        ("select", {"cells": [{"documents": 2, "got": 30}, {"documents": 1, "got": 12}]}, "3 documents, 42 tokens"),
+        ("scale", {"cells": [{"documents": 1, "tokens": 9, "base_tokens": 90}]}, "1 document, 9 of 90 tokens"),
+        (
+            "build",
+            {"shards:a": 1, "tokens:a": 5, "padding:a": 3, "tokens:b": 3},
+            "1 shard, 8 tokens, 3 padding, 4 tokens/s",
+        ),
+        ("repair", {"shards": 1, "files": 2, "records": 0}, "1 shard, 2 files, 0 records"),
+    ],
+)
+def test_a_step_is_summed_up_in_a_line(step: str, counts: dict[str, Any], summary: str) -> None:
+    """Each step says what it did in its own terms, or that there was nothing to do; then the seconds."""
+    assert re.fullmatch(rf"{step} +{re.escape(summary)} +2\.0 s", format_step(step, counts, 2.0))
 
 
 @pytest.mark.spark

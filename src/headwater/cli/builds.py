@@ -1,28 +1,31 @@
-"""The commands that choose what stages take and write it: ``select``, ``build``, and nested proxies of both."""
+"""The commands for what trainers read: ``select`` and ``build``, nested proxies of both, and ``export`` to other formats."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from headwater.cli.job import Timer, read_recipe
 from headwater.cli.options import (
+    Timer,
     answer,
     build_option,
     example,
+    job_arguments,
+    job_options,
     lake_argument,
     output_option,
-    recipe_argument,
+    read_recipe,
     scale_option,
-    spark_options,
     spark_session,
 )
-from headwater.cli.rendering import clean, format_cells, format_proxy, format_step
+from headwater.cli.rendering import clean, format_cells, format_proxy, format_table
+from headwater.cli.summaries import format_step
 from headwater.errors import UsageError
+from headwater.tokenize.names import EXPORT_FORMATS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,20 +33,18 @@ if TYPE_CHECKING:
     from headwater.pipelines.recipe.job import Recipe
     from headwater.pipelines.selection.proxy import Proxy
 
-__all__ = ["build", "select"]
+__all__ = ["build", "export", "select"]
 
 
 @click.command(
     epilog=example("headwater select lake ling-flash-2 --dry-run", "headwater select lake ling-flash-2 --scale 0.001")
 )
-@lake_argument
-@recipe_argument
+@job_arguments
 @build_option
 @scale_option
-@click.option("--dry-run", is_flag=True, help="Choose and print the table per cell; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Choose and print the table of cells, but write nothing.")
 @click.option("--version", type=int, metavar="N", help="Version of the table to choose from; by default the newest.")
-@spark_options
-@output_option
+@job_options
 def select(
     lake: str,
     recipe: str,
@@ -57,7 +58,8 @@ def select(
 ) -> None:
     """Choose what each stage takes from the pools.
 
-    Exact to one document a cell; why each kept sample is in or out is recorded. With --scale, a proxy of the newest selection, or of --build.
+    Budgets are met to within one document per cell, and why each kept sample is in or out is recorded. With --scale, make a proxy of
+    the newest selection, or of the one that --build names.
     """
     loaded = read_recipe(recipe)
     if scale is not None:
@@ -98,15 +100,15 @@ def select(
         "headwater build lake ling-flash-2 --repair",
     )
 )
-@lake_argument
-@recipe_argument
+@job_arguments
 @build_option
 @scale_option
 @click.option(
-    "--repair", is_flag=True, help="Build files of a finished build again that are damaged, and put them back if alike."
+    "--repair",
+    is_flag=True,
+    help="Rebuild the damaged files of a finished build; put them back if they match what was committed.",
 )
-@spark_options
-@output_option
+@job_options
 def build(
     lake: str,
     recipe: str,
@@ -117,9 +119,10 @@ def build(
     conf: Sequence[str],
     output: str,
 ) -> None:
-    """Write the shards of a selection that are missing.
+    """Write the missing shards of a selection.
 
-    By default of the newest selection by RECIPE. With --scale, of a nested proxy of it: a true subset with the same mixture, chosen first.
+    By default that is the newest selection by RECIPE. With --scale, a nested proxy of it, a true subset with the same mixture, is
+    chosen first and built instead.
     """
     loaded = read_recipe(recipe)
     from headwater.lineage.builds import builds_uri
@@ -132,19 +135,65 @@ def build(
     if repair:
         _repair(lake, loaded, build, master, conf, output)
         return
-    found: dict[str, Any] = {"step": "build"}
+    found: dict[str, object] = {"step": "build"}
     lines: list[str] = []
     with spark_session(master, conf) as spark, Timer() as timer:
         if scale is not None:
             proxy = _scale_down(spark, lake, loaded, build, scale)
             build = proxy.build
-            found["proxy"] = dataclasses.asdict(proxy)
-            lines += [] if proxy.known else [format_proxy(found["proxy"]["cells"]), ""]
+            made = dataclasses.asdict(proxy)
+            found["proxy"] = made
+            lines += [] if proxy.known else [format_proxy(made["cells"]), ""]
         counts = build_step(spark, resolve(loaded, lake), build)
     folder = builds_uri(lake, build)
     found |= {"build": build, "folder": folder, "counts": counts, "seconds": timer.seconds}
     lines += [format_step("build", counts, timer.seconds), f"build {build} in {folder}"]
     answer(found, "\n".join(lines), output)
+
+
+@click.command(
+    epilog=example(
+        "headwater export lake demo-4b2fbcca7f42 out --format mds",
+        "headwater export lake demo-4b2fbcca7f42 s3://bucket/tokens --format litdata --stage reasoning",
+    )
+)
+@lake_argument
+@click.argument("build", metavar="BUILD")
+@click.argument("out", metavar="OUT")
+@click.option(
+    "--format", "kind", type=click.Choice(EXPORT_FORMATS), required=True, help="The format that the trainer reads."
+)
+@click.option("--stage", "stages", metavar="NAME", multiple=True, help="Only this stage; may be given more than once.")
+@click.option(
+    "--chunk-mib",
+    type=click.IntRange(1, 4000),
+    default=64,
+    show_default=True,
+    help="Size of an mds or litdata file, in MiB of tokens; other formats have one file per shard.",
+)
+@output_option
+def export(lake: str, build: str, out: str, kind: str, stages: Sequence[str], chunk_mib: int, output: str) -> None:
+    """Write the sequences of BUILD to OUT in another format.
+
+    Nothing is chosen or tokenized again: the same sequences in the same order, one folder per stage. After an interruption, the same
+    call continues.
+    """
+    from headwater.pipelines.builds.export import export as export_build
+    from headwater.pipelines.builds.export import stages_of
+
+    chosen = list(stages) or stages_of(lake, build)
+    found = export_build(lake, build, out, kind=kind, stages=chosen, chunk_bytes=chunk_mib << 20)
+    rows = [
+        {
+            "stage": stage["stage"],
+            "sequences": f"{stage['sequences']:,}",
+            "tokens": f"{stage['tokens']:,}",
+            "files": f"{len(stage['files']):,}",
+            "bytes": f"{sum(file['n_bytes'] for file in stage['files']):,}",
+        }
+        for stage in found
+    ]
+    answer({"build": build, "format": kind, "stages": found}, lambda: format_table(rows), output)
 
 
 def _newest(lake: str, recipe: Recipe) -> str:
@@ -168,7 +217,7 @@ def _scale_down(spark: SparkSession, lake: str, recipe: Recipe, base: str, scale
 
 
 def _repair(lake: str, recipe: Recipe, build: str, master: str | None, conf: Sequence[str], output: str) -> None:
-    """Find what is damaged, build it again where that takes Spark, and say what was done."""
+    """Find what is damaged, rebuild it, on Spark where that is needed, and say what was done."""
     from headwater.pipelines.builds.repair import find_damage, repair
     from headwater.pipelines.recipe.operators import resolve
 

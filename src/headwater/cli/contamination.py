@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import click
 
@@ -31,13 +31,19 @@ def benchmarks() -> None:
 @lake_argument
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True)
 @click.option("--name", metavar="NAME", help="Name of the set; by default the file's.")
-@click.option("--question", metavar="FIELD", multiple=True, help="A field of the question, instead of the known names.")
-@click.option("--answer", metavar="FIELD", multiple=True, help="A field of the answer, instead of the known names.")
+@click.option(
+    "--question", metavar="FIELD", multiple=True, help="A field that holds the question, instead of the known names."
+)
+@click.option(
+    "--answer", metavar="FIELD", multiple=True, help="A field that holds the answer, instead of the known names."
+)
 @output_option
 def add(lake: str, paths: Sequence[str], name: str | None, output: str, **fields: Sequence[str]) -> None:
-    """Store evaluation sets in LAKE: files of JSON Lines, plain or compressed, or folders of them.
+    """Store evaluation sets in LAKE.
 
-    A set of the same name is replaced; what was annotated with it is then annotated anew.
+    FILE is a file of JSON Lines, plain or compressed, or a folder of them.
+
+    A set of the same name is replaced; what was annotated with it is then annotated again.
     """
     from headwater.filters.contamination.items import ItemFields
     from headwater.pipelines.ingest.evaluation_items import add_benchmarks
@@ -52,10 +58,24 @@ def add(lake: str, paths: Sequence[str], name: str | None, output: str, **fields
 @lake_argument
 @output_option
 def list_(lake: str, output: str) -> None:
-    """List the evaluation sets of LAKE: items, and how many of them can be found in a text."""
+    """List the evaluation sets of LAKE.
+
+    With the number of their items, and how many of these can be found in a text.
+    """
     from headwater.lineage.evaluation_sets import list_benchmarks
 
     _answer_sets(lake, [stored.name for stored in list_benchmarks(lake)], output)
+
+
+class _Set(TypedDict):
+    """An evaluation set and how many of its items a text can be matched with: alone, only with their answers, not at all."""
+
+    name: str
+    sha256: str
+    items: int
+    alone: int
+    with_answer: int
+    unmatchable: int
 
 
 def _answer_sets(lake: str, names: Sequence[str], output: str) -> None:
@@ -65,33 +85,45 @@ def _answer_sets(lake: str, names: Sequence[str], output: str) -> None:
     answer({"benchmarks": found}, lambda: format_table(short, columns) if short else "no evaluation sets", output)
 
 
-def _sets(lake: str, names: Sequence[str]) -> list[dict[str, Any]]:
+def _sets(lake: str, names: Sequence[str]) -> list[_Set]:
     """Return name, SHA-256 and the counts of items by how they can be found."""
     from headwater.lineage.evaluation_sets import chosen_sets, count_matchable
 
     sets = chosen_sets(lake, names)
     counted = count_matchable(sets) if sets else {}
-    rows = []
+    rows: list[_Set] = []
     for stored in sets:
-        counts = dataclasses.asdict(counted[stored.name])
-        rows.append({"name": stored.name, "sha256": stored.sha256, "items": sum(counts.values()), **counts})
+        counts = counted[stored.name]
+        rows.append(
+            _Set(
+                name=stored.name,
+                sha256=stored.sha256,
+                items=sum(dataclasses.asdict(counts).values()),
+                alone=counts.alone,
+                with_answer=counts.with_answer,
+                unmatchable=counts.unmatchable,
+            )
+        )
     return rows
 
 
-@click.group(short_help="Reports over a lake.")
+@click.group(short_help="Reports on a lake: contamination by evaluation sets.")
 def report() -> None:
-    """Reports over a lake, counted from its families."""
+    """Reports on a lake, counted from its families."""
 
 
 @report.command(epilog=example("headwater report contamination lake --benchmark gsm8k_test --output json"))
 @lake_argument
 @click.option("--benchmark", metavar="NAME", help="Only this evaluation set.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many matches.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show at most this many matches."
+)
 @output_option
 def contamination(lake: str, benchmark: str | None, limit: int, output: str) -> None:
-    """Tell what of the evaluation sets stands in LAKE.
+    """Show which items of the evaluation sets occur in LAKE.
 
-    By set: items, those that no text can be matched with, items found, samples; by source; and the worst matches, by id, without text.
+    For each set: its items, those that cannot be matched, those found, and the samples that contain them; then the same by source; then
+    the worst matches, by id, without text.
     """
     from headwater.lineage.contamination_report import contamination_report
     from headwater.lineage.evaluation_sets import list_benchmarks

@@ -1,49 +1,36 @@
-"""The commands that run steps of the job on Spark; ``cli`` gathers them."""
+"""The commands that fill a lake: ``run`` for the whole job, and its steps up to the verdicts."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import click
 
 from headwater.cli.options import (
+    Timer,
     answer,
     benchmarks_option,
     example,
     inputs_option,
-    lake_argument,
-    output_option,
-    recipe_argument,
+    job_arguments,
+    job_options,
+    read_recipe,
     scale_option,
-    spark_options,
     spark_session,
 )
-from headwater.cli.rendering import (
-    clean,
-    format_count,
-    format_funnel,
-    format_step,
-    format_table,
-)
+from headwater.cli.rendering import clean, format_count, format_funnel, format_table
+from headwater.cli.summaries import format_step
 from headwater.errors import UsageError
 
 if TYPE_CHECKING:
     from headwater.pipelines.recipe.job import Recipe
     from headwater.pipelines.run import StepReport
 
-__all__ = ["Timer", "annotate", "decide", "dedup", "ingest", "read_recipe", "run"]
-
-
-def read_recipe(given: str) -> Recipe:
-    """Return the recipe of a file or of a shipped name."""
-    from headwater.pipelines.recipe.shipped import find_recipe
-
-    return find_recipe(given)
+__all__ = ["annotate", "decide", "dedup", "ingest", "run"]
 
 
 @click.command(
@@ -51,15 +38,15 @@ def read_recipe(given: str) -> Recipe:
         "headwater run lake ling-flash-2 --input data/web 'data/code/*.jsonl.zst'", "headwater run lake my-recipe.toml"
     )
 )
-@lake_argument
-@recipe_argument
+@job_arguments
 @inputs_option
-@click.option("--batch", metavar="NAME", help="Name of the ingested batch; by default the time.")
-@click.option("--build", metavar="NAME", help="Name of the build; by default made from the recipe and what it chooses.")
+@click.option("--batch", metavar="NAME", help="Name of the ingested batch; by default the current time.")
+@click.option(
+    "--build", metavar="NAME", help="Name of the build; by default derived from the recipe and what it chooses."
+)
 @scale_option
 @benchmarks_option
-@spark_options
-@output_option
+@job_options
 def run(
     lake: str,
     recipe: str,
@@ -73,9 +60,10 @@ def run(
     conf: Sequence[str],
     output: str,
 ) -> None:
-    """Run all steps of RECIPE; go on where the last run stopped.
+    """Run all steps of RECIPE, from where the last run stopped.
 
-    Each step does only what LAKE lacks; LAKE is made where there is none. With --scale the whole is selected and only its proxy built.
+    Each step does only what LAKE still lacks; a LAKE that does not exist is created. With --scale, the whole selection is made, but only
+    its proxy is built.
     """
     loaded = read_recipe(recipe)
     from headwater.lineage.funnel import funnel
@@ -84,26 +72,24 @@ def run(
 
     since = datetime.datetime.now(datetime.UTC)
     _add_benchmarks(lake, loaded, benchmarks)
+    alarms: dict[str, float] = {}
+    refused: list[dict[str, str]] = []
+    unreadable: list[Sequence[str]] = []
 
     def tell(step: StepReport) -> None:
         if output == "text":
             click.echo(format_step(step.step, step.counts, step.seconds))
         if step.step == "ingest":
-            _name_faults(_refused(lake, step.counts, since), step.counts.get("unreadable", ()))
+            refused.extend(_refused(lake, step.counts, since))
+            unreadable.extend(step.counts.get("unreadable", ()))
+            _name_faults(refused, unreadable)
+        if step.step == "decide":
+            alarms.update(_alarms(step.counts, loaded))
 
     with spark_session(master, conf) as spark:
         report = run_all(spark, lake, loaded, [*inputs, *paths], batch=batch, name=build, scale=scale, on_step=tell)
     with connect(lake) as connection:
         counted = funnel(connection, report.build, [stage.name for stage in loaded.stages])
-    steps = [dataclasses.asdict(step) for step in report.steps]
-    alarms: dict[str, float] = {}
-    refused: list[dict[str, str]] = []
-    unreadable: Sequence[Sequence[str]] = ()
-    for step in report.steps:
-        if step.step == "decide":
-            alarms = _alarms(step.counts, loaded)
-        if step.step == "ingest":
-            refused, unreadable = _refused(lake, step.counts, since), step.counts.get("unreadable", ())
 
     def text() -> str:
         head = ["nothing new", ""] if report.nothing_new else [""]
@@ -112,7 +98,7 @@ def run(
     found = {
         "build": report.build,
         "nothing_new": report.nothing_new,
-        "steps": steps,
+        "steps": [dataclasses.asdict(step) for step in report.steps],
         "alarms": alarms,
         "refused_files": refused,
         "funnel": counted,
@@ -123,12 +109,10 @@ def run(
 
 
 @click.command(epilog=example("headwater ingest lake ling-flash-2 --input data/web 'data/code/*.jsonl.zst'"))
-@lake_argument
-@recipe_argument
+@job_arguments
 @inputs_option
-@click.option("--batch", metavar="NAME", help="Name of the batch; by default the time.")
-@spark_options
-@output_option
+@click.option("--batch", metavar="NAME", help="Name of the batch; by default the current time.")
+@job_options
 def ingest(
     lake: str,
     recipe: str,
@@ -141,7 +125,8 @@ def ingest(
 ) -> None:
     """Add the files that LAKE does not have yet.
 
-    A file that it has, under whatever name, is left alone. Files that cannot be read are named at the end, and the exit code is 1.
+    A file that it already has, under whatever name, is skipped. Files that cannot be read are named at the end, and the exit code is
+    then 1.
     """
     loaded = read_recipe(recipe)
     if not inputs and not paths:
@@ -159,19 +144,6 @@ def ingest(
     _end_of_ingest(refused, report.unreadable)
 
 
-class Timer:
-    """How long a step took, in seconds."""
-
-    seconds = 0.0
-
-    def __enter__(self) -> Self:
-        self._begin = time.monotonic()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = time.monotonic() - self._begin
-
-
 def _alarms(counts: Mapping[str, int], recipe: Recipe) -> dict[str, float]:
     """Return the sources that lost more to duplicates than the recipe expects → the share lost."""
     from headwater.pipelines.decide.verdicts import wiped_sources
@@ -184,8 +156,8 @@ def _warn(alarms: Mapping[str, float]) -> None:
         click.echo(f"warning: source {clean(source)} lost {share:.0%} of its samples as duplicates", err=True)
 
 
-def _refused(lake: str, counts: Mapping[str, Any], since: datetime.datetime) -> list[dict[str, str]]:
-    """Return the files that an ingest begun at ``since`` could not use to their end."""
+def _refused(lake: str, counts: Mapping[str, object], since: datetime.datetime) -> list[dict[str, str]]:
+    """Return the files of which an ingest begun at ``since`` could not use everything."""
     if not counts.get("quarantined"):
         return []
     from headwater.lineage.funnel import refused_files
@@ -204,7 +176,7 @@ def _end_of_ingest(refused: Sequence[Mapping[str, str]], unreadable: Sequence[Se
 def _name_faults(refused: Sequence[Mapping[str, str]], unreadable: Sequence[Sequence[str]]) -> None:
     for file in refused:
         click.echo(
-            f"warning: {clean(file['uri'])}: {file['reason']}; what was refused is in family quarantine", err=True
+            f"warning: {clean(file['uri'])}: {file['reason']}; the refused records are in family quarantine", err=True
         )
     for uri, reason in unreadable:
         click.echo(f"unreadable: {clean(uri)}: {reason}", err=True)
@@ -213,7 +185,7 @@ def _name_faults(refused: Sequence[Mapping[str, str]], unreadable: Sequence[Sequ
 def _exit_if_unreadable(unreadable: Sequence[Sequence[str]]) -> None:
     if unreadable:
         click.echo(
-            f"Error: {format_count(len(unreadable), 'file')} could not be read; mend or leave out, then run again",
+            f"Error: {format_count(len(unreadable), 'file')} could not be read; repair or leave out, then run again",
             err=True,
         )
         sys.exit(1)
@@ -265,41 +237,38 @@ def _add_benchmarks(lake: str, recipe: Recipe, paths: Sequence[str]) -> None:
         "headwater annotate lake ling-flash-2 --benchmarks evaluation",
     )
 )
-@lake_argument
-@recipe_argument
+@job_arguments
 @benchmarks_option
-@spark_options
-@output_option
-def annotate(lake: str, recipe: str, benchmarks: Sequence[str], **given: Any) -> None:
-    """Measure the samples that are not measured yet.
+@job_options
+def annotate(
+    lake: str, recipe: str, benchmarks: Sequence[str], master: str | None, conf: Sequence[str], output: str
+) -> None:
+    """Measure the samples that have not been measured yet.
 
     Language, signals, scores, MinHash, spans, token counts and items of evaluation sets, in one pass over the text.
     """
     _add_benchmarks(lake, read_recipe(recipe), benchmarks)
-    _step("annotate", lake, recipe, **given)
+    _step("annotate", lake, recipe, master, conf, output)
 
 
 @click.command(epilog=example("headwater dedup lake ling-flash-2"))
-@lake_argument
-@recipe_argument
-@spark_options
-@output_option
-def dedup(**given: Any) -> None:
+@job_arguments
+@job_options
+def dedup(lake: str, recipe: str, master: str | None, conf: Sequence[str], output: str) -> None:
     """Cluster exact and near duplicates.
 
     New samples are compared with all earlier ones.
     """
-    _step("deduplicate", **given)
+    _step("deduplicate", lake, recipe, master, conf, output)
 
 
 @click.command(epilog=example("headwater decide lake ling-flash-2"))
-@lake_argument
-@recipe_argument
-@spark_options
-@output_option
-def decide(**given: Any) -> None:
-    """Keep or reject each sample, with every reason.
+@job_arguments
+@job_options
+def decide(lake: str, recipe: str, master: str | None, conf: Sequence[str], output: str) -> None:
+    """Keep or reject each sample and record every reason.
 
-    The rules first, then a winner in each cluster of duplicates; sources that lost most of themselves are named.
+    The rules come first, then a winner in each cluster of duplicates. A warning names the sources that lost most of their samples as
+    duplicates.
     """
-    _step("decide", **given)
+    _step("decide", lake, recipe, master, conf, output)

@@ -8,9 +8,13 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from headwater.lineage.verify import Check
 
 __all__ = [
+    "Answer",
     "clean",
     "format_bytes",
     "format_cells",
@@ -18,12 +22,14 @@ __all__ = [
     "format_count",
     "format_funnel",
     "format_proxy",
-    "format_step",
     "format_story",
     "format_table",
     "format_trace",
     "to_json",
 ]
+
+Answer = Mapping[str, Any]
+"""What a question answers. Any: plain values by name, nested like the JSON that programs read; each layout knows the answer that it lays out."""
 
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """C0 but line feed and tab, C1, and the controls of writing direction: a document may not move the cursor or reorder a line."""
@@ -41,7 +47,7 @@ def clean(text: str) -> str:
     return _UNSAFE.sub("\ufffd", text)
 
 
-def to_json(value: Any) -> str:
+def to_json(value: object) -> str:
     r"""Return JSON of plain values and dataclasses; NaN and infinities become null, control characters stay escaped.
 
     >>> to_json({"text": "\x9b\u202e", "score": float("nan")})
@@ -51,7 +57,7 @@ def to_json(value: Any) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _plain(dataclasses.asdict(value))
     if isinstance(value, Mapping):
@@ -111,7 +117,7 @@ def _wrap(line: str, width: int) -> list[str]:
     return [*pieces, line[begin:]]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     text = f"{value:.4g}" if isinstance(value, float) else value if isinstance(value, str) else _inline_json(value)
@@ -119,11 +125,11 @@ def _cell(value: Any) -> str:
     return text if len(text) <= _MAX_CELL else f"{text[: _MAX_CELL - 1]}…"
 
 
-def _inline_json(value: Any) -> str:
+def _inline_json(value: object) -> str:
     return json.dumps(_plain(value), ensure_ascii=False, default=str)
 
 
-def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
+def format_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str] | None = None) -> str:
     r"""Return rows as a table with a header; numbers to the right, long cells cut, line ends shown as ``\n``.
 
     >>> print(format_table([{"language": "en", "kept": 12}, {"language": "de", "kept": 3}]))
@@ -149,72 +155,12 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     return "\n".join([line(heads), *(line(row) for row in cells)])
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     shown = isinstance(value, str) and re.fullmatch(r"-?[\d,]*\.?\d*( ?[%kMGTB]+)?", value) is not None
     return value is None or shown or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def format_step(step: str, counts: Mapping[str, Any], seconds: float) -> str:
-    """Return one line: what a step did, at which speed, in how many seconds.
-
-    >>> format_step("annotate", {"samples": 300, "text_bytes": 4_000_000, "fragments": 2}, 2.0)
-    'annotate      300 samples in 2 fragments, 4.0 MB, 2.0 MB/s                                     2.0 s'
-    >>> format_step("build", {}, 0.1)
-    'build         nothing new                                                                      0.1 s'
-    """
-    return f"{step:<13} {_done(step, counts, seconds):<76} {seconds:7.1f} s"
-
-
-def _done(step: str, counts: Mapping[str, Any], seconds: float) -> str:
-    if not counts:
-        return "nothing new"
-    parts: list[str] = []
-    if step == "ingest":
-        parts = [
-            f"{format_count(counts.get('records', 0), 'record')} of {format_count(counts.get('files', 0), 'file')}"
-        ]
-        for name, label in (("quarantined", "quarantined"), ("known_files", "known files")):
-            if counts.get(name):
-                parts.append(f"{counts[name]:,} {label}")
-        if counts.get("unreadable"):
-            parts.append(f"{len(counts['unreadable'])} unreadable")
-    elif step == "select":
-        cells = counts.get("cells", ())
-        parts = [
-            f"{sum(cell['documents'] for cell in cells):,} documents",
-            f"{sum(cell['got'] for cell in cells):,} tokens",
-        ]
-    elif step == "scale":
-        cells = counts["cells"]
-        parts = [
-            f"{sum(cell['documents'] for cell in cells):,} documents",
-            f"{sum(cell['tokens'] for cell in cells):,} of {sum(cell['base_tokens'] for cell in cells):,} tokens",
-        ]
-    elif step == "build":
-        shards, tokens, padding = (
-            sum(n for name, n in counts.items() if name.startswith(f"{kind}:"))
-            for kind in ("shards", "tokens", "padding")
-        )
-        parts = [format_count(shards, "shard"), format_count(tokens, "token"), f"{padding:,} padding"]
-        if tokens and seconds:
-            parts.append(f"{tokens / seconds:,.0f} tokens/s")
-    elif "samples" in counts:
-        within = f" in {format_count(counts['fragments'], 'fragment')}" if "fragments" in counts else ""
-        parts = [format_count(counts["samples"], "sample") + within]
-        if "kept" in counts:
-            parts.append(f"{counts['kept']:,} kept")
-    else:
-        parts = [
-            f"{name.replace('_', ' ')} {value:,}" for name, value in sorted(counts.items()) if isinstance(value, int)
-        ]
-    if size := counts.get("text_bytes"):
-        parts.append(format_bytes(size))
-        if seconds:
-            parts.append(f"{size / seconds / 1e6:.1f} MB/s")
-    return ", ".join(parts)
-
-
-def _pairs(label: str, values: Mapping[str, Any]) -> list[str]:
+def _pairs(label: str, values: Mapping[str, object]) -> list[str]:
     """Return ``name value`` pairs wrapped to the width of the terminal, the label at the left of the first line."""
     lines: list[str] = []
     line = f"  {label:<{_LABEL}}"
@@ -238,7 +184,7 @@ def _pairs(label: str, values: Mapping[str, Any]) -> list[str]:
     return lines if empty else [*lines, line]
 
 
-def format_story(story: Mapping[str, Any]) -> str:
+def format_story(story: Answer) -> str:
     """Return the story of a sample as sections, one a family, from the file it came from to the places where it went."""
     verdict = story.get("verdicts")
     state = (
@@ -274,7 +220,7 @@ def format_story(story: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def format_trace(found: Mapping[str, Any]) -> str:
+def format_trace(found: Answer) -> str:
     """Return a traced token: its place, the text around it with the token in brackets, and the sample's story."""
     place = f"{found['build']} / {found['stage']} / shard {found['shard']} / token {found['token']} (sequence {found['sequence']})"
     lines = [f"{place}: id {found['token_id']}"]
@@ -287,7 +233,7 @@ def format_trace(found: Mapping[str, Any]) -> str:
     return "\n".join([*lines, format_story(found["story"])])
 
 
-def format_funnel(counted: Mapping[str, Any]) -> str:
+def format_funnel(counted: Answer) -> str:
     """Return what came in, what each step let through and what was written, one line each."""
     files = f"{format_count(counted['files'], 'file')}, {format_bytes(counted['bytes'])}"
     rows: list[tuple[str, int | str, str]] = [
@@ -307,9 +253,7 @@ def format_funnel(counted: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def format_cells(
-    cells: Sequence[Mapping[str, Any]], unplaced: Mapping[str, int], full: Sequence[Mapping[str, Any]] = ()
-) -> str:
+def format_cells(cells: Sequence[Answer], unplaced: Mapping[str, int], full: Sequence[Answer] = ()) -> str:
     """Return the table of a selection: per cell what is there, asked, got, the cut, epochs and the share of the top ten hosts.
 
     Args:
@@ -343,7 +287,7 @@ def format_cells(
     return "\n".join([format_table(rows), *short, *long])
 
 
-def format_proxy(cells: Sequence[Mapping[str, Any]]) -> str:
+def format_proxy(cells: Sequence[Answer]) -> str:
     """Return the mixture of a proxy beside its base's: per cell tokens, documents, the share of each stage and the difference."""
     rows = [
         {
@@ -361,7 +305,7 @@ def format_proxy(cells: Sequence[Mapping[str, Any]]) -> str:
     return format_table(rows)
 
 
-def format_check_table(checks: Sequence[Any]) -> str:
+def format_check_table(checks: Sequence[Check]) -> str:
     """Return the results of ``verify``: whether each check passed, on how many things it was tried, what was found."""
     rows = [
         {

@@ -1,4 +1,4 @@
-"""The questions that trainers ask of a build: which samples were in a training step."""
+"""The question that trainers ask of a build: which samples were in a training step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMNS = (
 @click.command(
     epilog=example(
         "headwater steps lake demo-4b2fbcca7f42 reasoning --step 120 --batch-size 256 --seed 1",
-        "headwater steps lake demo-4b2fbcca7f42 reasoning --step 120 --batch-size 256 --for megatron --samples 512000 --seed 1234",
+        "headwater steps lake my-build reasoning --step 9 --batch-size 8 --for megatron --samples 80",
     )
 )
 @lake_argument
@@ -40,12 +40,18 @@ _COLUMNS = (
     type=click.IntRange(min=1),
     required=True,
     metavar="B",
-    help="Sequences of a step, all ranks together.",
+    help="Sequences per step, all ranks together.",
 )
-@click.option("--seed", type=int, metavar="N", help="The reader's seed, by default 0, or Megatron's, by default 1234.")
-@click.option("--no-shuffle", is_flag=True, help="The reader took the stored order.")
 @click.option(
-    "--world-size", type=click.IntRange(min=1), default=1, metavar="W", help="Ranks: tell which one had which."
+    "--seed", type=int, metavar="N", help="Seed of the reader (by default 0) or of Megatron (by default 1234)."
+)
+@click.option("--no-shuffle", is_flag=True, help="The reader kept the stored order.")
+@click.option(
+    "--world-size",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="W",
+    help="Number of ranks, to show which one had which sequence.",
 )
 @click.option(
     "--for",
@@ -53,12 +59,14 @@ _COLUMNS = (
     type=click.Choice(["reader", "megatron"]),
     default="reader",
     show_default=True,
-    help="Whose order.",
+    help="Whose reading order applies.",
 )
 @click.option(
     "--samples", type=click.IntRange(min=1), metavar="N", help="Megatron: iterations times the global batch size."
 )
-@click.option("--split", default="1,0,0", show_default=True, metavar="A,B,C", help="Megatron: as its --split.")
+@click.option(
+    "--split", default="1,0,0", show_default=True, metavar="A,B,C", help="Megatron: the value of its --split."
+)
 @click.option("--no-extra-token", is_flag=True, help="Megatron: add_extra_token_to_sequence was off.")
 @output_option
 def steps(
@@ -76,9 +84,10 @@ def steps(
     no_extra_token: bool,
     output: str,
 ) -> None:
-    """Tell which samples were in a training step.
+    """Show which samples were in a training step.
 
-    Every run of tokens of the step's sequences, in the order of the step: its place in the shard, its sample and the sample's uri.
+    One row for each run of tokens in the step's sequences, in the order of the step: its place in the shard, its sample and the
+    sample's URI.
     """
     if batch_size % world_size:
         raise UsageError(f"expected a --batch-size that {world_size} ranks share equally, found {batch_size}")

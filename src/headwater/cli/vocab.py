@@ -1,59 +1,60 @@
-"""`headwater vocab`: vocabularies trained on a lake, written for other libraries, and looked at."""
+"""``headwater vocab``: vocabularies trained on a lake, exported to other libraries, and inspected."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from headwater.cli import vocab_training as vocab_training_commands
-from headwater.cli.options import Commands, answer, example, output_option
+from headwater.cli.groups import Commands
+from headwater.cli.options import answer, example, output_option
 from headwater.cli.rendering import format_table
+from headwater.cli.vocab_training import extend, train
 
 __all__ = ["vocab"]
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, short_help="Train, extend, export and inspect vocabularies.")
 def vocab() -> None:
-    """Vocabularies: trained on a lake, written for other libraries, looked at."""
+    """Vocabularies: trained on a lake, exported to other libraries, inspected."""
 
 
-for _command in (vocab_training_commands.train, vocab_training_commands.extend):
-    vocab.add_command(_command)
+vocab.add_command(train)
+vocab.add_command(extend)
 
 
 @vocab.command(epilog=example("headwater vocab export headwater-156k exported"))
 @click.argument("vocabulary", metavar="NAME_OR_PATH")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--no-tiktoken", is_flag=True, help="Leave the rank file out: for vocabularies that tiktoken cannot express."
+    "--no-tiktoken", is_flag=True, help="Leave out the rank file, for vocabularies that tiktoken cannot express."
 )
 @output_option
 def export(vocabulary: str, folder: Path, no_tiktoken: bool, output: str) -> None:
-    """Write a vocabulary for tokenizers, transformers and tiktoken.
+    """Export a vocabulary to tokenizers, transformers and tiktoken.
 
-    NAME_OR_PATH is a vocabulary that ships, or a .json.xz, tokenizer.json or .tiktoken file. DIR gets tokenizer.json,
-    tokenizer_config.json, NAME.tiktoken and NAME.tiktoken.json.
+    NAME_OR_PATH is a vocabulary that ships, or a .json.xz, tokenizer.json or .tiktoken file. It is written to DIR as
+    tokenizer.json, tokenizer_config.json, NAME.tiktoken and NAME.tiktoken.json.
     """
     from headwater.tokenize.forms.export import export_vocabulary
     from headwater.tokenize.forms.load import load_vocabulary
 
     loaded = load_vocabulary(vocabulary)
     written = export_vocabulary(loaded, folder, tiktoken=not no_tiktoken)
-    found: dict[str, Any] = {
+    files = [{"file": path.name, "bytes": path.stat().st_size} for path in written]
+    found = {
         "vocabulary": loaded.name,
         "fingerprint": loaded.fingerprint,
         "folder": str(folder),
-        "files": [{"file": path.name, "bytes": path.stat().st_size} for path in written],
+        "files": files,
     }
-    answer(found, lambda: format_table(found["files"]), output)
+    answer(found, lambda: format_table(files), output)
 
 
 @vocab.command(
     epilog=example(
         "headwater vocab inspect headwater-156k",
-        "headwater vocab inspect headwater-156k --text heldout/ --language-field language --against qwen.tiktoken",
+        "headwater vocab inspect headwater-156k --text heldout/ --against qwen.tiktoken",
     )
 )
 @click.argument("vocabulary", metavar="NAME_OR_PATH")
@@ -68,14 +69,14 @@ def export(vocabulary: str, folder: Path, no_tiktoken: bool, output: str) -> Non
     "--against", multiple=True, metavar="NAME_OR_PATH", help="Another vocabulary; may be given more than once."
 )
 @click.option(
-    "--language-field", metavar="NAME", help="The record's field with its language; by default it is identified."
+    "--language-field", metavar="NAME", help="The field that gives a record's language; by default it is identified."
 )
 @click.option(
     "--under-trained",
     type=click.IntRange(min=1),
     default=10,
     show_default=True,
-    help="A token met fewer times than this counts as under-trained.",
+    help="A token that occurs fewer times than this counts as under-trained.",
 )
 @output_option
 def inspect(
@@ -88,8 +89,8 @@ def inspect(
 ) -> None:
     """Show what a vocabulary is made of and what it does to text.
 
-    Ids, special tokens, tokens by script, tokens that their own bytes do not merge to; on the text given: bytes a token by
-    language, tokens never met or hardly, and letters of each language that are one token.
+    Ids, special tokens, tokens by script, and tokens that merging their own bytes does not reach. With --text: bytes per token by
+    language, tokens that occur rarely or never, and the letters of each language that are a single token.
     """
     import numpy as np
 

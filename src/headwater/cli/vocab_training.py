@@ -11,10 +11,8 @@ import click
 from headwater.cli.options import (
     answer,
     example,
-    lake_argument,
-    output_option,
-    recipe_argument,
-    spark_options,
+    job_arguments,
+    job_options,
     spark_session,
 )
 from headwater.cli.rendering import format_bytes, format_table
@@ -24,33 +22,29 @@ if TYPE_CHECKING:
 
 __all__ = ["extend", "train"]
 
-_name_option = click.option("--name", required=True, metavar="NAME", help="Name of the vocabulary in LAKE.")
+_name_option = click.option("--name", required=True, metavar="NAME", help="Name of the new vocabulary in LAKE.")
 
 
 @click.command(epilog=example("headwater vocab train lake vocabulary-156k --name mine"))
-@lake_argument
-@recipe_argument
+@job_arguments
 @_name_option
-@spark_options
-@output_option
+@job_options
 def train(lake: str, recipe: str, name: str, master: str | None, conf: Sequence[str], output: str) -> None:
     """Train a vocabulary on samples of LAKE.
 
-    RECIPE, a TOML file or the name of one that ships, says which samples and what a token must meet. The result is
+    RECIPE, a TOML file or the name of one that ships, says which samples to take and what a token must fulfil. The result is
     LAKE/vocabularies/NAME.json.xz; a job recipe names it under [vocabulary].
     """
     _answer(_train(lake, recipe, name, None, master, conf), output)
 
 
 @click.command(epilog=example("headwater vocab extend lake vocabulary-156k --base tokenizer.json --name mine"))
-@lake_argument
-@recipe_argument
+@job_arguments
 @click.option(
-    "--base", required=True, metavar="NAME", help="What is extended: a shipped vocabulary, one of LAKE, or a file."
+    "--base", required=True, metavar="NAME", help="The vocabulary to extend: one that ships, one in LAKE, or a file."
 )
 @_name_option
-@spark_options
-@output_option
+@job_options
 def extend(lake: str, recipe: str, base: str, name: str, master: str | None, conf: Sequence[str], output: str) -> None:
     """Extend a vocabulary with merges learned on samples of LAKE.
 

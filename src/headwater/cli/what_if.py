@@ -1,15 +1,15 @@
-"""``headwater what-if``: what the lake would keep if rules were others, and sweeps of one limit."""
+"""``headwater what-if``: what the lake would keep under other rules, and sweeps of one limit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from headwater.cli.options import answer, build_option, example, lake_argument, output_option, recipe_argument
-from headwater.cli.rendering import clean, format_bytes, format_count, format_table
+from headwater.cli.options import answer, build_option, example, job_arguments, output_option
+from headwater.cli.rendering import Answer, clean, format_bytes, format_count, format_table
 
 __all__ = ["format_sweep", "format_what_if", "what_if"]
 
@@ -32,25 +32,30 @@ def _pairs(given: Sequence[str], option: str) -> list[tuple[str, str]]:
 @click.command(
     "what-if",
     epilog=example(
-        "headwater what-if lake ling-flash-2 --set gopher.min_words=30 --set gopher.min_words.de=20",
-        "headwater what-if lake ling-flash-2 --without c4_no_lorem_ipsum --exempt fineweb.min_punct_lines=code,math",
-        "headwater what-if lake ling-flash-2 --sweep gopher.min_words=10:100:10 --by language --plot words.svg",
+        "headwater what-if lake demo --set gopher.min_words=30 --set gopher.min_words.de=20",
+        "headwater what-if lake demo --without c4_no_lorem_ipsum --exempt fineweb.min_punct_lines=code",
+        "headwater what-if lake demo --sweep gopher.min_words=10:100:10 --by language --plot words.svg",
     ),
 )
-@lake_argument
-@recipe_argument
+@job_arguments
 @click.option(
-    "--set", "limits", metavar="RULE=VALUE", multiple=True, help="A limit; RULE.LANGUAGE=VALUE is that of one language."
+    "--set",
+    "limits",
+    metavar="RULE=VALUE",
+    multiple=True,
+    help="Change a limit; RULE.LANGUAGE=VALUE changes it for one language.",
 )
 @click.option(
     "--exempt",
     metavar="RULE=DOMAIN,…",
     multiple=True,
-    help="The domains that a rule does not apply to, instead of its own; 'none' for no domain.",
+    help="The domains exempt from a rule, in place of its own list; 'none' exempts no domain.",
 )
 @click.option("--without", metavar="RULE", multiple=True, help="Leave a rule out.")
-@click.option("--sweep", metavar="RULE=VALUES", help="Try values of one limit: first:last:step, or a list with commas.")
-@click.option("--by", type=click.Choice(_DIMENSIONS), help="Print a sweep by language, source or stage too.")
+@click.option(
+    "--sweep", metavar="RULE=VALUES", help="Try several values of one limit: first:last:step, or a list with commas."
+)
+@click.option("--by", type=click.Choice(_DIMENSIONS), help="Break a sweep down by language, source or stage as well.")
 @click.option(
     "--plot", metavar="FILE", type=click.Path(dir_okay=False), help="Draw the sweep as .svg or .png; needs --sweep."
 )
@@ -59,10 +64,10 @@ def _pairs(given: Sequence[str], option: str) -> list[tuple[str, str]]:
     type=click.IntRange(min=0, max=1000),
     default=5,
     show_default=True,
-    help="Samples named as gained, and as lost.",
+    help="How many gained and how many lost samples to name.",
 )
 @build_option
-@click.option("--version", type=int, metavar="N", help="Version of the table to ask; by default the newest.")
+@click.option("--version", type=int, metavar="N", help="Version of the table to query; by default the newest.")
 @output_option
 def what_if(
     lake: str,
@@ -78,9 +83,9 @@ def what_if(
     version: int | None,
     output: str,
 ) -> None:
-    """Tell what LAKE would keep if rules of RECIPE were others.
+    """Tell what LAKE would keep under other rules than RECIPE's.
 
-    Answered from signals and recorded verdicts; text is not read, nothing is written. Budgets of stages are not run again.
+    Answered from stored signals and verdicts: no text is read and nothing is written. The budgets of stages are not applied again.
     """
     if sweep is None and (plot or by):
         raise click.UsageError("--by and --plot belong to a sweep; add --sweep RULE=VALUES")
@@ -117,18 +122,18 @@ def what_if(
     answer(shown, lambda: format_sweep(shown, by), output)
 
 
-def _only(found: Mapping[str, Any], by: str | None) -> dict[str, Any]:
+def _only(found: Answer, by: str | None) -> dict[str, object]:
     """Return a sweep without the dimensions that were not asked for."""
     hidden = {f"by_{dimension}" for dimension in _DIMENSIONS if dimension != by}
     values = [{key: item for key, item in point.items() if key not in hidden} for point in found["values"]]
     return dict(found) | {"values": values}
 
 
-def _number(value: Any) -> str:
+def _number(value: float | Mapping[str, float]) -> str:
     return ", ".join(f"{key} {item:g}" for key, item in value.items()) if isinstance(value, Mapping) else f"{value:g}"
 
 
-def _change(change: Mapping[str, Any]) -> str:
+def _change(change: Answer) -> str:
     if change["what"] == "rule":
         return f"{change['rule']}: left out"
     if change["what"] == "exempt":
@@ -150,7 +155,7 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else ""
 
 
-def _cells(row: Mapping[str, Any], *, then: bool = True) -> dict[str, str]:
+def _cells(row: Answer, *, then: bool = True) -> dict[str, str]:
     documents, tokens = row["documents"], row["tokens"]
     cells = {"now": f"{documents['now']:,}"}
     if then:
@@ -160,7 +165,7 @@ def _cells(row: Mapping[str, Any], *, then: bool = True) -> dict[str, str]:
     return cells | {"change": _share(tokens["then"] - tokens["now"], tokens["now"])}
 
 
-def _table(found: Mapping[str, Any], dimension: str) -> str:
+def _table(found: Answer, dimension: str) -> str:
     rows = found[f"by_{dimension}"]
     changed = sorted(rows, key=lambda row: -(row["documents"]["gained"] + row["documents"]["lost"]))
     changed = [row for row in changed if row["documents"]["gained"] + row["documents"]["lost"]]
@@ -173,7 +178,7 @@ def _table(found: Mapping[str, Any], dimension: str) -> str:
     return table + (f"\n… and {more} more: --output json has all" if more > 0 else "")
 
 
-def format_what_if(found: Mapping[str, Any]) -> str:
+def format_what_if(found: Answer) -> str:
     """Return the answer as tables: in total, by language, source and stage, and the examples."""
     lines = [_change(change) for change in found["rules"]] or ["no rule changes"]
     total = []
@@ -194,7 +199,7 @@ def format_what_if(found: Mapping[str, Any]) -> str:
     return "\n\n".join([*blocks, "\n".join(_notes(found, found["clusters"]))])
 
 
-def format_sweep(found: Mapping[str, Any], by: str | None) -> str:
+def format_sweep(found: Answer, by: str | None) -> str:
     """Return a sweep as a table: a row a value, and with ``by`` a row a value and key."""
     named = found["limit"] + (f" for {found['language']}" if found["language"] else "")
     lines = [f"{named}: now {_number(found['now'])}", *(f"besides: {_change(change)}" for change in found["rules"])]
@@ -211,7 +216,7 @@ def format_sweep(found: Mapping[str, Any], by: str | None) -> str:
     return "\n\n".join(["\n".join(lines), format_table(rows), "\n".join(_notes(found, clusters))])
 
 
-def _notes(found: Mapping[str, Any], clusters: int) -> list[str]:
+def _notes(found: Answer, clusters: int) -> list[str]:
     """Return what the figures rest on."""
     how = [f"{found['from_recorded_reasons']:,} with the recorded reasons of this recipe's rules"]
     if found["evaluated_anew"]:

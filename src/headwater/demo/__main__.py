@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from headwater.cli.options import spark_session, told_plainly
+from headwater.cli.groups import errors_as_messages
+from headwater.cli.options import spark_session
 from headwater.cli.rendering import (
     format_check_table,
     format_funnel,
-    format_step,
     format_story,
     format_table,
     format_trace,
 )
+from headwater.cli.summaries import format_step
 from headwater.demo import TEXT_FOLDERS
 from headwater.errors import UsageError
 from headwater.lake import Lake
@@ -27,6 +28,8 @@ from headwater.pipelines.recipe.shipped import find_recipe
 
 if TYPE_CHECKING:
     import duckdb
+
+    from headwater.pipelines.run import StepReport
 
 __all__ = ["demo", "fresh_folder"]
 
@@ -47,7 +50,7 @@ def fresh_folder(folder: Path) -> None:
             strange = [name for name in strange if name not in {_MARK, *_MADE}]
         if strange or folder.is_symlink():
             raise UsageError(
-                f"expected no folder at {folder}, an empty one or the lake of an earlier demo, found others' files ({len(strange)}); "
+                f"expected no folder at {folder}, an empty one or the lake of an earlier demo, found files that no demo made ({len(strange)}); "
                 "name another folder with --lake"
             )
         for name in _MADE:
@@ -101,24 +104,27 @@ def _token(connection: duckdb.DuckDBPyConnection, build: str) -> tuple[str, int,
 @click.option("--master", metavar="URL", help="A Spark master; local[*] by default.")
 def demo(folder: str, master: str | None) -> None:
     """Build a lake from the text that ships with Headwater, and ask it questions."""
-    with told_plainly():
+    with errors_as_messages():
         passed = _demo(Path(folder), master)
     if not passed:
         sys.exit(1)
 
 
+def _report(step: StepReport) -> None:
+    click.echo(format_step(step.step, step.counts, step.seconds))
+
+
 def _demo(folder: Path, master: str | None) -> bool:
+    from headwater.pipelines.run import run
+
     begin = time.monotonic()
     recipe = find_recipe("demo")
     fresh_folder(folder)
     lake = Lake.create(folder)
     shown = str(folder)
     _head("The whole job", f"headwater run {shown} demo --input src/headwater/demo/{{web,reasoning,noise}}")
-    with spark_session(master, ()):
-        report = lake.run(recipe, TEXT_FOLDERS)
-    for step in report.steps:
-        click.echo(format_step(step.step, step.counts, step.seconds))
-    build = report.build
+    with spark_session(master, ()) as spark:
+        build = run(spark, lake.path, recipe, TEXT_FOLDERS, on_step=_report).build
     stages = [stage.name for stage in recipe.stages]
     with lake.duckdb() as connection:
         from headwater.lineage.funnel import funnel, funnel_by_language

@@ -32,7 +32,10 @@ __all__ = ["RunReport", "StepReport", "run"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepReport:
-    """One step: its name, what it counted (empty when there was nothing to do) and how long it took."""
+    """One step: its name, what it counted (empty when there was nothing to do) and how long it took.
+
+    Counts are numbers by name, and of select and its proxies rows of cells: hence Any.
+    """
 
     step: str
     counts: dict[str, Any]

@@ -23,11 +23,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
-from tqdm import tqdm
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.builds import builds_uri, read_stage_manifest, shard_name
 from headwater.pipelines.builds.files import write_shard_file
+from headwater.pipelines.spark.progress import Progress
 from headwater.tokenize.names import EXPORT_FORMATS
 from headwater.tokenize.shards.boundaries import SCHEMA, write_boundaries
 from headwater.tokenize.shards.files import write_buffers
@@ -44,6 +44,7 @@ CHUNK_BYTES: Final = 64 << 20
 """Bytes of tokens in a file of ``mds`` or ``litdata``, at most, unless one sequence has more."""
 
 _FORMAT: Final = 1
+_TOKEN_BYTES: Final = 4
 _MANIFEST: Final = "export.json"
 _PLAN: Final = "export-plan.json"
 _UNFINISHED: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")
@@ -133,13 +134,19 @@ def _export_stage(lake: str, build: str, stage: str, folder: str, kind: str, chu
         _write_json(folder, _PLAN, plan)
         held: _Held | None = None
         done: list[dict[str, Any]] = []
-        for piece, record in zip(tqdm(pieces, desc=f"export {stage}", unit="file", disable=None), records, strict=True):
-            if exists(filesystem, record) is None:
-                if held is None or held.number != piece.shard:
-                    held = None  # before the next one is read
-                    held = _read_shard(lake, build, stage, manifest, piece.shard)
-                _write_json(folder, record.rsplit("/", 1)[-1], _write_piece(folder, kind, piece, held, chunk_bytes))
-            done.append(json.loads(read_bytes(filesystem, record)))
+        with Progress(f"export {stage}", parts=(len(pieces), "file")) as progress:
+            for piece, record in zip(pieces, records, strict=True):
+                if exists(filesystem, record) is None:
+                    if held is None or held.number != piece.shard:
+                        held = None  # before the next one is read
+                        held = _read_shard(lake, build, stage, manifest, piece.shard)
+                    _write_json(folder, record.rsplit("/", 1)[-1], _write_piece(folder, kind, piece, held, chunk_bytes))
+                done.append(json.loads(read_bytes(filesystem, record)))
+                progress.add(
+                    parts=1,
+                    rows=piece.last - piece.first,
+                    size=_TOKEN_BYTES * manifest.context * (piece.last - piece.first),
+                )
         files = [file | {"piece": entry["piece"]} for entry in done for file in entry["files"]]
         files += _write_index(folder, kind, done, manifest.context, chunk_bytes)
         found = plan | {"files": files}
@@ -177,7 +184,7 @@ def _begun(filesystem: pafs.FileSystem, path: str, plan: dict[str, Any]) -> bool
 def _pieces(manifest: Manifest, chunk_bytes: int | None) -> Iterator[_Piece]:
     number = 0
     for shard in manifest.shards:
-        step = shard.sequences if chunk_bytes is None else max(1, chunk_bytes // (4 * manifest.context))
+        step = shard.sequences if chunk_bytes is None else max(1, chunk_bytes // (_TOKEN_BYTES * manifest.context))
         for first in range(0, shard.sequences, max(step, 1)):
             yield _Piece(number=number, shard=shard.number, first=first, last=min(first + step, shard.sequences))
             number += 1

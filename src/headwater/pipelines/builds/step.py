@@ -42,6 +42,7 @@ __all__ = ["build", "packing_buckets", "run_shards", "stage_manifest"]
 
 VERSION: Final = 2
 PROVENANCE_FORMAT: Final = 1
+_TOKEN_BYTES: Final = 4
 
 
 def _shard_counts(snapshot: Snapshot, recipe: Recipe, name: str) -> dict[str, int]:
@@ -109,7 +110,7 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
     _check_specials(recipe, vocabulary)
     settings = {"version": VERSION, "state": state, "build": name, "vocabulary": vocabulary.fingerprint}
     run = begin_run(lake, "build", recipe.literals, {"shards": settings}, snapshot.version)
-    with Progress("build", spark.sparkContext):
+    with Progress("build", spark.sparkContext) as progress:
         while missing := _missing(snapshot, name, shards):
             work = BuildJob(
                 lake=lake,
@@ -124,6 +125,10 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
             written: set[str] = set()
             for units in run_shards(spark, work, located):
                 snapshot, _ = commit_wave(run, snapshot, units)
+                progress.add(
+                    size=_TOKEN_BYTES
+                    * sum(n for unit in units for name, n in unit.counts.items() if name.startswith("tokens:"))
+                )
                 written |= {tag for unit in units for tag in unit.tags}
             # A shard to which no document fell still gets its (empty) placements, so that it counts as done.
             empty = [

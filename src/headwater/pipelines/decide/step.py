@@ -149,7 +149,7 @@ def decide(spark: SparkSession, job: Resolved) -> dict[str, int]:
     snapshot = open_snapshot(job.lake)
     settings = {"verdicts": job.operators["verdicts"]}
     run = begin_run(job.lake, "decide", job.recipe.literals, settings, snapshot.version)
-    with Progress("decide", spark.sparkContext):
+    with Progress("decide", spark.sparkContext) as progress:
         while len(fresh := _undecided(snapshot, job)):
             targets = plan_targets(snapshot, "verdicts", fresh, _families(job), parallelism(spark))
             fragments = np.array(sorted(w.fragment for target in targets for w in target.fragments), dtype=np.int64)
@@ -162,6 +162,7 @@ def decide(spark: SparkSession, job: Resolved) -> dict[str, int]:
                 reconcile(dict(unit.counts))
             read = _read_paths(snapshot, job)
             snapshot, _ = commit_wave(run, snapshot, units, valid=partial(_unchanged, read, job))
+            progress.add(rows=sum(int(unit.counts["samples"]) for unit in units))
     finish_run(run, snapshot)
     return {name: int(value) for name, value in run.counts.items()}
 

@@ -65,7 +65,7 @@ def deduplicate(spark: SparkSession, job: Resolved) -> dict[str, int]:
     settings = {"duplicates": job.operators["duplicates"]}
     run = begin_run(job.lake, "deduplicate", job.recipe.literals, settings, snapshot.version)
     context = spark.sparkContext
-    with Progress("deduplicate", context):
+    with Progress("deduplicate", context) as progress:
         while len(fresh := _unclustered(snapshot, own, signed)):
             ready = snapshot.covered("minhash", signed)
             located = snapshot.locate(ready, ["minhash", "duplicates"])
@@ -97,6 +97,7 @@ def deduplicate(spark: SparkSession, job: Resolved) -> dict[str, int]:
                 cached.unpersist()
             read = _read_paths(snapshot)
             snapshot, dropped = commit_wave(run, snapshot, [whole], valid=partial(_unchanged, read))
+            progress.add(rows=whole.counts["samples"])
             if dropped:
                 snapshot = open_snapshot(job.lake)
     finish_run(run, snapshot)

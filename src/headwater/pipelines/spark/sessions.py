@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from headwater.errors import MissingDependencyError, UsageError
+from headwater.pipelines.spark.gateway import start_jvm
 from headwater.pipelines.spark.progress import Progress
 from headwater.warehouse.faults import reach_in_task
 
@@ -68,7 +69,7 @@ def session(
 
     Raises:
         MissingDependencyError: no Java of version 17 or later.
-        UsageError: Spark refused the master or a setting.
+        UsageError: Java or Spark refused the master or a setting.
     """
     _check_java()
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -78,20 +79,23 @@ def session(
     local = re.fullmatch(r"local\[(\*|\d+)\]|local", master)
     if local:
         master = f"local[{local.group(1) or 1},3]"
-    builder = SparkSession.builder.appName(app_name).master(master)
-    settings = dict(_SETTINGS)
+    settings = _SETTINGS | {"spark.app.name": app_name, "spark.master": master}
     if master.startswith("local"):
         cores = _local_cores(master)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         settings |= {
             "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
+            # Spark puts these before the user's own spark.driver.extraJavaOptions.
+            "spark.driver.defaultJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
             "spark.driver.host": "127.0.0.1",
             "spark.driver.memory": "2g",
             "spark.sql.shuffle.partitions": str(2 * cores),
             "spark.default.parallelism": str(cores),
         }
-    for key, value in (settings | dict(conf or {})).items():
+    settings |= conf or {}
+    start_jvm(settings)
+    builder = SparkSession.builder
+    for key, value in settings.items():
         builder = builder.config(key, value)
     try:
         return builder.getOrCreate()

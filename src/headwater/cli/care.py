@@ -1,0 +1,83 @@
+"""The commands that take care of a lake: ``init``, ``verify`` and ``maintain``."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import click
+
+from headwater.cli.options import answer, build_option, example, lake_argument, output_option
+from headwater.cli.rendering import format_bytes, format_check_table, format_count, format_table
+
+__all__ = ["init", "maintain", "verify"]
+
+
+@click.command(epilog=example("headwater init lake"))
+@lake_argument
+@output_option
+def init(lake: str, output: str) -> None:
+    """Create an empty lake at LAKE."""
+    from headwater.warehouse.commit import create_lake
+
+    snapshot = create_lake(lake)
+    answer({"lake": lake, "version": snapshot.version}, f"created an empty lake at {lake}", output)
+
+
+@click.command(epilog=example("headwater verify lake", "headwater verify lake --build demo-4b2fbcca7f42 --output json"))
+@lake_argument
+@build_option
+@click.option("--version", type=int, metavar="N", help="Version of the table to check; by default the newest.")
+@output_option
+def verify(lake: str, build: str | None, version: int | None, output: str) -> None:
+    """Check the lake and its builds, down to the bytes.
+
+    Counts, ids, files, duplicates, placements and the tokens in shards. Exits with 1 if a check fails.
+    """
+    from headwater.lineage.verify import verify as verify_lake
+
+    checks = verify_lake(lake, build, version)
+    passed = all(check.passed for check in checks)
+    found = {"passed": passed, "checks": [dataclasses.asdict(check) for check in checks]}
+    answer(found, lambda: format_check_table(checks), output)
+    if not passed:
+        failed = [check.name for check in checks if not check.passed]
+        click.echo(
+            f"Error: {len(failed)} of {format_count(len(checks), 'check')} failed: {', '.join(failed)}", err=True
+        )
+        sys.exit(1)
+
+
+@click.command(epilog=example("headwater maintain lake --retention-hours 720"))
+@lake_argument
+@click.option(
+    "--retention-hours",
+    type=float,
+    default=168.0,
+    show_default=True,
+    help="How long to keep files that were replaced.",
+)
+@click.option(
+    "--orphan-hours",
+    type=float,
+    default=24.0,
+    show_default=True,
+    help="How long to keep files that no version lists; longer than any step takes.",
+)
+@click.option("--dry-run", is_flag=True, help="Only count; change nothing.")
+@output_option
+def maintain(lake: str, retention_hours: float, orphan_hours: float, dry_run: bool, output: str) -> None:
+    """Compact files, write a checkpoint, delete what is no longer needed.
+
+    A file goes only when no retained version and no running step needs it; builds retain the versions they were made from.
+    """
+    from headwater.warehouse.maintain import maintain as maintain_lake
+
+    report = dataclasses.asdict(
+        maintain_lake(lake, retention_hours=retention_hours, orphan_hours=orphan_hours, dry_run=dry_run)
+    )
+    rows = [
+        {"what": name.replace("_", " "), "count": format_bytes(n) if name.endswith("bytes") else f"{n:,}"}
+        for name, n in report.items()
+    ]
+    answer(report | {"dry_run": dry_run}, lambda: format_table(rows), output)

@@ -1,0 +1,113 @@
+"""Groups of commands: listed under headings, in the order in which they are used; what fails in them is one message and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import click
+
+from headwater import errors
+from headwater.cli.rendering import clean
+from headwater.errors import HeadwaterError, UsageError
+
+__all__ = ["Commands", "errors_as_messages"]
+
+_RAISED: Final = re.compile(r"headwater\.errors\.(\w+): (.+)")
+"""How an error that a task raised stands in what Spark reports of it."""
+_ANY_RAISED: Final = re.compile(r"^(\w+(?:\.\w+)*(?:Error|Exception)\b.*)$", re.MULTILINE)
+_TRACEBACK: Final = re.compile(
+    r"^Traceback \(most recent call last\):\n.*?(?=\s*^(?: SQLSTATE|\tat )|\Z)", re.MULTILINE | re.DOTALL
+)
+"""What Python said in a task, up to Java's stack."""
+_MAX_MESSAGE: Final = 300
+
+
+class Commands(click.Group):
+    """Commands that report failures without a traceback and are listed under headings, in the order in which they were added."""
+
+    def __init__(self, *args: object, **given: object) -> None:
+        super().__init__(*args, **given)  # type: ignore[arg-type]  # click's own arguments, handed on
+        self.sections: dict[str, list[str]] = {}
+
+    def add_section(self, heading: str, *commands: click.Command) -> None:
+        """Add commands that the help lists under a heading."""
+        for command in commands:
+            self.add_command(command)
+            self.sections.setdefault(heading, []).append(str(command.name))
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order in which the commands were added."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a table of names and short descriptions a section; all names stand in one column."""
+        if not self.sections:
+            super().format_commands(ctx, formatter)
+            return
+        width = max(map(len, self.commands))
+        for heading, names in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [
+                        (f"{name:<{width}}", self.commands[name].get_short_help_str(limit=formatter.width))
+                        for name in names
+                    ]
+                )
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; failures become messages."""
+        with errors_as_messages():
+            return super().invoke(ctx)
+
+
+class _Failure(click.ClickException):
+    """A message on standard error; the exit code is 1."""
+
+
+class _Refusal(click.ClickException):
+    """The same where the call or the recipe must change; the exit code is 2."""
+
+    exit_code = 2
+
+
+@contextlib.contextmanager
+def errors_as_messages() -> Iterator[None]:
+    """Turn errors that are no fault of the program, raised in tasks too, into a message and an exit code; faults keep their traceback."""
+    try:
+        yield
+    except HeadwaterError as error:
+        raise _failure(error) from error
+    except BrokenPipeError:
+        raise  # click ends quietly where the reader of the answer went away
+    except OSError as error:
+        found = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        raise _Failure(clean(found)) from error
+    except Exception as error:
+        if not type(error).__module__.startswith(("py4j", "pyspark")):
+            raise
+        raise _failure_in_spark(error) from error
+
+
+def _failure(error: HeadwaterError) -> click.ClickException:
+    kind = _Refusal if isinstance(error, UsageError) else _Failure
+    return kind(clean(str(error)))
+
+
+def _failure_in_spark(error: Exception) -> click.ClickException:
+    """Return the message of a Headwater error that a task raised, or the last error that Spark reports of Python or of itself.
+
+    Of an error that nobody expected, the traceback of the task goes first.
+    """
+    report = str(error)
+    for name, message in _RAISED.findall(report):
+        kind = getattr(errors, name, None)
+        if isinstance(kind, type) and issubclass(kind, HeadwaterError):
+            return _failure(kind(message))
+    lines = _ANY_RAISED.findall(report) or [line for line in report.splitlines() if line.strip()]
+    last = lines[-1] if lines else type(error).__name__
+    if traceback := _TRACEBACK.search(report):
+        click.echo(clean(traceback[0]), err=True)
+    return _Failure(clean(f"Spark failed: {last[:_MAX_MESSAGE]}; more is above or in the logs of Spark's executors"))
