@@ -12,7 +12,8 @@ import click
 
 from headwater import errors
 from headwater.cli.rendering import clean, to_json
-from headwater.errors import HeadwaterError, UsageError
+from headwater.errors import HeadwaterError, MissingPackageError, UsageError
+from headwater.extras import needing_extras
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -107,7 +108,7 @@ class _Failure(click.ClickException):
 
 
 class _Refusal(click.ClickException):
-    """The same where the call or the recipe must change; the exit code is 2."""
+    """The same where the call, the recipe or what is installed must change; the exit code is 2."""
 
     exit_code = 2
 
@@ -129,7 +130,8 @@ class Commands(click.Group):
 def told_plainly() -> Iterator[None]:
     """Turn errors that are no fault of the program into a message and an exit code."""
     try:
-        yield
+        with needing_extras():
+            yield
     except HeadwaterError as error:
         raise _failure(error) from error
     except BrokenPipeError:
@@ -144,7 +146,7 @@ def told_plainly() -> Iterator[None]:
 
 
 def _failure(error: HeadwaterError) -> click.ClickException:
-    kind = _Refusal if isinstance(error, UsageError) else _Failure
+    kind = _Refusal if isinstance(error, UsageError | MissingPackageError) else _Failure
     return kind(clean(str(error)))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headwater.errors import StorageError
+from headwater.extras import needing_extras
 
 __all__ = ["plot_sweep"]
 
@@ -27,13 +28,15 @@ def plot_sweep(found: Mapping[str, Any], path: Path, by: str | None = None) -> N
         found: answer of ``what_if_sweep``.
 
     Raises:
+        MissingPackageError: the extra ``plot`` is not installed.
         StorageError: the file cannot be written.
     """
     # Some 0.3 s, paid only where a picture is asked for.
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+    with needing_extras():
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
 
     vector = path.suffix.lower() == ".svg"
     settings: Any = {"svg.hashsalt": "headwater", "svg.fonttype": "none", "font.family": "DejaVu Sans"}
