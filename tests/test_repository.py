@@ -192,3 +192,29 @@ def test_ci_runs_what_the_readme_names() -> None:
     commands = [line for line in run.read_text("utf-8").splitlines() if line and not line.startswith("#")]
     assert len(commands) == 1
     assert commands[0].endswith("exec make test")
+
+
+def test_make_test_checks_first_and_ends_with_pytest() -> None:
+    """`make test` runs the four checks of `make check`, then pytest and nothing after it, so that its last line is pytest's."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    planned = subprocess.run(
+        ["make", "-n", "test"], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True
+    )
+    lines = planned.stdout.splitlines()
+    checks = ["ruff check", "ruff format --check", "/mypy ", "lint-imports"]
+    places = [next(number for number, line in enumerate(lines) if check in line) for check in checks]
+    tests = [number for number, line in enumerate(lines) if "-m pytest" in line]
+    assert tests == [len(lines) - 1]
+    assert max(places) < tests[0]
+
+
+def test_contributing_names_what_is_there() -> None:
+    """Every module and file that CONTRIBUTING.md names exists, in the repository, the package or a folder of these."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8")
+    named = set(re.findall(r"`[^`]*?([\w./-]*\w\.(?:py|toml|txt|sh))`", text))
+    held = [str(path.relative_to(REPOSITORY)) for path in tracked_files()]
+    missing = [
+        name for name in named if "NAME" not in name and not any(f"/{path}".endswith(f"/{name}") for path in held)
+    ]
+    assert len(named) > 20
+    assert not missing
