@@ -1,9 +1,11 @@
-# make demo    installs what is missing and runs the whole job on the text that the package ships
-# make test    installs what is missing and runs every test, in two processes
-# make check   lint, format, types, import directions
-# make bench   the benchmarks (minutes; needs the corpus beside the repository)
+# make demo       installs what is missing and runs the whole job on the text that the package ships
+# make test       installs what is missing and runs what `make check` runs, then every test, in two processes
+# make test-fast  the tests that need neither Spark nor another library's environment and are not marked slow: a minute or two
+# make coverage   the same tests as `make test`, and the share of the lines of src/headwater that they ran
+# make check      lint, format, types, import directions
+# make bench      the benchmarks (minutes; needs the corpus beside the repository)
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test test-fast coverage check lint types imports bench clean
 .SILENT:
 MAKEFLAGS += --no-print-directory
 
@@ -11,6 +13,7 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON
 export PYTHONNOUSERSITE = 1
 WITH_JAVA = JAVA_HOME="$$(scripts/java-home.sh)" PATH="$(CURDIR)/.venv/bin:$$PATH"
+PYTEST = .venv/bin/python -m pytest -n 2 --dist loadgroup
 PYTHON_FOLDERS = $(wildcard src jobs bench tests)
 
 setup:
@@ -20,15 +23,31 @@ demo:
 	scripts/setup.sh run
 	$(WITH_JAVA) .venv/bin/python -m headwater.demo
 
-test:
-	scripts/setup.sh dev
-	$(WITH_JAVA) .venv/bin/python -m pytest -n 2 --dist loadgroup
+test: check
+	$(WITH_JAVA) $(PYTEST)
 
+test-fast:
+	scripts/setup.sh dev
+	$(WITH_JAVA) $(PYTEST) -m "not spark and not interop and not slow"
+
+# Apart from `make test`: tracing takes the tests of plain Python from 15 s of processor time to more than 26.
+coverage:
+	scripts/setup.sh dev
+	$(WITH_JAVA) $(PYTEST) --cov
+
+# Types take the longest, and beside them there is a processor to spare.
 check:
 	scripts/setup.sh dev
+	$(MAKE) -j2 types lint imports
+
+lint:
 	.venv/bin/ruff check --no-cache $(PYTHON_FOLDERS)
 	.venv/bin/ruff format --check $(PYTHON_FOLDERS)
+
+types:
 	.venv/bin/mypy $(PYTHON_FOLDERS)
+
+imports:
 	.venv/bin/lint-imports
 
 bench:
@@ -36,5 +55,5 @@ bench:
 	$(WITH_JAVA) .venv/bin/python -m bench
 
 clean:
-	rm -rf build dist demo-lake .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis spark-warehouse
+	rm -rf build dist demo-lake .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis spark-warehouse
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

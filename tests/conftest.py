@@ -53,6 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (_place(item), -_kind(item)))
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-cov prints it
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what the coverage figure counts."""
+    if config.getoption("--cov", default=None):
+        terminalreporter.write_line(
+            "Coverage, per cent of the lines of src/headwater that ran in pytest's own processes; not seen: kernels, which Numba compiles,\n"
+            "what runs in Spark's workers and in programs that tests start."
+        )
+
+
 def _kind(item: pytest.Item) -> int:
     return 2 if item.get_closest_marker("interop") else 1 if item.get_closest_marker("spark") else 0
 

@@ -8,15 +8,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from repository_files import REPOSITORY, tracked_files
 
-from conftest import REPOSITORY
-
-_GENERATED = {".git", ".venv", ".setup", "build", "dist", "demo-lake", "__pycache__"}
 _MAX_MODULE_LINES = 400
 _THIS = "tests/test_repository.py"
 
@@ -34,23 +32,10 @@ _IGNORE = re.compile(
 )
 
 
-def _tracked() -> list[Path]:
-    """Return the files of the repository: what git tracks, or without git all but what is generated."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if listed.returncode == 0:
-        return [REPOSITORY / name for name in listed.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
-    files = (path for path in REPOSITORY.rglob("*") if path.is_file())
-    return [
-        path
-        for path in files
-        if not _GENERATED & set(path.relative_to(REPOSITORY).parts) and "egg-info" not in str(path)
-    ]
-
-
 def _texts(*suffixes: str) -> list[tuple[str, str]]:
     """Return (name in the repository, text) of its text files, or of those with one of the suffixes."""
     texts = []
-    for path in _tracked():
+    for path in tracked_files():
         if suffixes and path.suffix not in suffixes:
             continue
         raw = path.read_bytes()
@@ -92,7 +77,7 @@ def test_modules_are_short() -> None:
 def test_nothing_shadows_the_standard_library_tokenize() -> None:
     """No script, test or folder of tests is named tokenize: its folder would come first on sys.path."""
     outside = [
-        path.relative_to(REPOSITORY) for path in _tracked() if REPOSITORY / "src" / "headwater" not in path.parents
+        path.relative_to(REPOSITORY) for path in tracked_files() if REPOSITORY / "src" / "headwater" not in path.parents
     ]
     assert not [name for name in outside if {"tokenize", "tokenize.py"} & set(name.parts)]
 
@@ -112,12 +97,24 @@ def test_every_ignore_has_a_reason() -> None:
     assert not bare, "\n".join(bare)
 
 
-def test_dependencies_are_locked() -> None:
-    """Every direct dependency of pyproject.toml stands in a lock file with the same exact version."""
-    locked = _pins("requirements.txt") | _pins("requirements-nodeps.txt")
-    direct = dict(pin.split("==") for pin in _project()["project"]["dependencies"])
-    assert direct
-    assert {name: locked.get(name) for name in direct} == direct
+def test_locks_are_in_the_declared_ranges() -> None:
+    """Every package that pyproject.toml requires, extras too, is pinned by a lock file to a version in its range, none of them to one version."""
+    locks = [*REPOSITORY.glob("requirements*.txt"), REPOSITORY / "tests" / "interop" / "requirements-loaders.txt"]
+    locked: dict[str, str] = {}
+    for lock in locks:
+        locked |= _pins(str(lock.relative_to(REPOSITORY)))
+    project = _project()["project"]
+    extras = project["optional-dependencies"]
+    required = [Requirement(line) for lines in [project["dependencies"], *extras.values()] for line in lines]
+    outside = [
+        f"{requirement}: locked {locked.get(requirement.name)}"
+        for requirement in required
+        if requirement.name != "headwater"
+        and (requirement.name not in locked or not requirement.specifier.contains(locked[requirement.name]))
+    ]
+    assert {requirement.name for requirement in required} > {"headwater", "numpy", "pyspark"}
+    assert not outside
+    assert not [str(requirement) for requirement in required if "==" in str(requirement)]
 
 
 def test_lock_files_agree() -> None:
@@ -125,41 +122,6 @@ def test_lock_files_agree() -> None:
     names = [name for lock in sorted(REPOSITORY.glob("requirements*.txt")) for name in _pins(lock.name)]
     assert names
     assert len(names) == len(set(names))
-
-
-def test_wheel_holds_the_package(tmp_path: Path) -> None:
-    """The built wheel has every file of src/headwater, data too, the entry point and the licence."""
-    source = tmp_path / "source"
-    files = [path.relative_to(REPOSITORY) for path in _tracked()]
-    package = [str(name.relative_to("src")) for name in files if name.parts[:2] == ("src", "headwater")]
-    for name in files:
-        if name.parts[0] == "src" or len(name.parts) == 1:
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(REPOSITORY / name, source / name)
-    build = ["pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(source)]
-    subprocess.run([sys.executable, "-m", *build], check=True, capture_output=True)
-    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        names = wheel.namelist()
-        entry_points = next(wheel.read(name).decode() for name in names if name.endswith("/entry_points.txt"))
-    assert package
-    assert not set(package) - set(names)
-    assert "headwater = headwater.cli.root:main" in entry_points
-    assert any(name.endswith("LICENSE") for name in names)
-
-
-@pytest.mark.parametrize("check", ["ruff check --no-cache", "ruff format --check", "mypy", "lint-imports"])
-def test_checks_pass(check: str) -> None:
-    """The commands of `make check` find nothing."""
-    program, *arguments = check.split()
-    folders = (
-        []
-        if program == "lint-imports"
-        else [name for name in ("src", "jobs", "bench", "tests") if (REPOSITORY / name).is_dir()]
-    )
-    command = [str(Path(sys.executable).parent / program), *arguments, *folders]
-    environment = os.environ | {"RUFF_OUTPUT_FORMAT": "concise"}
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
 def _setup_dry_run(tmp_path: Path, programs: dict[str, str], **environment: str) -> str:
@@ -230,3 +192,29 @@ def test_ci_runs_what_the_readme_names() -> None:
     commands = [line for line in run.read_text("utf-8").splitlines() if line and not line.startswith("#")]
     assert len(commands) == 1
     assert commands[0].endswith("exec make test")
+
+
+def test_make_test_checks_first_and_ends_with_pytest() -> None:
+    """`make test` runs the four checks of `make check`, then pytest and nothing after it, so that its last line is pytest's."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    planned = subprocess.run(
+        ["make", "-n", "test"], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True
+    )
+    lines = planned.stdout.splitlines()
+    checks = ["ruff check", "ruff format --check", "/mypy ", "lint-imports"]
+    places = [next(number for number, line in enumerate(lines) if check in line) for check in checks]
+    tests = [number for number, line in enumerate(lines) if "-m pytest" in line]
+    assert tests == [len(lines) - 1]
+    assert max(places) < tests[0]
+
+
+def test_contributing_names_what_is_there() -> None:
+    """Every module and file that CONTRIBUTING.md names exists, in the repository, the package or a folder of these."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8")
+    named = set(re.findall(r"`[^`]*?([\w./-]*\w\.(?:py|toml|txt|sh))`", text))
+    held = [str(path.relative_to(REPOSITORY)) for path in tracked_files()]
+    missing = [
+        name for name in named if "NAME" not in name and not any(f"/{path}".endswith(f"/{name}") for path in held)
+    ]
+    assert len(named) > 20
+    assert not missing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from headwater.extras import needing_extras
 from headwater.version import __version__
 
 if TYPE_CHECKING:
@@ -14,7 +15,12 @@ __all__ = ["Lake", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Return ``Lake`` when it is first asked for: importing the package alone loads neither Arrow nor Spark."""
+    """Return ``Lake`` when it is first asked for: importing the package alone loads neither Arrow nor Spark.
+
+    Raises:
+        MissingPackageError: the extra ``lake`` is not installed.
+    """
     if name == "Lake":
-        return importlib.import_module("headwater.lake").Lake
+        with needing_extras():
+            return importlib.import_module("headwater.lake").Lake
     raise AttributeError(f"module 'headwater' has no attribute {name!r}")

@@ -5,6 +5,7 @@
     │   └── RecipeError          the recipe is wrong: change the recipe (exit code 2)
     ├── BadInputError            an input file or record cannot be used: mend or leave out the file
     ├── MissingDependencyError   something must be installed first: the message says what and how
+    │   └── MissingPackageError  a Python package that an extra brings: install the extra (exit code 2)
     ├── StorageError             the file system refused: free space, permissions, reachability
     ├── ConflictError            another writer was faster: read the table again and plan again
     ├── CorruptLakeError         stored bytes differ from what was committed: restore or rebuild
@@ -22,6 +23,7 @@ __all__ = [
     "CorruptLakeError",
     "HeadwaterError",
     "MissingDependencyError",
+    "MissingPackageError",
     "RecipeError",
     "ReconciliationError",
     "StorageError",
@@ -56,6 +58,10 @@ class BadInputError(HeadwaterError):
 
 class MissingDependencyError(HeadwaterError):
     """Java, a model file or a package is not installed."""
+
+
+class MissingPackageError(MissingDependencyError):
+    """A Python package is not installed that one of the extras in ``headwater.extras`` brings."""
 
 
 class StorageError(HeadwaterError):

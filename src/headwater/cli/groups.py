@@ -11,7 +11,8 @@ import click
 
 from headwater import errors
 from headwater.cli.rendering import clean
-from headwater.errors import HeadwaterError, UsageError
+from headwater.errors import HeadwaterError, MissingPackageError, UsageError
+from headwater.extras import needing_extras
 
 __all__ = ["Commands", "errors_as_messages"]
 
@@ -68,7 +69,7 @@ class _Failure(click.ClickException):
 
 
 class _Refusal(click.ClickException):
-    """The same where the call or the recipe must change; the exit code is 2."""
+    """The same where the call, the recipe or what is installed must change; the exit code is 2."""
 
     exit_code = 2
 
@@ -77,7 +78,8 @@ class _Refusal(click.ClickException):
 def errors_as_messages() -> Iterator[None]:
     """Turn errors that are no fault of the program, raised in tasks too, into a message and an exit code; faults keep their traceback."""
     try:
-        yield
+        with needing_extras():
+            yield
     except HeadwaterError as error:
         raise _failure(error) from error
     except BrokenPipeError:
@@ -92,7 +94,7 @@ def errors_as_messages() -> Iterator[None]:
 
 
 def _failure(error: HeadwaterError) -> click.ClickException:
-    kind = _Refusal if isinstance(error, UsageError) else _Failure
+    kind = _Refusal if isinstance(error, UsageError | MissingPackageError) else _Failure
     return kind(clean(str(error)))
 
 

@@ -1,6 +1,7 @@
 """The root of the command line: every step, and every question people ask of a lake, grouped by purpose.
 
-Exit codes: 0 done, 2 the call or the recipe must change, 1 anything else that failed. Standard output carries only the answer.
+Exit codes: 0 done, 2 the call or the recipe must change or an extra be installed, 1 anything else that failed. Standard output carries
+only the answer.
 """
 
 from __future__ import annotations

@@ -113,10 +113,10 @@ def what_if(
         answer(found, lambda: format_what_if(found), output)
         return
     ((name, values),) = _pairs([sweep], "--sweep")
-    found = asked.what_if_sweep(lake, loaded, name, parse_values(values), changes, build=build, version=version)
     if plot is not None:
         from headwater.pipelines.what_if.plot import plot_sweep
-
+    found = asked.what_if_sweep(lake, loaded, name, parse_values(values), changes, build=build, version=version)
+    if plot is not None:
         plot_sweep(found, Path(plot), by)
     shown = _only(found, by)
     answer(shown, lambda: format_sweep(shown, by), output)

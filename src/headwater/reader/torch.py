@@ -57,7 +57,7 @@ class StageDataset(IterableDataset):  # type: ignore[misc] # torch gives no type
     def __init__(self, reader: Reader, *, mask_across_documents: bool = False, documents: bool = False) -> None:
         if torch is None:
             raise MissingDependencyError(
-                "expected PyTorch, found none; install torch, or iterate over headwater.reader.Reader itself"
+                "expected PyTorch, found none; install torch (pip install 'headwater[torch]'), or iterate over headwater.reader.Reader itself"
             )
         super().__init__()
         self._reader = reader

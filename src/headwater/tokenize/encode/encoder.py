@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headwater.errors import BadInputError, MissingDependencyError, UsageError
+from headwater.errors import BadInputError, MissingPackageError, UsageError
 from headwater.tokenize.encode.grammar import character_classes, encoding_pattern
 from headwater.tokenize.encode.merging import (
     EMPTY,
@@ -164,9 +164,9 @@ def _library(vocabulary: Vocabulary) -> Tokenizer:
     try:
         from tokenizers import Tokenizer  # here, since the kernels do without it
     except ImportError as error:
-        raise MissingDependencyError(
+        raise MissingPackageError(
             f"vocabulary {vocabulary.name}: its pre-tokenizer is not Headwater's, so the package `tokenizers` is needed; "
-            "it was not found: pip install tokenizers"
+            "it was not found: pip install 'headwater[tokenizers]'"
         ) from error
 
     tokenizer = Tokenizer.from_str(write_tokenizer_json(vocabulary, specials=False))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.errors import BadInputError
+from headwater.extras import needing_extras
 from headwater.tokenize.encode.encoder import encode, has_kernel
 from headwater.tokenize.vocabulary.content import Vocabulary, byte_letters
 from headwater.tokenize.vocabulary.tokenizer_json import write_tokenizer_json
@@ -20,7 +21,8 @@ def library_pieces(vocabulary: Vocabulary) -> Callable[[str], Iterable[bytes]] |
     """Return what cuts text as the vocabulary does, for `count_pieces`; None where Headwater's own kernel does."""
     if has_kernel(vocabulary):
         return None
-    from tokenizers import Tokenizer  # here, since the kernels do without it
+    with needing_extras():
+        from tokenizers import Tokenizer  # here, since the kernels do without it
 
     pre_tokenizer = Tokenizer.from_str(write_tokenizer_json(vocabulary)).pre_tokenizer
     to_byte = {letter: byte for byte, letter in enumerate(byte_letters())}
@@ -40,7 +42,8 @@ def segment(pieces: pa.ChunkedArray, vocabulary: Vocabulary) -> tuple[npt.NDArra
     if has_kernel(vocabulary):
         ids, offsets = encode(pieces.cast(pa.large_string()), vocabulary)
         return ids.astype(np.int32), offsets
-    from tokenizers import Tokenizer  # here, since the kernels do without it
+    with needing_extras():
+        from tokenizers import Tokenizer  # here, since the kernels do without it
 
     model = Tokenizer.from_str(write_tokenizer_json(vocabulary)).model
     letters = byte_letters()
