@@ -1,6 +1,6 @@
 """What docs/ says is what the code does: tables, commands, queries, programs, links.
 
-``python tests/test_docs.py`` writes the tables of docs/lake-format.md anew from the schema.
+``python tests/test_docs.py`` writes the tables of docs/reference/lake-format.md anew from the schema.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _table(schema: pa.Schema) -> list[str]:
 
 
 def _generated(name: str) -> str:
-    """Return the part of docs/lake-format.md that follows from the schema."""
+    """Return the part of docs/reference/lake-format.md that follows from the schema."""
     if name == "boundaries":
         return "\n".join(["", *_table(BOUNDARIES), "", ""])
     lines: list[str] = []
@@ -116,7 +116,7 @@ def _small_lake(lake: str) -> None:
 
 
 def test_tables_follow_the_schema() -> None:
-    """docs/lake-format.md lists every family and column with the type and the meaning of the schema."""
+    """docs/reference/lake-format.md lists every family and column with the type and the meaning of the schema."""
     text = _LAKE_FORMAT.read_text("utf-8")
     assert {found[2] for found in _MARKED.finditer(text)} == {"families", "boundaries"}
     assert text == _with_tables(text), "run: python tests/test_docs.py"
@@ -171,7 +171,7 @@ def test_queries_bind(tmp_path: Path) -> None:
 
 
 def _run_readers(folder: Path, wanted: bool) -> int:
-    """Run the programs of docs/lake-format.md that need Spark, or those that do not, in a folder with a small lake."""
+    """Run the programs of docs/reference/lake-format.md that need Spark, or those that do not, in a folder with a small lake."""
     _small_lake(str(folder / "lake"))
     before = Path.cwd()
     os.chdir(folder)
@@ -187,19 +187,19 @@ def _run_readers(folder: Path, wanted: bool) -> int:
 
 @pytest.mark.interop
 def test_readers_run_as_printed(tmp_path: Path) -> None:
-    """DuckDB, delta-rs and pyarrow read a lake as docs/lake-format.md says; each program asserts what it finds."""
+    """DuckDB, delta-rs and pyarrow read a lake as docs/reference/lake-format.md says; each program asserts what it finds."""
     assert _run_readers(tmp_path, wanted=False) >= 3
 
 
 @pytest.mark.spark
 def test_spark_reader_runs_as_printed(spark: SparkSession, tmp_path: Path) -> None:
-    """Spark's Parquet reader reads a lake as docs/lake-format.md says."""
+    """Spark's Parquet reader reads a lake as docs/reference/lake-format.md says."""
     assert spark.version
     assert _run_readers(tmp_path, wanted=True) == 1
 
 
 def test_table_properties_are_those_of_the_page(tmp_path: Path) -> None:
-    """The protocol and the properties that docs/lake-format.md gives are those of a new lake's log."""
+    """The protocol and the properties that docs/reference/lake-format.md gives are those of a new lake's log."""
     create_lake(str(tmp_path / "lake"))
     log = tmp_path / "lake" / "samples" / "_delta_log" / f"{0:020d}.json"
     actions = [json.loads(line) for line in log.read_text("utf-8").splitlines()]

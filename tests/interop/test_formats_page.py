@@ -1,4 +1,4 @@
-"""The programs of docs/formats.md load a build and its exports as they are printed."""
+"""The programs of docs/reference/shards.md load a build and its exports as they are printed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headwater.tokenize.names import FORMATS
 
 pytestmark = pytest.mark.interop
 
-PAGE = REPOSITORY / "docs" / "formats.md"
+PAGE = REPOSITORY / "docs" / "reference" / "shards.md"
 RUNNER = Path(__file__).parent / "loaders" / "run_page.py"
 
 
