@@ -18,7 +18,6 @@ import click
 import duckdb
 import pyarrow as pa
 import pytest
-from pages import DOCS, MARKS, PAGES, Fence, fences, name_of, prose
 
 from conftest import REPOSITORY
 from headwater.cli.root import cli
@@ -29,6 +28,7 @@ from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import sample_ids
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import FAMILIES, Family, arrow_schema
+from pages import DOCS, MARKS, PAGES, Fence, fences, name_of, prose
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -17,9 +17,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from pages import PAGES, Fence, fences, name_of
 
 from conftest import REPOSITORY, DemoLake
+from pages import PAGES, Fence, fences, name_of
 
 _TIMEOUT_S = 600
 
