@@ -60,6 +60,10 @@ def _run(command: list[str], folder: Path, where: str) -> str:
     return done.stdout
 
 
+def _agree(printed: str, output: str) -> bool:
+    return doctest.OutputChecker().check_output(printed, output, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+
+
 def _check(fence: Fence, folder: Path, programs: Path) -> None:
     """Run one fence in a folder; what it prints must be what the page says."""
     if fence.language == "python":
@@ -69,8 +73,7 @@ def _check(fence: Fence, folder: Path, programs: Path) -> None:
         return
     for command, printed in _commands(fence.text):
         output = _run(["bash", "-c", command], folder, f"{fence.where}: {command}")
-        flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-        agree = not printed or doctest.OutputChecker().check_output(printed, output, flags)
+        agree = not printed or _agree(printed, output)
         assert agree, f"{fence.where}: {command}\nexpected\n{printed}\nfound\n{output}"
 
 
@@ -127,6 +130,15 @@ def test_page_that_changes_the_demo_prints_what_it_says(
     shutil.copytree(demo_lake.folder, clone_folder / "demo-lake")
     for fence in _runnable(page, "demo-lake-copy"):
         _check(fence, clone_folder, programs)
+
+
+@pytest.mark.spark
+def test_demo_prints_what_the_pages_show(demo_lake: DemoLake) -> None:
+    """What a page shows of the demo is what it prints, in that order."""
+    shown = [fence for page in PAGES for fence in fences(page, "text", "demo-output")]
+    assert shown
+    for fence in shown:
+        assert _agree(f"...\n{fence.text}...\n", demo_lake.printed), fence.where
 
 
 def test_readme_names_make_targets_that_exist() -> None:
