@@ -24,9 +24,11 @@ MARKS: Final = {
 }
 """The languages that a fence may have, and the marks after each: how the tests run it. ``no-run: REASON`` may follow console and python.
 
-No mark: a page's fences run in order, in one folder. ``demo-lake``: in a folder with the lake that ``make demo`` leaves, which only
-questions may read. ``demo-lake-copy``: with a copy of that lake, which the page's commands may change. ``small-lake``: with a lake of two
-samples. ``demo-output``: what the demo prints, shortened. ``loaders`` and ``mds``: with a build in every format, in the environments of the libraries that load shards.
+- No mark: a page's fences run in order, in one folder. TOML is parsed, SQL is asked over the views of an empty lake, text is not looked at.
+- ``demo-lake``: in a folder with the lake that ``make demo`` leaves, which only questions may read; ``demo-lake-copy``: with a copy of it,
+  which the page's commands may change; ``demo-output``: what the demo prints, shortened.
+- ``small-lake``: with a lake of two samples.
+- ``loaders`` and ``mds``: with a build in every format, in the environments of the libraries that load shards.
 """
 
 _OPENING: Final = re.compile(r"^( *)(`{3,})(.*)$")

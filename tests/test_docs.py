@@ -217,7 +217,7 @@ def test_commands_are_those_of_the_command_line() -> None:
     assert isinstance(cli, click.Group)
     shown = []
     for fence in _fences_of("console"):
-        for found in re.finditer(r"^\$ headwater (.*)$", fence.text.replace("\\\n", " "), re.MULTILINE):
+        for found in re.finditer(r"^\$ headwater (.*)$", re.sub(r"\\\n|\n> ", " ", fence.text), re.MULTILINE):
             words = shlex.split(found[1])
             if words[0].startswith("-"):
                 continue
