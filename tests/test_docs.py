@@ -204,6 +204,17 @@ def test_names_resolve(page: Path) -> None:
     assert not wrong
 
 
+def test_pages_that_the_code_names_are_there() -> None:
+    """Every page of docs/ that a program, a rule set or a word list points to is one."""
+    wrong = []
+    for folder in ("src", "jobs", "bench", "tests", "scripts", "recipes"):
+        for file in sorted((REPOSITORY / folder).rglob("*")):
+            if file.suffix in {".py", ".toml", ".sh", ".md"}:
+                named = set(re.findall(r"(?<![\w/.-])docs/[\w/.-]+\.md", file.read_text("utf-8")))
+                wrong += [f"{file}: {page}" for page in sorted(named) if not (REPOSITORY / page).exists()]
+    assert not wrong
+
+
 def test_toml_is_read() -> None:
     """Every ```toml fence is TOML; what begins with a format is a whole recipe, which test_recipe.py reads."""
     found = _fences_of("toml")
