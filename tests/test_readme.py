@@ -1,9 +1,9 @@
-"""Everything that README.md and docs/*.md show is run as printed.
+"""Everything that README.md and the pages of docs/ show is run as printed.
 
 Fences marked ```console hold commands after ``$ ``, each with the output it prints, or none where that is not the point; ``...`` stands
-for any text, as in doctest. Fences marked ```python are programs of their own. ```console no-run is for what a test cannot do (clone,
-start another test run), ```console demo-lake for questions of the lake that ``make demo`` leaves. A document's other fences run in order in
-one folder, in which the repository's folders are found by name as in a clone, and with .venv/bin on the PATH.
+for any text, as in doctest. Fences marked ```python are programs of their own. ``pages.MARKS`` says in which folder each kind runs. A
+document's fences run in order in one folder, in which the repository's folders are found by name as in a clone, and with .venv/bin on the
+PATH.
 """
 
 from __future__ import annotations
@@ -11,34 +11,17 @@ from __future__ import annotations
 import doctest
 import os
 import re
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from conftest import REPOSITORY, DemoLake
+from pages import PAGES, Fence, fences, name_of
 
-_FENCE = re.compile(r"^```(console|python)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TIMEOUT_S = 600
-_PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Fence:
-    language: str
-    text: str
-    line: int
-
-
-def _fences(text: str, mark: str = "") -> list[_Fence]:
-    """Return the fences with a mark after their language, with the line each starts on."""
-    return [
-        _Fence(language=found[1], text=found[3], line=text.count("\n", 0, found.start()) + 1)
-        for found in _FENCE.finditer(text)
-        if found[2].strip() == mark
-    ]
 
 
 def _commands(console: str) -> list[tuple[str, str]]:
@@ -77,9 +60,29 @@ def _run(command: list[str], folder: Path, where: str) -> str:
     return done.stdout
 
 
-def _documents() -> list[Path]:
-    """Return README.md and the pages of docs/ that show something to run."""
-    return [page for page in _PAGES if page.name == "README.md" or _fences(page.read_text("utf-8"))]
+def _agree(printed: str, output: str) -> bool:
+    return doctest.OutputChecker().check_output(printed, output, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+
+
+def _check(fence: Fence, folder: Path, programs: Path) -> None:
+    """Run one fence in a folder; what it prints must be what the page says."""
+    if fence.language == "python":
+        program = programs / "example.py"
+        program.write_text(fence.text, "utf-8")
+        _run([sys.executable, str(program)], folder, fence.where)
+        return
+    for command, printed in _commands(fence.text):
+        output = _run(["bash", "-c", command], folder, f"{fence.where}: {command}")
+        agree = not printed or _agree(printed, output)
+        assert agree, f"{fence.where}: {command}\nexpected\n{printed}\nfound\n{output}"
+
+
+def _runnable(page: Path, mark: str) -> list[Fence]:
+    return [fence for fence in fences(page, mark=mark) if fence.language in {"console", "python"}]
+
+
+def _pages_with(mark: str) -> list[Path]:
+    return [page for page in PAGES if _runnable(page, mark)]
 
 
 @pytest.fixture
@@ -93,45 +96,57 @@ def clone_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.spark
-@pytest.mark.parametrize("document", _documents(), ids=lambda page: page.name)
-def test_document_runs_as_printed(document: Path, clone_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Every command and program of a document exits with 0 and prints what the document says."""
-    fences = _fences(document.read_text("utf-8"))
-    assert fences
-    program = tmp_path_factory.mktemp("programs") / "example.py"
-    for fence in fences:
-        where = f"{document.name}:{fence.line}"
-        if fence.language == "python":
-            program.write_text(fence.text, "utf-8")
-            _run([sys.executable, str(program)], clone_folder, where)
-            continue
-        _check_console(fence, clone_folder, where)
-
-
-def _check_console(fence: _Fence, folder: Path, where: str) -> None:
-    for command, printed in _commands(fence.text):
-        output = _run(["bash", "-c", command], folder, f"{where}: {command}")
-        flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-        agree = not printed or doctest.OutputChecker().check_output(printed, output, flags)
-        assert agree, f"{where}: {command}\nexpected\n{printed}\nfound\n{output}"
+@pytest.fixture
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the programs of a page are written."""
+    return tmp_path_factory.mktemp("programs")
 
 
 @pytest.mark.spark
-def test_questions_of_the_demo_print_what_the_pages_say(demo_lake: DemoLake, tmp_path: Path) -> None:
-    """What the pages ask the lake that ``make demo`` leaves is answered as printed."""
-    (tmp_path / "demo-lake").symlink_to(demo_lake.folder)
-    asked = [(page, fence) for page in _PAGES for fence in _fences(page.read_text("utf-8"), "demo-lake")]
-    assert asked
-    for page, fence in asked:
-        _check_console(fence, tmp_path, f"{page.name}:{fence.line}")
+@pytest.mark.parametrize("page", _pages_with(""), ids=name_of)
+def test_page_runs_as_printed(page: Path, clone_folder: Path, programs: Path) -> None:
+    """Every command and program of a page exits with 0 and prints what the page says."""
+    for fence in _runnable(page, ""):
+        _check(fence, clone_folder, programs)
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("page", _pages_with("demo-lake"), ids=name_of)
+def test_questions_of_the_demo_print_what_the_page_says(
+    page: Path, demo_lake: DemoLake, clone_folder: Path, programs: Path
+) -> None:
+    """What a page asks the lake that ``make demo`` leaves is answered as printed."""
+    (clone_folder / "demo-lake").symlink_to(demo_lake.folder)
+    for fence in _runnable(page, "demo-lake"):
+        _check(fence, clone_folder, programs)
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("page", _pages_with("demo-lake-copy"), ids=name_of)
+def test_page_that_changes_the_demo_prints_what_it_says(
+    page: Path, demo_lake: DemoLake, clone_folder: Path, programs: Path
+) -> None:
+    """Commands that write to the demo's lake do what the page says, to a copy of it."""
+    shutil.copytree(demo_lake.folder, clone_folder / "demo-lake")
+    for fence in _runnable(page, "demo-lake-copy"):
+        _check(fence, clone_folder, programs)
+
+
+@pytest.mark.spark
+def test_demo_prints_what_the_pages_show(demo_lake: DemoLake) -> None:
+    """What a page shows of the demo is what it prints, in that order."""
+    shown = [fence for page in PAGES for fence in fences(page, "text", "demo-output")]
+    assert shown
+    for fence in shown:
+        assert _agree(f"...\n{fence.text}...\n", demo_lake.printed), fence.where
 
 
 def test_readme_names_make_targets_that_exist() -> None:
     """The commands that the README gives without running them here are targets of the Makefile, `demo` and `test` among them."""
-    text = (REPOSITORY / "README.md").read_text("utf-8")
     shown = {
-        found for fence in _fences(text, "no-run") for found in re.findall(r"^\$ make (\w+)", fence.text, re.MULTILINE)
+        found
+        for fence in fences(REPOSITORY / "README.md", "console")
+        for found in re.findall(r"^\$ make (\w+)", fence.text, re.MULTILINE)
     }
-    targets = set(re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert {"demo", "test"} <= shown <= targets

@@ -234,7 +234,7 @@ class Lake:
     def what_if_sweep(
         self, recipe: str | Path | Recipe, limit: str, values: Sequence[float], *, build: str | None = None
     ) -> dict[str, Any]:
-        """Return what the lake would keep at each value of one limit, in one pass for all; ``docs/what-if.md`` has the answer's shape.
+        """Return what the lake would keep at each value of one limit, in one pass for all; ``docs/how-to/what-if.md`` has the answer's shape.
 
         Raises:
             UsageError: as ``what_if``.

@@ -1,22 +1,20 @@
-"""The programs of docs/formats.md load a build and its exports as they are printed."""
+"""The pages' programs for the libraries that load shards run as printed, on a build in every format and its exports."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 from loader_python import run_with_loaders
 from small_build import BUILD, STAGE, write_build
 
-from conftest import REPOSITORY
 from headwater.pipelines.builds.export import export
 from headwater.tokenize.names import FORMATS
+from pages import PAGES, fences, name_of
 
 pytestmark = pytest.mark.interop
 
-PAGE = REPOSITORY / "docs" / "formats.md"
 RUNNER = Path(__file__).parent / "loaders" / "run_page.py"
 
 
@@ -31,10 +29,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("environment", "count"), [("loaders", 5), ("mds", 1)])
-def test_programs_run_as_printed(folder: Path, environment: str, count: int) -> None:
+_FOUND = [(page, mark) for page in PAGES for mark in ("loaders", "mds") if fences(page, "python", mark)]
+
+
+@pytest.mark.parametrize(("page", "environment"), _FOUND, ids=[f"{name_of(page)}-{mark}" for page, mark in _FOUND])
+def test_programs_run_as_printed(folder: Path, page: Path, environment: str) -> None:
     """Each program asserts that the library found the build's own sequences."""
-    programs = re.findall(r"```py\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    chosen = [text for text in programs if ("from streaming import" in text) == (environment == "mds")]
-    (folder / "programs.json").write_text(json.dumps(chosen))
-    assert run_with_loaders(RUNNER, str(folder / "programs.json"), environment=environment) == count
+    programs = [fence.text for fence in fences(page, "python", environment)]
+    (folder / "programs.json").write_text(json.dumps(programs))
+    assert run_with_loaders(RUNNER, str(folder / "programs.json"), environment=environment) == len(programs)
+
+
+def test_pages_show_how_every_library_loads_shards() -> None:
+    """The page of the formats has programs for both environments, that of trainers for the first."""
+    assert {(name_of(page), mark) for page, mark in _FOUND} >= {
+        ("docs/reference/shards.md", "loaders"),
+        ("docs/reference/shards.md", "mds"),
+        ("docs/how-to/trainers.md", "loaders"),
+    }

@@ -1,4 +1,4 @@
-"""docs/signals.md says what the columns say. ``python tests/filters/signals/test_signal_docs.py`` writes its table anew."""
+"""docs/reference/signals.md says what the columns say. ``python tests/filters/signals/test_signal_docs.py`` writes its table anew."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from headwater.filters.signals.columns import COLUMNS, DESCRIPTIONS, SIGNALS
 
-_PAGE = Path(__file__).resolve().parents[3] / "docs" / "signals.md"
+_PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "signals.md"
 _MARKED = re.compile(r"(<!-- signals: generated .*?-->\n).*?(<!-- end -->)", re.DOTALL)
 
 

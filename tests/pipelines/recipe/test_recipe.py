@@ -352,7 +352,7 @@ def test_a_stage_by_itself() -> None:
 
 def test_documented_recipe() -> None:
     """The example of the reference is a recipe as it stands, and its table of defaults names every key that there is."""
-    reference = (_RECIPES.parent / "docs" / "recipe.md").read_text("utf-8")
+    reference = (_RECIPES.parent / "docs" / "reference" / "recipe.md").read_text("utf-8")
     example = re.search(r"```toml\n(.*?)```", reference, re.DOTALL)
     assert example is not None
     literals = parse_recipe(tomllib.loads(example[1])).literals

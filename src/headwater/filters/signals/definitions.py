@@ -1,6 +1,6 @@
 """What each signal after a published filter measures: name, type, unit, definition and source of its column, as data.
 
-Where ours differs from the publication it is named after, the definition or `docs/signals.md` says so.
+Where ours differs from the publication it is named after, the definition or `docs/reference/signals.md` says so.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ PUBLISHED: Final[tuple[Signal, ...]] = (
         REAL,
         "fraction",
         UNITS,
-        "filled lines that C4's line rules remove (docs/signals.md), per filled line",
+        "filled lines that C4's line rules remove (docs/reference/signals.md), per filled line",
         C4,
     ),
     Signal(

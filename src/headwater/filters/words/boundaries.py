@@ -10,7 +10,7 @@ Lao, Khmer and Burmese have no table: a word begins where a hash of two neighbou
 four, which is as blind to meaning as a fixed length but cuts equal passages alike. No word begins at a mark, and none
 has more than 16 letters.
 
-What it loses: it is no dictionary. docs/words.md has precision and recall against its teachers.
+What it loses: it is no dictionary. docs/cards/words.md has precision and recall against its teachers.
 """
 
 from __future__ import annotations
