@@ -168,7 +168,7 @@ def test_word_lists() -> None:
         "scores.formulas",
         "signals.measure",
         "spans.find",
-        "text.text_buffers",
+        "text.exact_math",
         "words.boundaries",
         "words.cut",
     ],

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from math import isfinite
 from typing import Any, Final, TypeAlias
 
@@ -217,7 +218,7 @@ def change_rules(
 
 
 def evaluate(table: pa.Table, rule_set: RuleSet) -> pa.Table:
-    """Return one row a row of ``table``, in its order: ``reasons`` list<string>, ``first_reason`` string.
+    """Return one row for each row of ``table``, in its order: ``reasons`` list<string>, ``first_reason`` string.
 
     Every rule is evaluated; reasons stand in the order of the rules and the list is empty for a sample to keep. A NULL
     or NaN in a column that an applicable rule reads gives the reason ``missing:<column>``, once, in place of the rules
@@ -296,7 +297,7 @@ def _literal(value: Number) -> str:
     return f"CAST({value!r} AS FLOAT)" if isinstance(value, float) else str(value)
 
 
-def _folder() -> Any:
+def _folder() -> Traversable:
     return files("headwater.filters") / "rule_sets"
 
 

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.errors import ReconciliationError, UsageError
-from headwater.filters.duplicates.pairs import elect, signature_matrix
+from headwater.filters.duplicates.agreement import signature_matrix
+from headwater.filters.duplicates.pairs import elect_winners
 from headwater.filters.rules.rule_set import RuleSet, evaluate
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS, add_contamination
@@ -89,7 +90,7 @@ def _elect(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa
         signatures = signature_matrix(table["signature"])
         content = _keys(table["content_hash"].combine_chunks())
         short = table["n_shingles"].to_numpy() < _SHORT_SHINGLES
-        winner, similarity = elect(
+        winner, similarity = elect_winners(
             signatures, offsets, content, _keys(table["normalized_hash"].combine_chunks()), short, min_agreement
         )
         lost = np.flatnonzero(winner >= 0)
