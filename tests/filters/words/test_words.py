@@ -8,6 +8,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from class_reference import CLASS_LETTERS, class_letter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from signal_reference import cut
@@ -131,6 +132,14 @@ def test_classes_agree_with_python() -> None:
     ):  # the soft hyphen, joiners, bidi controls, late marks
         assert classes[point] == MARK, hex(point)
     assert classes[0x09CE] == LETTER  # Bengali khanda ta, encoded in 4.1
+
+
+def test_classes_equal_reference() -> None:
+    """Code points have the classes that the plain reference says: all of the planes with letters, and the ends of the others."""
+    points = [*range(0xD800), *range(0xE000, 0x40100), *range(0xDFFF0, 0xE0200), *range(0x10FFF0, 0x110000)]
+    classes = character_classes()
+    wrong = [hex(point) for point in points if CLASS_LETTERS[classes[point]] != class_letter(chr(point))]
+    assert not wrong, wrong[:20]
 
 
 @settings(deadline=None)  # the first call compiles
