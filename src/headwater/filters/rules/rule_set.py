@@ -384,7 +384,7 @@ def _domains(domains: object, where: str) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def _known(raw: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
+def _known(raw: Mapping[str, object], keys: Sequence[str], where: str) -> None:
     for key in raw:
         if key not in keys:
             raise RecipeError(f"{where}: unknown key {key!r}; {nearest(key, keys)}")
