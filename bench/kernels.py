@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from headwater.filters.text.text_buffers import text_buffers
+from headwater.buffers import text_buffers
 
 __all__ = ["count_words"]
 

@@ -15,11 +15,11 @@ from bench.annotate_peers import Peer
 from bench.documents import REPOSITORY, Document, text_array
 from bench.operators import model_file
 from bench.peers import PeerFailedError, Server, peer_python
+from headwater.buffers import text_buffers
 from headwater.filters.fasttext.model import read_model
 from headwater.filters.fasttext.predict import predict, prepare
 from headwater.filters.language import identify as language
 from headwater.filters.language.windows import whole_documents
-from headwater.filters.text.text_buffers import text_buffers
 
 __all__ = ["language_against_fasttext"]
 

@@ -16,6 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.buffers import text_buffers
+
 __all__ = [
     "GOLDEN_GAMMA",
     "Halves",
@@ -52,22 +54,12 @@ def content_hashes(texts: pa.Array) -> pa.BinaryArray:
     >>> content_hashes(pa.array(["abc"]))[0].as_py().hex()
     'cf4ab791c62b8d2b2109c90275287816'
     """
-    n = len(texts)
-    _, offsets_buffer, data_buffer = texts.buffers()
-    if n == 0 or texts.null_count:
-        return pa.array(
-            [
-                None if text is None else blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()
-                for text in texts.to_pylist()
-            ],
-            pa.binary(),
-        )
-    kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
-    offsets = np.frombuffer(offsets_buffer, dtype=kind)[texts.offset : texts.offset + n + 1].tolist()
-    data = memoryview(data_buffer or b"")
-    digests = b"".join(blake2b(data[begin:end], digest_size=_DIGEST_BYTES).digest() for begin, end in pairwise(offsets))
-    ends = np.arange(0, _DIGEST_BYTES * (n + 1), _DIGEST_BYTES, dtype=np.int32)
-    return pa.Array.from_buffers(pa.binary(), n, [None, pa.py_buffer(ends), pa.py_buffer(digests)])
+    data, offsets = text_buffers(texts)
+    view, bounds = data.data, pairwise(offsets.tolist())
+    digests = b"".join(blake2b(view[begin:end], digest_size=_DIGEST_BYTES).digest() for begin, end in bounds)
+    ends = np.arange(0, len(digests) + 1, _DIGEST_BYTES, dtype=np.int32)
+    hashes = pa.Array.from_buffers(pa.binary(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(digests)])
+    return pc.if_else(texts.is_valid(), hashes, None) if texts.null_count else hashes
 
 
 def origins(

@@ -30,6 +30,17 @@ HOSTILE = {
     "half phrases": "privacy javascrip use cookie mskivaps ",
     "policy lines": "use cookies\n",
     "counters": "3 likes\n",
+    "sentences of one letter": "a.",
+    "words of one letter": "a ",
+    "words": "ab cd ",
+    "symbols": "@",
+    "braces": "{",
+    "first letters of phrases": "k",
+    "javascript": "javascript\n",
+    "lorem ipsum": "lorem ipsum ",
+    "addresses": "a@b.co ",
+    "beginnings of addresses": "a@",
+    "unfinished addresses": "a@b.",
     "every token new": "",
 }
 

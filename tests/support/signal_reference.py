@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
+from class_reference import class_letter
 from word_reference import cut_run
 
-from headwater.filters.signals.lexicon import CONNECTIVES, STEP_WORDS, STOP_WORDS
-from headwater.filters.signals.lines import _CODE_WORDS
-from headwater.filters.text.characters import character_classes
-
-_NAMES = ["s", " ", "\n", "J", "N", "+", "M", "D", "U", "L", "C", "H", "I", "K", "T", "R"]
+_LISTS = tomllib.loads((files("headwater.filters") / "data" / "word_lists.toml").read_text("utf-8"))
+_CODE_WORDS = (
+    "async await break case catch class const continue def define echo elif else elsif end enum except export "
+    "fn for from func function if impl import include int interface lambda let namespace package print "
+    "private protected public raise return self static struct switch template throw try type use var void "
+    "while with yield"
+)
 _WORD = re.compile(r"[MDULC](?:[MDULC]|J(?=[DULC])|(?<=D)N(?=D))*")
 _RUN = re.compile(r"[HIK][HIKM]*|T[TM]*|R[RM]*")
 _QUOTES = "\"'\u201d\u2019\u00bb\u300d\u300f\uff02\u201c\u203a"
@@ -89,8 +94,7 @@ def cut(text: str) -> list[Token]:
 
 
 def _shape(text: str) -> str:
-    classes = character_classes()
-    return "".join(_NAMES[classes[ord(character)]] for character in text)
+    return "".join(map(class_letter, text))
 
 
 def _lower_ascii(text: str) -> str:
@@ -146,8 +150,7 @@ def _ended(inside: list[Token]) -> bool:
 
 
 def _runs(line: str) -> list[str]:
-    classes = character_classes()
-    return "".join(" " if classes[ord(c)] in (1, 2) else c for c in line).split(" ")
+    return "".join(" " if class_letter(c) in " \n" else c for c in line).split(" ")
 
 
 def removed_by_c4(line: str) -> bool:
@@ -260,8 +263,9 @@ def reference_signals(text: str, language: str) -> dict[str, float]:
     policy = [any(phrase in line for phrase in _POLICY) for line in lowered]
     n_words_by_line = [sum(t.is_word for t in inside) for _, inside in filled]
 
-    stop, connectives = _forms(STOP_WORDS.get(language, "")), _forms(CONNECTIVES.get(language, ""))
-    steps = _forms(STEP_WORDS.get(language, ""))
+    stop, connectives, steps = (
+        _forms(_LISTS[kind].get(language, "")) for kind in ("stop_words", "connectives", "step_words")
+    )
     if language in ("zh", "ja", "th"):
         stop_hits = [n for at in range(len(text)) for form, n in stop.items() if _stands(text, shape, at, form)]
         n_connectives = sum(_stands(text, shape, at, form) for at in range(len(text)) for form in connectives)

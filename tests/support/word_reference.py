@@ -6,10 +6,9 @@ import functools
 import lzma
 from importlib.resources import files
 
-from headwater.filters.words.boundaries import PAIR_BITS, SINGLE_BITS, TRIPLE_BITS
-
 _FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
-_STARTS = (0, 1 << SINGLE_BITS, (1 << SINGLE_BITS) + (1 << PAIR_BITS))
+_BITS = (13, 15, 15)  # 8,192 characters, 32,768 pairs and triples, each with a byte for each of four places
+_STARTS = (0, 1 << _BITS[0], (1 << _BITS[0]) + (1 << _BITS[1]))
 
 
 @functools.cache
@@ -19,7 +18,7 @@ def _weights() -> bytes:
 
 def _weight(ngram: list[int], lane: int) -> int:
     """Return the weight of an n-gram for the place that its lane names."""
-    bits = (SINGLE_BITS, PAIR_BITS, TRIPLE_BITS)[len(ngram) - 1]
+    bits = _BITS[len(ngram) - 1]
     value = sum(point * factor for point, factor in zip(ngram, _FACTORS, strict=False)) % (1 << 64)
     byte = _weights()[4 * (_STARTS[len(ngram) - 1] + (value >> (64 - bits))) + lane]
     return byte - 256 if byte > 127 else byte

@@ -12,15 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import UsageError
-from headwater.filters.duplicates.pairs import (
-    MIN_AGREEMENT,
-    components,
-    connect_bucket,
-    elect,
-    signature_agreement,
-    signature_agreements,
-    signature_matrix,
-)
+from headwater.filters.duplicates.agreement import MIN_AGREEMENT, signature_matrix
+from headwater.filters.duplicates.pairs import components, connect_bucket, elect_winners
 
 Signatures = npt.NDArray[np.uint32]
 SEEDS = st.integers(0, 2**32 - 1)
@@ -152,7 +145,6 @@ def test_empty_signatures_match_nothing() -> None:
     signatures = np.full((3, 112), 0xFFFFFFFF, np.uint32)
     left, _ = connect_bucket(signatures, np.full(3, -1), np.array([0, 3]))
     assert left.size == 0
-    assert signature_agreement(signatures[0], signatures[1]) == 0.0
 
 
 def test_order_does_not_change_components() -> None:
@@ -206,7 +198,7 @@ def reference_elect(
     normalized: npt.NDArray[np.uint64],
     short: npt.NDArray[np.bool_],
 ) -> tuple[list[int], list[float]]:
-    """The rules of `elect`, row by row."""
+    """The rules of `elect_winners`, row by row."""
     counts = agreements(signatures)
     winners: list[int] = []
     similarities: list[float] = []
@@ -249,7 +241,7 @@ def test_elect_equals_reference(seed: int, n: int, n_families: int, changes: int
     normalized[short] = generator.integers(0, 3, (int(short.sum()), 1))
     signatures[generator.random(n) < 0.05] = 0xFFFFFFFF
     offsets = np.array([0, min(n, 3), n], np.int64)
-    winner, similarity = elect(signatures, offsets, content, normalized, short)
+    winner, similarity = elect_winners(signatures, offsets, content, normalized, short)
     expected = reference_elect(signatures, offsets, content, normalized, short)
     assert winner.tolist() == expected[0]
     assert similarity.tolist() == expected[1]
@@ -263,7 +255,7 @@ def test_elect_keeps_the_far_end_of_a_chain() -> None:
     c = b.copy()
     c[28:40] += np.uint32(1000)
     keys = np.arange(6, dtype=np.uint64).reshape(3, 2)
-    winner, similarity = elect(np.stack([a, b, c]), np.array([0, 3]), keys, keys, np.zeros(3, bool))
+    winner, similarity = elect_winners(np.stack([a, b, c]), np.array([0, 3]), keys, keys, np.zeros(3, bool))
     assert winner.tolist() == [-1, 0, -1]
     assert similarity.tolist() == [1.0, 0.75, 1.0]
 
@@ -274,11 +266,11 @@ def test_elect_short_and_empty_rows() -> None:
     signatures[3:] = 0xFFFFFFFF
     content = np.array([[1, 1], [2, 2], [3, 3], [4, 4], [4, 4]], np.uint64)
     normalized = np.array([[9, 9], [8, 8], [9, 9], [0, 0], [0, 0]], np.uint64)
-    winner, similarity = elect(signatures, np.array([0, 5]), content, normalized, np.ones(5, bool))
+    winner, similarity = elect_winners(signatures, np.array([0, 5]), content, normalized, np.ones(5, bool))
     assert winner.tolist() == [-1, -1, 0, -1, 3]
     assert similarity.tolist() == [1.0] * 5
     content[4] = 5
-    winner, _ = elect(signatures, np.array([0, 5]), content, normalized, np.ones(5, bool))
+    winner, _ = elect_winners(signatures, np.array([0, 5]), content, normalized, np.ones(5, bool))
     assert winner.tolist() == [-1, -1, 0, -1, -1]
 
 
@@ -297,16 +289,6 @@ def test_signature_matrix_reads_columns() -> None:
         signature_matrix(pa.array([b"abc"]))
 
 
-def test_agreements_of_pairs() -> None:
-    """The batch version equals counting; rows out of range are an error."""
-    signatures = families(np.random.default_rng(5), 30, 3, 60)
-    left, right = np.repeat(np.arange(30), 30), np.tile(np.arange(30), 30)
-    counted = agreements(signatures)[left, right] / 112
-    assert signature_agreements(signatures, left, right).tolist() == counted.astype(np.float32).tolist()
-    with pytest.raises(UsageError, match="expected row numbers from 0 to 29"):
-        signature_agreements(signatures, np.array([0]), np.array([30]))
-
-
 def test_wrong_shapes_are_named() -> None:
     """Offsets, keys, labels and edges that do not fit are errors, not reads behind an array."""
     signatures = np.zeros((2, 112), np.uint32)
@@ -316,8 +298,8 @@ def test_wrong_shapes_are_named() -> None:
     with pytest.raises(UsageError, match="expected known"):
         connect_bucket(signatures, np.full(1, -1), np.array([0, 2]))
     with pytest.raises(UsageError, match="expected content_hashes"):
-        elect(signatures, np.array([0, 2]), keys[:1], keys, np.zeros(2, bool))
+        elect_winners(signatures, np.array([0, 2]), keys[:1], keys, np.zeros(2, bool))
     with pytest.raises(UsageError, match="expected short"):
-        elect(signatures, np.array([0, 2]), keys, keys, np.zeros(1, bool))
+        elect_winners(signatures, np.array([0, 2]), keys, keys, np.zeros(1, bool))
     with pytest.raises(UsageError, match="as many ends"):
         components(np.array([0, 1]), np.array([0]), 2)

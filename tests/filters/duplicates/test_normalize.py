@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_text import first_texts
 
+from headwater.errors import UsageError
 from headwater.filters.duplicates.normalize import normalize
 
 _NON_STARTERS = "".join(
@@ -129,7 +130,7 @@ def test_batch_shapes() -> None:
         assert normalize(array.slice(0, 0)).to_pylist() == []
         assert normalize(pa.array([], kind)).to_pylist() == []
         assert normalize(pa.nulls(2, kind)).to_pylist() == ["", ""]
-    with pytest.raises(TypeError, match="expected texts"):
+    with pytest.raises(UsageError, match="expected an array of string"):
         normalize(pa.array([1]))
 
 

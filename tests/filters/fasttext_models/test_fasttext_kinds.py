@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headwater.buffers import text_buffers
 from headwater.filters.fasttext.model import FastTextModel, read_model
 from headwater.filters.fasttext.predict import KernelModel, distribution, predict, predict_all, prepare, sum_segments
-from headwater.filters.text.text_buffers import text_buffers
 
 TOLERANCE = 1e-5
 SPACES = b" \t\n\v\f\r\0"

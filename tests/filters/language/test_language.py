@@ -19,10 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_text import read_texts
 
+from headwater.buffers import text_buffers
 from headwater.errors import BadInputError, MissingDependencyError, UsageError
 from headwater.filters.language import identify as language
 from headwater.filters.language.identify import MIN_LETTERS, LanguageModel, identify, load_model, load_model_file
-from headwater.filters.language.windows import SLACK_BYTES, WINDOW_BYTES, cut_windows
+from headwater.filters.language.windows import SLACK_BYTES, WINDOW_BYTES, find_windows
 
 SPACES = b" \t\n\v\f\r\0"
 SCORE_TOLERANCE = 1e-5
@@ -110,6 +111,15 @@ def _assert_same(texts: list[str], model: LanguageModel, oracle: Any) -> None:
 
 def _read_texts(path: Path, step: int) -> list[str]:
     return [text for text in read_texts(path, step) if text.encode().strip(SPACES)]
+
+
+def cut_windows(text: str) -> str:
+    """What language identification reads of a text: the text itself, or its windows joined by a space."""
+    data, offsets = text_buffers(pa.array([text], pa.large_string()))
+    bounds = find_windows(data, offsets)[0].tolist()
+    if bounds[1] == len(data):
+        return text
+    return b" ".join(data[bounds[i] : bounds[i + 1]].tobytes() for i in (0, 2, 4)).decode()
 
 
 def _slow_windows(text: bytes) -> bytes:

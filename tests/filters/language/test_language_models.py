@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from headwater.buffers import text_buffers
 from headwater.errors import BadInputError
 from headwater.filters.fasttext.model import read_model
 from headwater.filters.fasttext.predict import predict, prepare
-from headwater.filters.fasttext.tree import compute_exp, compute_log
 from headwater.filters.language.windows import find_windows
-from headwater.filters.text.text_buffers import text_buffers
+from headwater.filters.text.exact_math import compute_exp, compute_log
 
 LABELS = "abcdefg"
 

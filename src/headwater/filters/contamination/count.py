@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from headwater.filters.contamination.fold import SIGNS_SEPARATE, WORD_WEIGHT, FoldTables, Words, cut_words
 from headwater.filters.contamination.grams import ANCHOR_WORDS, ShortAnswers, Table, find_slot, may_have, window_hash
-from headwater.filters.text.kernel import kernel
+from headwater.filters.contamination.units import QUESTION_PART, item_of, part_of
+from headwater.filters.text.compile import kernel
 
 __all__ = ["FOUND_COLUMNS", "Counts", "Grams", "count_text", "flag_texts"]
 
@@ -35,7 +36,7 @@ short answers near it, whether answer 0 is there, how many are, the weight of th
 
 
 class Grams(NamedTuple):
-    """What windows are looked up in; see ``contamination_index``.
+    """What windows are looked up in; see `index`.
 
     Attributes:
         window: weight of an n-gram's words.
@@ -251,10 +252,10 @@ def count_text(
             continue
         first, last = int(counts.first[unit]), int(counts.last[unit])
         counts.found[row, 3], counts.found[row, 4] = words.begins[first], words.ends[last - 1]
-        if unit & 4 == 0 and counts.found[row, 1] * 100 >= totals[unit] * least_percent:
-            _find_answers(row, unit >> 3, first, min(last, first + _FARTHEST), n, words, answers, grams, counts)
+        if part_of(unit) == QUESTION_PART and counts.found[row, 1] * 100 >= totals[unit] * least_percent:
+            _find_answers(row, item_of(unit), first, min(last, first + _FARTHEST), n, words, answers, grams, counts)
             if last - first > _FARTHEST:
-                _find_answers(row, unit >> 3, max(first, last - _FARTHEST), last, n, words, answers, grams, counts)
+                _find_answers(row, item_of(unit), max(first, last - _FARTHEST), last, n, words, answers, grams, counts)
     return touched
 
 
@@ -275,7 +276,7 @@ def _place_short(
         return
     counts.places[unit] += 1
     before = counts.found[row, 6] + counts.found[row, 5]
-    _find_answers(row, unit >> 3, first, last, n, words, answers, grams, counts)
+    _find_answers(row, item_of(unit), first, last, n, words, answers, grams, counts)
     if counts.places[unit] == 1 or counts.found[row, 6] + counts.found[row, 5] > before:
         counts.found[row, 1], counts.found[row, 2] = 1, 1
         counts.found[row, 3], counts.found[row, 4] = words.begins[first], words.ends[last - 1]

@@ -3,7 +3,7 @@
 Peers: decon (AI2, used for OLMo 3) samples 5-grams of tokens, weighs them by rarity and asks for the answer near the question; datatrove
 compares 12-grams, FineMath 13-grams of words. Here every 13-gram of words counts, weighed by how many items share it, and
 question and answer are told apart. What it loses: an item that was reworded or translated is not found, nor one that was
-cut up so that fewer than 13 words in a row are left; see ``contamination_words`` for what does not matter.
+cut up so that fewer than 13 words in a row are left; see `fold` for what does not matter.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.buffers import text_buffers
 from headwater.filters.contamination.count import FOUND_COLUMNS, Counts, Grams, count_text, flag_texts
 from headwater.filters.contamination.fold import WORD_WEIGHT, fold_tables, make_words
 from headwater.filters.contamination.grams import powers
 from headwater.filters.contamination.index import LEAST_EVIDENCE, ContaminationIndex
-from headwater.filters.text.text_buffers import text_buffers
+from headwater.filters.contamination.units import ANSWER_PART, QUESTION_PART, item_of, part_of
 
 __all__ = ["ANSWER", "QUESTION", "VERSION", "find_contamination"]
 
@@ -61,7 +62,7 @@ class _Match:
 def find_contamination(
     texts: pa.Array | pa.ChunkedArray, index: ContaminationIndex, least_overlap: float = 0.1, answer_words: int = 100
 ) -> pa.RecordBatch:
-    """Return a row a text and part of an item found in it, by text, then set, item and question before answer.
+    """Return a row for each text and part of an item found in it, in the order of texts, sets and items, question before answer.
 
     Columns: row int32; benchmark, item, part; overlap float32: share of the part's n-grams, by weight, that the text has; of a question
     shorter than n words, its words over n; of short answers near the question, 1 for the right one, else the share that is there;
@@ -109,14 +110,14 @@ def _matches(
     found: npt.NDArray[np.int64], index: ContaminationIndex, least_overlap: float
 ) -> list[tuple[int, str, float, int, int, int]]:
     """Return what of one text is recorded: item, part, overlap, n-grams, begin, end; by item, question before answer."""
-    # Whole numbers divided once: no order of adding has a say in the last bit.
+    # Whole numbers, divided once: the order of adding cannot change the last bit.
     short = index.unit_weight[found[:, 0]]
     full = index.ngram_words * WORD_WEIGHT
     overlaps = np.where(short > 0, short / full, found[:, 1] / index.unit_total[found[:, 0]])
     parts: dict[tuple[int, int], _Match] = {}
     for place in np.flatnonzero(overlaps >= least_overlap).tolist():
         unit, _, ngrams, begin, end, right, several, weight, answer_begin, answer_end = found[place].tolist()
-        item, part = unit >> 3, unit >> 2 & 1
+        item, part = item_of(unit), part_of(unit)
         answered = 0.0
         if several:
             answered = 1.0 if right and index.item_known[item] else several / int(index.item_answers[item])
@@ -138,7 +139,7 @@ def _matches(
             parts[item, part] = match
     rows = []
     for item in sorted({item for item, _ in parts}):
-        question, answer = parts.get((item, 0)), parts.get((item, 1))
+        question, answer = parts.get((item, QUESTION_PART)), parts.get((item, ANSWER_PART))
         best = max(question.answered if question else 0.0, answer.overlap if answer else 0.0)
         if question is not None and not _convicts(question, best, answer is not None):
             question = None

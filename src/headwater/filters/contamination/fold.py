@@ -37,7 +37,7 @@ from headwater.filters.text.characters import (
     character_classes,
     decode_point,
 )
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 from headwater.filters.text.word_hash import HASH_SEED, mix, step_hash
 
 __all__ = [
@@ -74,7 +74,7 @@ _POINT_BITS: Final = 21
 _POINT: Final = (1 << _POINT_BITS) - 1
 _EXPANDS: Final = 1 << 24
 _APOSTROPHES: Final = (0x60, 0xB4, 0x2BC, 0x2018)
-"""Signs that stand for one, beside those of the class JOINER."""
+"""Signs that stand for one, besides those of the class JOINER."""
 _VANISHING: Final = (
     (0xAD, 0xAD),  # the soft hyphen, in Unicode 3.2 a dash yet
     (0x34F, 0x34F),  # the grapheme joiner

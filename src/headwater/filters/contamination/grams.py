@@ -1,6 +1,6 @@
 """Hashes of word n-grams: cutting them out of items, and the table that they are looked up in.
 
-A text's words have a running hash each (`contamination_words.Words`), a polynomial modulo 2^64, so that the hash of any window of words is one
+A text's words have a running hash each (`fold.Words`), a polynomial modulo 2^64, so that the hash of any window of words is one
 multiplication and a mixing away. Two different windows have the same 64-bit hash with a chance of 2^-64; nothing is done about that.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.contamination.fold import HASH_BASE, SIGNS_SEPARATE, WORD_WEIGHT, FoldTables, Words, cut_words
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 
 __all__ = [
     "ANCHOR_WORDS",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 ANCHOR_WORDS: Final = 3
-"""A question too short for an n-gram is found by its last words: so many, or what weighs as much."""
+"""A question too short for an n-gram is found by its last words: this many, or as many as weigh the same."""
 _MIXER: Final = 0x9E3779B97F4A7C15
 _ANCHOR: Final = ANCHOR_WORDS * WORD_WEIGHT
 
@@ -176,7 +176,7 @@ def _insert(
 
 @kernel
 def bit_pattern(value: np.uint64) -> np.uint64:
-    """Return the four bits of a word of ``Table.bits`` that a hash sets; the word is told by bits 32 and up."""
+    """Return the four bits of a word of ``Table.bits`` that a hash sets; its bits from 32 up choose the word."""
     one, six = np.uint64(1), np.uint64(63)
     low = one << ((value >> np.uint64(26)) & six) | one << ((value >> np.uint64(20)) & six)
     return low | one << ((value >> np.uint64(14)) & six) | one << ((value >> np.uint64(8)) & six)

@@ -1,6 +1,6 @@
 """The index of evaluation items that texts are looked up in: hashes of word n-grams, and of whole short questions and answers.
 
-An item's question and its answers are read in three ways (`contamination_words`); a reading that differs is a *unit* of
+An item's question and its answers are read in three ways (`fold`); a reading that differs is a *unit* of
 its own, and a part's overlap is the best of its units.
 
 - A text of at least n words is all its n-grams; those with fewer than a third of n different words (rows of digits) are left out. An n-gram
@@ -18,23 +18,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.buffers import text_buffers
 from headwater.filters.contamination.fold import READINGS, WORD_WEIGHT, fold_tables, make_words
 from headwater.filters.contamination.grams import ShortAnswers, Table, cut_grams, cut_hashes, make_table, powers
 from headwater.filters.contamination.items import Item
-from headwater.filters.text.text_buffers import text_buffers
+from headwater.filters.contamination.units import (
+    ANSWER_PART,
+    QUESTION_PART,
+    UNITS_PER_ITEM,
+    item_of,
+    part_of,
+    unit_numbers,
+)
 
 __all__ = [
     "LEAST_EVIDENCE",
     "LEAST_WORDS",
     "MOST_SHARED",
     "PLAIN_WORDS",
-    "SLOTS",
     "ContaminationIndex",
     "ItemSet",
     "Matchable",
@@ -42,13 +49,11 @@ __all__ = [
 ]
 
 LEAST_WORDS: Final = 3
+"""Fewest words of a question that can be matched at all."""
 PLAIN_WORDS: Final = 8
 """Words from which on a short question need not have a rare one to count without an answer."""
 MOST_SHARED: Final = 50
 """Most items of a set that may share an n-gram that counts."""
-"""Fewest words of a question that can be matched at all."""
-SLOTS: Final = 8
-"""Numbers of units an item has: 4 times the part, plus the reading."""
 _UNIT_WEIGHT: Final = 1 << 20
 """Weight of an n-gram that one item has; whole numbers, so that no sum depends on its order."""
 _RARE_SHARE: Final = 100
@@ -87,7 +92,7 @@ class ContaminationIndex:
         ngram_weights: int64 of the same length as ``ngrams.postings``.
         anchors: hash of the last words of short questions → lengths, in words, of the questions that end so.
         shorts: hash of a whole short question → its units.
-        unit_total: int64, weight of all n-grams of a unit, of a short question 1; unit = 8 item + 4 part + reading, part 0 question, 1 answer.
+        unit_total: int64, weight of all n-grams of a unit, of a short question 1; a unit's number is that of `units`.
         unit_alone: whether the question counts without an answer.
         unit_weight: int32, weight of a short question's words; 0 for units of n-grams.
         answers: short answers.
@@ -150,48 +155,15 @@ def build_index(sets: Sequence[ItemSet], ngram_words: int = 13) -> Contamination
     items = [item for each in sets for item in each.items]
     item_set = np.repeat(np.arange(len(sets), dtype=np.int32), [len(each.items) for each in sets])
     texts = _read(items, item_set, ngram_words)
-    n = len(items)
-    # A unit is an item, a part and a reading; another reading only where it differs from the first.
-    units = np.arange(SLOTS * n, dtype=np.int32)
-    key = texts.item * SLOTS + texts.part * 4
-    differs = np.zeros(SLOTS * n, bool)
-    first = texts.readings[0]
-    differs[key] = True
-    for place, reading in enumerate(texts.readings[1:], 1):
-        other = (first.wholes[:, 2] != reading.wholes[:, 2]) | (first.sizes[:, 0] != reading.sizes[:, 0])
-        differs[key[other] + place] = True
-    owners = np.concatenate([key[reading.texts] + place for place, reading in enumerate(texts.readings)])
-    grams = np.concatenate([reading.grams for reading in texts.readings])
-    chosen = differs[owners]
-    ngrams, weights, totals = _weigh(owners[chosen], grams[chosen], item_set, SLOTS * n)
-    question = np.flatnonzero(texts.part == 0)
-    short_hash = np.zeros(SLOTS * n, np.uint64)
-    anchor_hash = np.zeros(SLOTS * n, np.uint64)
-    length = np.zeros((SLOTS * n, 2), np.int32)
-    for place, reading in enumerate(texts.readings):
-        slots = key[question] + place
-        short_hash[slots], anchor_hash[slots] = reading.wholes[question, 0], reading.wholes[question, 1]
-        length[slots] = reading.sizes[question]
-    is_short = differs & (short_hash != 0) & (length[:, 1] >= LEAST_WORDS * WORD_WEIGHT)
-    totals[is_short] = 1
-    equal = _count_items(short_hash[is_short], units[is_short] >> 3, item_set)
-    alone = np.zeros(SLOTS * n, bool)
-    alone[units % SLOTS < 4] = True
-    rare = np.zeros(n, np.int32)
-    rare[texts.item[question]] = texts.rare[question]
-    alone[is_short] = (
-        (length[is_short, 1] >= LEAST_WORDS * WORD_WEIGHT)
-        & ((rare[units[is_short] >> 3] > 0) | (length[is_short, 1] >= PLAIN_WORDS * WORD_WEIGHT))
-        & (equal <= _MOST_EQUAL)
-    )
-    shorts, _ = make_table(short_hash[is_short], units[is_short])
-    pairs = np.unique(np.stack([anchor_hash[is_short], length[is_short, 0].astype(np.uint64)], axis=1), axis=0)
-    anchors, _ = make_table(pairs[:, 0], pairs[:, 1].astype(np.int32))
-    answers, item_answers = _short_answers(texts, differs, n)
-    evidence = np.zeros(n, np.int64)
-    np.add.at(evidence, texts.item, first.sizes[:, 1])
-    has_answer = np.zeros(n, bool)
-    has_answer[texts.item[(texts.part == 1) & (first.sizes[:, 0] > 0)]] = True
+    used = _units_in_use(texts, len(items))
+    ngrams, weights, totals = _build_ngrams(texts, used, item_set)
+    shorts = _build_shorts(texts, used, item_set)
+    answers, item_answers = _build_answers(texts, used, len(items))
+    totals[shorts.units] = 1
+    alone = part_of(np.arange(len(used), dtype=np.int32)) == QUESTION_PART
+    alone[shorts.units] = shorts.alone
+    unit_weight = np.zeros(len(used), np.int32)
+    unit_weight[shorts.units] = shorts.weights
     return ContaminationIndex(
         ngram_words=ngram_words,
         sets=tuple(each.name for each in sets),
@@ -199,18 +171,37 @@ def build_index(sets: Sequence[ItemSet], ngram_words: int = 13) -> Contamination
         item_set=item_set,
         ngrams=ngrams,
         ngram_weights=weights,
-        anchors=anchors,
-        shorts=shorts,
+        anchors=shorts.anchors,
+        shorts=shorts.table,
         unit_total=totals,
         unit_alone=alone,
-        unit_weight=np.where(is_short, length[:, 1], 0).astype(np.int32),
+        unit_weight=unit_weight,
         item_known=np.array([item.known for item in items], bool),
-        matchable=_count_matchable(
-            sets, item_set, totals, alone, has_answer & (evidence >= LEAST_EVIDENCE * WORD_WEIGHT)
-        ),
+        matchable=_count_matchable(sets, item_set, totals, alone, _are_answerable(texts, len(items))),
         answers=answers,
         item_answers=item_answers,
     )
+
+
+def _units_in_use(texts: _Texts, n_items: int) -> npt.NDArray[np.bool_]:
+    """Return for each unit whether it is used: the first reading of a part always, another only where it differs from the first."""
+    used = np.zeros(UNITS_PER_ITEM * n_items, bool)
+    used[unit_numbers(texts.item, texts.part, 0)] = True
+    first = texts.readings[0]
+    for place, reading in enumerate(texts.readings[1:], 1):
+        other = (first.wholes[:, 2] != reading.wholes[:, 2]) | (first.sizes[:, 0] != reading.sizes[:, 0])
+        used[unit_numbers(texts.item[other], texts.part[other], place)] = True
+    return used
+
+
+def _are_answerable(texts: _Texts, n_items: int) -> npt.NDArray[np.bool_]:
+    """Return for each item whether it has an answer, and with the question enough words to count by it."""
+    sizes = texts.readings[0].sizes
+    evidence = np.zeros(n_items, np.int64)
+    np.add.at(evidence, texts.item, sizes[:, 1])
+    has_answer = np.zeros(n_items, bool)
+    has_answer[texts.item[(texts.part == ANSWER_PART) & (sizes[:, 0] > 0)]] = True
+    return has_answer & (evidence >= LEAST_EVIDENCE * WORD_WEIGHT)
 
 
 def _read(items: Sequence[Item], item_set: npt.NDArray[np.int32], ngram_words: int) -> _Texts:
@@ -286,31 +277,71 @@ def _count_items(
     return found
 
 
-def _weigh(
-    units: npt.NDArray[np.int32], grams: npt.NDArray[np.uint64], item_set: npt.NDArray[np.int32], n_units: int
+def _build_ngrams(
+    texts: _Texts, used: npt.NDArray[np.bool_], item_set: npt.NDArray[np.int32]
 ) -> tuple[Table, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the table of n-grams, the weight of each posting, and the sum of weights of each unit."""
+    units = np.concatenate(
+        [
+            unit_numbers(texts.item[reading.texts], texts.part[reading.texts], place)
+            for place, reading in enumerate(texts.readings)
+        ]
+    )
+    grams = np.concatenate([reading.grams for reading in texts.readings])
+    units, grams = units[used[units]], grams[used[units]]
     order = np.lexsort((units, grams))
     units, grams = units[order], grams[order]
     new = np.ones(len(units), bool)
     new[1:] = (units[1:] != units[:-1]) | (grams[1:] != grams[:-1])
     units, grams = units[new], grams[new]
-    shared = _count_items(grams, units >> 3, item_set)
+    shared = _count_items(grams, item_of(units), item_set)
     kept = shared <= MOST_SHARED
     units, grams, shared = units[kept], grams[kept], shared[kept]
     weights = _UNIT_WEIGHT // (shared * shared)
-    totals = np.zeros(n_units, np.int64)
+    totals = np.zeros(len(used), np.int64)
     np.add.at(totals, units, weights)
     table, order = make_table(grams, units)
     return table, weights[order], totals
 
 
-def _short_answers(texts: _Texts, differs: npt.NDArray[np.bool_], n: int) -> tuple[ShortAnswers, npt.NDArray[np.int32]]:
+class _Shorts(NamedTuple):
+    """Questions shorter than an n-gram: their tables, and by question its unit, whether it counts alone, the weight of its words."""
+
+    table: Table
+    anchors: Table
+    units: npt.NDArray[np.int32]
+    alone: npt.NDArray[np.bool_]
+    weights: npt.NDArray[np.int32]
+
+
+def _build_shorts(texts: _Texts, used: npt.NDArray[np.bool_], item_set: npt.NDArray[np.int32]) -> _Shorts:
+    """Return the questions too short for an n-gram that have words enough to be matched at all."""
+    question = np.flatnonzero(texts.part == QUESTION_PART)
+    parts = []
+    for place, reading in enumerate(texts.readings):
+        unit = unit_numbers(texts.item[question], QUESTION_PART, place)
+        enough = reading.sizes[question, 1] >= LEAST_WORDS * WORD_WEIGHT
+        short = used[unit] & (reading.wholes[question, 0] != 0) & enough
+        chosen = question[short]
+        parts.append((unit[short], reading.wholes[chosen], reading.sizes[chosen], texts.rare[chosen]))
+    units, wholes, sizes, rare = (np.concatenate(column) for column in zip(*parts, strict=True))
+    weights = sizes[:, 1]
+    equal = _count_items(wholes[:, 0], item_of(units), item_set)
+    alone = ((rare > 0) | (weights >= PLAIN_WORDS * WORD_WEIGHT)) & (equal <= _MOST_EQUAL)
+    table, _ = make_table(wholes[:, 0], units)
+    ends = np.unique(np.stack([wholes[:, 1], sizes[:, 0].astype(np.uint64)], axis=1), axis=0)
+    anchors, _ = make_table(ends[:, 0], ends[:, 1].astype(np.int32))
+    return _Shorts(table=table, anchors=anchors, units=units, alone=alone, weights=weights)
+
+
+def _build_answers(
+    texts: _Texts, used: npt.NDArray[np.bool_], n_items: int
+) -> tuple[ShortAnswers, npt.NDArray[np.int32]]:
     """Return the answers too short for an n-gram, and how many different ones each item has."""
     parts = []
     for place, reading in enumerate(texts.readings):
-        unit = texts.item * SLOTS + texts.part * 4 + place
-        short = np.flatnonzero((texts.part == 1) & (reading.wholes[:, 0] != 0) & differs[unit])
+        unit = unit_numbers(texts.item, texts.part, place)
+        short = np.flatnonzero((texts.part == ANSWER_PART) & (reading.wholes[:, 0] != 0) & used[unit])
         parts.append(
             (texts.item[short], texts.number[short], reading.wholes[short, 0], reading.sizes[short], place + 0 * short)
         )
@@ -318,9 +349,9 @@ def _short_answers(texts: _Texts, differs: npt.NDArray[np.bool_], n: int) -> tup
     order = np.lexsort((places, number, item))
     item, number, hashes, sizes = item[order], number[order], hashes[order], sizes[order]
     distinct = np.unique(item.astype(np.int64) << 32 | number)
-    begins = np.searchsorted(item, np.arange(n + 1)).astype(np.int64)
+    begins = np.searchsorted(item, np.arange(n_items + 1)).astype(np.int64)
     answers = ShortAnswers(begins, hashes, sizes[:, 0].copy(), sizes[:, 1].copy(), number)
-    return answers, np.bincount(distinct >> 32, minlength=n).astype(np.int32)
+    return answers, np.bincount(distinct >> 32, minlength=n_items).astype(np.int32)
 
 
 def _count_matchable(
@@ -330,9 +361,11 @@ def _count_matchable(
     alone: npt.NDArray[np.bool_],
     answerable: npt.NDArray[np.bool_],
 ) -> dict[str, Matchable]:
-    there = (totals > 0).reshape(-1, SLOTS)[:, :4]
-    by_question = np.logical_or.reduce(there & alone.reshape(-1, SLOTS)[:, :4], axis=1)
-    by_answer = np.logical_or.reduce(there, axis=1) & answerable & ~by_question
+    """Return by set how many items can be found, and how; `answerable` by item."""
+    is_question = part_of(np.arange(UNITS_PER_ITEM, dtype=np.int32)) == QUESTION_PART
+    known = (totals > 0).reshape(-1, UNITS_PER_ITEM)[:, is_question]
+    by_question = np.logical_or.reduce(known & alone.reshape(-1, UNITS_PER_ITEM)[:, is_question], axis=1)
+    by_answer = np.logical_or.reduce(known, axis=1) & answerable & ~by_question
     found = {}
     for number, each in enumerate(sets):
         mine = item_set == number

@@ -6,9 +6,9 @@ Item(name='0', question='2 + 2?', answers=('4', '3'), known=True)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from headwater.errors import BadInputError
 
@@ -58,11 +58,11 @@ class Item:
     known: bool
 
 
-def make_item(record: Mapping[str, Any], number: int, fields: ItemFields) -> Item:
+def make_item(record: Mapping[str, object], number: int, fields: ItemFields) -> Item:
     """Return the item of one record.
 
     Raises:
-        BadInputError: no question under any known or given name, or one that is no text; more than 64 answers.
+        BadInputError: no question under any known or given name, or one that is not text; more than 64 answers.
     """
     question = _question(record, fields)
     answers, known = _answers(record, fields)
@@ -72,7 +72,7 @@ def make_item(record: Mapping[str, Any], number: int, fields: ItemFields) -> Ite
     return Item(name=str(own)[:_MOST_NAME], question=question, answers=tuple(answers), known=known)
 
 
-def _question(record: Mapping[str, Any], fields: ItemFields) -> str:
+def _question(record: Mapping[str, object], fields: ItemFields) -> str:
     names = fields.question or tuple(name for name in QUESTION_FIELDS if isinstance(record.get(name), str))[:1]
     parts = [record.get(name) for name in names]
     if not parts or not all(isinstance(part, str) for part in parts):
@@ -85,7 +85,7 @@ def _question(record: Mapping[str, Any], fields: ItemFields) -> str:
     return "\n".join(str(part) for part in parts)
 
 
-def _answers(record: Mapping[str, Any], fields: ItemFields) -> tuple[list[str], bool]:
+def _answers(record: Mapping[str, object], fields: ItemFields) -> tuple[list[str], bool]:
     """Return the answers and whether the first is known to be the right one of several choices."""
     if fields.answer:
         return _distinct(text for name in fields.answer for text in _texts(record.get(name))), False
@@ -124,5 +124,5 @@ def _texts(value: object) -> Iterator[str]:
             yield str(each)
 
 
-def _distinct(texts: Any) -> list[str]:
+def _distinct(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(texts))

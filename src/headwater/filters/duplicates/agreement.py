@@ -5,13 +5,12 @@ Signatures are rows of a uint32 [n, 112] matrix; a row with all bits set is the 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from headwater.buffers import byte_buffers
 from headwater.errors import UsageError
 from headwater.filters.duplicates.minhash import N_PERMUTATIONS
 from headwater.filters.duplicates.shingles import finish64
@@ -24,8 +23,6 @@ __all__ = [
     "chunk_key",
     "chunks",
     "equal_values",
-    "signature_agreement",
-    "signature_agreements",
     "signature_matrix",
 ]
 
@@ -44,15 +41,7 @@ def signature_matrix(column: pa.Array | pa.ChunkedArray) -> Signatures:
     Raises:
         UsageError: a value is neither empty nor 448 bytes.
     """
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    column = column.cast(pa.large_binary())
-    _, offsets_buffer, data = column.buffers()
-    offsets = (
-        np.frombuffer(offsets_buffer, np.int64)[column.offset : column.offset + len(column) + 1]
-        if len(column)
-        else np.zeros(1, np.int64)
-    )
+    data, offsets = byte_buffers(column)
     sizes = np.diff(offsets)
     full = sizes == 4 * N_PERMUTATIONS
     if np.any(sizes[~full]):
@@ -60,40 +49,21 @@ def signature_matrix(column: pa.Array | pa.ChunkedArray) -> Signatures:
             f"expected signatures of {4 * N_PERMUTATIONS} bytes or none, found one of {int(sizes[~full].max())} bytes in column "
             "`signature`; it was written by another version: annotate again"
         )
-    if column.null_count:
-        full &= column.is_valid().to_numpy(zero_copy_only=False)
     matrix = np.full((len(column), N_PERMUTATIONS), _EMPTY, np.uint32)
     if full.any():
-        flat = np.frombuffer(data, "<u4", count=offsets[-1] // 4)
-        matrix[full] = flat.reshape(-1, N_PERMUTATIONS)[offsets[:-1][full] // (4 * N_PERMUTATIONS)]
+        values = data[offsets[0] : offsets[-1]].view("<u4")  # without the empty ones, one signature after the other
+        matrix[full] = values.reshape(-1, N_PERMUTATIONS)
     return matrix
 
 
-def signature_agreement(a: Signatures, b: Signatures) -> float:
-    """The share of equal values of two signatures, an estimate of the Jaccard similarity; 0.0 if one is empty.
-
-    >>> import numpy as np
-    >>> signature_agreement(np.arange(112, dtype=np.uint32), np.arange(112, dtype=np.uint32) // 2 * 2)
-    0.5
-    """
-    return float(signature_agreements(np.stack([a, b]), np.array([0]), np.array([1]))[0])
-
-
-def signature_agreements(signatures: Signatures, left: Ints, right: Ints) -> npt.NDArray[np.float32]:
-    """float32 [pairs]: the agreement of each pair of rows (left[k], right[k])."""
-    check_rows(left, len(signatures))
-    check_rows(right, len(signatures))
-    return np.asarray(_agreements(np.ascontiguousarray(signatures), left, right))
-
-
 def check_rows(rows: Ints, n: int) -> None:
-    """Raises UsageError unless all of `rows` are from 0 to n − 1: a kernel would read beside its arrays."""
+    """Raises UsageError unless all of `rows` are from 0 to n − 1: a kernel would read outside its arrays."""
     if len(rows) and (rows.min() < 0 or rows.max() >= n):
         raise UsageError(f"expected row numbers from 0 to {n - 1}, found {int(rows.min())} to {int(rows.max())}")
 
 
 @njit(cache=True, nogil=True)
-def equal_values(signatures: Any, i: Any, j: Any) -> Any:
+def equal_values(signatures: Signatures, i: int, j: int) -> int:
     """Equal values of two rows; 0 if one is empty. Counted in 32 bits so that the compiler compares eight or more at once."""
     left = signatures[i]
     right = signatures[j]
@@ -106,19 +76,11 @@ def equal_values(signatures: Any, i: Any, j: Any) -> Any:
             ones = np.uint32(ones + np.uint32(left[k] == _EMPTY))
         if ones == N_PERMUTATIONS:
             return 0
-    return np.int64(count)
+    return int(np.int64(count))
 
 
 @njit(cache=True, nogil=True)
-def _agreements(signatures: Any, left: Any, right: Any) -> Any:
-    result = np.empty(left.size, np.float32)
-    for k in range(left.size):
-        result[k] = np.float32(equal_values(signatures, left[k], right[k]) / N_PERMUTATIONS)
-    return result
-
-
-@njit(cache=True, nogil=True)
-def chunks(signatures: Any, begin: Any, end: Any, min_agreement: Any) -> tuple[Any, Any]:
+def chunks(signatures: Signatures, begin: int, end: int, min_agreement: int) -> tuple[Ints, Ints]:
     """The columns on which the rows differ, and the bounds of one more chunk of them than a pair may differ in.
 
     Columns on which all agree help nobody and are left out. With fewer columns than chunks some chunks are empty, which all rows share: correct,
@@ -138,7 +100,7 @@ def chunks(signatures: Any, begin: Any, end: Any, min_agreement: Any) -> tuple[A
 
 
 @njit(cache=True, nogil=True)
-def chunk_key(signature: Any, columns: Any, bounds: Any, chunk: Any) -> Any:
+def chunk_key(signature: Signatures, columns: Ints, bounds: Ints, chunk: int) -> np.uint64:
     """64 bits of one chunk of a signature; equal chunks have equal keys."""
     value = finish64(np.uint64(chunk + 1))
     for k in range(bounds[chunk], bounds[chunk + 1]):

@@ -14,17 +14,19 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from headwater.filters.duplicates.normalize import normalize, text_buffers
+from headwater.buffers import text_buffers
+from headwater.filters.duplicates.normalize import normalize
 from headwater.filters.duplicates.shingles import distinct, finish64, most_shingles, unit_kinds, write_shingles
 
 __all__ = ["MIN_SHINGLES", "N_BANDS", "N_PERMUTATIONS", "ROWS_PER_BAND", "VERSION", "measure_minhash", "permutations"]
+
+_Words = npt.NDArray[np.uint32]
 
 VERSION = 1
 N_PERMUTATIONS = 112
@@ -46,14 +48,14 @@ def permutations() -> npt.NDArray[np.uint32]:
 
 
 def measure_minhash(texts: pa.Array) -> pa.RecordBatch:
-    """The columns ``bands signature n_shingles normalized_hash``, one row a text (string or large_string; null counts as empty).
+    """The columns ``bands signature n_shingles normalized_hash``, one row for each text (string or large_string; null counts as empty).
 
     - bands list<int64>: a 64-bit hash of 8 signature values and the band's number, 14 of them; empty under `MIN_SHINGLES` shingles.
     - signature binary: 112 uint32, little-endian; empty where there is no shingle.
     - n_shingles int32: distinct shingle hashes.
     - normalized_hash binary: BLAKE2b, 16 bytes, of the normalised text; empty where that is empty.
 
-    Memory beside the input: the normalised text of the batch, and 10 bytes for each byte of the largest text at most.
+    Memory besides the input: the normalised text of the batch, and 10 bytes for each byte of the largest text at most.
     """
     normalized = normalize(texts)
     data, offsets = text_buffers(normalized)
@@ -80,7 +82,7 @@ def _offsets(present: npt.NDArray[np.bool_], width: int) -> npt.NDArray[np.int32
     return ends
 
 
-def _binary(present: npt.NDArray[np.bool_], values: npt.NDArray[Any] | bytes, width: int) -> pa.BinaryArray:
+def _binary(present: npt.NDArray[np.bool_], values: npt.NDArray[np.uint32] | bytes, width: int) -> pa.BinaryArray:
     buffers = [None, pa.py_buffer(_offsets(present, width)), pa.py_buffer(values)]
     return pa.BinaryArray.from_buffers(pa.binary(), present.size, buffers)
 
@@ -94,7 +96,13 @@ def _hash_texts(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> 
 
 
 @njit(cache=True, nogil=True)
-def _sign(data: Any, offsets: Any, kinds: Any, factors_summands: Any, most: Any) -> tuple[Any, Any]:
+def _sign(
+    data: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    kinds: npt.NDArray[np.uint8],
+    factors_summands: _Words,
+    most: int,
+) -> tuple[_Words, npt.NDArray[np.int32]]:
     """Signatures uint32 [n, 112] (all bits set where there is no shingle) and distinct shingles int32 [n]."""
     n = offsets.size - 1
     signatures = np.full((n, N_PERMUTATIONS), np.uint32(0xFFFFFFFF), np.uint32)
@@ -122,7 +130,7 @@ def _sign(data: Any, offsets: Any, kinds: Any, factors_summands: Any, most: Any)
 
 
 @njit(cache=True, nogil=True)
-def _finish32(value: Any) -> Any:
+def _finish32(value: np.uint32) -> np.uint32:
     """MurmurHash3's 32-bit finalizer; Numba widens products to 64 bits, hence the masks."""
     value = np.uint32(value ^ (value >> np.uint32(16)))
     value = np.uint32(value * np.uint32(0x85EBCA6B))
@@ -132,7 +140,7 @@ def _finish32(value: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _lower(signature: Any, factors: Any, summands: Any, block: Any) -> None:
+def _lower(signature: _Words, factors: _Words, summands: _Words, block: _Words) -> None:
     """One permutation after the other over all hashes: the compiler turns the inner loop into vector multiply, add and minimum."""
     for permutation in range(N_PERMUTATIONS):
         factor = factors[permutation]
@@ -144,7 +152,7 @@ def _lower(signature: Any, factors: Any, summands: Any, block: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _bands(signatures: Any) -> Any:
+def _bands(signatures: _Words) -> npt.NDArray[np.int64]:
     """int64 [n, 14]: the hash of each band's number and values."""
     bands = np.empty((signatures.shape[0], N_BANDS), np.int64)
     for row in range(signatures.shape[0]):

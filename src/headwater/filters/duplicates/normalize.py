@@ -16,13 +16,14 @@ after it) at a time, and only where the marks could change: elsewhere one table 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from headwater.buffers import text_buffers
 from headwater.filters.duplicates.tables import (
     CODE_POINT,
     CONTINUES,
@@ -36,7 +37,12 @@ from headwater.filters.duplicates.tables import (
     normalization_tables,
 )
 
-__all__ = ["decode_character", "normalize", "text_buffers"]
+__all__ = ["decode_character", "normalize"]
+
+_Bytes = npt.NDArray[np.uint8]
+_Ints = npt.NDArray[np.int64]
+_Int: TypeAlias = int | np.int64
+"""Numba compiles both to the same 64 bits."""
 
 _MAX_MARKS = 30
 _SEGMENT = 160  # code points: 18 of the longest decomposition and 2 for each of 30 marks, with room to spare
@@ -57,22 +63,8 @@ def normalize(texts: pa.Array) -> pa.LargeStringArray:
     return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(output[: ends[-1]]))
 
 
-def text_buffers(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """UTF-8 bytes and offsets [n + 1] of a string or large_string array, without copying the text; a null is an empty text."""
-    if texts.null_count:
-        texts = texts.fill_null("")
-    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
-        raise TypeError(f"expected texts of Arrow type string or large_string, found {texts.type}")
-    _, offsets, data = texts.buffers()
-    if offsets is None or offsets.size == 0:
-        return np.zeros(0, np.uint8), np.zeros(len(texts) + 1, np.int64)
-    width = np.int32 if pa.types.is_string(texts.type) else np.int64
-    begins = np.frombuffer(offsets, width)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    return np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8), begins
-
-
 @njit(cache=True, nogil=True)
-def decode_character(data: Any, i: Any, end: Any) -> tuple[Any, Any]:
+def decode_character(data: _Bytes, i: _Int, end: _Int) -> tuple[_Int, _Int]:
     """The code point that begins at byte `i` (above 127) and its bytes; never reads at or behind `end`."""
     first = np.int64(data[i])
     if first < 0xE0:
@@ -90,7 +82,7 @@ def decode_character(data: Any, i: Any, end: Any) -> tuple[Any, Any]:
 
 
 @njit(cache=True, nogil=True)
-def _normalize(data: Any, offsets: Any, tables: NormalizationTables) -> Any:
+def _normalize(data: _Bytes, offsets: _Ints, tables: NormalizationTables) -> tuple[_Bytes, _Ints]:
     n = offsets.size - 1
     output = np.empty(offsets[n] - offsets[0] + _SLACK, np.uint8)
     ends = np.zeros(n + 1, np.int64)
@@ -108,7 +100,9 @@ def _normalize(data: Any, offsets: Any, tables: NormalizationTables) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _normalize_text(data: Any, i: Any, end: Any, output: Any, j: Any, tables: NormalizationTables, segment: Any) -> Any:
+def _normalize_text(
+    data: _Bytes, i: _Int, end: _Int, output: _Bytes, j: _Int, tables: NormalizationTables, segment: _Ints
+) -> _Int:
     """Writes the normalised bytes [i, end) at `output[j]`; returns where they end, -1 if there may be too little room.
 
     The output array must not be bound anew in here: counting its references in the loop costs ten times the loop.
@@ -123,7 +117,7 @@ def _normalize_text(data: Any, i: Any, end: Any, output: Any, j: Any, tables: No
     base_i, base_j, base_previous = i, j, previous
     last_class = np.int64(0)
     marks = 0
-    leads: Any = (
+    leads: _Int = (
         0  # whether the character before may compose with a starter: only some vowel signs and Hangul letters do
     )
     while i < end:
@@ -185,21 +179,21 @@ def _normalize_text(data: Any, i: Any, end: Any, output: Any, j: Any, tables: No
 
 
 @njit(cache=True, nogil=True)
-def _single(code_point: Any, tables: NormalizationTables) -> Any:
+def _single(code_point: _Int, tables: NormalizationTables) -> _Int:
     if code_point < LIMIT:
         return np.int64(tables.single[code_point])
     return _fold_above_limit(code_point)
 
 
 @njit(cache=True, nogil=True)
-def _fold_above_limit(code_point: Any) -> Any:
+def _fold_above_limit(code_point: _Int) -> _Int:
     if code_point == 0xE0001 or 0xE0020 <= code_point <= 0xE007F or 0xE0100 <= code_point <= 0xE01EF:
         return 0
     return _SPACE
 
 
 @njit(cache=True, nogil=True)
-def _write(output: Any, j: Any, previous: Any, entry: Any) -> tuple[Any, Any]:
+def _write(output: _Bytes, j: _Int, previous: _Int, entry: _Int) -> tuple[_Int, _Int]:
     """Writes one folded character as UTF-8; returns the new end and what now stands last."""
     code_point = entry & CODE_POINT
     if code_point == 0 or (previous == _SPACE and (code_point == _SPACE or entry & MARK)):
@@ -225,11 +219,18 @@ def _write(output: Any, j: Any, previous: Any, entry: Any) -> tuple[Any, Any]:
 
 @njit(cache=True, nogil=True)
 def _write_segment(
-    data: Any, i: Any, end: Any, output: Any, j: Any, previous: Any, tables: NormalizationTables, segment: Any
-) -> tuple[Any, Any, Any]:
+    data: _Bytes,
+    i: _Int,
+    end: _Int,
+    output: _Bytes,
+    j: _Int,
+    previous: _Int,
+    tables: NormalizationTables,
+    segment: _Ints,
+) -> tuple[_Int, _Int, _Int]:
     """NFKC of the character at `i` and all that may change it; returns the next input byte, the output's end, the last character.
 
-    Stops before a starter that does not compose with what is there: the next segment begins with it.
+    Stops before a starter that does not compose with what came before it: the next segment begins with it.
     """
     size = 0
     composed = False
@@ -287,8 +288,8 @@ def _write_segment(
 
 @njit(cache=True, nogil=True)
 def _write_folded(
-    output: Any, j: Any, previous: Any, segment: Any, size: Any, tables: NormalizationTables
-) -> tuple[Any, Any]:
+    output: _Bytes, j: _Int, previous: _Int, segment: _Ints, size: _Int, tables: NormalizationTables
+) -> tuple[_Int, _Int]:
     for k in range(size):
         code_point = segment[k]
         entry = np.int64(tables.folded[code_point]) if code_point < LIMIT else _fold_above_limit(code_point)
@@ -297,12 +298,12 @@ def _write_folded(
 
 
 @njit(cache=True, nogil=True)
-def _combining_class(code_point: Any, tables: NormalizationTables) -> Any:
+def _combining_class(code_point: _Int, tables: NormalizationTables) -> _Int:
     return np.int64(tables.combining[code_point]) & 255 if code_point < LIMIT else 0
 
 
 @njit(cache=True, nogil=True)
-def _compose(segment: Any, size: Any, tables: NormalizationTables) -> Any:
+def _compose(segment: _Ints, size: _Int, tables: NormalizationTables) -> _Int:
     """Orders the marks of a segment by class, stably, and composes them with its starter (UAX 15, D117); returns its new size."""
     for k in range(1, size):
         part = segment[k]
@@ -330,7 +331,7 @@ def _compose(segment: Any, size: Any, tables: NormalizationTables) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _pair(first: Any, second: Any, tables: NormalizationTables) -> Any:
+def _pair(first: _Int, second: _Int, tables: NormalizationTables) -> _Int:
     """The primary composite of two characters, 0 if there is none."""
     if second >= LIMIT or not tables.combining[second] & 256:
         return 0

@@ -9,8 +9,6 @@ that share chunks and yet are not duplicates costs O(n²) comparisons of about 1
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -24,22 +22,18 @@ from headwater.filters.duplicates.agreement import (
     chunk_key,
     chunks,
     equal_values,
-    signature_agreement,
-    signature_agreements,
-    signature_matrix,
 )
 from headwater.filters.duplicates.minhash import N_PERMUTATIONS
 from headwater.filters.duplicates.shingles import finish64
 
 __all__ = [
-    "MIN_AGREEMENT",
     "components",
     "connect_bucket",
-    "elect",
-    "signature_agreement",
-    "signature_agreements",
-    "signature_matrix",
+    "elect_winners",
 ]
+
+_Hashes = npt.NDArray[np.uint64]
+_Flags = npt.NDArray[np.bool_]
 
 _SMALL_GROUP = 64
 
@@ -60,7 +54,7 @@ def connect_bucket(
         Two int64 arrays of row numbers, an edge (i, j) each. Beside the labels they are a spanning forest: as few edges as
         possible. Which of several possible edges is chosen depends on the order of the rows, the components do not.
 
-    Memory: 60 bytes a row beside the signatures.
+    Memory: 60 bytes a row besides the signatures.
     """
     _check_offsets(offsets, len(signatures))
     if known.shape != (len(signatures),):
@@ -83,15 +77,15 @@ def components(edges_a: Ints, edges_b: Ints, n: int) -> Ints:
     return np.asarray(_components(edges_a, edges_b, n))
 
 
-def elect(
+def elect_winners(
     signatures: Signatures,
     offsets: Ints,
-    content_hashes: npt.NDArray[np.uint64],
-    normalized_hashes: npt.NDArray[np.uint64],
-    short: npt.NDArray[np.bool_],
+    content_hashes: _Hashes,
+    normalized_hashes: _Hashes,
+    short: _Flags,
     min_agreement: int = MIN_AGREEMENT,
 ) -> tuple[Ints, npt.NDArray[np.float32]]:
-    """Which rows of each cluster go, and for the sake of which: a row goes if an earlier kept row of its cluster is its duplicate.
+    """Which rows of each cluster go, and in favour of which: a row goes if an earlier kept row of its cluster is its duplicate.
 
     Args:
         signatures: uint32 [n, 112], grouped by cluster, best row first.
@@ -127,7 +121,7 @@ def _check_offsets(offsets: Ints, n: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _find(parents: Any, node: Any) -> Any:
+def _find(parents: Ints, node: int) -> int:
     while parents[node] != node:
         parents[node] = parents[parents[node]]
         node = parents[node]
@@ -135,7 +129,7 @@ def _find(parents: Any, node: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _unite(parents: Any, a: Any, b: Any) -> Any:
+def _unite(parents: Ints, a: int, b: int) -> bool:
     """Unites two components under their smallest member; whether they were two."""
     a = _find(parents, a)
     b = _find(parents, b)
@@ -146,7 +140,7 @@ def _unite(parents: Any, a: Any, b: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _components(edges_a: Any, edges_b: Any, n: Any) -> Any:
+def _components(edges_a: Ints, edges_b: Ints, n: int) -> Ints:
     parents = np.arange(n)
     for k in range(edges_a.size):
         _unite(parents, edges_a[k], edges_b[k])
@@ -157,7 +151,7 @@ def _components(edges_a: Any, edges_b: Any, n: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _connect(signatures: Any, known: Any, offsets: Any, min_agreement: Any) -> tuple[Any, Any]:
+def _connect(signatures: Signatures, known: Ints, offsets: Ints, min_agreement: int) -> tuple[Ints, Ints]:
     n = known.size
     parents = np.arange(n)
     edges = np.empty((2, n), np.int64)
@@ -196,8 +190,15 @@ def _connect(signatures: Any, known: Any, offsets: Any, min_agreement: Any) -> t
 
 @njit(cache=True, nogil=True)
 def _connect_group(
-    rows: Any, signatures: Any, known: Any, parents: Any, min_agreement: Any, edges: Any, n_edges: Any, lists: Any
-) -> Any:
+    rows: Ints,
+    signatures: Signatures,
+    known: Ints,
+    parents: Ints,
+    min_agreement: int,
+    edges: Ints,
+    n_edges: int,
+    lists: Ints,
+) -> int:
     """Unites all matching pairs of `rows` (those with labels first) that are not united yet; returns the number of edges so far.
 
     Each component is a linked list of its rows, so that a row passes over its own in one step. `lists` is memory, int64 [4, n]: the first and the
@@ -260,8 +261,13 @@ def _connect_group(
 
 @njit(cache=True, nogil=True)
 def _elect(
-    signatures: Any, offsets: Any, content_hashes: Any, normalized_hashes: Any, short: Any, min_agreement: Any
-) -> tuple[Any, Any]:
+    signatures: Signatures,
+    offsets: Ints,
+    content_hashes: _Hashes,
+    normalized_hashes: _Hashes,
+    short: _Flags,
+    min_agreement: int,
+) -> tuple[Ints, npt.NDArray[np.float32]]:
     n = short.size
     winner = np.full(n, -1, np.int64)
     similarity = np.ones(n, np.float32)
@@ -288,8 +294,10 @@ def _elect(
 
 
 @njit(cache=True, nogil=True)
-def _match(row: Any, other: Any, signatures: Any, content_hashes: Any, normalized_hashes: Any, short: Any) -> Any:
-    """Equal values of two rows as `elect` counts them: 112 for equal content or equal short texts."""
+def _match(
+    row: int, other: int, signatures: Signatures, content_hashes: _Hashes, normalized_hashes: _Hashes, short: _Flags
+) -> int:
+    """Equal values of two rows as `elect_winners` counts them: 112 for equal content or equal short texts."""
     if content_hashes[row, 0] == content_hashes[other, 0] and content_hashes[row, 1] == content_hashes[other, 1]:
         return N_PERMUTATIONS
     if short[row] or short[other]:
@@ -304,15 +312,15 @@ def _match(row: Any, other: Any, signatures: Any, content_hashes: Any, normalize
 
 @njit(cache=True, nogil=True)
 def _elect_large(
-    begin: Any,
-    end: Any,
-    signatures: Any,
-    content_hashes: Any,
-    normalized_hashes: Any,
-    short: Any,
-    min_agreement: Any,
-    winner: Any,
-    similarity: Any,
+    begin: int,
+    end: int,
+    signatures: Signatures,
+    content_hashes: _Hashes,
+    normalized_hashes: _Hashes,
+    short: _Flags,
+    min_agreement: int,
+    winner: Ints,
+    similarity: npt.NDArray[np.float32],
 ) -> None:
     """As the loop of `_elect`, the kept rows indexed by content, normalised text and chunks; every index list is in the order of the rows."""
     size = end - begin

@@ -14,14 +14,14 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from headwater.filters.duplicates.normalize import decode_character, text_buffers
+from headwater.buffers import text_buffers
+from headwater.filters.duplicates.normalize import decode_character
 from headwater.filters.duplicates.tables import LIMIT
 from headwater.filters.text.byte_words import first_marked, first_space_or_wide, load_word
 
@@ -92,7 +92,7 @@ def unit_kinds() -> npt.NDArray[np.uint8]:
 
 
 @njit(cache=True, nogil=True)
-def finish64(value: Any) -> Any:
+def finish64(value: np.uint64) -> np.uint64:
     """MurmurHash3's 64-bit finalizer, a bijection that lets every bit change every other."""
     value ^= value >> np.uint64(33)
     value *= np.uint64(0xFF51AFD7ED558CCD)
@@ -102,7 +102,9 @@ def finish64(value: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def write_shingles(data: Any, begin: Any, end: Any, kinds: Any, hashes: Any) -> Any:
+def write_shingles(
+    data: npt.NDArray[np.uint8], begin: int, end: int, kinds: npt.NDArray[np.uint8], hashes: npt.NDArray[np.uint32]
+) -> int:
     """Writes the shingle hashes of the normalised bytes [begin, end) into `hashes` (uint32); returns how many."""
     units = np.zeros(8, np.uint64)  # the last units, as a ring
     n_units = 0
@@ -172,7 +174,7 @@ def write_shingles(data: Any, begin: Any, end: Any, kinds: Any, hashes: Any) -> 
 
 
 @njit(cache=True, nogil=True)
-def distinct(hashes: Any, n: Any, slots: Any) -> Any:
+def distinct(hashes: npt.NDArray[np.uint32], n: int, slots: npt.NDArray[np.uint32]) -> int:
     """Moves the distinct values of `hashes[:n]` to its front, in the order of their first appearance; returns their number.
 
     `slots` (uint32) is memory for a hash set: a power of two entries, at least 2·n.

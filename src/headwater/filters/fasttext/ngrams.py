@@ -23,7 +23,7 @@ from numba import njit
 
 from headwater.filters.fasttext.layout import FILTER_SHIFT, KernelModel, Scratch
 from headwater.filters.fasttext.vectors import LANES, count_bits, hash_lanes, high_product
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 
 __all__ = ["CHUNK", "FNV_BASIS", "STEPS", "add_subwords", "append_row", "fnv_step"]
 

@@ -17,7 +17,8 @@ from numba import njit
 
 from headwater.filters.fasttext.layout import KernelModel
 from headwater.filters.fasttext.model import HIERARCHICAL_SOFTMAX, SOFTMAX
-from headwater.filters.fasttext.tree import compute_exp, compute_log_probability, fill_leaves, find_best_leaf
+from headwater.filters.fasttext.tree import compute_log_probability, fill_leaves, find_best_leaf
+from headwater.filters.text.exact_math import compute_exp
 
 __all__ = ["fill_probabilities", "find_best"]
 

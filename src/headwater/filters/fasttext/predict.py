@@ -3,13 +3,13 @@
 A text's vector is the sum of the rows of its words and n-grams (``headwater.filters.fasttext.rows``), in float32, times float32(1 /
 number of rows); the probabilities come from it (``headwater.filters.fasttext.output``).
 
-Who wants the distribution of the parts of a text and of the whole calls ``sum_segments`` once, adds up the sums and counts of the parts
-and calls ``distribution`` for both: nothing is hashed twice.
+A caller that wants the distribution of the parts of a text and of the whole calls ``sum_segments`` once, adds up the sums and counts of
+the parts and calls ``distribution`` for both: nothing is hashed twice.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ _BEYOND = 256  # bytes of room beyond a token, which vectors read
 _Bytes = npt.NDArray[np.uint8]
 _Ints = npt.NDArray[np.int32]
 _Longs = npt.NDArray[np.int64]
+_Item = TypeVar("_Item", bound=np.generic)
 _Floats = npt.NDArray[np.float32]
 
 
@@ -82,7 +83,7 @@ def _factor(bucket: int) -> int:
     return -(-(1 << 64) // bucket) & ((1 << 64) - 1) if bucket else 0
 
 
-def _align(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def _align(n: int, dtype: type[_Item]) -> npt.NDArray[_Item]:
     """Zeros (n,) that begin where a cache line begins."""
     size = np.dtype(dtype).itemsize
     memory = np.zeros(n * size + 64, dtype=np.uint8)

@@ -27,7 +27,7 @@ from headwater.filters.fasttext.layout import LISTED, KernelModel, Scratch
 from headwater.filters.fasttext.ngrams import FNV_BASIS, add_subwords, append_row, fnv_step
 from headwater.filters.fasttext.sum_rows import add_rows
 from headwater.filters.fasttext.vectors import PIECE, copy_8, copy_piece, fetch_line, find_white, is_key, make_key
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 
 __all__ = ["END_HASH", "add_word_ngrams", "index_words", "sum_tokens"]
 

@@ -6,7 +6,7 @@ column is added up by itself and in the order given: the result is that of plain
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,34 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numba.core.base import BaseContext
+    from numba.core.typing.templates import Signature
 
 __all__ = ["add_rows"]
 
+_Intrinsic: TypeAlias = (
+    "tuple[Signature, Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]]"
+)
+"""What an intrinsic returns: the types it takes and gives, and what writes its instructions."""
 
-def _make_adder(width: int) -> Any:
+
+def _make_adder(
+    width: int,
+) -> Callable[[npt.NDArray[np.float32], npt.NDArray[np.int32], int, int, npt.NDArray[np.float32]], None]:
     """A function for kernels that adds ``rows[found[i], column:column + width]`` for all i < n to ``sums[column:column + width]``."""
 
     @intrinsic
-    def add_columns(typingctx: Any, rows: Any, found: Any, n: Any, column: Any, sums: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def add_columns(
+        typingctx: object, rows: types.Type, found: types.Type, n: types.Type, column: types.Type, sums: types.Type
+    ) -> _Intrinsic:
+        def generate(
+            context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+        ) -> ir.Value:
             rows_, found_, sums_ = (
                 context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 1, 4)
             )

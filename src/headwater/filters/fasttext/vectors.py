@@ -13,7 +13,7 @@ sees to it that all that is read and written is there.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,12 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numba.core.base import BaseContext
+    from numba.core.typing.templates import Signature
 
 __all__ = [
     "LANES",
@@ -36,6 +42,11 @@ __all__ = [
     "make_key",
 ]
 
+_Intrinsic: TypeAlias = (
+    "tuple[Signature, Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]]"
+)
+"""What an intrinsic returns: the types it takes and gives, and what writes its instructions."""
+
 PIECE: Final = 32
 """Bytes that ``find_white`` looks at; a key has one less, so that one of zeros always follows."""
 LANES: Final = 16
@@ -48,19 +59,29 @@ _FNV_BASIS: Final = 2166136261
 _FNV_PRIME: Final = 16777619
 
 
-def _place(context: Any, builder: Any, signature: Any, arguments: Any, array: int, at: Any, kind: Any) -> Any:
+def _place(
+    context: BaseContext,
+    builder: ir.IRBuilder,
+    signature: Signature,
+    arguments: Sequence[ir.Value],
+    array: int,
+    at: ir.Value,
+    kind: ir.Type,
+) -> ir.Value:
     """A pointer to ``kind`` at element ``at`` of the argument numbered ``array``."""
     data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
     return builder.bitcast(builder.gep(data, [at]), kind.as_pointer())
 
 
-def _splat(kind: Any, value: int) -> Any:
+def _splat(kind: ir.VectorType, value: int) -> ir.Constant:
     return ir.Constant(kind, [value] * kind.count)
 
 
 @intrinsic
-def _find_white(typingctx: Any, data: Any, at: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _find_white(typingctx: object, data: types.Type, at: types.Type) -> _Intrinsic:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         piece = builder.load(_place(context, builder, signature, arguments, 0, arguments[1], _BYTES), align=1)
         white = builder.or_(
             builder.icmp_unsigned("==", piece, _splat(_BYTES, 32)),
@@ -80,8 +101,10 @@ def find_white(data: npt.NDArray[np.uint8], at: int) -> int:
 
 
 @intrinsic
-def _copy_piece(typingctx: Any, data: Any, at: Any, target: Any, to: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _copy_piece(typingctx: object, data: types.Type, at: types.Type, target: types.Type, to: types.Type) -> _Intrinsic:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         piece = builder.load(_place(context, builder, signature, arguments, 0, arguments[1], _BYTES), align=1)
         builder.store(piece, _place(context, builder, signature, arguments, 2, arguments[3], _BYTES), align=1)
         return context.get_dummy_value()
@@ -96,8 +119,12 @@ def copy_piece(data: npt.NDArray[np.uint8], at: int, target: npt.NDArray[np.uint
 
 
 @intrinsic
-def _make_key(typingctx: Any, data: Any, at: Any, length: Any, keys: Any, to: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _make_key(
+    typingctx: object, data: types.Type, at: types.Type, length: types.Type, keys: types.Type, to: types.Type
+) -> _Intrinsic:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         piece = builder.load(_place(context, builder, signature, arguments, 0, arguments[1], _BYTES), align=1)
         undefined = ir.Constant(_BYTES, ir.Undefined)
         first = builder.insert_element(undefined, builder.trunc(arguments[2], _BYTE), ir.Constant(_INT, 0))
@@ -117,8 +144,10 @@ def make_key(data: npt.NDArray[np.uint8], at: int, length: int, keys: npt.NDArra
 
 
 @intrinsic
-def _fetch_line(typingctx: Any, table: Any, at: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _fetch_line(typingctx: object, table: types.Type, at: types.Type) -> _Intrinsic:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         place = _place(context, builder, signature, arguments, 0, arguments[1], _BYTE)
         kind = ir.FunctionType(ir.VoidType(), [place.type, _INT, _INT, _INT])
         fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -135,10 +164,12 @@ def fetch_line(table: npt.NDArray[np.uint64], at: int) -> None:
 
 
 @intrinsic
-def _is_key(typingctx: Any, table: Any, at: Any, keys: Any, asked_at: Any) -> Any:
+def _is_key(typingctx: object, table: types.Type, at: types.Type, keys: types.Type, asked_at: types.Type) -> _Intrinsic:
     words = ir.VectorType(_LONG, 4)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         kept = builder.load(_place(context, builder, signature, arguments, 0, arguments[1], words), align=8)
         asked = builder.load(_place(context, builder, signature, arguments, 2, arguments[3], words), align=8)
         wide = ir.IntType(256)
@@ -154,10 +185,12 @@ def is_key(table: npt.NDArray[np.uint64], at: int, keys: npt.NDArray[np.uint64],
 
 
 @intrinsic
-def _copy_8(typingctx: Any, source: Any, at: Any, target: Any, to: Any) -> Any:
+def _copy_8(typingctx: object, source: types.Type, at: types.Type, target: types.Type, to: types.Type) -> _Intrinsic:
     ints = ir.VectorType(_INT, 8)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         value = builder.load(_place(context, builder, signature, arguments, 0, arguments[1], ints), align=4)
         builder.store(value, _place(context, builder, signature, arguments, 2, arguments[3], ints), align=4)
         return context.get_dummy_value()
@@ -172,10 +205,20 @@ def copy_8(source: npt.NDArray[np.int32], at: int, target: npt.NDArray[np.int32]
 
 
 @intrinsic
-def _hash_lanes(typingctx: Any, word: Any, at: Any, n_steps: Any, hashes: Any, to: Any, stride: Any) -> Any:
+def _hash_lanes(
+    typingctx: object,
+    word: types.Type,
+    at: types.Type,
+    n_steps: types.Type,
+    hashes: types.Type,
+    to: types.Type,
+    stride: types.Type,
+) -> _Intrinsic:
     lanes, piece = ir.VectorType(_INT, LANES), ir.VectorType(_BYTE, LANES)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         state = cgutils.alloca_once(builder, lanes)
         builder.store(_splat(lanes, _FNV_BASIS), state)
         with cgutils.for_range(builder, arguments[2], intp=_LONG) as loop:
@@ -203,8 +246,10 @@ def hash_lanes(
 
 
 @intrinsic
-def _high_product(typingctx: Any, a: Any, b: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _high_product(typingctx: object, a: types.Type, b: types.Type) -> _Intrinsic:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         product = builder.mul(*(builder.zext(argument, _WIDE) for argument in arguments))
         return builder.trunc(builder.lshr(product, ir.Constant(_WIDE, 64)), _LONG)
 
@@ -218,8 +263,10 @@ def high_product(a: np.uint64, b: np.uint64) -> np.uint64:
 
 
 @intrinsic
-def _count_bits(typingctx: Any, number: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _count_bits(typingctx: object, number: types.Type) -> _Intrinsic:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), generate

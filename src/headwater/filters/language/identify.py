@@ -40,6 +40,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.buffers import text_buffers
 from headwater.errors import MissingDependencyError, UsageError
 from headwater.filters.fasttext.model import read_model
 from headwater.filters.fasttext.predict import KernelModel, predict, prepare, sum_segments
@@ -49,7 +50,6 @@ from headwater.filters.language.names import DEFAULT_MODEL, MODELS
 from headwater.filters.language.script import SCRIPTS, count_letters, find_scripts
 from headwater.filters.language.segments import find_segments
 from headwater.filters.language.windows import find_windows, whole_documents
-from headwater.filters.text.text_buffers import text_buffers
 
 __all__ = [
     "LANGUAGES",
@@ -79,7 +79,7 @@ MIN_SCORE = 0.5
 _NEVER = 2.0
 _PLAIN_LETTERS = 60
 _PLAIN_SHARE = 0.75  # what other scripts have is less than ``language_mixture.MIN_SHARE``
-_LONG_LETTERS, _LONG_RELIEF = 300, 0.07  # so many letters, so much less sure lid.176 has to be
+_LONG_LETTERS, _LONG_RELIEF = 300, 0.07  # from this many letters on, lid.176 may be less sure by this much
 _MIN_DISSENT = 0.8
 _CODE_SCORE = 0.2
 _UNKNOWN_SCORE = 0.6
@@ -176,7 +176,7 @@ def _load_own_model() -> tuple[str, tuple[str, ...], KernelModel]:
 
 
 def identify(texts: pa.Array, model: LanguageModel) -> pa.RecordBatch:
-    """The language columns of each text, one row a text in the same order.
+    """The language columns of each text, one row for each text, in the same order.
 
     Args:
         texts: ``pa.string()`` or ``pa.large_string()``; a null counts as an empty text.

@@ -1,6 +1,6 @@
 """Judges segments and documents by the labels of a fastText model: the best label, and how probable it is.
 
-Where ``fasttext_kernel.distribution`` gives all probabilities just as fastText does, here only the best label of each text is wanted, so e to
+Where ``predict.distribution`` gives all probabilities just as fastText does, here only the best label of each text is wanted, so e to
 a product is taken only where it matters: a label whose product is more than ``_REACH`` below the best has a probability below 1e-5 and
 counts for nothing. That is a tenth of the time for 200 labels.
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from numba import njit
 
 from headwater.filters.fasttext.layout import KernelModel
-from headwater.filters.fasttext.tree import compute_exp, compute_log
+from headwater.filters.text.exact_math import compute_exp, compute_log
 
 __all__ = ["judge_documents", "judge_segments"]
 
@@ -111,7 +111,7 @@ def judge_segments(sums: _Floats, counts: _Longs, model: KernelModel) -> tuple[_
     """The best label of each segment and its probability.
 
     Args:
-        sums: float32 (n, columns), from ``fasttext_kernel.sum_segments``.
+        sums: float32 (n, columns), from ``predict.sum_segments``.
         counts: int64 (n,), likewise.
         model: of the softmax kind.
 
@@ -137,7 +137,7 @@ def judge_documents(
     """The best label of each document, all its segments together, and its probability.
 
     Args:
-        sums: float32 (segments, columns), from ``fasttext_kernel.sum_segments``.
+        sums: float32 (segments, columns), from ``predict.sum_segments``.
         counts: int64 (segments,), likewise.
         owners: int64 (segments,): the document of each segment, below ``len(favoured)``.
         model: of the softmax kind.

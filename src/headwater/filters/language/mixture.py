@@ -1,4 +1,4 @@
-"""Mixed documents: which languages hold a substantial share of a document's letters, told by its segments.
+"""Mixed documents: which languages hold a substantial share of a document's letters, judged by its segments.
 
 Each segment of ``headwater.filters.language.segments`` has a label and a probability. The rule:
 
@@ -9,7 +9,7 @@ Each segment of ``headwater.filters.language.segments`` has a label and a probab
 
 So a foreign name, a quotation of one sentence in a page, code words and a menu line do not make a document mixed; two halves do.
 
-What it loses: languages that alternate within a segment of some 200 bytes; a second language below a fifth; Danish beside Norwegian, and
+What it loses: languages that alternate within a segment of some 200 bytes; a second language below a fifth; Danish next to Norwegian, and
 every other pair of languages that are alike.
 """
 

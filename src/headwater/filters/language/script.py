@@ -30,7 +30,7 @@ SCRIPTS = (
     "Gujr", "Orya", "Taml", "Telu", "Knda", "Mlym", "Sinh", "Laoo", "Tibt", "Mymr", "Ethi", "Khmr", "Syrc", "Thaa", "Mong", "Bopo",
     "Cher", "Cans", "Zzzz",
 )  # fmt: skip
-"""Codes that are told apart, by their place in ``count_letters``; the first stands for what is no letter, the last for other scripts."""
+"""Codes that are distinguished, by their place in ``count_letters``; the first stands for all but letters, the last for other scripts."""
 
 KANA_SHARE = 0.05
 

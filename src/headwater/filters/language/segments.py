@@ -1,4 +1,4 @@
-"""Segments: the short stretches of a document whose languages are told one by one.
+"""Segments: the short stretches of a document whose languages are identified one by one.
 
 Of what ``headwater.filters.language.windows`` leaves of a document two selections are made:
 

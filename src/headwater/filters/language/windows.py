@@ -21,12 +21,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from numba import njit
 
-from headwater.filters.text.text_buffers import text_buffers
-
-__all__ = ["SLACK_BYTES", "WINDOW_BYTES", "cut_windows", "find_windows", "move_begin", "move_end", "whole_documents"]
+__all__ = ["SLACK_BYTES", "WINDOW_BYTES", "find_windows", "move_begin", "move_end", "whole_documents"]
 
 WINDOW_BYTES = 1024
 SLACK_BYTES = 64
@@ -101,18 +98,3 @@ def whole_documents(offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     windows = np.repeat(offsets[1:, None], 6, axis=1)
     windows[:, 0] = offsets[:-1]
     return windows
-
-
-def cut_windows(text: str) -> str:
-    """What language identification reads of ``text``: the text itself, or its windows joined by a space.
-
-    >>> cut_windows("short")
-    'short'
-    >>> len(cut_windows("word " * 10_000)) <= 3 * WINDOW_BYTES + 2
-    True
-    """
-    data, offsets = text_buffers(pa.array([text], pa.large_string()))
-    bounds = find_windows(data, offsets)[0].tolist()
-    if bounds[1] == len(data):
-        return text
-    return b" ".join(data[bounds[i] : bounds[i + 1]].tobytes() for i in (0, 2, 4)).decode()

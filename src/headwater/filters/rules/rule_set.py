@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from math import inf
 from typing import Any, Final, TypeAlias
 
@@ -219,7 +220,7 @@ def change_rules(
 
 
 def evaluate(table: pa.Table, rule_set: RuleSet) -> pa.Table:
-    """Return one row a row of ``table``, in its order: ``reasons`` list<string>, ``first_reason`` string.
+    """Return one row for each row of ``table``, in its order: ``reasons`` list<string>, ``first_reason`` string.
 
     Every rule is evaluated; reasons stand in the order of the rules and the list is empty for a sample to keep. A NULL
     or NaN in a column that an applicable rule reads gives the reason ``missing:<column>``, once, in place of the rules
@@ -298,7 +299,7 @@ def _literal(value: Number) -> str:
     return f"CAST({value!r} AS FLOAT)" if isinstance(value, float) else str(value)
 
 
-def _folder() -> Any:
+def _folder() -> Traversable:
     return files("headwater.filters") / "rule_sets"
 
 
@@ -385,7 +386,7 @@ def _domains(domains: object, where: str) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def _known(raw: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
+def _known(raw: Mapping[str, object], keys: Sequence[str], where: str) -> None:
     for key in raw:
         if key not in keys:
             raise RecipeError(f"{where}: unknown key {key!r}; {nearest(key, keys)}")

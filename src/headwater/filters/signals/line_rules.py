@@ -9,7 +9,7 @@ than half are letters of upper case, that is all digits (a share above 0.999999)
 one word or none, or that has at most 10 words and begins with "sign-in", ends in "read more..." or has "items in cart".
 RefinedWeb cuts only the phrase out of such a short line; here the line goes as a whole.
 
-Blank lines are never removed: they are no lines of text. Words are those of `words`, so in scripts without spaces a line
+Blank lines are never removed: they are not lines of text. Words are those of `words`, so in scripts without spaces a line
 of one unit has one word. Counters and phrases are English, as the publications are.
 """
 
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from headwater.filters.signals.phrases import CART, JAVASCRIPT, LOREM_IPSUM, POLICY, find_phrase, match_letters
 from headwater.filters.text.characters import NEWLINE, SPACE, decode_point
-from headwater.filters.text.kernel import inlined, kernel
+from headwater.filters.text.compile import inlined, kernel
 from headwater.filters.text.symbols import is_closing_quote, is_terminal
 from headwater.filters.words.cut import SPACED, WORD, Pieces
 
@@ -107,7 +107,7 @@ def read_phrases(
 
 @kernel
 def _has_long_run(data: npt.NDArray[np.uint8], classes: npt.NDArray[np.uint8], line_begin: int, line_end: int) -> bool:
-    """Tell whether the line has more than 1000 chars in a row that are no white space."""
+    """Tell whether the line has more than 1000 chars in a row that are not white space."""
     run = 0
     at = line_begin
     while at < line_end:

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from headwater.filters.signals import counts
 from headwater.filters.signals.line_rules import (
     C4_REMOVED,
     COUNTER,
@@ -26,46 +27,11 @@ from headwater.filters.signals.line_rules import (
     read_phrases,
 )
 from headwater.filters.signals.repetition import Numbering, sum_repeats
-from headwater.filters.text.kernel import inlined, kernel
+from headwater.filters.text.compile import inlined, kernel
 from headwater.filters.text.symbols import ends_alone, is_bullet, is_closing_quote, is_terminal, opens_dialogue
 from headwater.filters.words.cut import ALPHA, HASH_SEED, SPACED, WORD, Pieces, hash_word, mix, step_hash
 
-__all__ = ["LINE_MEASURES", "is_code_line", "measure_lines"]
-
-LINE_MEASURES: Final = (
-    "filled",
-    "bullets",
-    "ellipses",
-    "unterminated",
-    "punctuated",
-    "under_3_words",
-    "at_most_30_chars",
-    "policy",
-    "lorem_ipsum",
-    "sentences",
-    "indented",
-    "code",
-    "dialogue",
-    "numbered",
-    "equal_lines",
-    "equal_lines_chars",
-    "paragraphs",
-    "equal_paragraphs",
-    "equal_paragraphs_chars",
-    "c4_removed",
-    "c4_removed_chars",
-    "from_200_chars",
-    "javascript",
-    "uppercase",
-    "numeric",
-    "counters",
-    "one_word",
-    "short_phrase",
-    "refinedweb_removed_words",
-    "round_bullets",
-    "terminal",
-)
-"""What `measure_lines` writes, in order."""
+__all__ = ["is_code_line", "measure_lines"]
 
 _CODE_WORDS: Final = (
     "def class return import from if else elif for while try except with func fn function let const var int void "
@@ -158,19 +124,19 @@ def _hash_line(pieces: Pieces, first: int, last: int, line_begin: int) -> np.uin
 @inlined
 def _count_rules(judged: int, words: int, chars: int, found: npt.NDArray[np.int64]) -> None:
     """Count a line under the rules that it falls under."""
-    found[2] += (judged & ELLIPSIS) != 0
-    found[3] += judged & (ENDED | ELLIPSIS) != ENDED
-    found[4] += judged & ENDED
+    found[counts.ELLIPSIS_LINES] += (judged & ELLIPSIS) != 0
+    found[counts.UNTERMINATED_LINES] += judged & (ENDED | ELLIPSIS) != ENDED
+    found[counts.PUNCTUATED_LINES] += judged & ENDED
     if judged & C4_REMOVED:
-        found[19] += 1
-        found[20] += chars
+        found[counts.C4_REMOVED_LINES] += 1
+        found[counts.C4_REMOVED_CHARS] += chars
     if judged & REFINEDWEB_REMOVED:
-        found[23] += (judged & UPPERCASE) != 0
-        found[24] += (judged & NUMERIC) != 0
-        found[25] += (judged & COUNTER) != 0
-        found[26] += (judged & ONE_WORD) != 0
-        found[27] += (judged & SHORT_PHRASE) != 0
-        found[28] += words
+        found[counts.UPPERCASE_LINES] += (judged & UPPERCASE) != 0
+        found[counts.NUMERIC_LINES] += (judged & NUMERIC) != 0
+        found[counts.COUNTER_LINES] += (judged & COUNTER) != 0
+        found[counts.ONE_WORD_LINES] += (judged & ONE_WORD) != 0
+        found[counts.SHORT_PHRASE_LINES] += (judged & SHORT_PHRASE) != 0
+        found[counts.REFINEDWEB_REMOVED_WORDS] += words
 
 
 @kernel
@@ -186,9 +152,9 @@ def measure_lines(
     found: npt.NDArray[np.int64],
     shares: npt.NDArray[np.float64],
 ) -> None:
-    """Write the counts of `LINE_MEASURES` for one text to `found`.
+    """Write the counts of one text's lines to `found`, each in its place of `counts`.
 
-    shares[0:2]: the sums over lines of the share of a line's chars that are letters of upper case, and numbers.
+    `shares`: the sums over lines of the share of a line's chars that are letters of upper case, and numbers.
     `room` (its keys and numbers are overwritten), `sizes` and `paragraphs` are scratch for as many entries as lines.
     Cost: one step a token and a line, and the search for phrases over the bytes.
     """
@@ -221,34 +187,38 @@ def measure_lines(
         filled += 1
         paragraph = step_hash(paragraph ^ value, 1) if paragraph_chars else value
         paragraph_chars += chars + 1
-        shares[0] += pieces.line_uppers[line] / chars
-        shares[1] += pieces.line_digits[line] / chars
+        shares[counts.UPPER_SHARES] += pieces.line_uppers[line] / chars
+        shares[counts.NUMBER_SHARES] += pieces.line_digits[line] / chars
 
         opening = pieces.points[first]
         closing = pieces.points[last - 1]
         indented = pieces.begins[first] - line_begin >= 2 or data[line_begin] == 9
         _count_rules(judged, words, chars, found)
-        found[1] += opening in (0x2022, 0x2D)
-        found[5] += words < 3
-        found[6] += chars <= 30
-        found[7] += policy
-        found[8] += n_lorem
+        found[counts.BULLET_LINES] += opening in (0x2022, 0x2D)
+        found[counts.LINES_UNDER_3_WORDS] += words < 3
+        found[counts.LINES_UP_TO_30_CHARS] += chars <= 30
+        found[counts.POLICY_LINES] += policy
+        found[counts.LOREM_IPSUMS] += n_lorem
         if words >= 3 and not policy:
-            found[9] += _count_sentences(pieces, first, last)
-        found[10] += indented
-        found[11] += is_code_line(pieces, first, last, indented)
-        found[12] += opens_dialogue(opening)
+            found[counts.LINE_SENTENCES] += _count_sentences(pieces, first, last)
+        found[counts.INDENTED_LINES] += indented
+        found[counts.CODE_LINES] += is_code_line(pieces, first, last, indented)
+        found[counts.DIALOGUE_LINES] += opens_dialogue(opening)
         number = pieces.kinds[first] & (WORD | ALPHA) == WORD
-        found[13] += number and last > first + 1 and pieces.points[first + 1] in (0x2E, 0x29, 0x3A)
-        found[21] += chars >= 200
-        found[22] += n_javascript
-        found[29] += is_bullet(opening)
-        found[30] += not pieces.kinds[last - 1] & WORD and (is_terminal(closing) or closing == 0x201D)
+        found[counts.NUMBERED_LINES] += number and last > first + 1 and pieces.points[first + 1] in (0x2E, 0x29, 0x3A)
+        found[counts.LINES_FROM_200_CHARS] += chars >= 200
+        found[counts.JAVASCRIPTS] += n_javascript
+        found[counts.ROUND_BULLET_LINES] += is_bullet(opening)
+        found[counts.TERMINAL_LINES] += not pieces.kinds[last - 1] & WORD and (
+            is_terminal(closing) or closing == 0x201D
+        )
     if paragraph_chars:
         paragraphs[n_paragraphs] = mix(paragraph)
         pieces.line_chars[n_paragraphs] = paragraph_chars - 1
         n_paragraphs += 1
-    found[0] = filled
-    found[14], found[15] = sum_repeats(room.keys, sizes, filled, room)
-    found[16] = n_paragraphs
-    found[17], found[18] = sum_repeats(paragraphs, pieces.line_chars, n_paragraphs, room)
+    found[counts.FILLED_LINES] = filled
+    found[counts.EQUAL_LINES], found[counts.EQUAL_LINES_CHARS] = sum_repeats(room.keys, sizes, filled, room)
+    found[counts.PARAGRAPHS] = n_paragraphs
+    found[counts.EQUAL_PARAGRAPHS], found[counts.EQUAL_PARAGRAPHS_CHARS] = sum_repeats(
+        paragraphs, pieces.line_chars, n_paragraphs, room
+    )

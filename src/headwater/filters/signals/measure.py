@@ -1,7 +1,7 @@
 """The signals of Gopher, C4, FineWeb and our own for every text of a batch.
 
 Each text is cut once into tokens and lines (`words`); everything else walks those arrays. Definitions are in
-`signal_columns.DESCRIPTIONS`; they follow datatrove, whose thresholds the rules use, with these differences: words are
+`columns.DESCRIPTIONS`; they follow datatrove, whose thresholds the rules use, with these differences: words are
 cut by character class instead of by spaCy, Stanza or Jieba (`words`); lines end at newlines only; repetition counts
 filled lines only, and equality ignores which white space it is (`lines`); terminal marks and closing quotes of all 30
 languages count (`symbols`); n-grams are compared token by token, so that "ab c" and "a bc" differ. C4's sentence is
@@ -16,30 +16,27 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.buffers import text_buffers
 from headwater.errors import UsageError
+from headwater.filters.signals import counts
 from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
 from headwater.filters.signals.lexicon import Lexicon, load_lexicon
-from headwater.filters.signals.lines import LINE_MEASURES, measure_lines
+from headwater.filters.signals.lines import measure_lines
 from headwater.filters.signals.repetition import Numbering, make_numbering, measure_ngrams, number_keys
 from headwater.filters.signals.rows import write_row
 from headwater.filters.signals.word_measures import (
-    LEXICON_MEASURES,
-    TOKEN_MEASURES,
     count_lexicon,
     entropy_terms,
     measure_tokens,
 )
 from headwater.filters.text.characters import character_classes
-from headwater.filters.text.kernel import kernel
-from headwater.filters.text.text_buffers import text_buffers
+from headwater.filters.text.compile import kernel
 from headwater.filters.words.cut import Pieces, cut_tokens, make_pieces
 
 __all__ = ["DESCRIPTIONS", "SIGNALS", "VERSION", "measure_signals"]
 
 VERSION: Final = 2
 """Raised with any change that alters a stored signal."""
-
-_N_NGRAMS: Final = 18
 
 
 class _Scratch(NamedTuple):
@@ -56,14 +53,14 @@ class _Scratch(NamedTuple):
 
 
 def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedArray) -> pa.RecordBatch:
-    """Return the columns of `SIGNALS`, one row a text; `languages` (BCP 47) choose the word lists.
+    """Return the columns of `SIGNALS`, one row for each text; `languages` (BCP 47) choose the word lists.
 
     A null text counts as empty: counts and fractions of an empty text are 0. A language without word lists (`und`) has
     no stop words and no connectives. Cost: linear in the bytes. Scratch is touched only as far as a text's tokens and
     lines need it: 0.3 GB for ordinary text of 16 MiB, 1.0 GB for the worst one (16 MiB in which each byte is a token).
 
     Raises:
-        UsageError: texts are no strings, or there are more or fewer languages than texts.
+        UsageError: texts are not strings, or there are more or fewer languages than texts.
 
     >>> batch = measure_signals(pa.array(["The cat sat on the mat. The cat sat."]), pa.array(["en"]))
     >>> batch["gopher_words"].to_pylist(), batch["gopher_stop_words"].to_pylist(), batch["c4_sentences"].to_pylist()
@@ -80,11 +77,11 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
     found = np.zeros((len(SIGNALS), len(texts)), np.float64)
     pieces = make_pieces(most_bytes)
     scratch = _Scratch(
-        lines=np.zeros(len(LINE_MEASURES), np.int64),
-        shares=np.zeros(2, np.float64),
-        tokens=np.zeros(len(TOKEN_MEASURES), np.int64),
-        hits=np.zeros(len(LEXICON_MEASURES), np.int64),
-        ngrams=np.zeros(_N_NGRAMS, np.int64),
+        lines=np.zeros(counts.N_LINE_COUNTS, np.int64),
+        shares=np.zeros(counts.N_LINE_SUMS, np.float64),
+        tokens=np.zeros(counts.N_TOKEN_COUNTS, np.int64),
+        hits=np.zeros(counts.N_LEXICON_COUNTS, np.int64),
+        ngrams=np.zeros(counts.N_NGRAM_COUNTS, np.int64),
         seen=np.zeros(256, np.uint8),
         sizes=np.empty(len(pieces.line_chars), np.int64),
         paragraphs=np.empty(len(pieces.line_chars), np.uint64),

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 
 __all__ = ["CART", "JAVASCRIPT", "LOREM_IPSUM", "POLICY", "find_byte", "find_phrase", "match_letters"]
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 from headwater.filters.words.cut import mix
 
 __all__ = ["Numbering", "make_numbering", "measure_ngrams", "number_keys", "sum_repeats"]

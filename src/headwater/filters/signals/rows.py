@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from headwater.filters.signals import counts, places
 from headwater.filters.signals.word_measures import entropy_term
 from headwater.filters.text.characters import DIGIT, LETTER, MARK, MATH, NEWLINE, SPACE
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 from headwater.filters.words.cut import Pieces
 
 __all__ = ["write_row"]
@@ -28,21 +29,22 @@ def _write_gopher(
     ngrams: npt.NDArray[np.int64],
     row: npt.NDArray[np.float64],
 ) -> None:
+    """Write the signals of Gopher."""
     n_tokens, n_lines, chars = pieces.totals[0], pieces.totals[1], pieces.totals[2]
-    row[0] = tokens[0]
-    row[1] = _share(tokens[1], tokens[0])
-    row[2] = _share(tokens[4], n_tokens)
-    row[3] = _share(tokens[5], n_tokens)
-    row[4] = _share(lines[1], n_lines)
-    row[5] = _share(lines[2], n_lines)
-    row[6] = _share(tokens[2], n_tokens)
-    row[7] = hits[0]
-    row[8] = _share(lines[14], lines[0])
-    row[9] = _share(lines[17], lines[16])
-    row[10] = _share(lines[15], chars)
-    row[11] = _share(lines[18], chars)
+    row[places.GOPHER_WORDS] = tokens[counts.WORDS]
+    row[places.GOPHER_MEAN_WORD_LENGTH] = _share(tokens[counts.WORD_CHARS], tokens[counts.WORDS])
+    row[places.GOPHER_HASH_RATIO] = _share(tokens[counts.HASH_SIGNS], n_tokens)
+    row[places.GOPHER_ELLIPSIS_RATIO] = _share(tokens[counts.ELLIPSES], n_tokens)
+    row[places.GOPHER_BULLET_LINES_FRACTION] = _share(lines[counts.BULLET_LINES], n_lines)
+    row[places.GOPHER_ELLIPSIS_LINES_FRACTION] = _share(lines[counts.ELLIPSIS_LINES], n_lines)
+    row[places.GOPHER_ALPHA_WORDS_FRACTION] = _share(tokens[counts.ALPHA_TOKENS], n_tokens)
+    row[places.GOPHER_STOP_WORDS] = hits[counts.DISTINCT_STOP_WORDS]
+    row[places.GOPHER_DUP_LINES_FRACTION] = _share(lines[counts.EQUAL_LINES], lines[counts.FILLED_LINES])
+    row[places.GOPHER_DUP_PARAGRAPHS_FRACTION] = _share(lines[counts.EQUAL_PARAGRAPHS], lines[counts.PARAGRAPHS])
+    row[places.GOPHER_DUP_LINES_CHARS_FRACTION] = _share(lines[counts.EQUAL_LINES_CHARS], chars)
+    row[places.GOPHER_DUP_PARAGRAPHS_CHARS_FRACTION] = _share(lines[counts.EQUAL_PARAGRAPHS_CHARS], chars)
     for i in range(9):
-        row[12 + i] = _share(ngrams[i], chars)
+        row[places.GOPHER_TOP_2GRAM_CHARS_FRACTION + i] = _share(ngrams[counts.GOPHER_NGRAMS + i], chars)
 
 
 @kernel
@@ -50,19 +52,19 @@ def _write_c4(
     pieces: Pieces, lines: npt.NDArray[np.int64], tokens: npt.NDArray[np.int64], row: npt.NDArray[np.float64]
 ) -> None:
     """Write the signals of C4."""
-    filled = lines[0]
-    row[21] = filled
-    row[22] = _share(lines[3], filled)
-    row[23] = _share(lines[5], filled)
-    row[24] = lines[7]
-    row[25] = min(lines[8], 1)
-    row[26] = tokens[6]
-    row[27] = lines[9]
-    row[28] = pieces.totals[3]
-    row[29] = _share(lines[19], filled)
-    row[30] = _share(lines[20], pieces.totals[2])
-    row[31] = tokens[16]
-    row[32] = lines[21]
+    filled = lines[counts.FILLED_LINES]
+    row[places.C4_LINES] = filled
+    row[places.C4_UNTERMINATED_LINES_FRACTION] = _share(lines[counts.UNTERMINATED_LINES], filled)
+    row[places.C4_SHORT_LINES_FRACTION] = _share(lines[counts.LINES_UNDER_3_WORDS], filled)
+    row[places.C4_POLICY_LINES] = lines[counts.POLICY_LINES]
+    row[places.C4_LOREM_IPSUM] = min(lines[counts.LOREM_IPSUMS], 1)
+    row[places.C4_CURLY_BRACKETS] = tokens[counts.OPENING_BRACES]
+    row[places.C4_SENTENCES] = lines[counts.LINE_SENTENCES]
+    row[places.C4_LONGEST_WORD] = pieces.totals[3]
+    row[places.C4_REMOVED_LINES_FRACTION] = _share(lines[counts.C4_REMOVED_LINES], filled)
+    row[places.C4_REMOVED_CHARS_FRACTION] = _share(lines[counts.C4_REMOVED_CHARS], pieces.totals[2])
+    row[places.C4_CITATION_MARKS] = tokens[counts.CITATIONS]
+    row[places.C4_LONG_LINES] = lines[counts.LINES_FROM_200_CHARS]
 
 
 @kernel
@@ -70,14 +72,17 @@ def _write_fineweb_and_refinedweb(
     pieces: Pieces, lines: npt.NDArray[np.int64], words: int, row: npt.NDArray[np.float64]
 ) -> None:
     """Write the signals of FineWeb and RefinedWeb."""
-    filled, newlines = lines[0], pieces.classes[NEWLINE]
-    row[33] = _share(lines[4], filled)
-    row[34] = _share(lines[6], filled)
-    row[35] = _share(lines[15], pieces.totals[2] - newlines)
-    row[36] = _share(newlines, pieces.totals[0])
-    for i in range(5):
-        row[37 + i] = _share(lines[23 + i], filled)
-    row[42] = _share(lines[28], words)
+    filled, newlines = lines[counts.FILLED_LINES], pieces.classes[NEWLINE]
+    row[places.FINEWEB_PUNCT_LINES_FRACTION] = _share(lines[counts.PUNCTUATED_LINES], filled)
+    row[places.FINEWEB_SHORT_LINES_FRACTION] = _share(lines[counts.LINES_UP_TO_30_CHARS], filled)
+    row[places.FINEWEB_DUP_CHARS_FRACTION] = _share(lines[counts.EQUAL_LINES_CHARS], pieces.totals[2] - newlines)
+    row[places.FINEWEB_NEWLINES_PER_WORD] = _share(newlines, pieces.totals[0])
+    row[places.REFINEDWEB_UPPERCASE_LINES_FRACTION] = _share(lines[counts.UPPERCASE_LINES], filled)
+    row[places.REFINEDWEB_NUMERIC_LINES_FRACTION] = _share(lines[counts.NUMERIC_LINES], filled)
+    row[places.REFINEDWEB_COUNTER_LINES_FRACTION] = _share(lines[counts.COUNTER_LINES], filled)
+    row[places.REFINEDWEB_ONE_WORD_LINES_FRACTION] = _share(lines[counts.ONE_WORD_LINES], filled)
+    row[places.REFINEDWEB_PHRASE_LINES_FRACTION] = _share(lines[counts.SHORT_PHRASE_LINES], filled)
+    row[places.REFINEDWEB_REMOVED_WORDS_FRACTION] = _share(lines[counts.REFINEDWEB_REMOVED_WORDS], words)
 
 
 @kernel
@@ -95,26 +100,26 @@ def _write_rpv2(
 ) -> None:
     """Write the signals of RedPajama v2."""
     n_tokens, n_lines, chars = pieces.totals[0], pieces.totals[1], pieces.totals[2]
-    words = tokens[0]
-    row[43] = n_lines
-    row[44] = _share(tokens[6] + tokens[15], chars)
-    row[45] = _share(tokens[14], n_tokens)
-    row[46] = _share(n_tokens - tokens[2], n_tokens)
-    row[47] = _share(lines[8], chars)
-    row[48] = _share(hits[1], n_tokens)
-    row[49] = _share(tokens[4] + tokens[5], n_tokens)
-    row[50] = _share(tokens[13], words)
+    words = tokens[counts.WORDS]
+    row[places.RPV2_LINES] = n_lines
+    row[places.RPV2_CURLY_BRACKET_RATIO] = _share(tokens[counts.OPENING_BRACES] + tokens[counts.CLOSING_BRACES], chars)
+    row[places.RPV2_ALL_CAPS_WORDS_FRACTION] = _share(tokens[counts.CAPITAL_WORDS], n_tokens)
+    row[places.RPV2_NO_ALPH_WORDS_FRACTION] = _share(n_tokens - tokens[counts.ALPHA_TOKENS], n_tokens)
+    row[places.RPV2_LOREM_IPSUM_RATIO] = _share(lines[counts.LOREM_IPSUMS], chars)
+    row[places.RPV2_STOP_WORD_FRACTION] = _share(hits[counts.STOP_WORDS], n_tokens)
+    row[places.RPV2_SYMBOL_TO_WORD_RATIO] = _share(tokens[counts.HASH_SIGNS] + tokens[counts.ELLIPSES], n_tokens)
+    row[places.RPV2_UNIQUE_WORDS_FRACTION] = _share(tokens[counts.DISTINCT_WORDS], words)
     # sum of -p ln p with p = c / n is (n ln n - sum of c ln c) / n
-    row[51] = max(_share(entropy_term(words, terms) - entropy, words), 0.0)
-    row[52] = tokens[17]
-    row[53] = _share(lines[30], n_lines)
-    row[54] = _share(lines[22], n_lines)
-    row[55] = _share(words, n_lines)
-    row[56] = _share(shares[1], n_lines)
-    row[57] = _share(lines[29], n_lines)
-    row[58] = _share(shares[0], n_lines)
+    row[places.RPV2_UNIGRAM_ENTROPY] = max(_share(entropy_term(words, terms) - entropy, words), 0.0)
+    row[places.RPV2_NUM_SENTENCES] = tokens[counts.SENTENCES]
+    row[places.RPV2_TERMINAL_LINES_FRACTION] = _share(lines[counts.TERMINAL_LINES], n_lines)
+    row[places.RPV2_JAVASCRIPT_PER_LINE] = _share(lines[counts.JAVASCRIPTS], n_lines)
+    row[places.RPV2_WORDS_PER_LINE] = _share(words, n_lines)
+    row[places.RPV2_NUMERICAL_CHARS_FRACTION] = _share(shares[counts.NUMBER_SHARES], n_lines)
+    row[places.RPV2_BULLET_LINES_FRACTION] = _share(lines[counts.ROUND_BULLET_LINES], n_lines)
+    row[places.RPV2_UPPERCASE_LETTER_FRACTION] = _share(shares[counts.UPPER_SHARES], n_lines)
     for i in range(9):
-        row[59 + i] = _share(ngrams[9 + i], token_chars)
+        row[places.RPV2_TOP_2GRAM_CHARS_FRACTION + i] = _share(ngrams[counts.RPV2_NGRAMS + i], token_chars)
 
 
 @kernel
@@ -127,27 +132,27 @@ def _write_own(
     row: npt.NDArray[np.float64],
 ) -> None:
     """Write the signals of Headwater."""
-    chars, counts, filled, words = pieces.totals[2], pieces.classes, lines[0], tokens[0]
-    visible = chars - counts[SPACE] - counts[NEWLINE]
-    letters = counts[MARK]
-    for kind in range(LETTER, len(counts)):
-        letters += counts[kind]
-    row[68] = chars
-    row[69] = _share(letters, visible)
-    row[70] = _share(counts[DIGIT], visible)
-    row[71] = _share(tokens[7], visible)
-    row[72] = _share(1000 * counts[MATH], n_bytes)
-    row[73] = tokens[8]
-    row[74] = _share(lines[11], filled)
-    row[75] = _share(lines[10], filled)
-    row[76] = _share(lines[12], filled)
-    row[77] = tokens[9]
-    row[78] = lines[13] + hits[3]
-    row[79] = _share(1000 * hits[2], words)
-    row[80] = _share(hits[1], words)
-    row[81] = _share(tokens[12], tokens[11])
-    row[82] = _share(tokens[3], words)
-    row[83] = tokens[10]
+    chars, classes, filled, words = pieces.totals[2], pieces.classes, lines[counts.FILLED_LINES], tokens[counts.WORDS]
+    visible = chars - classes[SPACE] - classes[NEWLINE]
+    letters = classes[MARK]
+    for kind in range(LETTER, len(classes)):
+        letters += classes[kind]
+    row[places.HW_CHARS] = chars
+    row[places.HW_LETTER_FRACTION] = _share(letters, visible)
+    row[places.HW_DIGIT_FRACTION] = _share(classes[DIGIT], visible)
+    row[places.HW_LATEX_FRACTION] = _share(tokens[counts.LATEX_CHARS], visible)
+    row[places.HW_MATH_SYMBOLS_PER_KB] = _share(1000 * classes[MATH], n_bytes)
+    row[places.HW_EQUATIONS] = tokens[counts.EQUATIONS]
+    row[places.HW_CODE_FRACTION] = _share(lines[counts.CODE_LINES], filled)
+    row[places.HW_INDENTED_LINES_FRACTION] = _share(lines[counts.INDENTED_LINES], filled)
+    row[places.HW_DIALOGUE_LINES_FRACTION] = _share(lines[counts.DIALOGUE_LINES], filled)
+    row[places.HW_QUESTION_MARKS] = tokens[counts.QUESTION_MARKS]
+    row[places.HW_STEP_MARKERS] = lines[counts.NUMBERED_LINES] + hits[counts.STEP_LINES]
+    row[places.HW_CONNECTIVES_PER_KWORD] = _share(1000 * hits[counts.CONNECTIVES], words)
+    row[places.HW_STOP_WORDS_FRACTION] = _share(hits[counts.STOP_WORDS], words)
+    row[places.HW_DISTINCT_WORDS_FRACTION] = _share(tokens[counts.DISTINCT_FIRST_WORDS], tokens[counts.FIRST_WORDS])
+    row[places.HW_LONG_WORDS_FRACTION] = _share(tokens[counts.LONG_WORDS], words)
+    row[places.HW_URLS] = tokens[counts.URLS]
 
 
 @kernel
@@ -164,14 +169,13 @@ def write_row(
     entropy: float,
     row: npt.NDArray[np.float64],
 ) -> None:
-    """Write one text's signals to `row` in the order of `SIGNALS`.
+    """Write one text's signals to `row`, each in its place of `places`.
 
-    `lines`, `tokens`, `hits` and `ngrams` are counts in the order of `LINE_MEASURES`, `TOKEN_MEASURES`,
-    `LEXICON_MEASURES` and `measure_ngrams`; `shares` the sums of `measure_lines`; `entropy` the sum of
-    `measure_tokens`. Cost: a division a signal, whatever the text.
+    `lines`, `shares`, `tokens`, `hits` and `ngrams` are what the measuring kernels left, in the places of `counts`; `entropy`
+    is the sum of `measure_tokens`. Cost: a division a signal, whatever the text.
     """
     _write_gopher(pieces, lines, tokens, hits, ngrams, row)
     _write_c4(pieces, lines, tokens, row)
-    _write_fineweb_and_refinedweb(pieces, lines, tokens[0], row)
+    _write_fineweb_and_refinedweb(pieces, lines, tokens[counts.WORDS], row)
     _write_rpv2(pieces, terms, lines, shares, tokens, hits, ngrams, token_chars, entropy, row)
     _write_own(n_bytes, pieces, lines, tokens, hits, row)

@@ -9,46 +9,21 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.fasttext.tree import compute_log
+from headwater.filters.signals import counts
 from headwater.filters.signals.lexicon import CONNECTIVE, STEP, STOP, Lexicon
 from headwater.filters.signals.repetition import Numbering
 from headwater.filters.text.characters import HAN, MARK, decode_point
-from headwater.filters.text.kernel import inlined, kernel
+from headwater.filters.text.compile import inlined, kernel
+from headwater.filters.text.exact_math import LN_2, compute_log
 from headwater.filters.text.symbols import is_bracket_end, is_question, is_terminal
 from headwater.filters.words.cut import ALPHA, CAPITALS, HASH_SEED, SPACED, WORD, Pieces, hash_word, mix, step_hash
 
-__all__ = ["LEXICON_MEASURES", "TOKEN_MEASURES", "count_lexicon", "entropy_term", "entropy_terms", "measure_tokens"]
-
-TOKEN_MEASURES: Final = (
-    "words",
-    "word_chars",
-    "alpha_tokens",
-    "long_words",
-    "hash_signs",
-    "ellipses",
-    "curly_brackets",
-    "latex_chars",
-    "equations",
-    "question_marks",
-    "urls",
-    "first_words",
-    "distinct_first_words",
-    "distinct_words",
-    "capital_words",
-    "closing_curly_brackets",
-    "citations",
-    "sentences",
-)
-"""What `measure_tokens` writes, in order; the first words are the first 1000."""
-
-LEXICON_MEASURES: Final = ("distinct_stop_words", "stop_words", "connectives", "step_lines")
-"""What `count_lexicon` writes, in order."""
+__all__ = ["count_lexicon", "entropy_term", "entropy_terms", "measure_tokens"]
 
 _LONG_WORD: Final = 8
 _FIRST_WORDS: Final = 1000
 _LONGEST_ENTRY: Final = 12
 _N_TERMS: Final = 1024
-_LN_2: Final = 0.6931471805599453
 _MEANINGS: Final = np.array([chr(point) in "#.{}$[\\=:!?" for point in range(128)])  # symbols that are looked at
 _EDIT: Final = np.uint64(hash_word("edit"))
 _CITATION: Final = np.uint64(hash_word("citation"))
@@ -75,7 +50,7 @@ def entropy_term(count: int, terms: npt.NDArray[np.float64]) -> float:
     while x >= 1.0:
         x *= 0.5
         k += 1
-    return count * (k * _LN_2 + compute_log(x))
+    return count * (k * LN_2 + compute_log(x))
 
 
 @kernel
@@ -114,31 +89,31 @@ def _measure_symbol(data: npt.NDArray[np.uint8], pieces: Pieces, i: int, found: 
     point, size = pieces.points[i], pieces.sizes[i]
     touching = i + 1 < pieces.totals[0] and not pieces.kinds[i + 1] & SPACED
     if point == 0x23:  # #
-        found[4] += size
+        found[counts.HASH_SIGNS] += size
     elif point == 0x2E:  # .
-        found[5] += size // 3
+        found[counts.ELLIPSES] += size // 3
     elif point == 0x2026:  # …
-        found[5] += size
+        found[counts.ELLIPSES] += size
     elif point == 0x7B:  # {
-        found[6] += size
+        found[counts.OPENING_BRACES] += size
     elif point == 0x7D:  # }
-        found[15] += size
+        found[counts.CLOSING_BRACES] += size
     elif point == 0x24:  # $
-        found[7] += size
+        found[counts.LATEX_CHARS] += size
     elif point == 0x5B:  # [
-        found[16] += _is_citation(data, pieces, i)
+        found[counts.CITATIONS] += _is_citation(data, pieces, i)
     elif point == 0x5C:  # \ and the word after it
         if size == 1 and touching and pieces.kinds[i + 1] & ALPHA:
-            found[7] += 1 + pieces.sizes[i + 1]
+            found[counts.LATEX_CHARS] += 1 + pieces.sizes[i + 1]
     elif point == 0x3D:  # =
         after_term = i > 0 and (pieces.kinds[i - 1] & WORD or is_bracket_end(pieces.points[i - 1]))
         if size == 1 and after_term and not (touching and pieces.points[i + 1] in (0x3E, 0x7E)):
-            found[8] += 1
+            found[counts.EQUATIONS] += 1
     elif point == 0x3A:  # :
         if size == 1 and touching and pieces.points[i + 1] == 0x2F and pieces.sizes[i + 1] >= 2:
-            found[10] += 1
+            found[counts.URLS] += 1
     elif is_question(point):
-        found[9] += size
+        found[counts.QUESTION_MARKS] += size
 
 
 @kernel
@@ -149,7 +124,7 @@ def measure_tokens(
     terms: npt.NDArray[np.float64],
     found: npt.NDArray[np.int64],
 ) -> float:
-    """Write the counts of `TOKEN_MEASURES` to `found`; return the sum over distinct words of count ln count.
+    """Write the counts of the tokens to `found`, each in its place of `counts`; return the sum over distinct words of count ln count.
 
     `room` holds the numbering of the tokens, `terms` is `entropy_terms`. Cost: a step a token.
     """
@@ -184,11 +159,15 @@ def measure_tokens(
                     sentences += open_words
                     open_words = 0
         seen = max(seen, number)
-    found[0], found[1], found[2], found[3] = words, chars, with_letter, long
-    found[11] = min(words, _FIRST_WORDS)
-    found[12] = distinct_first if words >= _FIRST_WORDS else distinct
-    found[13], found[14] = distinct, capitals
-    found[17] = sentences + open_words
+    found[counts.WORDS] = words
+    found[counts.WORD_CHARS] = chars
+    found[counts.ALPHA_TOKENS] = with_letter
+    found[counts.LONG_WORDS] = long
+    found[counts.FIRST_WORDS] = min(words, _FIRST_WORDS)
+    found[counts.DISTINCT_FIRST_WORDS] = distinct_first if words >= _FIRST_WORDS else distinct
+    found[counts.DISTINCT_WORDS] = distinct
+    found[counts.CAPITAL_WORDS] = capitals
+    found[counts.SENTENCES] = sentences + open_words
     return entropy
 
 
@@ -202,6 +181,19 @@ def _look_up(lexicon: Lexicon, row: int, key: np.uint64) -> int:
             return int(slot)
         slot = (slot + 1) & (slots - 1)
     return -1
+
+
+@inlined
+def _count_entry(
+    lexicon: Lexicon, row: int, slot: int, times: int, seen: npt.NDArray[np.uint8], found: npt.NDArray[np.int64]
+) -> None:
+    """Count the entry in a slot of the row's table `times` times, under each list that it is in."""
+    kind = lexicon.kinds[row, slot]
+    if kind & STOP:
+        found[counts.STOP_WORDS] += times
+        seen[lexicon.entries[row, slot]] = 1
+    if kind & CONNECTIVE:
+        found[counts.CONNECTIVES] += times
 
 
 @kernel
@@ -226,11 +218,7 @@ def _count_everywhere(
                 value = step_hash(value, point)
                 slot = _look_up(lexicon, row, mix(value))
                 if slot >= 0:
-                    kind = lexicon.kinds[row, slot]
-                    found[1] += (kind & STOP) != 0
-                    found[2] += (kind & CONNECTIVE) != 0
-                    if kind & STOP:
-                        seen[lexicon.entries[row, slot]] = 1
+                    _count_entry(lexicon, row, slot, 1, seen, found)
                 place += decode_point(data, place, end)[1]
                 if place >= end:
                     break
@@ -254,7 +242,7 @@ def count_lexicon(
     seen: npt.NDArray[np.uint8],
     found: npt.NDArray[np.int64],
 ) -> None:
-    """Write the counts of `LEXICON_MEASURES` for a text in the language of `row` to `found`.
+    """Write the counts of the word lists' entries, for a text in the language of `row`, to `found`.
 
     Cost: one look-up a distinct token and a line; in Chinese, Japanese and Thai up to 12 a character that may begin an
     entry. `seen` (uint8, 256) is scratch.
@@ -269,17 +257,11 @@ def count_lexicon(
         for number in range(n_distinct):
             slot = _look_up(lexicon, row, room.distinct[number])
             if slot >= 0:
-                kind = lexicon.kinds[row, slot]
-                times = room.counts[number]
-                if kind & STOP:
-                    found[1] += times
-                    seen[lexicon.entries[row, slot]] = 1
-                if kind & CONNECTIVE:
-                    found[2] += times
+                _count_entry(lexicon, row, slot, room.counts[number], seen, found)
     for entry in range(len(seen)):
-        found[0] += seen[entry]
+        found[counts.DISTINCT_STOP_WORDS] += seen[entry]
     for line in range(pieces.totals[1]):
         first = pieces.line_tokens[line]
         if first < pieces.line_tokens[line + 1]:
             slot = _look_up(lexicon, row, pieces.hashes[first])
-            found[3] += slot >= 0 and (lexicon.kinds[row, slot] & STEP) != 0
+            found[counts.STEP_LINES] += slot >= 0 and (lexicon.kinds[row, slot] & STEP) != 0

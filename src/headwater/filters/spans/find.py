@@ -18,13 +18,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.buffers import text_buffers
 from headwater.errors import UsageError
 from headwater.filters.signals.line_rules import C4_REMOVED, REFINEDWEB_REMOVED, judge_line, read_phrases
 from headwater.filters.signals.phrases import JAVASCRIPT, POLICY, find_byte, find_phrase
 from headwater.filters.spans.operators import OPERATORS
 from headwater.filters.text.characters import character_classes
-from headwater.filters.text.kernel import kernel
-from headwater.filters.text.text_buffers import text_buffers
+from headwater.filters.text.compile import kernel
 from headwater.filters.words.cut import Pieces, cut_tokens, make_pieces
 
 __all__ = ["MASK", "OPERATORS", "SPAN_COLUMNS", "apply_spans", "find_spans", "without_spans"]

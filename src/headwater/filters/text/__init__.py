@@ -1,1 +1,1 @@
-"""Text as bytes: kernels' settings, Arrow's buffers, characters, runs of letters and their hashes."""
+"""Text as bytes: how kernels are compiled, characters, runs of letters and their hashes, exp and log without a library."""

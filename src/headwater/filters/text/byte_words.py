@@ -10,7 +10,7 @@ use them give what a walk byte by byte gives. Cost: one load and some five opera
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,18 +19,30 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numba.core.base import BaseContext
+    from numba.core.typing.templates import Signature
+
 __all__ = ["first_marked", "first_space_or_wide", "load_word"]
 
-_ONES: Final = np.uint64(0x0101010101010101)
+_Intrinsic: TypeAlias = (
+    "tuple[Signature, Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]]"
+)
+"""What an intrinsic returns: the types it takes and gives, and what writes its instructions."""
+
 _HIGHS: Final = np.uint64(0x8080808080808080)
 _SPACES: Final = np.uint64(0x2020202020202020)
 
 
 @intrinsic
-def _load_word(context: Any, data: Any, at: Any) -> Any:
+def _load_word(context: object, data: types.Type, at: types.Type) -> _Intrinsic:
     """Load `data[at : at + 8]` as a big-endian uint64."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         place = builder.gep(array.data, [arguments[1]])
         pointer = builder.bitcast(place, ir.IntType(64).as_pointer())
@@ -42,10 +54,12 @@ def _load_word(context: Any, data: Any, at: Any) -> Any:
 
 
 @intrinsic
-def _leading_zeros(context: Any, word: Any) -> Any:
+def _leading_zeros(context: object, word: types.Type) -> _Intrinsic:
     """Count the zero bits before the first set one; 64 of zero."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(
+        context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
         return builder.ctlz(arguments[0], cgutils.false_bit)
 
     return types.uint64(types.uint64), generate

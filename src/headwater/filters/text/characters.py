@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 
 __all__ = [
     "DIGIT",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.filters.text.kernel import inlined
+from headwater.filters.text.compile import inlined
 
 __all__ = [
     "ends_alone",

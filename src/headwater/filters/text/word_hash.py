@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 
 __all__ = ["HASH_SEED", "mix", "step_hash"]
 

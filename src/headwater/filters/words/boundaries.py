@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 
 __all__ = [
     "LANES",

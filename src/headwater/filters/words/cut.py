@@ -2,7 +2,7 @@
 
 A *word* is a run of letters, combining marks, digits and other numbers; an apostrophe, underscore or geresh between two
 word characters and a full stop or comma between two digits belong to it. Within a run of Han and kana, or of Thai,
-words begin where a learned table says so (`word_boundaries`), in Lao, Khmer and Burmese where a hash does, and none has
+words begin where a learned table says so (`boundaries`), in Lao, Khmer and Burmese where a hash does, and none has
 more than 16 letters. Korean is cut at its spaces. Everything else that is no white space is a *symbol token*: a run of
 one character, marks after it swallowed.
 
@@ -33,7 +33,7 @@ from headwater.filters.text.characters import (
     character_classes,
     decode_point,
 )
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 from headwater.filters.text.word_hash import HASH_SEED, mix, step_hash
 from headwater.filters.words.boundaries import Boundaries, load_boundaries
 from headwater.filters.words.runs import ALPHA, CAPITALS, SPACED, WORD, cut_run, cut_unlearned

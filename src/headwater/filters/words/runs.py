@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.text.characters import HAN, KATAKANA, MARK, THAI, UNSEGMENTED, decode_point
-from headwater.filters.text.kernel import kernel
+from headwater.filters.text.compile import kernel
 from headwater.filters.text.word_hash import HASH_SEED, mix, step_hash
 from headwater.filters.words.boundaries import (
     MOST_LETTERS,

@@ -1,54 +1,84 @@
-"""Compile every kernel once, so that no Spark worker spends its first seconds on it.
+"""Compile every kernel that the shipped recipes use, so that no Spark worker spends its first seconds on it.
 
     python -m headwater.pipelines.annotate.compile_kernels
 
 Setup calls this; on a cluster, call it where the package is installed, or point NUMBA_CACHE_DIR at a folder that workers share.
+Numba keeps what it compiles beside the package, so a second call takes seconds. What is not compiled here: formats and
+vocabularies of other kinds than those of the recipes, which compile at their first use.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
 
+from headwater.filters.contamination.find import find_contamination
+from headwater.filters.contamination.index import ItemSet, build_index
+from headwater.filters.contamination.items import Item
 from headwater.filters.duplicates import minhash
-from headwater.filters.duplicates.pairs import components, connect_bucket, elect, signature_matrix
+from headwater.filters.duplicates.agreement import signature_matrix
+from headwater.filters.duplicates.pairs import components, connect_bucket, elect_winners
 from headwater.filters.language import identify as language
-from headwater.filters.scores import formulas as scores
 from headwater.filters.signals import measure as signals
 from headwater.filters.spans import find as spans
-from headwater.tokenize.encode.encoder import decode, encode
+from headwater.tokenize.encode.encoder import encode
 from headwater.tokenize.forms.load import load_vocabulary
 from headwater.tokenize.names import STRATEGIES
 from headwater.tokenize.pack.strategies import pack
+from headwater.tokenize.train.bpe import TrainingSettings, train
+from headwater.tokenize.train.piece_counts import bin_pieces, count_pieces, merge_counts
 
-__all__ = ["compile_kernels"]
+__all__ = ["KERNELS", "compile_kernels"]
 
-_TEXT = (
+_QUESTION: Final = "Why does the river carry sand and stone from the spring down to the sea every single year?"
+_TEXT: Final = (
     "Water flows from the spring to the sea. It carves stone, carries sand and feeds fields.\n"
     "1. First we measure the depth: 3 metres. 2. Then, because the river is wide, we count its arms.\n"
-    "Write to source@example.org; this site uses cookies.\n水は泉から海へ流れる。\nنهر\n"
+    f"Write to source@example.org; this site uses cookies.\n水は泉から海へ流れる。\nنهر\n{_QUESTION} It slopes.\n"
 )
 
 
-def compile_kernels() -> None:
-    """Run each kernel on a few lines of text; Numba keeps what it compiles beside the package."""
-    for kind in (pa.string(), pa.large_string()):
-        texts = pa.array([_TEXT, _TEXT * 3, ""], kind)
-        languages = language.identify(texts, language.load_model())["language"]
-        scores.score(signals.measure_signals(texts, languages), languages)
-        found = spans.find_spans(texts, sorted(spans.OPERATORS))
-        columns = [found[name] for name in ("row", "span_begin", "span_end", "action")]
-        cleaned = spans.apply_spans(texts, *columns)
-        measured = minhash.measure_minhash(texts)
-        vocabulary = load_vocabulary()
-        tokens, offsets = encode(cleaned, vocabulary)
-        decode(tokens[:8], vocabulary)
-    signatures = signature_matrix(measured["signature"])
+def _texts() -> pa.LargeStringArray:
+    return pa.array([_TEXT, _TEXT * 3, ""], pa.large_string())
+
+
+def _language() -> None:
+    language.identify(_texts(), language.load_model())
+
+
+def _signals_and_spans() -> None:
+    texts = _texts()
+    signals.measure_signals(texts, pa.array(["en", "ja", "und"]))
+    found = spans.find_spans(texts, sorted(spans.OPERATORS))
+    spans.apply_spans(texts, *(found[name] for name in ("row", "span_begin", "span_end", "action")))
+
+
+def _duplicates() -> None:
+    signatures = signature_matrix(minhash.measure_minhash(_texts())["signature"])
     rows = np.array([0, len(signatures)], dtype=np.int64)
     connect_bucket(signatures, np.full(len(signatures), -1, dtype=np.int64), rows)
     components(np.array([1], dtype=np.int64), np.array([0], dtype=np.int64), 2)
     keys = np.zeros((len(signatures), 2), dtype=np.uint64)
-    elect(signatures, rows, keys, keys, np.zeros(len(signatures), dtype=bool))
+    elect_winners(signatures, rows, keys, keys, np.zeros(len(signatures), dtype=bool))
+
+
+def _contamination() -> None:
+    items = (
+        Item(name="long", question=_QUESTION, answers=("It slopes.",), known=True),
+        Item(name="short", question="Why is the river wide?", answers=(), known=False),
+    )
+    find_contamination(_texts(), build_index([ItemSet(name="rivers", items=items)]))
+
+
+def _tokens() -> None:
+    vocabulary = load_vocabulary()
+    tokens, offsets = encode(_texts(), vocabulary)
     for strategy in STRATEGIES:
         pack(
             tokens,
@@ -63,5 +93,34 @@ def compile_kernels() -> None:
         )
 
 
+def _training() -> None:
+    names = pa.array(["a", "b", "c"])
+    counts = merge_counts([count_pieces(_texts(), names, names, names)])
+    bin_pieces(counts["piece"], 4)
+    train(counts, n_ids=300, settings=TrainingSettings(min_sources=1, min_documents=1))
+
+
+KERNELS: Final[tuple[Callable[[], None], ...]] = (
+    _signals_and_spans,
+    _tokens,
+    _language,
+    _duplicates,
+    _contamination,
+    _training,
+)
+"""Each runs what one part of a job compiles, on a few lines of text; those that take longest come first."""
+
+
+def compile_kernels(processes: int = 1) -> None:
+    """Run every part once, in `processes` processes at once; one means this process."""
+    if processes == 1:
+        for part in KERNELS:
+            part()
+        return
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for done in [pool.submit(part) for part in KERNELS]:
+            done.result()
+
+
 if __name__ == "__main__":
-    compile_kernels()
+    compile_kernels(min(len(KERNELS), os.cpu_count() or 1))

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from headwater.filters.duplicates.pairs import elect, signature_matrix
+from headwater.filters.duplicates.agreement import signature_matrix
+from headwater.filters.duplicates.pairs import elect_winners
 from headwater.hashes import halves_of_hashes
 from headwater.pipelines.spark.blocks import run_bounds
 
@@ -42,7 +43,7 @@ def find_losers(min_agreement: int, batches: Iterator[pa.RecordBatch]) -> Iterat
         content = halves_of_hashes(table["content_hash"])
         normalized = halves_of_hashes(table["normalized_hash"], missing_as_zeros=True)
         short = table["n_shingles"].to_numpy() < _SHORT_SHINGLES
-        winner, similarity = elect(signatures, offsets, content, normalized, short, min_agreement)
+        winner, similarity = elect_winners(signatures, offsets, content, normalized, short, min_agreement)
         lost = np.flatnonzero(winner >= 0)
         lost = lost[lost >= held]
         ids = table["sample_id"].to_numpy()

@@ -23,8 +23,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.filters.duplicates.agreement import signature_matrix
 from headwater.filters.duplicates.minhash import N_PERMUTATIONS
-from headwater.filters.duplicates.pairs import connect_bucket, signature_matrix
+from headwater.filters.duplicates.pairs import connect_bucket
 from headwater.hashes import Halves, halves_of_hashes, splitmix64
 from headwater.pipelines.deduplicate.components import EDGE
 from headwater.pipelines.spark.blocks import (

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.buffers import text_buffers
 from headwater.errors import BadInputError
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits, unpacked_blocks
 from headwater.pipelines.ingest.fields import FieldPlacer, Placed
@@ -129,11 +130,8 @@ def _columns(
 
 
 def _rows_with_nul(text: pa.StringArray) -> npt.NDArray[np.int64]:
-    _, offsets_buffer, data = text.buffers()
-    if len(text) == 0 or data is None:
-        return np.empty(0, dtype=np.int64)
-    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[text.offset : text.offset + len(text) + 1]
-    found = np.flatnonzero(np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]] == 0) + offsets[0]
+    data, offsets = text_buffers(text)
+    found = np.flatnonzero(data[offsets[0] : offsets[-1]] == 0) + offsets[0]
     rows = np.searchsorted(offsets, found, side="right") - 1
     return np.unique(rows).astype(np.int64)
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.buffers import text_buffers
 from headwater.fingerprint import fingerprint
 from headwater.hashes import content_hashes, origins
 from headwater.warehouse.columns import repeat_text, with_run
@@ -97,9 +98,7 @@ def _content(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
             "content_hash": content_hashes(text),
             "origin": pa.array(origins(columns.source, columns.uri, part.info.sha256, columns.record_no)),
             "text": text,
-            "text_bytes": pa.array(
-                np.diff(np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + n + 1])
-            ),
+            "text_bytes": pa.array(np.diff(text_buffers(text)[1])),
             "meta": columns.meta,
             "run_id": repeat_text(run_id, n),
         }

@@ -20,13 +20,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numba import njit
 
 from headwater.errors import CorruptLakeError
 from headwater.filters.spans.find import SPAN_COLUMNS, apply_spans, without_spans
 from headwater.fingerprint import fingerprint
 from headwater.tokenize.forms.load import Vocabulary
-from headwater.tokenize.train.piece_counts import SCHEMA, count_pieces, merge_counts
+from headwater.tokenize.train.piece_counts import SCHEMA, bin_pieces, count_pieces, merge_counts
 from headwater.tokenize.train.segmentation import library_pieces
 from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.filesystem import HashedFile, exists, filesystem_of, join
@@ -189,31 +188,9 @@ def _count(job: CountJob, batch: pa.Table, cutter: Callable[[str], Iterable[byte
     return count_pieces(batch["text"], batch["content_hash"], batch["source"], batch["stratum"], cutter)
 
 
-@njit(cache=True, nogil=True)
-def _bin_of_pieces(data: Any, offsets: Any, bins: Any) -> Any:
-    """Return a bin for each piece: FNV-1a of its bytes, finished by a multiplication."""
-    found = np.empty(len(offsets) - 1, dtype=np.int64)
-    for row in range(len(found)):
-        value = np.uint64(0xCBF29CE484222325)
-        for at in range(offsets[row], offsets[row + 1]):
-            value = (value ^ np.uint64(data[at])) * np.uint64(0x100000001B3)
-        value = (value ^ (value >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
-        found[row] = np.int64((value >> np.uint64(32)) % np.uint64(bins))
-    return found
-
-
-def _bins(counts: pa.Table) -> npt.NDArray[np.int64]:
-    pieces = pc.cast(counts["piece"].combine_chunks(), pa.large_binary())
-    buffers = pieces.buffers()
-    offsets = np.frombuffer(buffers[1], np.int64)[pieces.offset : pieces.offset + len(pieces) + 1]
-    data = np.frombuffer(buffers[2] or b"", np.uint8)
-    found: npt.NDArray[np.int64] = _bin_of_pieces(data, offsets, BINS)
-    return found
-
-
 def _write_part(folder: str, key: str, number: int, counts: pa.Table) -> str:
     """Write counts as a row group a bin and return the file's name; a task that is tried again writes a file of its own."""
-    bins = _bins(counts)
+    bins = bin_pieces(counts["piece"], BINS)
     order = np.argsort(bins, kind="stable")
     bounds = np.searchsorted(bins[order], np.arange(BINS + 1)).tolist()
     name = f"{key}-{number}-{secrets.token_hex(8)}.parquet"

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.buffers import text_buffers
 from headwater.errors import BadInputError, MissingPackageError, UsageError
 from headwater.tokenize.encode.grammar import character_classes, encoding_pattern
 from headwater.tokenize.encode.merging import (
@@ -129,19 +130,10 @@ def _warn_slow(vocabulary: Vocabulary) -> None:
     )
 
 
-def _buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
-    if isinstance(texts, pa.ChunkedArray):
-        texts = texts.chunk(0) if texts.num_chunks == 1 else texts.cast(pa.large_string()).combine_chunks()
-    if texts.type not in (pa.string(), pa.large_string()):
-        raise UsageError(f"encode: expected an array of string or large_string, found {texts.type}")
+def _buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     if texts.null_count:
         raise BadInputError(f"encode: expected no nulls, found {texts.null_count}")
-    width: Any = np.int64 if texts.type == pa.large_string() else np.int32
-    _, offsets_buffer, text_buffer = texts.buffers()
-    if not len(texts) or text_buffer is None:
-        return np.empty(0, dtype=np.uint8), np.zeros(len(texts) + 1, dtype=width)
-    offsets = np.frombuffer(offsets_buffer, dtype=width)[texts.offset : texts.offset + len(texts) + 1]
-    return np.frombuffer(text_buffer, dtype=np.uint8), offsets
+    return text_buffers(texts)
 
 
 @functools.lru_cache(maxsize=4)

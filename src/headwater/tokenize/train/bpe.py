@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.buffers import byte_buffers
 from headwater.errors import BadInputError, UsageError
 from headwater.tokenize.names import WEIGHT_UNIT
 from headwater.tokenize.train.learner import Learner, TrainingSettings
@@ -56,7 +57,7 @@ def train(
         UsageError: fewer than 256 ids, or a weight that is negative.
     """
     pieces, weighted, least = _weigh(counts, settings or TrainingSettings(), weights or {})
-    data, offsets = _buffers(pieces["piece"])
+    data, offsets = byte_buffers(pieces["piece"])
     tokens = [bytes([byte]) for byte in range(256)]
     learner = Learner(
         tokens, {}, data.astype(np.int32), offsets, weighted, _sets(pieces), settings or TrainingSettings(), least
@@ -115,13 +116,6 @@ def _weigh(
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-
-
-def _buffers(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    whole = _whole(column)
-    _, offsets, data = whole.buffers()
-    bounds = np.frombuffer(offsets, dtype=np.int64)[whole.offset : whole.offset + len(whole) + 1]
-    return np.frombuffer(data or b"", dtype=np.uint8), bounds
 
 
 def _sets(pieces: pa.Table) -> tuple[npt.NDArray[np.int64], ...]:

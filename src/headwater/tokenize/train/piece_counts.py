@@ -23,12 +23,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.buffers import byte_buffers
 from headwater.errors import BadInputError
 from headwater.tokenize.encode.grammar import character_classes
 from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES
 from headwater.tokenize.train import piece_kernels as kernels
 
-__all__ = ["MAX_PIECE_BYTES", "SCHEMA", "count_pieces", "merge_counts"]
+__all__ = ["MAX_PIECE_BYTES", "SCHEMA", "bin_pieces", "count_pieces", "merge_counts"]
 
 MAX_PIECE_BYTES: Final = 256
 SCHEMA: Final = pa.schema(
@@ -68,7 +69,7 @@ def count_pieces(
     classes: npt.NDArray[Any] = character_classes()
     if cut is not None:
         return _count_cut(columns[0], document_hashes, source_hashes, columns[3], cut)
-    text, offsets = _binary_buffers(columns[0])
+    text, offsets = byte_buffers(columns[0])
     order = np.argsort(document_hashes, kind="stable")
     caps = (MAX_PIECE_BYTES, MAX_SOURCES, MAX_DOCUMENTS)
     arguments = (text, offsets, order, stratum_codes, document_hashes, source_hashes, classes, *caps)
@@ -95,7 +96,7 @@ def merge_counts(tables: Sequence[pa.Table]) -> pa.Table:
         return table
     language, piece, count, sources, documents = (_whole(column) for column in table.columns)
     strata = language.dictionary_encode()
-    text, offsets = _binary_buffers(piece)
+    text, offsets = byte_buffers(piece)
     groups, n_groups = kernels.group_rows(text, offsets, strata.indices.to_numpy().astype(np.int32))
     first = np.empty(n_groups, dtype=np.int64)
     first[groups[::-1]] = np.arange(len(groups) - 1, -1, -1)
@@ -112,8 +113,13 @@ def merge_counts(tables: Sequence[pa.Table]) -> pa.Table:
         kernels.merge_lists(order, groups, n_groups, *_list_buffers(column), cap)
         for column, cap in ((sources, MAX_SOURCES), (documents, MAX_DOCUMENTS))
     ]
-    pieces = _binary_buffers(_whole(keys["piece"]))
+    pieces = byte_buffers(_whole(keys["piece"]))
     return _table(_whole(keys["language"]), (pieces[1], pieces[0]), counts, lists[0], lists[1])
+
+
+def bin_pieces(pieces: pa.Array | pa.ChunkedArray, bins: int) -> npt.NDArray[np.int64]:
+    """Return int64 [n], a bin from 0 to `bins` - 1 for each piece; the same piece has the same bin everywhere."""
+    return kernels.bins_of_pieces(*byte_buffers(pieces), bins)
 
 
 def _count_cut(
@@ -166,17 +172,6 @@ def _hash(column: pa.Array) -> npt.NDArray[np.int64]:
     values = [value.encode() if isinstance(value, str) else bytes(value) for value in coded.dictionary.to_pylist()]
     hashes = b"".join(hashlib.blake2b(value, digest_size=8).digest() for value in values)
     return np.frombuffer(hashes, dtype="<i8").astype(np.int64)[coded.indices.to_numpy()]
-
-
-def _binary_buffers(column: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return the bytes and the offsets, int64, of a string or binary array."""
-    wide = pa.large_binary() if pa.types.is_binary(column.type) else pa.large_string()
-    column = column if column.type in (pa.large_binary(), pa.large_string()) else column.cast(wide)
-    _, offsets, data = column.buffers()
-    if not len(column) or data is None:
-        return np.empty(0, dtype=np.uint8), np.zeros(len(column) + 1, dtype=np.int64)
-    bounds = np.frombuffer(offsets, dtype=np.int64)[column.offset : column.offset + len(column) + 1]
-    return np.frombuffer(data, dtype=np.uint8), bounds
 
 
 def _list_buffers(column: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

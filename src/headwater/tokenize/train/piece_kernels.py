@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from headwater.tokenize.encode.pieces import piece_end
@@ -22,6 +23,7 @@ __all__ = [
     "N_SOURCES",
     "SOURCES",
     "STRATUM",
+    "bins_of_pieces",
     "copy_pieces",
     "count_batch",
     "group_rows",
@@ -273,3 +275,16 @@ def merge_lists(order: Any, groups: Any, n_groups: int, offsets: Any, values: An
         at += n
         out_offsets[group + 1] = at
     return out_offsets, out[:at]
+
+
+@njit(cache=True, nogil=True)
+def bins_of_pieces(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], bins: int) -> npt.NDArray[np.int64]:
+    """Return a bin for each piece: FNV-1a of its bytes, finished by a multiplication."""
+    found = np.empty(len(offsets) - 1, dtype=np.int64)
+    for row in range(len(found)):
+        value = np.uint64(0xCBF29CE484222325)
+        for at in range(offsets[row], offsets[row + 1]):
+            value = (value ^ np.uint64(data[at])) * np.uint64(0x100000001B3)
+        value = (value ^ (value >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+        found[row] = np.int64((value >> np.uint64(32)) % np.uint64(bins))
+    return found
