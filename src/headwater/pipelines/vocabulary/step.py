@@ -280,7 +280,7 @@ def _learn(
     counts: pa.Table, recipe: VocabularyRecipe, name: str, base: Vocabulary | None
 ) -> tuple[Vocabulary, dict[str, int]]:
     training = recipe.training
-    settings = bpe_training.TrainingSettings(
+    settings = bpe_training.TokenRules(
         min_sources=training.min_sources,
         min_documents=training.min_documents,
         max_characters=training.max_characters,

@@ -1,7 +1,7 @@
 """Train byte-level BPE on counted pieces, or continue a vocabulary's, with rules about what may become a token.
 
 The pair with the highest count is merged, again and again; among equals the one whose left part's bytes come first, then
-whose right part's do. A pair whose token would break a rule is refused for good (`TrainingSettings`), and these always:
+whose right part's do. A pair whose token would break a rule is refused for good (`TokenRules`), and these always:
 a token that is there already, and one whose own bytes would not encode to it. So every id is new text that is met.
 
 `extend` first cuts the pieces with the base's own merges and learns what comes after them. Appended merges apply after all
@@ -11,7 +11,7 @@ of the base's, so they can only join tokens of the base: no text gets more token
     >>> from headwater.tokenize.train.piece_counts import count_pieces
     >>> texts, names = pa.array(["abab abab", "abc"]), pa.array(["x", "y"])
     >>> counts = count_pieces(texts, names, names, names)
-    >>> train(counts, n_ids=259, settings=TrainingSettings(min_sources=1, min_documents=1)).tolist()
+    >>> train(counts, n_ids=259, settings=TokenRules(min_sources=1, min_documents=1)).tolist()
     [[97, 98], [256, 256], [32, 257]]
 
 ("ab" five times; then " " with "abab" and "ab" with "ab" stand in that order of count.)
@@ -31,18 +31,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.errors import BadInputError, UsageError
-from headwater.tokenize.train.learner import Learner, TrainingSettings
+from headwater.tokenize.train.learner import Learner, TokenRules
 from headwater.tokenize.train.piece_counts import merge_counts
 from headwater.tokenize.train.segmentation import segment
 from headwater.tokenize.vocabulary.content import Vocabulary
 
-__all__ = ["TrainingSettings", "extend", "train"]
+__all__ = ["TokenRules", "extend", "train"]
 
 WEIGHT_UNIT: Final = 1024
 
 
 def train(
-    counts: pa.Table, *, n_ids: int, settings: TrainingSettings | None = None,
+    counts: pa.Table, *, n_ids: int, settings: TokenRules | None = None,
     weights: Mapping[str, float] | None = None, refused: dict[str, int] | None = None,
 ) -> npt.NDArray[np.int32]:  # fmt: skip
     """Return the merges of a new vocabulary as pairs of ids, int32 [n, 2]: ids 0 to 255 are the bytes, merge i makes 256 + i.
@@ -57,17 +57,17 @@ def train(
     Raises:
         UsageError: fewer than 256 ids, or a weight that is negative.
     """
-    pieces, weighted, least = _weigh(counts, settings or TrainingSettings(), weights or {})
+    pieces, weighted, least = _weigh(counts, settings or TokenRules(), weights or {})
     data, offsets = _buffers(pieces["piece"])
     tokens = [bytes([byte]) for byte in range(256)]
     learner = Learner(
-        tokens, {}, data.astype(np.int32), offsets, weighted, _sets(pieces), settings or TrainingSettings(), least
+        tokens, {}, data.astype(np.int32), offsets, weighted, _sets(pieces), settings or TokenRules(), least
     )
     return learner.learn(256, n_ids, refused)
 
 
 def extend(
-    counts: pa.Table, base: Vocabulary, *, n_ids: int, settings: TrainingSettings | None = None,
+    counts: pa.Table, base: Vocabulary, *, n_ids: int, settings: TokenRules | None = None,
     weights: Mapping[str, float] | None = None, refused: dict[str, int] | None = None,
 ) -> npt.NDArray[np.int32]:  # fmt: skip
     """Return the merges that continue a vocabulary, int32 [n, 2]: merge i makes id `base.next_id + i`.
@@ -83,18 +83,18 @@ def extend(
     Raises:
         UsageError: fewer ids than the base has, or a weight that is negative.
     """
-    pieces, weighted, least = _weigh(counts, settings or TrainingSettings(), weights or {})
+    pieces, weighted, least = _weigh(counts, settings or TokenRules(), weights or {})
     symbols, offsets = segment(pieces["piece"], base)
     data, bounds = base.token_bytes.tobytes(), base.token_offsets.tolist()
     tokens = [data[bounds[i] : bounds[i + 1]] for i in range(base.n_ids)]
     tokens += [b""] * (base.next_id - base.n_ids)
     ranks = {(left, right): (rank, made) for rank, (left, right, made) in enumerate(base.merges.tolist())}
-    learner = Learner(tokens, ranks, symbols, offsets, weighted, _sets(pieces), settings or TrainingSettings(), least)
+    learner = Learner(tokens, ranks, symbols, offsets, weighted, _sets(pieces), settings or TokenRules(), least)
     return learner.learn(base.next_id, n_ids, refused)
 
 
 def _weigh(
-    counts: pa.Table, settings: TrainingSettings, weights: Mapping[str, float]
+    counts: pa.Table, settings: TokenRules, weights: Mapping[str, float]
 ) -> tuple[pa.Table, npt.NDArray[np.int64], int]:
     """Return the pieces of all languages together, their weights, and the least count of a pair in enough documents."""
     languages = _whole(counts["language"]).dictionary_encode()
