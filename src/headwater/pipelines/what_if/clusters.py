@@ -15,15 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Members", "elect", "hash_words", "order_members"]
+from headwater.arrays import Bools, Int64s, UInt64s
 
-_Flags = npt.NDArray[np.bool_]
-_Ints = npt.NDArray[np.int64]
-_Words = npt.NDArray[np.uint64]
+__all__ = ["Members", "elect_members", "hash_words", "order_members"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,14 +35,14 @@ class Members:
         winner: row of the sample that a duplicate names, -1 where there is none: then it stays a duplicate, int64 [n].
     """
 
-    cluster: _Ints
-    ids: _Ints
-    kept: _Flags
-    duplicate: _Flags
-    winner: _Ints
+    cluster: Int64s
+    ids: Int64s
+    kept: Bools
+    duplicate: Bools
+    winner: Int64s
 
 
-def hash_words(hashes: pa.Array) -> _Words:
+def hash_words(hashes: pa.Array) -> UInt64s:
     """Return 16-byte hashes as two big-endian words, uint64 [n, 2]: they compare as the bytes do."""
     n = len(hashes)
     offsets = np.frombuffer(hashes.buffers()[1], np.int32)[hashes.offset : hashes.offset + n + 1]
@@ -58,7 +55,7 @@ def hash_words(hashes: pa.Array) -> _Words:
     return data.view(">u8").astype(np.uint64).reshape(n, 2)
 
 
-def order_members(table: pa.Table) -> tuple[Members, _Ints]:
+def order_members(table: pa.Table) -> tuple[Members, Int64s]:
     """Return the members of clusters in order, and the rows of ``table`` in that order.
 
     Args:
@@ -90,18 +87,18 @@ def order_members(table: pa.Table) -> tuple[Members, _Ints]:
     return members, order
 
 
-def elect(members: Members, passes: _Flags) -> _Flags:
+def elect_members(members: Members, passes: Bools) -> Bools:
     """Return who would be kept, bool [n], if those passed the rules.
 
     >>> members = Members(
     ...     cluster=np.array([0, 0, 0]), ids=np.array([7, 8, 9]), kept=np.array([True, False, False]),
     ...     duplicate=np.array([False, True, False]), winner=np.array([-1, 0, -1]),
     ... )
-    >>> elect(members, np.array([True, True, True])).tolist()
+    >>> elect_members(members, np.array([True, True, True])).tolist()
     [True, False, False]
-    >>> elect(members, np.array([False, True, True])).tolist()
+    >>> elect_members(members, np.array([False, True, True])).tolist()
     [False, True, False]
-    >>> elect(members, np.array([False, False, True])).tolist()
+    >>> elect_members(members, np.array([False, False, True])).tolist()
     [False, False, True]
     """
     stays = members.kept & passes

@@ -8,9 +8,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from headwater.errors import StorageError
+
+if TYPE_CHECKING:
+    from headwater.pipelines.what_if.answer import Answer
 
 __all__ = ["plot_sweep"]
 
@@ -18,7 +21,7 @@ _MOST_LINES: Final = 10
 _MEASURES: Final = ("documents", "bytes", "tokens")
 
 
-def plot_sweep(found: Mapping[str, Any], path: Path, by: str | None = None) -> None:
+def plot_sweep(found: Answer, path: Path, by: str | None = None) -> None:
     """Write a sweep as ``path``, an .svg or .png: a line a measure, or with ``by`` a line of tokens a language, source or stage.
 
     Keys beyond the ten with most tokens now are left out, and so are those that keep nothing now.
@@ -36,10 +39,10 @@ def plot_sweep(found: Mapping[str, Any], path: Path, by: str | None = None) -> N
     from matplotlib.figure import Figure
 
     vector = path.suffix.lower() == ".svg"
-    settings: Any = {"svg.hashsalt": "headwater", "svg.fonttype": "none", "font.family": "DejaVu Sans"}
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
+    fixed = matplotlib.rc_context({"svg.hashsalt": "headwater", "svg.fonttype": "none", "font.family": "DejaVu Sans"})
+    with fixed, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks is drawn as boxes
-        figure: Any = Figure(figsize=(8, 4.5), layout="constrained")
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
         canvas = FigureCanvasSVG if vector else FigureCanvasAgg
         canvas(figure)
         axes = figure.add_subplot()
@@ -63,7 +66,7 @@ def plot_sweep(found: Mapping[str, Any], path: Path, by: str | None = None) -> N
             ) from error
 
 
-def _lines(found: Mapping[str, Any], by: str | None) -> dict[str, list[float]]:
+def _lines(found: Answer, by: str | None) -> dict[str, list[float]]:
     """Return label → share of now that is kept at each value."""
     points = found["values"]
     if by is None:
