@@ -1,4 +1,4 @@
-"""What if the rules were others: answered from recorded signals, without text and without Spark.
+"""What if the rules were different: answered from recorded signals, without text and without Spark.
 
     what_if(lake, recipe, Changes(limits=(("gopher.min_words", 30),)))
 

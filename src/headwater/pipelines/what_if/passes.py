@@ -1,4 +1,4 @@
-"""The two passes of a what-if question over fragments: sums of what changes outside of clusters, then the clusters that changes reach.
+"""The two passes of a what-if question over fragments: sums of what changes outside clusters, then the clusters that a change reaches.
 
 Each pass returns sums and, for clusters that are touched, their members: memory follows the number of samples that change, not the lake.
 """

@@ -62,7 +62,7 @@ def plot_sweep(found: Answer, path: Path, by: str | None = None) -> None:
             figure.savefig(path, dpi=120, metadata={"Date": None} if vector else {"Software": None})
         except OSError as error:
             raise StorageError(
-                f"cannot write {path}: {error.strerror}; choose a folder that is there and can be written"
+                f"cannot write {path}: {error.strerror}; choose a folder that exists and can be written to"
             ) from error
 
 

@@ -47,6 +47,12 @@ def encode(
     Raises:
         UsageError: another type than string.
         BadInputError: a null.
+
+    >>> from headwater.tokenize.forms.load import load_vocabulary
+    >>> vocabulary = load_vocabulary("headwater-156k")
+    >>> ids, offsets = encode(pa.array(["one two", ""]), vocabulary)
+    >>> offsets.tolist(), decode(ids[:1], vocabulary), decode(ids, vocabulary)
+    ([0, 2, 2], b'one', b'one two')
     """
     flat, offsets = _buffers(texts)
     if not has_kernel(vocabulary):

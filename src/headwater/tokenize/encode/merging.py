@@ -56,6 +56,17 @@ def merge_short(text: UInt8s, begin: int, n: int, ids: Int32s, ranks: Int32s, ta
     """Write the ids of `text[begin:begin + n]`, scanning for the lowest rank, leftmost first; return how many.
 
     `ids` and `ranks` hold at least n; `ranks` is scratch: the rank of the merge of each id with the next.
+
+    >>> from headwater.tokenize.encode.tables import FILTER_BITS, fill_pairs
+    >>> tables = MergeTables(
+    ...     made=np.array([256], dtype=np.int32), byte_ids=np.arange(256, dtype=np.int32), pairs=np.full(8, EMPTY),
+    ...     filled=np.zeros((1 << FILTER_BITS) // 64, dtype=np.uint64), byte_pairs=np.empty(1 << 16, dtype=np.int64),
+    ... )
+    >>> fill_pairs(np.array([[97, 98, 256]], dtype=np.int32), tables)
+    >>> ids, ranks = np.empty(5, dtype=np.int32), np.empty(5, dtype=np.int32)
+    >>> n = merge_short(np.frombuffer(b"abcab", dtype=np.uint8), 0, 5, ids, ranks, tables)
+    >>> ids[:n].tolist()
+    [256, 99, 256]
     """
     made, byte_ids, pairs, filled, byte_pairs = tables
     ids[0] = byte_ids[text[begin]]

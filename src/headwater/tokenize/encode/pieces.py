@@ -38,6 +38,15 @@ def piece_end(text: UInt8s, begin: int, end: int, classes: UInt8s) -> int:
         begin: first byte of the piece.
         end: byte after the document.
         classes: uint8 [0x110000], from `grammar.character_classes`.
+
+    >>> import numpy as np
+    >>> from headwater.tokenize.encode.grammar import character_classes
+    >>> text = np.frombuffer(b"two words, 12", dtype=np.uint8)
+    >>> ends, classes = [0], character_classes()
+    >>> while ends[-1] < len(text):
+    ...     ends.append(piece_end(text, ends[-1], len(text), classes))
+    >>> [bytes(text[begin:end]) for begin, end in zip(ends, ends[1:])]
+    [b'two', b' words', b',', b' ', b'1', b'2']
     """
     first, width = _class_and_width(text, begin, end, classes)
     i = begin + width

@@ -135,7 +135,13 @@ def find_pair(left: int, right: int, pairs: UInt64s, filled: UInt64s) -> int | n
 
 @njit(cache=True, nogil=True)
 def add_pair(left: int, right: int, rank: int, pairs: UInt64s, filled: UInt64s) -> None:
-    """Enter the merge of two ids, which is not in the table yet."""
+    """Enter the merge of two ids, which is not in the table yet.
+
+    >>> pairs, filled = np.full(8, EMPTY), np.zeros((1 << FILTER_BITS) // 64, dtype=np.uint64)
+    >>> add_pair(97, 98, 5, pairs, filled)
+    >>> find_pair(97, 98, pairs, filled), find_pair(98, 97, pairs, filled) == NO_RANK
+    (5, True)
+    """
     mask = np.uint64(len(pairs) - 1)
     pair = (np.uint64(left) << _ID_BITS) | np.uint64(right)
     h = _hash_pair(pair)

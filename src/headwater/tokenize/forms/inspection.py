@@ -1,4 +1,4 @@
-"""What a vocabulary is made of, and what it does to text: bytes a token by language, tokens that text never has, letters."""
+"""What a vocabulary is made of, and what it does to text: bytes a token by language, tokens that are never used, letters."""
 
 from __future__ import annotations
 

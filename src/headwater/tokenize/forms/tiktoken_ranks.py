@@ -1,7 +1,7 @@
 """tiktoken's rank files: read from others, written for others.
 
-A `.tiktoken` file has a line a token, base64 of its bytes and its rank, which is its id. It holds neither pre-tokenizer nor special
-tokens: those stand in a file beside it, `NAME.tiktoken.json`, with the arguments of `tiktoken.Encoding`:
+A `.tiktoken` file has a line for each token: base64 of its bytes, and its rank, which is its id. It holds neither pre-tokenizer nor
+special tokens: those stand in a file beside it, `NAME.tiktoken.json`, with the arguments of `tiktoken.Encoding`:
 
     {"name": …, "pat_str": …, "special_tokens": {"<|endoftext|>": 156892, …}, "pattern": the same in Oniguruma's syntax}
 
@@ -82,7 +82,7 @@ def read_tiktoken(name: str, data: bytes, settings: RankSettings | None = None) 
     Args:
         name: for messages.
         data: the file.
-        settings: what the file beside it holds; None where there is none and the file is a known one.
+        settings: what the file beside it holds; may be None for a well-known file.
 
     Raises:
         BadInputError: no rank file, an unknown pattern, or a token that its own bytes do not merge to.
@@ -135,7 +135,7 @@ def write_tiktoken(vocabulary: Vocabulary) -> bytes:
 
 
 def write_tiktoken_settings(vocabulary: Vocabulary) -> str:
-    """Return the file beside the ranks: the arguments of `tiktoken.Encoding` but for the ranks, and the pattern as it is here.
+    """Return the file beside the ranks: the arguments of `tiktoken.Encoding` except the ranks, and the pattern in Oniguruma's syntax.
 
     Both engines read Headwater's own pattern alike; a test compares them on every code point.
     """

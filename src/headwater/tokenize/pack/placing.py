@@ -40,6 +40,10 @@ def place_concatenated(lengths: Int64s, groups: Int64s, context: int) -> Placed:
         lengths: int64 [n], tokens of each document with its beginning and end of text.
         groups: int64 [n], dense from 0.
         context: tokens a sequence.
+
+    >>> placed = place_concatenated(np.array([3, 9, 4]), np.array([0, 1, 2]), 8)
+    >>> placed.document.tolist(), placed.sequence.tolist(), placed.begin.tolist()
+    ([0, 1, 1, 2], [0, 0, 1, 1], [0, 3, 0, 4])
     """
     n = len(lengths)
     bound = 2 * n + lengths.sum() // context + 2
@@ -83,6 +87,10 @@ def place_best_fit(lengths: Int64s, groups: Int64s, context: int) -> Placed:
     """Return pieces of documents kept whole where they fit; longest first, equal ones by position.
 
     Args: as for `place_concatenated`. Time: n log(context), and the square of the number of copies within a group.
+
+    >>> placed = place_best_fit(np.array([3, 9, 4]), np.array([0, 1, 2]), 8)
+    >>> placed.document.tolist(), placed.sequence.tolist(), placed.begin.tolist()
+    ([1, 2, 0, 1], [0, 1, 1, 1], [0, 0, 4, 7])
     """
     items = np.flatnonzero(lengths % context).astype(np.int64)
     items = items[np.argsort(-(lengths % context)[items], kind="stable")]
@@ -93,6 +101,10 @@ def place_first_fit(lengths: Int64s, groups: Int64s, context: int) -> Placed:
     """Return pieces of documents kept whole where they fit, in their order, each in the first sequence that has room.
 
     Args: as for `place_concatenated`. Time: n log(n), and the square of the number of copies within a group.
+
+    >>> placed = place_first_fit(np.array([3, 9, 4]), np.array([0, 1, 2]), 8)
+    >>> placed.document.tolist(), placed.sequence.tolist(), placed.begin.tolist()
+    ([1, 0, 1, 2], [0, 1, 1, 1], [0, 0, 3, 4])
     """
     items = np.flatnonzero(lengths % context).astype(np.int64)
     return _place_rests(lengths, items, context, _first_fit((lengths % context)[items], groups[items], context))

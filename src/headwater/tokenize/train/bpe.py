@@ -2,7 +2,7 @@
 
 The pair with the highest count is merged, again and again; among equals the one whose left part's bytes come first, then
 whose right part's do. A pair whose token would break a rule is refused for good (`TokenRules`), and these always:
-a token that is there already, and one whose own bytes would not encode to it. So every id is new text that is met.
+a token that exists already, and one whose own bytes would not encode to it. So every id stands for new text that occurs.
 
 `extend` first cuts the pieces with the base's own merges and learns what comes after them. Appended merges apply after all
 of the base's, so they can only join tokens of the base: no text gets more tokens than under the base.
@@ -14,11 +14,11 @@ of the base's, so they can only join tokens of the base: no text gets more token
     >>> train(counts, n_ids=259, settings=TokenRules(min_sources=1, min_documents=1)).tolist()
     [[97, 98], [256, 256], [32, 257]]
 
-("ab" five times; then " " with "abab" and "ab" with "ab" stand in that order of count.)
+("ab" occurs five times; "ab" with "ab" comes next, then " " with "abab".)
 
 Cost: the length of the pieces that hold a pair, for each merge; some 2 minutes of one core for 156,892 ids on 400 MB of text
 in 30 languages. Memory: four bytes a byte of distinct pieces, eight to twelve for each place of a pair, eight for each hash of
-`piece_counts`, twice while languages are joined: 3 GB for 500 MB of text, 7.4 GB with lists of words that hold 50 hashes a word.
+`piece_counts`, twice that while languages are joined: 3 GB for 500 MB of text, 7.4 GB with word lists of 50 hashes a word.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def train(
 
     Args:
         counts: from `piece_counts.merge_counts`.
-        n_ids: how many ids to end with; fewer merges come back where no pair is left that may become a token.
+        n_ids: how many ids the result has; fewer where no pair is left that may become a token.
         settings: the rules.
-        weights: what a count of each language is multiplied with, in steps of 1/1024; 1 for languages not named.
+        weights: what the counts of each language are multiplied by, in steps of 1/1024; 1 for languages not named.
         refused: if given, how many pairs each rule refused is written into it.
 
     Raises:
@@ -75,7 +75,7 @@ def extend(
     Args:
         counts: of the base's own pieces: from `piece_counts`, with `cut=library_pieces(base)` for another pre-tokenizer.
         base: the vocabulary.
-        n_ids: how many ids to end with, those of the base and of its special tokens included.
+        n_ids: how many ids the result has, those of the base and of its special tokens included.
         settings: the rules.
         weights: as in `train`.
         refused: as in `train`.

@@ -185,6 +185,16 @@ def rewrite(key: np.uint64, made: int, pieces: Pieces, pairs: Pairs, index: Int3
         pairs: the table; counts of the pairs that are gone fall.
         index: int32, the pieces of each pair.
         dense: all 0; filled.
+
+    The piece of the module's docstring, with the codes of (X, X) and (X, c):
+
+    >>> symbols = np.frombuffer(b"ababc", dtype=np.uint8).astype(np.int32)
+    >>> pieces = Pieces(symbols, np.array([0, 5]), np.array([5], dtype=np.int32), np.array([1]))
+    >>> pairs, index, _ = first_pairs(pieces, 1)
+    >>> dense = Dense(np.zeros(514, dtype=np.int64), np.zeros(514, dtype=np.int64))
+    >>> arisen = rewrite(np.uint64(ord("a") << 32 | ord("b")), 256, pieces, pairs, index, dense)
+    >>> symbols[: pieces.lengths[0]].tolist(), arisen.codes.tolist()
+    ([256, 256, 99], [513, 199])
     """
     symbols, offsets, lengths, weights = pieces
     keys, values = pairs

@@ -17,7 +17,7 @@ from headwater.tokenize.train.piece_counts import MAX_DOCUMENTS, MAX_SOURCES
 __all__ = ["RULES", "Learner", "TokenRules", "encode_slowly"]
 
 RULES: Final = ("known", "characters", "cut character", "documents", "sources", "other encoding")
-"""Why a pair was refused, in the order in which it is asked."""
+"""Why a pair was refused, in the order in which the rules are asked."""
 
 _Ranks = dict[tuple[int, int], tuple[int, int]]
 
@@ -27,9 +27,9 @@ class TokenRules:
     """What may become a token.
 
     Attributes:
-        min_sources: a token stands in at least so many sources; at most 3, what counts are kept for.
-        min_documents: and in at least so many documents; at most 50.
-        max_characters: it has at most so many characters.
+        min_sources: least number of sources a token occurs in; at most 3, as many as the counts keep.
+        min_documents: least number of documents it occurs in; at most 50.
+        max_characters: most characters it may have.
 
     And a token is whole characters, or a part of one: parts of two would keep the characters around them from merging.
     """
@@ -54,6 +54,9 @@ def encode_slowly(symbols: list[int], ranks: _Ranks) -> list[int]:
     Args:
         symbols: ids of the bytes.
         ranks: rank and id made by pair.
+
+    >>> encode_slowly([97, 98, 99, 98], {(97, 98): (0, 256), (256, 99): (1, 257)})
+    [257, 98]
     """
     while len(symbols) > 1:
         found = [ranks[pair] for pair in zip(symbols, symbols[1:], strict=False) if pair in ranks]
@@ -103,7 +106,7 @@ class Learner:
             UsageError: `n_ids` is below `first_id`.
         """
         if n_ids < first_id:
-            raise UsageError(f"training: expected at least {first_id} ids, found {n_ids}: so many are there already")
+            raise UsageError(f"training: expected at least the {first_id} ids that exist already, found {n_ids}")
         self._hold_tokens(n_ids)
         dense = kernels.Dense(np.zeros(2 * n_ids, dtype=np.int64), np.zeros(2 * n_ids, dtype=np.int64))
         heap, n_heap = first_heap(self._pairs, self._texts)

@@ -90,6 +90,11 @@ def merge_counts(tables: Sequence[pa.Table]) -> pa.Table:
     """Return the counts of all tables together, in the order of language and piece: the same whatever their order.
 
     Memory: the tables and some 60 bytes a row, then the result.
+
+    >>> texts, names = pa.array(["a a a", "a"]), pa.array(["x", "y"])
+    >>> merged = merge_counts([count_pieces(texts, names, names, pa.array(["en", "en"]))])
+    >>> merged["piece"].to_pylist(), merged["count"].to_pylist(), [len(found) for found in merged["sources"].to_pylist()]
+    ([b' a', b'a'], [2, 2], [1, 2])
     """
     table = pa.concat_tables([SCHEMA.empty_table(), *tables]).combine_chunks()
     if not len(table):

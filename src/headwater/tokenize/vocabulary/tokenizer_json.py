@@ -70,8 +70,8 @@ def write_tokenizer_json(vocabulary: Vocabulary, *, specials: bool = True) -> st
 
     Args:
         vocabulary: any.
-        specials: with its special tokens. The library finds their text in documents unless it is told not to
-            (`tokenizer.encode_special_tokens = True`); without them it cannot.
+        specials: with its special tokens. The library finds their text in documents, unless
+            `tokenizer.encode_special_tokens` is True; without them it cannot.
     """
     letters = byte_letters()
     vocab = {"".join(letters[byte] for byte in token): i for i, token in enumerate(token_strings(vocabulary)) if token}
