@@ -26,9 +26,9 @@ from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.changes import MOST_VALUES, Changes, apply, find_limit
 from headwater.pipelines.what_if.fragment import make_question
 from headwater.pipelines.what_if.passes import (
-    Counts,
     Example,
     Held,
+    Tally,
     add_clusters,
     cluster_members,
     count_fragment,
@@ -165,10 +165,10 @@ class _State:
         families = [*_FAMILIES, *([] if self.build is None else ["stages"])]
         return self.snapshot.locate(self.fragments, families, batch=self.build)
 
-    def answer(self, examples: int) -> Counts:
+    def answer(self, examples: int) -> Tally:
         """Return the sums over all fragments."""
         began = time.perf_counter()
-        total = Counts(sums=Sums(width=1 + 2 * len(self.question.scenarios)))
+        total = Tally(sums=Sums(width=1 + 2 * len(self.question.scenarios)))
         touched, held = [], []
         for part in _in_threads(partial(count_fragment, self.question, Held(), examples), self._located()):
             total.sums.merge(part.sums)
@@ -201,7 +201,7 @@ class _State:
         self.time["examples"] = round(self.time.get("examples", 0.0) + time.perf_counter() - began, 3)
         return answer
 
-    def frame(self, part: Counts) -> Answer:
+    def frame(self, part: Tally) -> Answer:
         """Return what an answer says of itself."""
         content = int(np.sum(self.snapshot.live("content")["rows"].to_numpy()))
         return {

@@ -32,7 +32,7 @@ from headwater.pipelines.what_if.stages import selection_columns
 from headwater.pipelines.what_if.sums import TOTAL, Sums, gained_slot, lost_slot
 from headwater.warehouse.parquet import FragmentFiles, read_aligned
 
-__all__ = ["Counts", "Example", "Held", "add_clusters", "cluster_members", "count_fragment", "first_examples"]
+__all__ = ["Example", "Held", "Tally", "add_clusters", "cluster_members", "count_fragment", "first_examples"]
 
 _LEFT: Final = ("reasons", "rule_set", "kept")
 """Columns that no election reads."""
@@ -68,7 +68,7 @@ class Held:
 
 
 @dataclass(kw_only=True, slots=True)
-class Counts:
+class Tally:
     """What is counted of one fragment, or of all of them.
 
     Attributes:
@@ -94,12 +94,12 @@ def first_examples(found: Sequence[Example], count: int) -> list[Example]:
     return sorted(found, key=lambda example: (example.content_hash, example.sample_id))[:count]
 
 
-def count_fragment(question: Question, held: Held, examples: int, where: FragmentFiles) -> Counts:
+def count_fragment(question: Question, held: Held, examples: int, where: FragmentFiles) -> Tally:
     """Return the sums of one fragment and the clusters that a scenario touches; a clustered sample counts as recorded until then."""
     fragment = read_fragment(question, where)
     width = 1 + 2 * len(question.scenarios)
     then, base, fails = who_passes(question, fragment)
-    part = Counts(sums=Sums(width=width), samples=len(then), recorded=len(then) if fragment.recorded else 0)
+    part = Tally(sums=Sums(width=width), samples=len(then), recorded=len(then) if fragment.recorded else 0)
     stages = held_stages(question, fragment)
     free = ~fragment.clustered
     _tally(question, fragment, stages, part.sums, 0, np.flatnonzero(np.where(free, base, fragment.kept)))
@@ -238,7 +238,7 @@ def _members(
     return table
 
 
-def add_clusters(question: Question, part: Counts, found: Sequence[pa.Table], examples: int) -> None:
+def add_clusters(question: Question, part: Tally, found: Sequence[pa.Table], examples: int) -> None:
     """Elect in every touched cluster under the base and each scenario, and add what that changes to the sums of all fragments."""
     part.affected = [0] * len(question.scenarios)
     if not found:

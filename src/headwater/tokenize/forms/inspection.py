@@ -14,7 +14,7 @@ from headwater.tokenize.encode.encoder import encode, encodes_to_itself, has_ker
 from headwater.tokenize.encode.grammar import COMMON_LETTER, SCRIPTS, character_classes
 from headwater.tokenize.vocabulary.content import Vocabulary, token_strings
 
-__all__ = ["TextCounts", "TextReport", "VocabularyFacts", "count_text", "describe_vocabulary", "report_text"]
+__all__ = ["TextCounts", "TextReport", "VocabularyFacts", "add_texts", "describe_vocabulary", "report_text"]
 
 
 class TextReport(TypedDict):
@@ -66,7 +66,7 @@ class TextCounts:
     letters: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
 
-def count_text(
+def add_texts(
     counts: TextCounts, texts: pa.Array, languages: Sequence[str], vocabularies: Sequence[Vocabulary]
 ) -> None:
     """Add a batch of texts and their languages to the counts; the first vocabulary is the one inspected."""
@@ -123,7 +123,7 @@ def report_text(
     """Return what the text shows.
 
     Args:
-        counts: of `count_text`.
+        counts: of `add_texts`.
         vocabularies: the same as there.
         under_trained: a token met fewer times is under-trained.
         min_letter: a letter met fewer times in a language does not count as one of its letters.

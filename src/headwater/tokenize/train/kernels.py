@@ -24,8 +24,8 @@ from headwater.tokenize.train.heap import FREE, Heap, Pairs, Tokens, push, slot_
 
 __all__ = [
     "Arisen",
+    "CutPieces",
     "Dense",
-    "Pieces",
     "commit_pairs",
     "count_support",
     "first_pairs",
@@ -38,7 +38,7 @@ _SYMBOL_BITS: Final = np.uint64(32)
 _SYMBOL_MASK: Final = np.uint64(0xFFFFFFFF)
 
 
-class Pieces(NamedTuple):
+class CutPieces(NamedTuple):
     """The distinct pieces as they are cut so far.
 
     Attributes:
@@ -95,7 +95,7 @@ def grow_pairs(pairs: Pairs, size: int) -> Pairs:
 
 
 @njit(cache=True, nogil=True)
-def first_pairs(pieces: Pieces, least: int) -> tuple[Pairs, Int32s, int]:
+def first_pairs(pieces: CutPieces, least: int) -> tuple[Pairs, Int32s, int]:
     """Return the table of the pairs that reach `least`, their index, and how many they are.
 
     Args:
@@ -175,7 +175,7 @@ def _lower(left: int, right: int, weight: int, pairs: Pairs) -> None:
 
 
 @njit(cache=True, nogil=True)
-def rewrite(key: np.uint64, made: int, pieces: Pieces, pairs: Pairs, index: Int32s, dense: Dense) -> Arisen:
+def rewrite(key: np.uint64, made: int, pieces: CutPieces, pairs: Pairs, index: Int32s, dense: Dense) -> Arisen:
     """Merge a pair in every piece that holds it, leftmost first, and count the pairs that arise.
 
     Args:
@@ -189,7 +189,7 @@ def rewrite(key: np.uint64, made: int, pieces: Pieces, pairs: Pairs, index: Int3
     The piece of the module's docstring, with the codes of (X, X) and (X, c):
 
     >>> symbols = np.frombuffer(b"ababc", dtype=np.uint8).astype(np.int32)
-    >>> pieces = Pieces(symbols, np.array([0, 5]), np.array([5], dtype=np.int32), np.array([1]))
+    >>> pieces = CutPieces(symbols, np.array([0, 5]), np.array([5], dtype=np.int32), np.array([1]))
     >>> pairs, index, _ = first_pairs(pieces, 1)
     >>> dense = Dense(np.zeros(514, dtype=np.int64), np.zeros(514, dtype=np.int64))
     >>> arisen = rewrite(np.uint64(ord("a") << 32 | ord("b")), 256, pieces, pairs, index, dense)
@@ -286,7 +286,7 @@ def commit_pairs(
 
 @njit(cache=True, nogil=True)
 def count_support(
-    key: np.uint64, pairs: Pairs, index: Int32s, pieces: Pieces, set_offsets: Int64s, set_values: Int64s, enough: int
+    key: np.uint64, pairs: Pairs, index: Int32s, pieces: CutPieces, set_offsets: Int64s, set_values: Int64s, enough: int
 ) -> int:
     """Return in how many distinct documents (or sources) a pair stands, counted up to `enough`.
 

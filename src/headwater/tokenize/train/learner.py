@@ -91,7 +91,7 @@ class Learner:
         self._tokens, self._ranks, self._settings, self._least = tokens, dict(ranks), settings, max(least, 1)
         self._known = set(tokens)
         self._byte_ids = {token[0]: i for i, token in enumerate(tokens) if len(token) == 1}
-        self._pieces = kernels.Pieces(symbols, offsets, np.diff(offsets).astype(np.int32), weights)
+        self._pieces = kernels.CutPieces(symbols, offsets, np.diff(offsets).astype(np.int32), weights)
         self._sets = sets
         self._pairs: Pairs
         self._index: Int32s
