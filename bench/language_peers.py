@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from bench.alternate import Seconds, Side, absent, compare, timed
@@ -40,7 +41,7 @@ def language_against_fasttext(documents: list[Document], repetitions: int, folde
     file = read_model(model_file())
     kernel = prepare(file)
 
-    def alone() -> object:
+    def alone() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         data, offsets = text_buffers(texts)
         return predict(data, whole_documents(offsets), kernel)
 

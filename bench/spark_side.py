@@ -105,7 +105,7 @@ def _again(spark: SparkSession, _: str, recipe: Recipe, request: str) -> Figures
         for family in families.split(","):
             raise_definition(family)
     before = live_files(open_snapshot(lake))
-    _, seconds = _timed(lambda: annotate(spark, resolve(recipe, lake)))
+    seconds = _timed(lambda: annotate(spark, resolve(recipe, lake)))[1]
     after = live_files(open_snapshot(lake))
     return seconds | {
         "bytes": {family: sum(files.values()) for family, files in after.items()},

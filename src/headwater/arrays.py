@@ -10,10 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Bools", "Float32s", "Float64s", "Int32s", "Int64s", "UInt8s", "UInt32s", "UInt64s"]
+__all__ = ["Bools", "Float64s", "Int32s", "Int64s", "UInt8s", "UInt32s", "UInt64s"]
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
-Float32s: TypeAlias = npt.NDArray[np.float32]
 Float64s: TypeAlias = npt.NDArray[np.float64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
 Int64s: TypeAlias = npt.NDArray[np.int64]
