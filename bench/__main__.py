@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 # One thread for every library: read when they are imported.
 for _name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -26,6 +25,7 @@ from bench.alternate import absent, significant  # noqa: E402 - as above
 from bench.annotate_peers import against_peers, fastest  # noqa: E402 - as above
 from bench.documents import CORPUS, REPOSITORY, Document, draw, take, write_files  # noqa: E402 - as above
 from bench.families import RECIPE  # noqa: E402 - as above
+from bench.figures import Figures  # noqa: E402 - as above
 from bench.language_peers import language_against_fasttext  # noqa: E402 - as above
 from bench.peers import PeerFailedError, Server, peer_python  # noqa: E402 - as above
 from headwater import __version__  # noqa: E402 - as above
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(json.dumps(measure(options), indent=2, ensure_ascii=False))
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
+def measure(options: argparse.Namespace) -> Figures:
     """Return the whole report."""
     begin = time.monotonic()
     python, reason = peer_python(
@@ -57,7 +57,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     )
     sample = draw(options.corpus, int(options.megabytes * 1e6))
     documents, repetitions = sample.documents, options.repetitions
-    report: dict[str, Any] = {
+    report: Figures = {
         "format": 1,
         "headwater": __version__,
         "date": datetime.now(UTC).date().isoformat(),
@@ -95,7 +95,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         _say("annotate against datatrove")
         apart = folder / "datatrove"
 
-        def compare_datatrove(spark: Server | None) -> dict[str, Any]:
+        def compare_datatrove(spark: Server | None) -> Figures:
             return annotate.against_datatrove(chosen, known, python, reason, spark, apart, repetitions)
 
         found = _with_spark(apart, compare_datatrove)
@@ -110,7 +110,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def _under_spark(options: argparse.Namespace, documents: list[Document], n_tokens: int, folder: Path) -> dict[str, Any]:
+def _under_spark(options: argparse.Namespace, documents: list[Document], n_tokens: int, folder: Path) -> Figures:
     """Return the figures of programs that run Spark, each in a process of its own, so that one that fails takes no other with it."""
     _say("the whole job")
     job = _with_spark(folder / "job", lambda spark: whole_job(documents, n_tokens, spark, folder / "job"))
@@ -133,7 +133,7 @@ def _under_spark(options: argparse.Namespace, documents: list[Document], n_token
     }
 
 
-def _with_spark(folder: Path, work: Callable[[Server], dict[str, Any]]) -> dict[str, Any]:
+def _with_spark(folder: Path, work: Callable[[Server], Figures]) -> Figures:
     """Return what `work` finds with a `bench.spark_side` that lives as long; absent, with the reason, where that ends early."""
     folder.mkdir()
     environment = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
@@ -144,11 +144,11 @@ def _with_spark(folder: Path, work: Callable[[Server], dict[str, Any]]) -> dict[
         return absent(f"Spark's side ended early: {error}")
 
 
-def whole_job(documents: list[Document], n_tokens: int, spark: Server, folder: Path) -> dict[str, Any]:
+def whole_job(documents: list[Document], n_tokens: int, spark: Server, folder: Path) -> Figures:
     """Run the whole job on a little text, so that nothing is compiled or loaded under the clock, then on a quarter, then on everything.
 
     Spark's steps take seconds whatever the input, so the figures of a small sample speak of those; the difference between the quarter and
-    everything tells what a further token costs.
+    everything tells what another token costs.
     """
     n_bytes = sum(document.n_bytes for document in documents)
     answers = []
@@ -170,7 +170,7 @@ def whole_job(documents: list[Document], n_tokens: int, spark: Server, folder: P
     }
 
 
-def job_figures(answer: dict[str, Any], n_tokens: int, n_bytes: int) -> dict[str, Any]:
+def job_figures(answer: Figures, n_tokens: int, n_bytes: int) -> Figures:
     """Return speeds and each step's share of the time from what `bench.spark_side` answered."""
     total = sum(answer["steps"].values())
     return {
@@ -191,7 +191,7 @@ def job_figures(answer: dict[str, Any], n_tokens: int, n_bytes: int) -> dict[str
     }
 
 
-def ratios(report: dict[str, Any]) -> dict[str, Any]:
+def ratios(report: Figures) -> Figures:
     """Return the figures that the design sets targets for, side by side."""
     datatrove = report["annotate_against_datatrove"]
     return {

@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import Any
+
+from bench.figures import Figures
 
 __all__ = ["Seconds", "Side", "absent", "alternate", "compare", "timed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seconds:
-    """How long one repetition took: processor time of all threads of the process, and time on the wall."""
+    """How long one repetition took: processor time of all threads of the process, and wall time."""
 
     cpu: float
     wall: float
@@ -36,7 +37,7 @@ class Side:
 
     what: str
     run: Callable[[], Seconds]
-    details: dict[str, Any] = field(default_factory=dict)
+    details: Figures = field(default_factory=dict)
 
 
 def timed(work: Callable[[], object]) -> Callable[[], Seconds]:
@@ -59,8 +60,8 @@ def alternate(sides: list[Side], repetitions: int) -> list[list[Seconds]]:
     return found
 
 
-def compare(ours: Side, peer: Side, n_bytes: int, repetitions: int) -> dict[str, Any]:
-    """Return figures of both sides, and as `ratio` how many times the peer's processor time ours goes into.
+def compare(ours: Side, peer: Side, n_bytes: int, repetitions: int) -> Figures:
+    """Return figures of both sides, and as `ratio` the quotient of the peer's processor time and ours.
 
     Args:
         n_bytes: of text, the same for both sides.
@@ -77,12 +78,12 @@ def compare(ours: Side, peer: Side, n_bytes: int, repetitions: int) -> dict[str,
     }
 
 
-def absent(reason: str) -> dict[str, Any]:
+def absent(reason: str) -> Figures:
     """Return what stands in the report where there is no peer to compare with."""
     return {"ratio": None, "reason": reason}
 
 
-def figures(side: Side, times: list[Seconds], n_bytes: int) -> dict[str, Any]:
+def figures(side: Side, times: list[Seconds], n_bytes: int) -> Figures:
     """Return the medians of one side: MB/s a core, and its repetitions in seconds."""
     return {
         "what": side.what,

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from bench.alternate import Seconds, Side, absent, alternate, compare, figures, significant, timed
 from bench.documents import Document, share_out, take, text_array, write_files
 from bench.families import APART, FAMILIES, Batch, measure, prepare, unmeasured
+from bench.figures import Figures
 from bench.kernels import count_words
 from bench.operators import model_file
 from bench.peers import PeerFailedError, Server
@@ -25,7 +25,7 @@ _SAME_MEASURES = ("language", "signals", "scores", "minhash")
 """What datatrove is compared with; the rest of the pass has no counterpart there."""
 
 
-def against_reading(documents: list[Document], repetitions: int) -> dict[str, Any]:
+def against_reading(documents: list[Document], repetitions: int) -> Figures:
     """Return the speed of the whole pass, tokens apart, its share of a kernel that only reads, and each operator's share of it."""
     prepared = prepare(documents)
     together = [family for family in FAMILIES if family != APART]
@@ -78,7 +78,7 @@ def against_datatrove(
     spark: Server | None,
     folder: Path,
     repetitions: int,
-) -> dict[str, Any]:
+) -> Figures:
     """Compare on documents whose language datatrove can split into words.
 
     Args:
@@ -114,10 +114,8 @@ def choose(documents: list[Document], labels: dict[bytes, str], n_bytes: int) ->
     return sorted(chosen, key=lambda document: document.key)
 
 
-def _compare(
-    chosen: list[Document], server: Server, spark: Server | None, folder: Path, repetitions: int
-) -> dict[str, Any]:
-    counts: dict[str, Any] = {}
+def _compare(chosen: list[Document], server: Server, spark: Server | None, folder: Path, repetitions: int) -> Figures:
+    counts: Figures = {}
 
     def ask(mode: str) -> Seconds:
         answer = server.ask(mode)
@@ -138,7 +136,7 @@ def _compare(
     )
     n_bytes = sum(document.n_bytes for document in chosen)
     measure(prepared, _SAME_MEASURES)
-    found: dict[str, Any] = {"every_document": compare(own, every, n_bytes, repetitions)}
+    found: Figures = {"every_document": compare(own, every, n_bytes, repetitions)}
     found["when_datatrove_drops"] = compare(own, drop, n_bytes, repetitions)
     if spark is not None:
         write_files(chosen, folder / "annotate")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.alternate import Seconds, Side, absent, compare, timed
 from bench.documents import REPOSITORY, Document
 from bench.families import Batch, measure, prepare
+from bench.figures import Figures
 from bench.operators import model_file
 from bench.peers import PeerFailedError, Server, peer_python
 
@@ -54,12 +54,12 @@ def against_peers(
     *,
     install: bool,
     environments: Path = REPOSITORY,
-) -> dict[str, Any]:
+) -> Figures:
     """Return a comparison for each of `PEERS`; one that cannot be installed or that fails is absent, with the reason seen.
 
     Args:
         documents: the same for all.
-        languages: of each document by its key, for peers that want to be told.
+        languages: of each document by its key, for peers that need it.
         folder: for files.
         install: whether environments may be made.
         environments: where they lie.
@@ -88,7 +88,7 @@ def against_peers(
     return found
 
 
-def fastest(found: dict[str, Any]) -> dict[str, Any]:
+def fastest(found: Figures) -> Figures:
     """Return the peer with the smallest ratio to ours for all that it measures, of those that do more than one family.
 
     >>> fastest({"a": {"ratio": 30.0, "families": ["language", "signals"]}, "b": {"ratio": 12.0, "families": ["minhash"]},
@@ -104,13 +104,13 @@ def fastest(found: dict[str, Any]) -> dict[str, Any]:
     return {"peer": name, "ratio": ratio}
 
 
-def _compare(prepared: list[Batch], n_bytes: int, server: Server, command: str, repetitions: int) -> dict[str, Any]:
+def _compare(prepared: list[Batch], n_bytes: int, server: Server, command: str, repetitions: int) -> Figures:
     """Compare for all families that the peer measures together, then for each alone, once."""
     greeting = server.greeting
     families: list[str] = greeting["families"]
     details = {name: greeting[name] for name in ("version", "settings", "operators", "left_out")}
 
-    def compare_for(names: list[str], repetitions: int) -> dict[str, Any]:
+    def compare_for(names: list[str], repetitions: int) -> Figures:
         def ask() -> Seconds:
             answer = server.ask(",".join(names))
             return Seconds(cpu=answer["cpu"], wall=answer["wall"])

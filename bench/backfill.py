@@ -1,4 +1,4 @@
-"""What it costs to change a definition on a lake that is there: bytes written by family, time against annotating anew, files untouched.
+"""What it costs to change a definition on an existing lake: bytes written by family, time against annotating anew, files untouched.
 
     python -m bench.backfill --megabytes 20
 
@@ -15,12 +15,12 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from bench.alternate import significant
 from bench.definitions import raisable
 from bench.documents import CORPUS, REPOSITORY, Document, draw, take, write_files
 from bench.families import RECIPE
+from bench.figures import Figures
 from bench.peers import Server
 from headwater.pipelines.recipe.operators import ANNOTATED
 
@@ -29,17 +29,17 @@ __all__ = ["backfill", "main", "make_lake", "measure", "through_spark"]
 _FRACTION = 4  # the smaller lake is this part of the larger
 
 
-def make_lake(spark: Server, documents: list[Document], folder: Path) -> dict[str, Any]:
+def make_lake(spark: Server, documents: list[Document], folder: Path) -> Figures:
     """Ingest and annotate into a lake that stays, and return what `bench.spark_side` answers, with the bytes of text."""
     write_files(documents, folder)
     return spark.ask(f"lake {folder}") | {"text_bytes": sum(document.n_bytes for document in documents)}
 
 
-def backfill(spark: Server, lake: dict[str, Any], repetitions: int) -> dict[str, Any]:
+def backfill(spark: Server, lake: Figures, repetitions: int) -> Figures:
     """Return what one changed definition costs for each family that has one, beside annotating all families anew."""
     everything = raisable()
     changes = [[family] for family in everything]
-    answers: dict[str, list[dict[str, Any]]] = {}
+    answers: dict[str, list[Figures]] = {}
     for _ in range(repetitions):
         for families in [everything, *changes]:
             answers.setdefault(",".join(families), []).append(_ask(spark, lake, families))
@@ -61,12 +61,12 @@ def backfill(spark: Server, lake: dict[str, Any], repetitions: int) -> dict[str,
     }
 
 
-def _rewritten(answer: dict[str, Any]) -> list[str]:
+def _rewritten(answer: Figures) -> list[str]:
     """Return the families of which files were written."""
     return sorted(family for family in answer["written"] if family != "runs")
 
 
-def _cost(answers: list[dict[str, Any]], anew: list[dict[str, Any]], content: int) -> dict[str, Any]:
+def _cost(answers: list[Figures], anew: list[Figures], content: int) -> Figures:
     written = {family: size for family, size in answers[0]["written"].items() if family != "runs"}
     shares = [own["cpu"] / whole["cpu"] for own, whole in zip(answers, anew, strict=True)]
     return {
@@ -78,13 +78,13 @@ def _cost(answers: list[dict[str, Any]], anew: list[dict[str, Any]], content: in
     }
 
 
-def through_spark(spark: Server, small: dict[str, Any], large: dict[str, Any], repetitions: int) -> dict[str, Any]:
+def through_spark(spark: Server, small: Figures, large: Figures, repetitions: int) -> Figures:
     """Return MB/s a processor second of annotate under Spark, tokens apart: of the larger lake, and per further megabyte."""
     families = raisable()
     _ask(spark, small, families, "only")  # compiles, and starts the worker
     pairs = [(_ask(spark, small, families, "only"), _ask(spark, large, families, "only")) for _ in range(repetitions)]
     further = (large["text_bytes"] - small["text_bytes"]) / 1e6
-    result: dict[str, Any] = {
+    result: Figures = {
         "what": "the annotate step, local[1], on lakes whose operators were raised: content read, families written and committed",
         "families": families,
         "left_out": "tokens",
@@ -105,7 +105,7 @@ def through_spark(spark: Server, small: dict[str, Any], large: dict[str, Any], r
     return result
 
 
-def _ask(spark: Server, lake: dict[str, Any], families: list[str], verb: str = "again") -> dict[str, Any]:
+def _ask(spark: Server, lake: Figures, families: list[str], verb: str = "again") -> Figures:
     return spark.ask(f"{verb} {lake['lake']} {','.join(families)}")
 
 
@@ -127,7 +127,7 @@ def main() -> None:
             print(json.dumps(measure(documents, spark, Path(name), options.repetitions), indent=2))
 
 
-def measure(documents: list[Document], spark: Server, folder: Path, repetitions: int) -> dict[str, Any]:
+def measure(documents: list[Document], spark: Server, folder: Path, repetitions: int) -> Figures:
     """Make both lakes and return both figures."""
     n_bytes = sum(document.n_bytes for document in documents)
     small = make_lake(spark, take(documents, n_bytes // _FRACTION), folder / "small")

@@ -1,8 +1,8 @@
 """Recall and false finds of decontamination on real text, as one JSON object: ``python -m bench.decontamination`` (docs/how-to/decontamination.md).
 
-Every item of every evaluation set is planted into a document of the corpus, in several ways: the question alone or with its answers, as it is
+Every item of every evaluation set is planted into a document of the corpus, in several ways: the question alone or with its answers, unchanged
 or with case, signs and line breaks changed. An item counts as found when a row names it; as rejected when the default rule
-would reject its document. Then the corpus is searched as it is: whatever is found there is listed by id.
+would reject its document. Then the unchanged corpus is searched: whatever is found in it is listed by id.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
 from bench.documents import CORPUS
+from bench.figures import Figures
 from headwater.filters.contamination.find import find_contamination
 from headwater.filters.contamination.index import ContaminationIndex, ItemSet, build_index
 from headwater.filters.contamination.items import Item, ItemFields
@@ -112,9 +113,9 @@ def measure_recall(
     return counts
 
 
-def _search(index: ContaminationIndex, files: Sequence[Path]) -> dict[str, Any]:
+def _search(index: ContaminationIndex, files: Sequence[Path]) -> Figures:
     """Return what stands in the files as they are, and how fast they were searched."""
-    matches: list[dict[str, Any]] = []
+    matches: list[Figures] = []
     n_bytes, seconds, documents = 0, 0.0, 0
     for file in files:
         for ids, texts in _batches(file):

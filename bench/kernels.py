@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from headwater.arrays import Int64s, UInt8s
 from headwater.buffers import text_buffers
 
 __all__ = ["count_words"]
@@ -26,7 +25,7 @@ def count_words(texts: pa.Array) -> list[int]:
 
 
 @njit(cache=True, nogil=True)
-def _count(data: Any, offsets: Any, counts: Any) -> None:
+def _count(data: UInt8s, offsets: Int64s, counts: Int64s) -> None:
     for row in range(counts.size):
         i = offsets[row]
         end = offsets[row + 1]

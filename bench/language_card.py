@@ -1,4 +1,4 @@
-"""Print how good the column ``language`` is on held-out text, beside lid.176 alone, as JSON.
+"""Print the quality of the column ``language`` on held-out text, beside lid.176 alone, as JSON.
 
     python -m bench.language_card [SHARED] [--udhr FOLDER]
 
@@ -18,11 +18,11 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bench.figures import Figures
 from bench.language_text import HELD_OUT, PIDGIN, UDHR_TAGS, read_documents, read_udhr, split_sentences, tag_of
 from headwater.filters.language import identify as language
 
@@ -48,7 +48,7 @@ def choose(sentences: Iterable[str], tag: str, model: language.LanguageModel) ->
     return found.filter(pa.array([not (label == "en" and score > 0.5) for label, score in english], pa.bool_()))
 
 
-def judge_known(shared: Path, model: language.LanguageModel) -> dict[str, Any]:
+def judge_known(shared: Path, model: language.LanguageModel) -> Figures:
     """Recall of each of the 30 by ``language`` and by lid.176, and what is undetermined."""
     right: dict[str, Counter[str]] = defaultdict(Counter)
     wrong: dict[str, Counter[str]] = defaultdict(Counter)
@@ -85,7 +85,7 @@ def judge_known(shared: Path, model: language.LanguageModel) -> dict[str, Any]:
     }
 
 
-def judge_foreign(sentences: dict[str, list[str]], model: language.LanguageModel) -> dict[str, Any]:
+def judge_foreign(sentences: dict[str, list[str]], model: language.LanguageModel) -> Figures:
     """How many sentences of each other language are taken for one of the 30, by ``language`` and by lid.176."""
     rows: dict[str, tuple[float, float]] = {}
     for tag, texts in sorted(sentences.items()):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from bench.alternate import Seconds, Side, absent, compare, timed
 from bench.annotate_peers import Peer
 from bench.documents import REPOSITORY, Document, text_array
+from bench.figures import Figures
 from bench.operators import model_file
 from bench.peers import PeerFailedError, Server, peer_python
 from headwater.buffers import text_buffers
@@ -28,9 +29,7 @@ _OTHERS = Peer(name="fasttext")
 _COMMUNITY = "fasttext-community"
 
 
-def language_against_fasttext(
-    documents: list[Document], repetitions: int, folder: Path, *, install: bool
-) -> dict[str, Any]:
+def language_against_fasttext(documents: list[Document], repetitions: int, folder: Path, *, install: bool) -> Figures:
     """Compare on whole documents, as lid.176 reads them in Headwater too.
 
     Returns:
@@ -42,7 +41,7 @@ def language_against_fasttext(
     file = read_model(model_file())
     kernel = prepare(file)
 
-    def alone() -> Any:
+    def alone() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         data, offsets = text_buffers(texts)
         return predict(data, whole_documents(offsets), kernel)
 
@@ -56,7 +55,7 @@ def language_against_fasttext(
     alone()  # compiles
     _identify(texts, model)
     labels = np.array([*file.labels, None], dtype=object)[alone()[0]].tolist()
-    found: dict[str, Any] = {}
+    found: Figures = {}
     same: float | None = None
     try:
         community, same = _community(documents, labels)
@@ -99,14 +98,14 @@ def _community(documents: list[Document], labels: list[str | None]) -> tuple[Sid
 
 def _others(
     documents: list[Document], ours: list[Side], n_bytes: int, folder: Path, repetitions: int, *, install: bool
-) -> dict[str, Any]:
+) -> Figures:
     python, reason = peer_python(REPOSITORY / f".venv-peers-{_OTHERS.name}", _OTHERS.requirements, install=install)
     if python is None:
         return {"others": absent(reason or "no environment")}
     file = folder / "fasttext.jsonl"
     file.write_text("".join(json.dumps({"text": document.text}) + "\n" for document in documents))
     command = [str(python), "-m", _OTHERS.module, str(file), str(model_file()), str(folder)]
-    found: dict[str, Any] = {}
+    found: Figures = {}
     try:
         with Server(command, {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}) as server:
             for package in server.greeting["families"]:
@@ -125,12 +124,12 @@ def _others(
         return found | {"others": absent(f"ended early: {error}")}
 
 
-def _both(ours: list[Side], peer: Side, n_bytes: int, repetitions: int) -> dict[str, Any]:
+def _both(ours: list[Side], peer: Side, n_bytes: int, repetitions: int) -> Figures:
     alone, whole = (compare(side, peer, n_bytes, repetitions) for side in ours)
     return {"ratio": alone["ratio"], "reason": None, "lid_176_alone": alone, "identify": whole}
 
 
-def _summary(found: dict[str, Any]) -> dict[str, Any]:
+def _summary(found: Figures) -> Figures:
     """Return the ratios to the package that is the fastest by its own speed.
 
     >>> def part(speed): return {"lid_176_alone": {"ratio": 9 / speed, "peer": {"mb_per_cpu_s": speed}}, "identify": {"ratio": 6 / speed}}

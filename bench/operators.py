@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any
 
 from bench.alternate import Side, absent, compare, timed
 from bench.documents import Document, text_array
+from bench.figures import Figures
 from headwater.filters.duplicates import minhash
 from headwater.filters.duplicates.normalize import normalize
 from headwater.filters.duplicates.shingles import shingle_hashes
@@ -27,7 +27,7 @@ def model_file() -> Path:
     )
 
 
-def minhash_against_datasketch(documents: list[Document], repetitions: int) -> dict[str, Any]:
+def minhash_against_datasketch(documents: list[Document], repetitions: int) -> Figures:
     """Compare with datasketch over shingle hashes that it is given, and as its documentation uses it: 5-word shingles as bytes."""
     try:
         import datasketch
@@ -37,7 +37,7 @@ def minhash_against_datasketch(documents: list[Document], repetitions: int) -> d
     normalized = normalize(texts)
     hashes = [found.tolist() for found in shingle_hashes(normalized)]
     words = normalized.to_pylist()
-    settings: dict[str, Any] = {"num_perm": minhash.N_PERMUTATIONS, "seed": 1, "scheme": "affine32"}
+    settings: Figures = {"num_perm": minhash.N_PERMUTATIONS, "seed": 1, "scheme": "affine32"}
 
     def ours() -> list[bytes]:
         return minhash.measure_minhash(texts)["signature"].to_pylist()
@@ -85,7 +85,7 @@ def minhash_against_datasketch(documents: list[Document], repetitions: int) -> d
     }
 
 
-def encode_against_tokenizers(documents: list[Document], repetitions: int) -> tuple[dict[str, Any], int]:
+def encode_against_tokenizers(documents: list[Document], repetitions: int) -> tuple[Figures, int]:
     """Compare with the same vocabulary; return the figures and the number of tokens."""
     vocabulary = load_vocabulary()
     texts = text_array(documents)

@@ -16,13 +16,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
+from bench.figures import Figures
 from headwater.pipelines.builds.encode_task import bucket_of, positions
 from headwater.tokenize.encode.encoder import encode
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary
@@ -96,7 +97,7 @@ def _batches(folder: Path, seen: dict[bytes, None]) -> Iterator[list[str]]:
         yield texts
 
 
-def measure(documents: Documents, vocabulary: Vocabulary, bucket_tokens: int, seed: int) -> dict[str, Any]:
+def measure(documents: Documents, vocabulary: Vocabulary, bucket_tokens: int, seed: int) -> Figures:
     """Return the report."""
     total = int(documents.lengths.sum()) + len(documents.lengths)
     buckets = 1 << max(0, (total // bucket_tokens).bit_length() - 1)
@@ -105,7 +106,7 @@ def measure(documents: Documents, vocabulary: Vocabulary, bucket_tokens: int, se
     bucket = bucket_of(position[order], buckets)
     lengths = documents.lengths[order]
     ends = np.searchsorted(bucket, np.arange(buckets + 1))
-    report: dict[str, Any] = {
+    report: Figures = {
         "documents": len(lengths),
         "tokens": total,
         "buckets": buckets,
@@ -144,7 +145,7 @@ def pack_lengths(
 
 
 def figures(packed: list[Packed], tokens: int, documents: int, seconds: float) -> dict[str, float]:
-    """Return what a stage of these buckets cost."""
+    """Return the cost of packing a stage of these buckets."""
     sequences = sum(len(one.sequences) for one in packed)
     held = np.concatenate([np.bincount(one.sequence, minlength=len(one.sequences)) for one in packed])
     work = np.concatenate(

@@ -42,7 +42,7 @@ def serve(
 
     Args:
         greeting: version, what each family is measured with, and what is left out and why.
-        measures: what measures a family, by its name; called once with little, so that models are loaded before the clock starts.
+        measures: what measures a family, by its name; called once with little text, so that models are loaded before the clock starts.
         documents: the records that are measured.
     """
     for measure in measures.values():

@@ -12,7 +12,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
+
+from bench.figures import Figures
 
 __all__ = ["PeerFailedError", "Server", "peer_python"]
 
@@ -21,7 +23,7 @@ _INSTALL_TIMEOUT_S = 1200
 
 
 class PeerFailedError(Exception):
-    """A program beside this one ended early; the message is the last that it said."""
+    """A program beside this one ended early; the message is the last line it wrote."""
 
 
 class Server:
@@ -32,7 +34,7 @@ class Server:
         environment: what is changed in this process's environment.
 
     Raises:
-        PeerFailedError: it ended instead of saying that it is ready.
+        PeerFailedError: it ended before it wrote that it is ready.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
@@ -47,7 +49,7 @@ class Server:
         )
         self.greeting = self._read()
 
-    def ask(self, request: str) -> dict[str, Any]:
+    def ask(self, request: str) -> Figures:
         """Return the answer to a line.
 
         Raises:
@@ -60,7 +62,7 @@ class Server:
             self._process.stdin.flush()
         return self._read()
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> Figures:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -69,7 +71,7 @@ class Server:
             said = self._errors.read().decode("utf-8", "replace").strip().splitlines()
             self._close()
             raise PeerFailedError(said[-1][:300] if said else f"ended with code {self._process.returncode}")
-        answer: dict[str, Any] = json.loads(line)
+        answer: Figures = json.loads(line)
         return answer
 
     def __enter__(self) -> Self:

@@ -1,7 +1,7 @@
 """The reader against a plain np.memmap: sequences a second of one process, ``python -m bench.reader [FOLDER]``.
 
 Without a folder a stage of 256 MB is written first: documents of about 600 tokens in sequences of 4,096. Both sides copy each
-sequence into an array of the batch, in the same order; the reader finds the documents in them besides. Files are in the page cache.
+sequence into an array of the batch, in the same order; the reader also finds the documents in them. Files are in the page cache.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.figures import Figures
 from headwater.reader import Reader, Stage, open_stage
 
 __all__ = ["main", "measure"]
@@ -40,21 +40,21 @@ def _plain(maps: list[npt.NDArray[np.uint32]], first: npt.NDArray[np.int64], ord
             batch[row] = maps[shards[begin + row]][rows[begin + row]]
 
 
-def _seconds(work: Callable[[], Any]) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
 
 
-def measure(stage: Stage, folder: Path) -> dict[str, Any]:
-    """Return sequences a second of both sides and their quotient, of the least of five runs each, in turns."""
+def measure(stage: Stage, folder: Path) -> Figures:
+    """Return sequences a second of both sides and their quotient, from the fastest of five runs each, in turns."""
     n, context = len(stage), stage.manifest.context
     maps = [
         np.memmap(path, dtype="<u4", mode="r").reshape(-1, context) for path in sorted(folder.glob("shard-?????.bin"))
     ]
     first = np.concatenate([[0], np.cumsum([len(shard) for shard in maps])])
     order = Reader(stage, batch_size=_BATCH, seed=1, epochs=1).order(0, n)
-    sides: dict[str, Callable[[], Any]] = {
+    sides: dict[str, Callable[[], object]] = {
         "memmap": lambda: _plain(maps, first, order),
         "reader": lambda: [None for _ in Reader(stage, batch_size=_BATCH, seed=1, epochs=1)],
         "reader_labels": lambda: [
@@ -66,7 +66,7 @@ def measure(stage: Stage, folder: Path) -> dict[str, Any]:
     for _ in range(_REPEATS):
         for name, work in sides.items():
             best[name] = min(best[name], _seconds(work))
-    found: dict[str, Any] = {f"{name}_sequences_per_s": round(n / seconds) for name, seconds in best.items()}
+    found: Figures = {f"{name}_sequences_per_s": round(n / seconds) for name, seconds in best.items()}
     shares = {f"{name}_share_of_memmap": round(best["memmap"] / best[name], 3) for name in ("reader", "reader_labels")}
     return {"sequences": n, "context": context, **found, **shares, "first_epoch_s": round(decode, 3)}
 

@@ -2,7 +2,7 @@
 
     python -m bench.snapshot_memory --files 1000000
 
-The table's log is real, its files are not there: a snapshot reads the log alone. Prints one JSON object.
+The table's log is real, its files do not exist: a snapshot reads the log alone. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def main() -> None:
     """Make the table, measure it in a process of its own, print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1_000_000)
-    parser.add_argument("--measure", metavar="LAKE", help="measure a table that is there")
+    parser.add_argument("--measure", metavar="LAKE", help="measure an existing table")
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(measure(arguments.measure)))

@@ -16,9 +16,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.definitions import live_files, raise_definition
+from bench.figures import Figures
 from bench.process_tree import peak_megabytes, tree_cpu_seconds
 from headwater.pipelines.annotate.step import annotate
 from headwater.pipelines.ingest.step import ingest
@@ -29,7 +30,12 @@ from headwater.pipelines.spark.sessions import session
 from headwater.warehouse.commit import create_lake
 from headwater.warehouse.snapshot import open_snapshot
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 __all__ = ["main"]
+
+_Result = TypeVar("_Result")
 
 
 def main() -> None:
@@ -53,7 +59,7 @@ def main() -> None:
             if verb in {"annotate", "run"}:
                 shutil.rmtree(lake)
     finally:
-        gateway: Any = spark.sparkContext._gateway
+        gateway: Any = spark.sparkContext._gateway  # Any: the gateway of py4j, which ships no types
         spark.stop()
         gateway.shutdown()
         # Spark leaves the JVM behind; its memory is counted once it was waited for.
@@ -61,24 +67,24 @@ def main() -> None:
         gateway.proc.wait()
 
 
-def _annotate(spark: Any, lake: str, recipe: Recipe, inputs: str) -> dict[str, Any]:
+def _annotate(spark: SparkSession, lake: str, recipe: Recipe, inputs: str) -> Figures:
     create_lake(lake)
     ingest(spark, lake, recipe, [inputs])
     return _timed(lambda: annotate(spark, resolve(recipe, lake)))[1]
 
 
-def _run(spark: Any, lake: str, recipe: Recipe, inputs: str) -> dict[str, Any]:
+def _run(spark: SparkSession, lake: str, recipe: Recipe, inputs: str) -> Figures:
     report, seconds = _timed(lambda: run(spark, lake, recipe, [inputs]))
     steps = {step.step: step.seconds for step in report.steps}
     return seconds | {"steps": steps, "peak_megabytes": peak_megabytes()}
 
 
-def _make_lake(spark: Any, lake: str, recipe: Recipe, inputs: str) -> dict[str, Any]:
+def _make_lake(spark: SparkSession, lake: str, recipe: Recipe, inputs: str) -> Figures:
     _annotate(spark, lake, recipe, inputs)
     return {"lake": lake}
 
 
-def _only(spark: Any, _: str, recipe: Recipe, request: str) -> dict[str, Any]:
+def _only(spark: SparkSession, _: str, recipe: Recipe, request: str) -> Figures:
     lake, names = request.split(" ")
     families = names.split(",")
     for family in families:
@@ -86,7 +92,7 @@ def _only(spark: Any, _: str, recipe: Recipe, request: str) -> dict[str, Any]:
     return _timed(lambda: annotate(spark, resolve(recipe, lake), families))[1]
 
 
-def _again(spark: Any, _: str, recipe: Recipe, request: str) -> dict[str, Any]:
+def _again(spark: SparkSession, _: str, recipe: Recipe, request: str) -> Figures:
     lake, families = request.split(" ")
     old = resolve(recipe, "").fingerprints
     for family in families.split(","):
@@ -99,7 +105,7 @@ def _again(spark: Any, _: str, recipe: Recipe, request: str) -> dict[str, Any]:
         for family in families.split(","):
             raise_definition(family)
     before = live_files(open_snapshot(lake))
-    _, seconds = _timed(lambda: annotate(spark, resolve(recipe, lake)))
+    seconds = _timed(lambda: annotate(spark, resolve(recipe, lake)))[1]
     after = live_files(open_snapshot(lake))
     return seconds | {
         "bytes": {family: sum(files.values()) for family, files in after.items()},
@@ -112,7 +118,7 @@ def _again(spark: Any, _: str, recipe: Recipe, request: str) -> dict[str, Any]:
     }
 
 
-def _timed(work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+def _timed(work: Callable[[], _Result]) -> tuple[_Result, Figures]:
     cpu, wall = tree_cpu_seconds(), time.perf_counter()
     result = work()
     return result, {"cpu": tree_cpu_seconds() - cpu, "wall": time.perf_counter() - wall}

@@ -1,4 +1,4 @@
-"""The table of word boundaries: ``python -m bench.train_boundaries FOLDER`` writes it and prints how near it is to its teachers.
+"""The table of word boundaries: ``python -m bench.train_boundaries FOLDER`` writes it and prints how close it comes to its teachers.
 
 Lines of Chinese, Japanese and Thai of the corpus, each once, are split by the splitters that datatrove uses (`boundary_teacher`, in the
 environment that ``make bench`` fills), whether a word begins at a character is learned by logistic regression over hashed n-grams, and
@@ -17,7 +17,7 @@ import lzma
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ import pyarrow as pa
 from numba import njit
 
 from bench.documents import CORPUS, REPOSITORY
+from headwater.arrays import Bools, Float64s, Int64s
 from headwater.filters.text.characters import HAN, MARK, character_classes
 from headwater.filters.words.boundaries import (
     LANES,
@@ -76,7 +77,7 @@ def read_lines(corpus: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def ask_teachers(corpus: Path, python: Path, folder: Path) -> tuple[Path, Path]:
-    """Return the file of lines and the file of their words, made if they are not there."""
+    """Return the file of lines and the file of their words, made where they do not exist."""
     lines, words = folder / "lines.jsonl", folder / "words.jsonl"
     if not words.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ def mark_boundaries(text: str, words: list[str]) -> npt.NDArray[np.int8] | None:
     return marks[:-1]
 
 
-def load_examples(lines: Path, words: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.int8]]:
+def load_examples(lines: Path, words: Path) -> tuple[Int64s, npt.NDArray[np.int8], npt.NDArray[np.int8]]:
     """Return code points (0 outside of runs, three between lines), labels (-1: nothing to learn) and 3 × language + set, in a fixed shuffle."""
     classes = character_classes()
     parts = []
@@ -129,7 +130,7 @@ def load_examples(lines: Path, words: Path) -> tuple[npt.NDArray[np.int64], npt.
     return np.concatenate([p[1] for p in parts]), np.concatenate([p[2] for p in parts]), np.concatenate(groups)
 
 
-def _spread(points: npt.NDArray[Any], label: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
+def _spread(points: Int64s, label: npt.NDArray[np.int8]) -> tuple[Int64s, npt.NDArray[np.int8]]:
     """Return both with at least `_GAP` zeros around each run: the kernel's window begins empty at each."""
     starts = np.flatnonzero((points != 0) & np.r_[True, points[:-1] == 0])
     places = np.repeat(np.r_[0, starts], _GAP)
@@ -141,7 +142,7 @@ def _spread(points: npt.NDArray[Any], label: npt.NDArray[Any]) -> tuple[npt.NDAr
 
 
 @njit(cache=True)
-def _list_features(points: Any, place: int, found: Any) -> int:
+def _list_features(points: Int64s, place: int, found: Int64s) -> int:
     """Write the indexes of the weights that vote on the place before points[place]: the same that `words._cut_run` adds."""
     n = 0
     for lane in range(LANES):
@@ -159,7 +160,13 @@ def _list_features(points: Any, place: int, found: Any) -> int:
 
 @njit(cache=True)
 def _train_epoch(
-    points: Any, labels: Any, groups: Any, weights: Any, squares: Any, rate: float, sparsity: float
+    points: Int64s,
+    labels: npt.NDArray[np.int8],
+    groups: npt.NDArray[np.int8],
+    weights: Float64s,
+    squares: Float64s,
+    rate: float,
+    sparsity: float,
 ) -> float:
     """Go over the training set once (AdaGrad, soft thresholding); return the mean loss in nats."""
     found = np.zeros(3 * LANES, np.int64)
@@ -185,7 +192,7 @@ def _train_epoch(
 
 
 @njit(cache=True)
-def _compare(points: Any, labels: Any, chosen: Any, weights: Any) -> Any:
+def _compare(points: Int64s, labels: npt.NDArray[np.int8], chosen: Bools, weights: Int64s) -> Int64s:
     """Return the counts by (teacher's label, ours)."""
     found = np.zeros(3 * LANES, np.int64)
     counts = np.zeros((2, 2), np.int64)
@@ -199,7 +206,7 @@ def _compare(points: Any, labels: Any, chosen: Any, weights: Any) -> Any:
     return counts
 
 
-def judge(language: str, path: Path, python: Path) -> npt.NDArray[np.int64]:
+def judge(language: str, path: Path, python: Path) -> Int64s:
     """Return the counts by (teacher's label, ours) for a plain text, cut by the table that the package ships."""
     lines = [line.strip() for line in path.read_text("utf-8").splitlines() if len(line.strip()) > 8]
     asked = "".join(json.dumps([language, line]) + "\n" for line in lines)
@@ -223,7 +230,7 @@ def judge(language: str, path: Path, python: Path) -> npt.NDArray[np.int64]:
     return counts
 
 
-def print_row(name: str, counts: npt.NDArray[np.int64]) -> None:
+def print_row(name: str, counts: Int64s) -> None:
     """Print places, the share where the teacher begins a word, precision, recall and F1."""
     both = counts[1, 1]
     precision, recall = both / counts[:, 1].sum(), both / counts[1].sum()

@@ -6,7 +6,7 @@ PACKAGES holds unpacked Debian packages, a folder each (docs/cards/language-mode
 takes the training lines and the model before it is quantised. wordfreq, langcodes and fasttext-community must be installed. The corpus
 and the neighbours lie in ``../shared``. With one thread and one release of fastText the same lines give the same file.
 
-The lines: sentences by label, cleaned (script, a fallback to English, what lid.176 is sure is something else), at most so many a label
+The lines: sentences by label, cleaned (script, a fallback to English, what lid.176 is sure is something else), at most a fixed number for each label
 and source, half of them cut to fragments of 1 to 12 words, some in lower or upper case; pseudo-sentences of words drawn by frequency;
 and the Universal Declaration in languages that nothing else names, under ``x-`` and the tag that lid.176 takes the language for. Every third
 of those languages is left out: ``bench.language_card`` asks how many of them are taken for one of the 30.

@@ -6,7 +6,7 @@
 First a base of 128,000 ids, in which English and code have the most text; then its extension to 156,892, in which the other
 languages have it: each language's weight is one by the tokens it has under the base, then corrected so that all gain alike.
 Deterministic; prints what the rules refused, the gains on the training text, memory and time as JSON. `--base` writes the base,
-`--scratch` a vocabulary of 156,892 ids trained at once on the same text with the base's weights, for the card.
+`--scratch` a vocabulary of 156,892 ids trained in one go on the same text with the base's weights, for the card.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def weigh_strata(counts: pa.Table, boost: dict[str, float]) -> dict[str, float]:
 
     Args:
         counts: of the folder and the words.
-        boost: what a language's share is multiplied with.
+        boost: what a language's share is multiplied by.
     """
     grouped = counts.group_by("language").aggregate([("count", "sum")]).sort_by("language")
     by_language: dict[str, dict[str, int]] = defaultdict(dict)

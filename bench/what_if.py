@@ -3,7 +3,7 @@
     python -m bench.what_if --samples 10000000 --lake FOLDER
 
 The lake has what such a question reads (content without its text, every signal, language, scores, tokens, duplicates, verdicts by the rules
-of a shipped recipe, a build's stages), written by the warehouse's own writers; a lake that is there already is used again. Prints one JSON object.
+of a shipped recipe, a build's stages), written by the warehouse's own writers; a lake that exists already is used again. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bench.figures import Figures
 from headwater.filters.rules.rule_set import evaluate
 from headwater.filters.signals.columns import SIGNALS
 from headwater.fingerprint import canonical_json
+from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.shipped import find_recipe
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
@@ -63,7 +65,7 @@ def _signals(random: np.random.Generator, n: int) -> dict[str, pa.Array]:
     columns: dict[str, pa.Array] = {}
     for name, kind in SIGNALS.items():
         if name == "gopher_words":
-            values: npt.NDArray[Any] = words
+            values: npt.NDArray[np.int32 | np.int64 | np.float64] = words
         elif name == "hw_chars":
             values = words * 6
         elif name == "c4_sentences":
@@ -85,7 +87,7 @@ def _signals(random: np.random.Generator, n: int) -> dict[str, pa.Array]:
     return columns
 
 
-def _fragment(recipe: Any, random: np.random.Generator, fragment: int, n: int) -> dict[str, pa.Table]:
+def _fragment(recipe: Recipe, random: np.random.Generator, fragment: int, n: int) -> dict[str, pa.Table]:
     """Return the rows of every family of one fragment."""
     rules = recipe.rules.load()
     signals = _signals(random, n)
@@ -181,7 +183,7 @@ def make_lake(lake: str, samples: int) -> None:
     commit(snapshot, adds=entries, wave=("bench", 1), lake=lake)
 
 
-def _run(uri: str, recipe: Any) -> FileEntry:
+def _run(uri: str, recipe: Recipe) -> FileEntry:
     """Write the record of the selection that chose the build."""
     now = pa.scalar(time.time_ns() // 1000, pa.timestamp("us", tz="UTC"))
     values = {
@@ -200,7 +202,7 @@ def _run(uri: str, recipe: Any) -> FileEntry:
         return writer.finish()
 
 
-def _ask(lake: str, options: list[str]) -> dict[str, Any]:
+def _ask(lake: str, options: list[str]) -> Figures:
     """Return seconds, peak memory and the answer's own account of its time; each question is a process of its own."""
     command = [sys.executable, "-m", "headwater", "what-if", lake, _RECIPE, *options, "--output", "json"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -218,7 +220,7 @@ def _ask(lake: str, options: list[str]) -> dict[str, Any]:
     }
 
 
-def _answers(lake: str, repetitions: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _answers(lake: str, repetitions: int) -> Iterator[tuple[str, Figures]]:
     for name, options in _QUESTIONS.items():
         yield name, min((_ask(lake, options) for _ in range(repetitions)), key=lambda found: found["seconds"])
 

@@ -20,8 +20,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
+from bench.figures import Figures
 from bench.peers import PeerFailedError
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import open_snapshot
@@ -94,7 +94,7 @@ def _tree(root: int) -> list[tuple[int, str, int]]:
     return found
 
 
-def run(lake: str, recipe: str, inputs: list[str], master: str) -> dict[str, Any]:
+def run(lake: str, recipe: str, inputs: list[str], master: str) -> Figures:
     """Run the job once; return its report, seconds and peak memory."""
     command = [sys.executable, "-m", "headwater", "run", lake, recipe, "--master", master, "--output", "json"]
     command += [part for path in inputs for part in ("--input", path)]
@@ -148,7 +148,7 @@ def cores_of(master: str) -> int:
     return int(found.group(1)) if found else os.cpu_count() or 1
 
 
-def measure(lake: str, recipe: str, inputs: list[str], master: str) -> dict[str, Any]:
+def measure(lake: str, recipe: str, inputs: list[str], master: str) -> Figures:
     """Run twice, the second time with nothing new, and return both with speeds."""
     first = run(lake, recipe, inputs, master)
     again = run(lake, recipe, inputs, master)

@@ -95,7 +95,7 @@ def inspect(
     import numpy as np
 
     from headwater.cli.jsonl_texts import read_batches
-    from headwater.tokenize.forms.inspection import TextCounts, count_text, describe_vocabulary, report_text
+    from headwater.tokenize.forms.inspection import TextCounts, add_texts, describe_vocabulary, report_text
     from headwater.tokenize.forms.load import load_vocabulary
 
     loaded = [load_vocabulary(name) for name in (vocabulary, *against)]
@@ -103,7 +103,7 @@ def inspect(
     if texts:
         counts = TextCounts(ids=np.zeros(loaded[0].model_size, dtype=np.int64))
         for batch, languages in read_batches(texts, language_field):
-            count_text(counts, batch, languages, loaded)
+            add_texts(counts, batch, languages, loaded)
         found["text"] = report_text(counts, loaded, under_trained=under_trained, min_letter=100)
     elif against:
         found["against"] = [describe_vocabulary(other) for other in loaded[1:]]

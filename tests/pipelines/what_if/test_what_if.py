@@ -17,7 +17,7 @@ from headwater.errors import UsageError
 from headwater.pipelines.what_if import passes as what_if_passes
 from headwater.pipelines.what_if.answer import DIMENSIONS, what_if, what_if_sweep
 from headwater.pipelines.what_if.changes import Changes, apply, find_limit, parse_values
-from headwater.pipelines.what_if.clusters import Members, elect
+from headwater.pipelines.what_if.clusters import Members, elect_members
 
 _MISSING = {"language": "und", "source": "(none)"}
 _RECIPE = recipe()
@@ -138,7 +138,7 @@ def test_a_cluster_keeps_one_while_any_passes(samples: list[tuple[int, bool, boo
         duplicate=passed & ~kept,
         winner=np.where(kept, -1, winner),
     )
-    elected = elect(members, passes)
+    elected = elect_members(members, passes)
     assert not (elected & ~passes).any()
     for number in set(cluster.tolist()):
         mine = cluster == number

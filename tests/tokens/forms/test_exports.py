@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tiktoken
+from adversarial_text import ADVERSARIAL, PIECES
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_encoder import ADVERSARIAL, PIECES
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 

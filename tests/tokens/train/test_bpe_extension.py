@@ -23,12 +23,12 @@ from headwater.tokenize.forms.load import (
     vocabulary_from_merges,
 )
 from headwater.tokenize.train.bpe import extend, train
-from headwater.tokenize.train.learner import TrainingSettings, encode_slowly
+from headwater.tokenize.train.learner import TokenRules, encode_slowly
 from headwater.tokenize.train.piece_counts import count_pieces, merge_counts
 from headwater.tokenize.train.segmentation import library_pieces, segment
 from headwater.tokenize.vocabulary.content import token_strings
 
-LOOSE = TrainingSettings(min_sources=1, min_documents=2)
+LOOSE = TokenRules(min_sources=1, min_documents=2)
 WORDS = [" stream", " river", "rivers", " реки", "река", "川の", "水", "นที", "    ", "\n\n", "aaaa", "_x", " 12", "é"]
 
 

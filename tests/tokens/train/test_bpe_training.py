@@ -15,11 +15,11 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from headwater.errors import BadInputError, UsageError
 from headwater.tokenize.encode.grammar import encoding_pattern
 from headwater.tokenize.train.bpe import train
-from headwater.tokenize.train.learner import TrainingSettings
+from headwater.tokenize.train.learner import TokenRules
 from headwater.tokenize.train.piece_counts import count_pieces, merge_counts
 from headwater.tokenize.vocabulary.content import byte_letters
 
-FREE = TrainingSettings(min_sources=1, min_documents=1, max_characters=10_000)
+FREE = TokenRules(min_sources=1, min_documents=1, max_characters=10_000)
 WORDS = [
     "stream",
     " streams",
@@ -126,7 +126,7 @@ def test_no_token_is_longer_than_the_limit() -> None:
     """Characters count, not bytes; at the limit a token may be."""
     counts = counts_of(["a" * 64 + " " + "ห" * 64] * 3)
     refused: dict[str, int] = {}
-    settings = TrainingSettings(min_sources=1, min_documents=1, max_characters=8)
+    settings = TokenRules(min_sources=1, min_documents=1, max_characters=8)
     tokens = tokens_of(train(counts, n_ids=400, settings=settings, refused=refused).tolist())
     lengths = {len(token.decode(errors="replace")) for token in tokens}
     assert b"a" * 8 in tokens
@@ -140,7 +140,7 @@ def test_a_token_is_whole_characters_or_a_part_of_one() -> None:
     chosen = random.Random(7)
     texts = ["".join("אבג" + chr(0xE00 + chosen.randrange(58)) + "😀" for _ in range(200)) for _ in range(4)]
     refused: dict[str, int] = {}
-    settings = TrainingSettings(min_sources=1, min_documents=1)
+    settings = TokenRules(min_sources=1, min_documents=1)
     tokens = tokens_of(train(counts_of(texts), n_ids=900, settings=settings, refused=refused).tolist())
     cut = [token for token in tokens[256:] if "\ufffd" in token.decode(errors="replace")]
     assert cut
@@ -167,7 +167,7 @@ def test_a_token_needs_sources_and_documents(n_sources: int, n_documents: int, l
 def test_every_token_is_new_and_encodes_to_itself(real_text_files: list[Path]) -> None:
     """No text has two ids, and the bytes of each token, encoded alone, give that token (corpus text)."""
     texts = [text[:4000] for path in real_text_files[::20] for text in read_texts(path)[:6]]
-    settings = TrainingSettings(min_sources=1, min_documents=2)
+    settings = TokenRules(min_sources=1, min_documents=2)
     tokens = tokens_of(train(counts_of(texts), n_ids=3000, settings=settings).tolist())
     assert len(set(tokens)) == len(tokens) > 500
 
@@ -189,8 +189,8 @@ def test_weights_decide_which_language_gets_tokens() -> None:
 def test_limits_beyond_what_counts_hold_are_refused() -> None:
     """Counts know the first 50 documents and 3 sources."""
     with pytest.raises(UsageError, match="min_documents between 1 and 50, found 51"):
-        TrainingSettings(min_documents=51)
+        TokenRules(min_documents=51)
     with pytest.raises(UsageError, match="min_sources between 1 and 3, found 4"):
-        TrainingSettings(min_sources=4)
+        TokenRules(min_sources=4)
     with pytest.raises(UsageError, match="at least 256 ids, found 255"):
         train(counts_of(["a b"]), n_ids=255)

@@ -15,10 +15,10 @@ import pyarrow as pa
 from headwater.buffers import text_buffers
 from headwater.fingerprint import fingerprint
 from headwater.hashes import content_hashes, origins
-from headwater.warehouse.columns import repeat_text, with_run
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo
 from headwater.pipelines.ingest.records import RecordColumns, read_records
+from headwater.warehouse.columns import repeat_text, with_run
 from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
 from headwater.warehouse.parquet import slice_by_bytes, write_family
 from headwater.warehouse.schema import arrow_schema

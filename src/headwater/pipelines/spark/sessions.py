@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from headwater.errors import MissingDependencyError, UsageError
-from headwater.pipelines.spark.gateway import start_jvm
 from headwater.extras import needing_extras
+from headwater.pipelines.spark.gateway import start_jvm
 from headwater.pipelines.spark.progress import Progress
 from headwater.warehouse.faults import reach_in_task
 

@@ -1,4 +1,4 @@
-"""What if the rules were others: answered from recorded signals, without text and without Spark.
+"""What if the rules were different: answered from recorded signals, without text and without Spark.
 
     what_if(lake, recipe, Changes(limits=(("gopher.min_words", 30),)))
 
@@ -14,20 +14,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial, reduce
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
+from headwater.arrays import Int64s
 from headwater.errors import UsageError
 from headwater.filters.rules.rule_set import Number, RuleSet
 from headwater.lineage.past_runs import newest_selection
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.changes import MOST_VALUES, Changes, apply, find_limit
-from headwater.pipelines.what_if.fragment import ask
+from headwater.pipelines.what_if.fragment import make_question
 from headwater.pipelines.what_if.passes import (
     Example,
     Held,
-    Part,
+    Tally,
     add_clusters,
     cluster_members,
     count_fragment,
@@ -38,8 +39,9 @@ from headwater.warehouse.fragments import first_id, fragment_of
 from headwater.warehouse.parquet import FragmentFiles, read_content_row
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["DIMENSIONS", "what_if", "what_if_sweep"]
+__all__ = ["DIMENSIONS", "Answer", "what_if", "what_if_sweep"]
 
+Answer: TypeAlias = dict[str, Any]  # Any: a document for JSON, with keys by dimension; docs/what-if.md has its shape
 DIMENSIONS: Final = ("language", "source", "stage")
 _FAMILIES: Final = ("verdicts", "language", "signals", "scores", "tokens", "duplicates")
 _Result = TypeVar("_Result")
@@ -53,11 +55,11 @@ def what_if(
     examples: int = 5,
     build: str | None = None,
     version: int | None = None,
-) -> dict[str, Any]:
+) -> Answer:
     """Return what the lake would keep if the recipe's rules were changed.
 
     Args:
-        examples: so many samples gained, and lost, by id: the first by content hash.
+        examples: how many of the samples gained, and of those lost, are named: the first by content hash.
         build: whose stages hold the samples; by default the newest by this recipe, and without one stages count what they may take.
         version: version of the table; by default the newest.
 
@@ -92,7 +94,7 @@ def what_if_sweep(
     *,
     build: str | None = None,
     version: int | None = None,
-) -> dict[str, Any]:
+) -> Answer:
     """Return what the lake would keep at each value of one limit, in one pass for all of them.
 
     Args:
@@ -145,7 +147,7 @@ class _State:
         began = time.perf_counter()
         self.lake, self.snapshot = lake, open_snapshot(lake, version)
         self.build = self._build(recipe, build)
-        self.question = ask(self.snapshot.uri, recipe, base, scenarios, self.build, named=named)
+        self.question = make_question(self.snapshot.uri, recipe, base, scenarios, self.build, named=named)
         self.fragments = _decided(self.snapshot)
         self._clock("open", began)
 
@@ -163,10 +165,10 @@ class _State:
         families = [*_FAMILIES, *([] if self.build is None else ["stages"])]
         return self.snapshot.locate(self.fragments, families, batch=self.build)
 
-    def answer(self, examples: int) -> Part:
+    def answer(self, examples: int) -> Tally:
         """Return the sums over all fragments."""
         began = time.perf_counter()
-        total = Part(sums=Sums(width=1 + 2 * len(self.question.scenarios)))
+        total = Tally(sums=Sums(width=1 + 2 * len(self.question.scenarios)))
         touched, held = [], []
         for part in _in_threads(partial(count_fragment, self.question, Held(), examples), self._located()):
             total.sums.merge(part.sums)
@@ -187,7 +189,7 @@ class _State:
         self._clock("clusters", began)
         return total
 
-    def located(self, found: Sequence[Example]) -> list[dict[str, Any]]:
+    def located(self, found: Sequence[Example]) -> list[dict[str, object]]:
         """Return examples with their URIs."""
         began = time.perf_counter()
         answer = []
@@ -199,7 +201,7 @@ class _State:
         self.time["examples"] = round(self.time.get("examples", 0.0) + time.perf_counter() - began, 3)
         return answer
 
-    def frame(self, part: Part) -> dict[str, Any]:
+    def frame(self, part: Tally) -> Answer:
         """Return what an answer says of itself."""
         content = int(np.sum(self.snapshot.live("content")["rows"].to_numpy()))
         return {
@@ -214,7 +216,7 @@ class _State:
         }
 
 
-def _decided(snapshot: Snapshot) -> Any:
+def _decided(snapshot: Snapshot) -> Int64s:
     fragments = snapshot.covered("content")
     for family in _FAMILIES:
         fragments = np.intersect1d(fragments, snapshot.covered(family))
@@ -223,19 +225,19 @@ def _decided(snapshot: Snapshot) -> Any:
     return fragments
 
 
-def _in_threads(work: Callable[..., _Result], *located: Iterable[Any]) -> Iterator[_Result]:
+def _in_threads(work: Callable[..., _Result], *located: Iterable[object]) -> Iterator[_Result]:
     """Yield what is found in each fragment, in their order; reading, SQL and most of numpy release the interpreter's lock."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         yield from pool.map(work, *located)
 
 
-def _by(sums: Sums, dimension: str, scenario: int) -> list[dict[str, Any]]:
+def _by(sums: Sums, dimension: str, scenario: int) -> list[dict[str, object]]:
     slots = [0, gained_slot(scenario), lost_slot(scenario)]
     cells = [(name, sums.get(dimension, name)) for name in sums.names(dimension)]
-    return [{dimension: name} | measures(cell, scenario) for name, cell in cells if cell[slots].any()]
+    return [{dimension: name, **measures(cell, scenario)} for name, cell in cells if cell[slots].any()]
 
 
-def _value(rules: RuleSet, key: str, language: str | None) -> Any:
+def _value(rules: RuleSet, key: str, language: str | None) -> LimitSetting:
     """Return a limit's value: a number, or default and languages where these differ."""
     name, _, of = key.partition(".")
     limit = next(
@@ -246,10 +248,10 @@ def _value(rules: RuleSet, key: str, language: str | None) -> Any:
     return {"default": limit.default, **limit.by_language} if limit.by_language else limit.default
 
 
-def _difference(base: RuleSet, then: RuleSet) -> list[dict[str, Any]]:
+def _difference(base: RuleSet, then: RuleSet) -> list[dict[str, object]]:
     """Return what changes, a row a limit, exemption or rule left out."""
     after = {rule.name: rule for rule in then.rules}
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
     for rule in base.rules:
         if rule.name not in after:
             found.append({"rule": rule.name, "what": "rule", "now": rule.passes, "then": None})

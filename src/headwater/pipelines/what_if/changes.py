@@ -19,7 +19,7 @@ from headwater.filters.rules.rule_set import LimitSetting, Number, RuleSet, chan
 __all__ = ["MOST_VALUES", "Changes", "apply", "find_limit", "find_rule", "parse_number", "parse_values"]
 
 MOST_VALUES: Final = 1000
-"""So many values of one sweep at most."""
+"""Most values of one sweep."""
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 

@@ -15,17 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.arrays import Bools, Int64s
 from headwater.hashes import halves_of_hashes
 
-__all__ = ["Members", "elect", "order_members"]
-
-_Flags = npt.NDArray[np.bool_]
-_Ints = npt.NDArray[np.int64]
-_Words = npt.NDArray[np.uint64]
+__all__ = ["Members", "elect_members", "order_members"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,14 +36,14 @@ class Members:
         winner: row of the sample that a duplicate names, -1 where there is none: then it stays a duplicate, int64 [n].
     """
 
-    cluster: _Ints
-    ids: _Ints
-    kept: _Flags
-    duplicate: _Flags
-    winner: _Ints
+    cluster: Int64s
+    ids: Int64s
+    kept: Bools
+    duplicate: Bools
+    winner: Int64s
 
 
-def order_members(table: pa.Table) -> tuple[Members, _Ints]:
+def order_members(table: pa.Table) -> tuple[Members, Int64s]:
     """Return the members of clusters in order, and the rows of ``table`` in that order.
 
     Args:
@@ -79,18 +75,18 @@ def order_members(table: pa.Table) -> tuple[Members, _Ints]:
     return members, order
 
 
-def elect(members: Members, passes: _Flags) -> _Flags:
+def elect_members(members: Members, passes: Bools) -> Bools:
     """Return who would be kept, bool [n], if those passed the rules.
 
     >>> members = Members(
     ...     cluster=np.array([0, 0, 0]), ids=np.array([7, 8, 9]), kept=np.array([True, False, False]),
     ...     duplicate=np.array([False, True, False]), winner=np.array([-1, 0, -1]),
     ... )
-    >>> elect(members, np.array([True, True, True])).tolist()
+    >>> elect_members(members, np.array([True, True, True])).tolist()
     [True, False, False]
-    >>> elect(members, np.array([False, True, True])).tolist()
+    >>> elect_members(members, np.array([False, True, True])).tolist()
     [False, True, False]
-    >>> elect(members, np.array([False, False, True])).tolist()
+    >>> elect_members(members, np.array([False, False, True])).tolist()
     [False, False, True]
     """
     stays = members.kept & passes

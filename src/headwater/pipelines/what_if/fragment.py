@@ -10,13 +10,14 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
+import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.arrays import Bools, Int64s
 from headwater.errors import CorruptLakeError
 from headwater.filters.rules.predicates import connect
 from headwater.filters.rules.rule_set import RULE_COLUMNS, RuleSet, reason_conditions
@@ -31,14 +32,14 @@ __all__ = [
     "Conditions",
     "Fragment",
     "Question",
-    "Rows",
-    "ask",
-    "coded",
-    "eligible",
+    "Weights",
+    "eligible_stages",
     "held_stages",
-    "passing",
+    "index_names",
+    "make_question",
+    "name_reasons",
     "read_fragment",
-    "whys",
+    "who_passes",
 ]
 
 NONE: Final = "(none)"
@@ -48,8 +49,6 @@ MISSING: Final = {"language": "und", "source": NONE}
 _DICTIONARIES: Final = ("language", "source", "domain", "rule_set", "reasons.list.element")
 Conditions: TypeAlias = Mapping[str, str]
 _THREAD: Final = threading.local()
-_Flags = npt.NDArray[np.bool_]
-_Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +74,7 @@ class Question:
     named: bool
 
 
-def ask(
+def make_question(
     table_uri: str, recipe: Recipe, base: RuleSet, scenarios: Sequence[RuleSet], build: str | None, *, named: bool
 ) -> Question:
     """Return the question of what the scenarios would change."""
@@ -95,7 +94,7 @@ def ask(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rows:
+class Weights:
     """Columns that sums are made of: distinct names with an index a row, and weights.
 
     Attributes:
@@ -104,9 +103,9 @@ class Rows:
         tokens: int64 [n], without end of text.
     """
 
-    keys: Mapping[str, tuple[list[str], _Ints]]
-    text_bytes: _Ints
-    tokens: _Ints
+    keys: Mapping[str, tuple[list[str], Int64s]]
+    text_bytes: Int64s
+    tokens: Int64s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,11 +122,11 @@ class Fragment:
 
     where: FragmentFiles
     table: pa.Table
-    rows: Rows
+    rows: Weights
     recorded: bool
-    kept: _Flags
-    duplicate: _Flags
-    clustered: _Flags
+    kept: Bools
+    duplicate: Bools
+    clustered: Bools
 
 
 def _columns_in(conditions: Sequence[str]) -> list[str]:
@@ -168,8 +167,8 @@ def read_fragment(question: Question, where: FragmentFiles) -> Fragment:
     recorded = pc.unique(table["rule_set"]).to_pylist() in ([question.rule_set], [])
     if not recorded:
         table = _read(question, where, _columns(question, recorded=False))
-    rows = Rows(
-        keys={dimension: coded(table[dimension], missing) for dimension, missing in MISSING.items()},
+    rows = Weights(
+        keys={dimension: index_names(table[dimension], missing) for dimension, missing in MISSING.items()},
         text_bytes=table["text_bytes"].to_numpy(),
         tokens=pc.fill_null(table["n_tokens"], 0).to_numpy(),
     )
@@ -199,27 +198,28 @@ def _read(question: Question, where: FragmentFiles, columns: Mapping[str, Sequen
     return table.unify_dictionaries().combine_chunks()
 
 
-def _flags(column: Any) -> _Flags:
+def _flags(column: pa.Array | pa.ChunkedArray) -> Bools:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    flags: _Flags = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
+    flags: Bools = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
     return flags
 
 
-def coded(column: Any, missing: str) -> tuple[list[str], _Ints]:
+def index_names(column: pa.Array | pa.ChunkedArray, missing: str) -> tuple[list[str], Int64s]:
     """Return distinct names and each row's index into them; nulls become ``missing``."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     names = [missing if name is None else name for name in array.dictionary.to_pylist()]
-    index: _Ints = pc.fill_null(array.indices, len(names)).to_numpy(zero_copy_only=False).astype(np.int64)
+    index: Int64s = pc.fill_null(array.indices, len(names)).to_numpy(zero_copy_only=False).astype(np.int64)
     return [*names, missing], index
 
 
-def _connection() -> Any:
+def _connection() -> duckdb.DuckDBPyConnection:
     """Return this thread's connection: opening one takes some milliseconds, and a fragment asks several times."""
     if not hasattr(_THREAD, "connection"):
         _THREAD.connection = connect()
-    return _THREAD.connection
+    connection: duckdb.DuckDBPyConnection = _THREAD.connection
+    return connection
 
 
 def _look(table: pa.Table, expressions: Sequence[str]) -> list[pa.Array]:
@@ -235,7 +235,7 @@ def _look(table: pa.Table, expressions: Sequence[str]) -> list[pa.Array]:
     return [column.combine_chunks() for column in found.columns]
 
 
-def passing(question: Question, fragment: Fragment) -> tuple[_Flags, _Flags, list[pa.Array]]:
+def who_passes(question: Question, fragment: Fragment) -> tuple[Bools, Bools, list[pa.Array]]:
     """Return who passes the rules.
 
     Returns:
@@ -263,7 +263,7 @@ def _any(conditions: Conditions, names: Sequence[str] | None) -> str:
     return f"({' OR '.join(held)})" if held else "FALSE"
 
 
-def _fails_another(reasons: pa.ChunkedArray, changed: set[str]) -> _Flags:
+def _fails_another(reasons: pa.ChunkedArray, changed: set[str]) -> Bools:
     """Return which rows have a reason that is none of ``changed``."""
     lists = reasons.combine_chunks() if isinstance(reasons, pa.ChunkedArray) else reasons
     n = len(lists)
@@ -279,7 +279,7 @@ def _fails_another(reasons: pa.ChunkedArray, changed: set[str]) -> _Flags:
     return found
 
 
-def whys(question: Question, table: pa.Table, conditions: Conditions) -> list[str]:
+def name_reasons(question: Question, table: pa.Table, conditions: Conditions) -> list[str]:
     """Return for each row the names of the changed conditions that hold, joined by commas."""
     cases = [f"CASE WHEN {conditions[name]} THEN '{name}' END" for name in question.changed if name in conditions]
     if not cases:
@@ -288,19 +288,19 @@ def whys(question: Question, table: pa.Table, conditions: Conditions) -> list[st
     return [str(value) for value in found.to_pylist()]
 
 
-def held_stages(question: Question, fragment: Fragment) -> tuple[list[str], _Ints, _Ints]:
+def held_stages(question: Question, fragment: Fragment) -> tuple[list[str], Int64s, Int64s]:
     """Return the stages that hold samples of a build: names, and pairs (row of the fragment, index into names) by row."""
     where = fragment.where
     if question.build is None or "stages" not in where.files:
         return [], np.empty(0, np.int64), np.empty(0, np.int64)
     found = read_sparse(question.table_uri, where, "stages", ["stage"], ["stage"])
     found = found.filter(pc.is_valid(found["stage"]))
-    names, index = coded(found["stage"], NONE)
+    names, index = index_names(found["stage"], NONE)
     # An address is the fragment's number and the row's: rows of a fragment are numbered from 0 without gaps.
     return names, found["sample_id"].to_numpy() - first_id(where.fragment), index
 
 
-def eligible(question: Question, table: pa.Table) -> tuple[list[str], _Ints]:
+def eligible_stages(question: Question, table: pa.Table) -> tuple[list[str], Int64s]:
     """Return the stage that would take each sample first, in the order in which stages choose, whatever their budgets."""
     (found,) = _look(table, [eligible_sql(question.recipe)])
-    return coded(found, NONE)
+    return index_names(found, NONE)

@@ -1,4 +1,4 @@
-"""The two passes of a what-if question over fragments: sums of what changes outside of clusters, then the clusters that changes reach.
+"""The two passes of a what-if question over fragments: sums of what changes outside clusters, then the clusters that a change reaches.
 
 Each pass returns sums and, for clusters that are touched, their members: memory follows the number of samples that change, not the lake.
 """
@@ -10,33 +10,31 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.arrays import Bools, Int64s, UInt64s
 from headwater.hashes import halves_of_hashes
-from headwater.pipelines.what_if.clusters import elect, order_members
+from headwater.pipelines.what_if.clusters import elect_members, order_members
 from headwater.pipelines.what_if.fragment import (
     MISSING,
     NONE,
     Conditions,
     Fragment,
     Question,
-    coded,
-    eligible,
+    eligible_stages,
     held_stages,
-    passing,
+    index_names,
+    name_reasons,
     read_fragment,
-    whys,
+    who_passes,
 )
 from headwater.pipelines.what_if.stages import selection_columns
 from headwater.pipelines.what_if.sums import TOTAL, Sums, gained_slot, lost_slot
 from headwater.warehouse.parquet import FragmentFiles, read_aligned
 
-__all__ = ["Example", "Held", "Part", "add_clusters", "cluster_members", "count_fragment", "first_examples"]
+__all__ = ["Example", "Held", "Tally", "add_clusters", "cluster_members", "count_fragment", "first_examples"]
 
-_Flags = npt.NDArray[np.bool_]
-_Ints = npt.NDArray[np.int64]
 _LEFT: Final = ("reasons", "rule_set", "kept")
 """Columns that no election reads."""
 _MEMBER_BYTES: Final = 160
@@ -63,7 +61,7 @@ class Held:
         self._left = most_bytes
 
     def take(self, count: int) -> bool:
-        """Return whether there is room for so many bytes, and take it. Threads may overdraw it by one fragment each."""
+        """Return whether there is room for this many bytes, and take it. Threads may overdraw it by one fragment each."""
         if self._left < count:
             return False
         self._left -= count
@@ -71,8 +69,8 @@ class Held:
 
 
 @dataclass(kw_only=True, slots=True)
-class Part:
-    """What one fragment, or all of them, give.
+class Tally:
+    """What is counted of one fragment, or of all of them.
 
     Attributes:
         recorded: samples whose recorded reasons were used.
@@ -85,7 +83,7 @@ class Part:
     sums: Sums
     samples: int = 0
     recorded: int = 0
-    touched: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    touched: UInt64s = field(default_factory=lambda: np.empty(0, np.uint64))
     affected: list[int] = field(default_factory=list)
     members: pa.Table | None = None
     gained: list[Example] = field(default_factory=list)
@@ -97,17 +95,17 @@ def first_examples(found: Sequence[Example], count: int) -> list[Example]:
     return sorted(found, key=lambda example: (example.content_hash, example.sample_id))[:count]
 
 
-def count_fragment(question: Question, held: Held, examples: int, where: FragmentFiles) -> Part:
+def count_fragment(question: Question, held: Held, examples: int, where: FragmentFiles) -> Tally:
     """Return the sums of one fragment and the clusters that a scenario touches; a clustered sample counts as recorded until then."""
     fragment = read_fragment(question, where)
     width = 1 + 2 * len(question.scenarios)
-    then, base, fails = passing(question, fragment)
-    part = Part(sums=Sums(width=width), samples=len(then), recorded=len(then) if fragment.recorded else 0)
+    then, base, fails = who_passes(question, fragment)
+    part = Tally(sums=Sums(width=width), samples=len(then), recorded=len(then) if fragment.recorded else 0)
     stages = held_stages(question, fragment)
     free = ~fragment.clustered
     _tally(question, fragment, stages, part.sums, 0, np.flatnonzero(np.where(free, base, fragment.kept)))
     touched = fragment.clustered & (base != then)
-    moved: list[tuple[_Ints, _Ints]] = []
+    moved: list[tuple[Int64s, Int64s]] = []
     for failing in fails:
         passes = ~failing.to_numpy(zero_copy_only=False)
         changed = np.flatnonzero(passes != base)
@@ -117,7 +115,7 @@ def count_fragment(question: Question, held: Held, examples: int, where: Fragmen
     # Once for all scenarios: in a sweep they gain many of the same samples.
     every = np.unique(np.concatenate([gained for gained, _ in moved]))
     wanted = fragment.table.select(["sample_id", *selection_columns(question.recipe)])
-    names, index = eligible(question, wanted.take(pa.array(every)))
+    names, index = eligible_stages(question, wanted.take(pa.array(every)))
     for number, (gained, lost) in enumerate(moved):
         fresh = names, index[np.searchsorted(every, gained)]
         _tally(question, fragment, stages, part.sums, gained_slot(number), gained, fresh)
@@ -136,11 +134,11 @@ def count_fragment(question: Question, held: Held, examples: int, where: Fragmen
 def _tally(
     question: Question,
     fragment: Fragment,
-    stages: tuple[list[str], _Ints, _Ints],
+    stages: tuple[list[str], Int64s, Int64s],
     sums: Sums,
     slot: int,
-    at: _Ints,
-    fresh: tuple[list[str], _Ints] | None = None,
+    at: Int64s,
+    fresh: tuple[list[str], Int64s] | None = None,
 ) -> None:
     """Add the rows ``at`` to a slot by every dimension; ``fresh``, of rows in no stage of the build, are the stages they are eligible for."""
     rows = fragment.rows
@@ -150,7 +148,7 @@ def _tally(
     sums.add(slot, TOTAL, [TOTAL], np.zeros(len(at), np.int64), weights)
     if question.build is None and fresh is None:
         wanted = fragment.table.select(["sample_id", *selection_columns(question.recipe)])
-        fresh = eligible(question, wanted.take(pa.array(at)))
+        fresh = eligible_stages(question, wanted.take(pa.array(at)))
     if fresh is not None:
         sums.add(slot, "stage", *fresh, weights)
         return
@@ -164,13 +162,13 @@ def _tally(
     sums.add(slot, "stage", [NONE], np.zeros(len(rest), np.int64), (rows.text_bytes[rest], rows.tokens[rest]))
 
 
-def _examples(question: Question, fragment: Fragment, at: _Ints, count: int, conditions: Conditions) -> list[Example]:
+def _examples(question: Question, fragment: Fragment, at: Int64s, count: int, conditions: Conditions) -> list[Example]:
     if len(at) == 0 or count == 0:
         return []
     words = halves_of_hashes(fragment.table["content_hash"].combine_chunks().take(pa.array(at)))
     at = at[np.lexsort((at, words[:, 1], words[:, 0]))[:count]]
     table = fragment.table.take(pa.array(at))
-    return _named(table, whys(question, table, conditions))
+    return _named(table, name_reasons(question, table, conditions))
 
 
 def _named(table: pa.Table, reasons: Sequence[str]) -> list[Example]:
@@ -190,7 +188,7 @@ def _named(table: pa.Table, reasons: Sequence[str]) -> list[Example]:
 
 
 def cluster_members(
-    question: Question, touched: npt.NDArray[np.uint64], where: FragmentFiles, members: pa.Table | None
+    question: Question, touched: UInt64s, where: FragmentFiles, members: pa.Table | None
 ) -> pa.Table | None:
     """Return the samples of a fragment that stand in touched clusters, with all that an election and the sums need.
 
@@ -207,16 +205,16 @@ def cluster_members(
     if len(at) == 0:
         return None
     fragment = read_fragment(question, where)
-    _, base, fails = passing(question, fragment)
+    _, base, fails = who_passes(question, fragment)
     return _members(question, fragment, held_stages(question, fragment), at, base, fails)
 
 
 def _members(
     question: Question,
     fragment: Fragment,
-    stages: tuple[list[str], _Ints, _Ints],
-    inside: _Ints,
-    base: _Flags,
+    stages: tuple[list[str], Int64s, Int64s],
+    inside: Int64s,
+    base: Bools,
     fails: Sequence[pa.Array],
 ) -> pa.Table:
     """Return rows of a fragment, ascending, with who passes and the stages that hold each."""
@@ -241,7 +239,7 @@ def _members(
     return table
 
 
-def add_clusters(question: Question, part: Part, found: Sequence[pa.Table], examples: int) -> None:
+def add_clusters(question: Question, part: Tally, found: Sequence[pa.Table], examples: int) -> None:
     """Elect in every touched cluster under the base and each scenario, and add what that changes to the sums of all fragments."""
     part.affected = [0] * len(question.scenarios)
     if not found:
@@ -251,13 +249,13 @@ def add_clusters(question: Question, part: Part, found: Sequence[pa.Table], exam
     table = table.take(pa.array(order)).combine_chunks()
     base = table["base"].to_numpy()
     recorded = bool((base == (members.kept | members.duplicate)).all())
-    now = members.kept if recorded else elect(members, base)
+    now = members.kept if recorded else elect_members(members, base)
     _tally_members(question, table, part.sums, 0, np.flatnonzero(now & ~members.kept))
     _tally_members(question, table, part.sums, 0, np.flatnonzero(members.kept & ~now), sign=-1)
     for number in range(len(question.scenarios)):
         passes = ~table[f"fails_{number}"].to_numpy()
         part.affected[number] = len(np.unique(members.cluster[passes != base]))
-        then = elect(members, passes)
+        then = elect_members(members, passes)
         gained, lost = np.flatnonzero(then & ~now), np.flatnonzero(now & ~then)
         _tally_members(question, table, part.sums, gained_slot(number), gained, fresh=True)
         _tally_members(question, table, part.sums, lost_slot(number), lost)
@@ -266,7 +264,7 @@ def add_clusters(question: Question, part: Part, found: Sequence[pa.Table], exam
             reasons = [
                 f"duplicate of {winner}, which is lost" if duplicate else why
                 for why, duplicate, winner in zip(
-                    whys(question, rows, question.base),
+                    name_reasons(question, rows, question.base),
                     rows["duplicate"].to_pylist(),
                     rows["duplicate_of"].to_pylist(),
                     strict=True,
@@ -275,11 +273,11 @@ def add_clusters(question: Question, part: Part, found: Sequence[pa.Table], exam
             part.gained = first_examples([*part.gained, *_named(rows, reasons)], examples)
             rows = _first(table, lost, examples)
             part.lost = first_examples(
-                [*part.lost, *_named(rows, whys(question, rows, question.scenarios[number]))], examples
+                [*part.lost, *_named(rows, name_reasons(question, rows, question.scenarios[number]))], examples
             )
 
 
-def _first(table: pa.Table, at: _Ints, count: int) -> pa.Table:
+def _first(table: pa.Table, at: Int64s, count: int) -> pa.Table:
     """Return the first of some rows by content hash, then id."""
     rows = table.take(pa.array(at))
     words = halves_of_hashes(rows["content_hash"].combine_chunks())
@@ -287,7 +285,7 @@ def _first(table: pa.Table, at: _Ints, count: int) -> pa.Table:
 
 
 def _tally_members(
-    question: Question, table: pa.Table, sums: Sums, slot: int, at: _Ints, *, fresh: bool = False, sign: int = 1
+    question: Question, table: pa.Table, sums: Sums, slot: int, at: Int64s, *, fresh: bool = False, sign: int = 1
 ) -> None:
     if len(at) == 0:
         return
@@ -295,13 +293,13 @@ def _tally_members(
     weights = rows["text_bytes"].to_numpy(), pc.fill_null(rows["n_tokens"], 0).to_numpy()
     sums.add(slot, TOTAL, [TOTAL], np.zeros(len(at), np.int64), weights, sign)
     for dimension, missing in MISSING.items():
-        names, index = coded(rows[dimension], missing)
+        names, index = index_names(rows[dimension], missing)
         sums.add(slot, dimension, names, index, weights, sign)
     if question.build is None or fresh:
-        names, index = eligible(question, rows)
+        names, index = eligible_stages(question, rows)
         sums.add(slot, "stage", names, index, weights, sign)
         return
     pairs = [(row, stage) for row, stages in enumerate(rows["held"].to_pylist()) for stage in stages or [NONE]]
-    names, index = coded(pa.chunked_array([[stage for _, stage in pairs]], pa.string()), NONE)
+    names, index = index_names(pa.chunked_array([[stage for _, stage in pairs]], pa.string()), NONE)
     of = np.array([row for row, _ in pairs], np.int64)
     sums.add(slot, "stage", names, index, [weight[of] for weight in weights], sign)

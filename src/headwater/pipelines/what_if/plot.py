@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from headwater.errors import StorageError
 from headwater.extras import needing_extras
@@ -20,13 +20,16 @@ with needing_extras():
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
+if TYPE_CHECKING:
+    from headwater.pipelines.what_if.answer import Answer
+
 __all__ = ["plot_sweep"]
 
 _MOST_LINES: Final = 10
 _MEASURES: Final = ("documents", "bytes", "tokens")
 
 
-def plot_sweep(found: Mapping[str, Any], path: Path, by: str | None = None) -> None:
+def plot_sweep(found: Answer, path: Path, by: str | None = None) -> None:
     """Write a sweep as ``path``, an .svg or .png: a line a measure, or with ``by`` a line of tokens a language, source or stage.
 
     Keys beyond the ten with most tokens now are left out, and so are those that keep nothing now.
@@ -38,10 +41,10 @@ def plot_sweep(found: Mapping[str, Any], path: Path, by: str | None = None) -> N
         StorageError: the file cannot be written.
     """
     vector = path.suffix.lower() == ".svg"
-    settings: Any = {"svg.hashsalt": "headwater", "svg.fonttype": "none", "font.family": "DejaVu Sans"}
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
+    fixed = matplotlib.rc_context({"svg.hashsalt": "headwater", "svg.fonttype": "none", "font.family": "DejaVu Sans"})
+    with fixed, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks is drawn as boxes
-        figure: Any = Figure(figsize=(8, 4.5), layout="constrained")
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
         canvas = FigureCanvasSVG if vector else FigureCanvasAgg
         canvas(figure)
         axes = figure.add_subplot()
@@ -61,11 +64,11 @@ def plot_sweep(found: Mapping[str, Any], path: Path, by: str | None = None) -> N
             figure.savefig(path, dpi=120, metadata={"Date": None} if vector else {"Software": None})
         except OSError as error:
             raise StorageError(
-                f"cannot write {path}: {error.strerror}; choose a folder that is there and can be written"
+                f"cannot write {path}: {error.strerror}; choose a folder that exists and can be written to"
             ) from error
 
 
-def _lines(found: Mapping[str, Any], by: str | None) -> dict[str, list[float]]:
+def _lines(found: Answer, by: str | None) -> dict[str, list[float]]:
     """Return label → share of now that is kept at each value."""
     points = found["values"]
     if by is None:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["MEASURES", "TOTAL", "Sums", "gained_slot", "lost_slot", "measures"]
+from headwater.arrays import Int64s
+
+__all__ = ["MEASURES", "TOTAL", "Measure", "Sums", "gained_slot", "lost_slot", "measures"]
 
 MEASURES: Final = ("documents", "bytes", "tokens")
 TOTAL: Final = "total"
-_Ints = npt.NDArray[np.int64]
+
+
+class Measure(TypedDict):
+    """Documents, bytes or tokens under the rules as they are and as they might be; shares are of now."""
+
+    now: int
+    then: int
+    gained: int
+    lost: int
+    gained_share: float | None
+    lost_share: float | None
 
 
 def gained_slot(scenario: int) -> int:
@@ -36,10 +47,10 @@ class Sums:
     """
 
     width: int
-    cells: dict[tuple[str, str], _Ints] = field(default_factory=dict)
+    cells: dict[tuple[str, str], Int64s] = field(default_factory=dict)
 
     def add(
-        self, slot: int, dimension: str, names: Sequence[str], index: _Ints, weights: Sequence[_Ints], sign: int = 1
+        self, slot: int, dimension: str, names: Sequence[str], index: Int64s, weights: Sequence[Int64s], sign: int = 1
     ) -> None:
         """Add rows: ``index`` into ``names`` and the weights (bytes, tokens) of each."""
         if len(index) == 0:
@@ -56,10 +67,10 @@ class Sums:
             held = self._cell(dimension, name)
             held += cell
 
-    def _cell(self, dimension: str, name: str) -> _Ints:
+    def _cell(self, dimension: str, name: str) -> Int64s:
         return self.cells.setdefault((dimension, name), np.zeros((self.width, len(MEASURES)), np.int64))
 
-    def get(self, dimension: str, name: str) -> _Ints:
+    def get(self, dimension: str, name: str) -> Int64s:
         """Return a cell, zeros where nothing was added."""
         return self.cells.get((dimension, name), np.zeros((self.width, len(MEASURES)), np.int64))
 
@@ -69,13 +80,13 @@ class Sums:
         return [name for name, cell in sorted(found, key=lambda item: (-int(item[1][0, 0]), item[0]))]
 
 
-def measures(cell: _Ints, scenario: int) -> dict[str, dict[str, Any]]:
+def measures(cell: Int64s, scenario: int) -> dict[str, Measure]:
     """Return measure → now, then, gained and lost, the last two also as shares of now (null where there is nothing now)."""
     now, gained, lost = cell[0], cell[gained_slot(scenario)], cell[lost_slot(scenario)]
     return {measure: _measure(int(now[at]), int(gained[at]), int(lost[at])) for at, measure in enumerate(MEASURES)}
 
 
-def _measure(now: int, gained: int, lost: int) -> dict[str, Any]:
+def _measure(now: int, gained: int, lost: int) -> Measure:
     return {
         "now": now,
         "then": now + gained - lost,

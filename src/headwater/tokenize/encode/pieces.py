@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from numba import njit
 
+from headwater.arrays import UInt8s
 from headwater.tokenize.encode.grammar import BLANK, BREAK, COMMON_LETTER, DIGIT, MARK, SIGN, SPACE
 
 __all__ = ["piece_end"]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _class_and_width(text: Any, i: int, end: int, classes: Any) -> tuple[int, int]:
+def _class_and_width(text: UInt8s, i: int, end: int, classes: UInt8s) -> tuple[int, int]:
     """Return the class of the character at byte `i` and its width in bytes; a stray byte is a sign of width 1."""
     byte = int(text[i])
     if byte < 0x80:
@@ -31,7 +30,7 @@ def _class_and_width(text: Any, i: int, end: int, classes: Any) -> tuple[int, in
 
 
 @njit(cache=True, nogil=True)
-def piece_end(text: Any, begin: int, end: int, classes: Any) -> int:
+def piece_end(text: UInt8s, begin: int, end: int, classes: UInt8s) -> int:
     """Return the byte after the piece that starts at byte `begin`.
 
     Args:
@@ -39,6 +38,15 @@ def piece_end(text: Any, begin: int, end: int, classes: Any) -> int:
         begin: first byte of the piece.
         end: byte after the document.
         classes: uint8 [0x110000], from `grammar.character_classes`.
+
+    >>> import numpy as np
+    >>> from headwater.tokenize.encode.grammar import character_classes
+    >>> text = np.frombuffer(b"two words, 12", dtype=np.uint8)
+    >>> ends, classes = [0], character_classes()
+    >>> while ends[-1] < len(text):
+    ...     ends.append(piece_end(text, ends[-1], len(text), classes))
+    >>> [bytes(text[begin:end]) for begin, end in zip(ends, ends[1:])]
+    [b'two', b' words', b',', b' ', b'1', b'2']
     """
     first, width = _class_and_width(text, begin, end, classes)
     i = begin + width

@@ -1,1 +1,1 @@
-"""Vocabularies by name, in the forms of others, and looked at."""
+"""Vocabularies loaded by name, read and written in the forms of other libraries, and inspected."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from headwater.tokenize.forms.tiktoken_ranks import write_tiktoken, write_tiktoken_settings
 from headwater.tokenize.vocabulary.content import Vocabulary, vocabulary_stem
@@ -43,7 +42,7 @@ def write_tokenizer_config(vocabulary: Vocabulary) -> str:
     It adds nothing around a text, changes no blank when decoding, and names end of text, padding and beginning of text.
     """
     by_id = {i: text for text, i in sorted(vocabulary.specials.items())}
-    token: dict[str, Any] = {
+    token: dict[str, str | bool] = {
         "lstrip": False,
         "normalized": False,
         "rstrip": False,
@@ -53,7 +52,7 @@ def write_tokenizer_config(vocabulary: Vocabulary) -> str:
     begins = vocabulary.beginning_of_text
     content = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "added_tokens_decoder": {str(i): {"content": by_id[i]} | token for i in sorted(by_id)},
+        "added_tokens_decoder": {str(i): {"content": by_id[i], **token} for i in sorted(by_id)},
         "add_bos_token": False,
         "add_eos_token": False,
         "add_prefix_space": False,

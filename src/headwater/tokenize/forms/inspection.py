@@ -1,10 +1,10 @@
-"""What a vocabulary is made of, and what it does to text: bytes a token by language, tokens that text never has, letters."""
+"""What a vocabulary is made of, and what it does to text: bytes a token by language, tokens that are never used, letters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,39 @@ from headwater.tokenize.encode.encoder import encode, encodes_to_itself, has_ker
 from headwater.tokenize.encode.grammar import COMMON_LETTER, SCRIPTS, character_classes
 from headwater.tokenize.vocabulary.content import Vocabulary, token_strings
 
-__all__ = ["TextCounts", "count_text", "describe_vocabulary", "report_text"]
+__all__ = ["TextCounts", "TextReport", "VocabularyFacts", "add_texts", "describe_vocabulary", "report_text"]
+
+
+class TextReport(TypedDict):
+    """What a vocabulary does to text; of each language its bytes, bytes a token by vocabulary, and letters."""
+
+    languages: list[dict[str, object]]
+    mean_bytes_a_token: dict[str, float]
+    tokens: int
+    unused_tokens: int
+    under_trained_tokens: int
+    under_trained_means_fewer_than: int
+
+
+class VocabularyFacts(TypedDict):
+    """What a vocabulary is made of; ``headwater vocab inspect`` adds the text's report, or others to set it against."""
+
+    vocabulary: str
+    fingerprint: str
+    ids: int
+    highest_ordinary_id: int
+    base_ids: int
+    next_id: int
+    model_size: int
+    end_of_text: int
+    beginning_of_text: int | None
+    specials: int
+    longest_token_bytes: int
+    kernel: bool
+    not_encoding_to_themselves: int
+    tokens_by_script: dict[str, int]
+    text: NotRequired[TextReport]
+    against: NotRequired[list[VocabularyFacts]]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -34,7 +66,7 @@ class TextCounts:
     letters: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
 
-def count_text(
+def add_texts(
     counts: TextCounts, texts: pa.Array, languages: Sequence[str], vocabularies: Sequence[Vocabulary]
 ) -> None:
     """Add a batch of texts and their languages to the counts; the first vocabulary is the one inspected."""
@@ -58,7 +90,7 @@ def count_text(
                 counts.ids += np.bincount(ids, minlength=len(counts.ids))
 
 
-def describe_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
+def describe_vocabulary(vocabulary: Vocabulary) -> VocabularyFacts:
     """Return what needs no text: ids, special tokens, tokens by script, tokens that no text can have."""
     tokens = token_strings(vocabulary)
     alone = encodes_to_itself(vocabulary)
@@ -87,11 +119,11 @@ def describe_vocabulary(vocabulary: Vocabulary) -> dict[str, Any]:
 
 def report_text(
     counts: TextCounts, vocabularies: Sequence[Vocabulary], *, under_trained: int, min_letter: int
-) -> dict[str, Any]:
+) -> TextReport:
     """Return what the text shows.
 
     Args:
-        counts: of `count_text`.
+        counts: of `add_texts`.
         vocabularies: the same as there.
         under_trained: a token met fewer times is under-trained.
         min_letter: a letter met fewer times in a language does not count as one of its letters.
@@ -101,21 +133,31 @@ def report_text(
     alone = encodes_to_itself(vocabularies[0])
     whole = {token.decode() for i, token in enumerate(tokens) if token and alone[i] and _is_one_character(token)}
     met = counts.ids[ordinary]
-    rows = []
+    rows: list[dict[str, object]] = []
+    names = [_column(vocabulary, vocabularies) for vocabulary in vocabularies]
+    rates: list[dict[str, float]] = []
     for language in sorted(counts.n_bytes):
-        row: dict[str, Any] = {"language": language, "bytes": counts.n_bytes[language]}
-        for vocabulary, found in zip(vocabularies, counts.n_tokens, strict=True):
-            row[_column(vocabulary, vocabularies)] = round(counts.n_bytes[language] / max(found[language], 1), 3)
+        n_bytes = counts.n_bytes[language]
+        rates.append(
+            {
+                name: round(n_bytes / max(found[language], 1), 3)
+                for name, found in zip(names, counts.n_tokens, strict=True)
+            }
+        )
         letters = np.flatnonzero(counts.letters[language] >= min_letter).tolist()
-        row["letters"] = len(letters)
-        row["letters_one_token"] = sum(chr(letter) in whole for letter in letters)
-        rows.append(row)
+        rows.append(
+            {
+                "language": language,
+                "bytes": n_bytes,
+                **rates[-1],
+                "letters": len(letters),
+                "letters_one_token": sum(chr(letter) in whole for letter in letters),
+            }
+        )
     return {
         "languages": rows,
         "mean_bytes_a_token": {
-            name: round(sum(row[name] for row in rows) / len(rows), 3)
-            for name in (_column(vocabulary, vocabularies) for vocabulary in vocabularies)
-            if rows
+            name: round(sum(found[name] for found in rates) / len(rates), 3) for name in names if rates
         },
         "tokens": int(counts.ids.sum()),
         "unused_tokens": int((met == 0).sum()),

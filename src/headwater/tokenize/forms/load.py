@@ -1,7 +1,7 @@
 """Vocabularies: byte-level BPE merges, their ids, and the fingerprint under which tokens made with them are stored.
 
 The compact form, in which the package and a lake keep vocabularies, is xz-compressed canonical JSON (0.6 MB for 156,892 ids),
-read with the standard library's `lzma`: the content of `vocabulary_content.py` with `name` and `base_ids`. Of Headwater's own
+read with the standard library's `lzma`: the content of `vocabulary/content.py` with `name` and `base_ids`. Of Headwater's own
 vocabularies the first 256 ids are the bytes, then come the tokens in the order of their merges, then end of text, which is the
 padding too, and beginning of text. A special token's text inside a document is ordinary text: no special token is ever looked
 for.
@@ -15,11 +15,11 @@ import lzma
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from headwater.arrays import Int32s
 from headwater.errors import BadInputError, UsageError
 from headwater.tokenize.encode.encoder import encodes_to_itself
 from headwater.tokenize.forms.tiktoken_ranks import read_tiktoken
@@ -27,8 +27,9 @@ from headwater.tokenize.names import DEFAULT_VOCABULARY
 from headwater.tokenize.vocabulary.content import (
     FORMAT,
     Vocabulary,
+    VocabularyContent,
     assemble,
-    canonical_json,
+    compact_json,
     content_of,
     has_own_specials,
     split_pre_tokenizer,
@@ -47,6 +48,13 @@ __all__ = [
 ]
 
 _XZ_MAGIC: Final = b"\xfd7zXZ\x00"
+
+
+class _Stored(VocabularyContent):
+    """The compact form."""
+
+    name: str
+    base_ids: int
 
 
 @functools.lru_cache(maxsize=8)
@@ -93,7 +101,7 @@ def vocabulary_from_merges(
     name: str,
     pattern: str,
     alphabet: Sequence[int],
-    pairs: npt.NDArray[np.int32],
+    pairs: Int32s,
     base_ids: int | None = None,
 ) -> Vocabulary:
     """Return the vocabulary of these merges, with Headwater's special tokens above its ids.
@@ -121,7 +129,7 @@ def vocabulary_from_merges(
     )
 
 
-def extend_vocabulary(base: Vocabulary, pairs: npt.NDArray[np.int32], *, name: str) -> Vocabulary:
+def extend_vocabulary(base: Vocabulary, pairs: Int32s, *, name: str) -> Vocabulary:
     """Return the base with more merges, all of lower priority than its own; its ids stay what they are.
 
     The new ids are `base.next_id` and those that follow. Headwater's own special tokens move above them; an imported base
@@ -162,8 +170,8 @@ def extend_vocabulary(base: Vocabulary, pairs: npt.NDArray[np.int32], *, name: s
 
 def write_vocabulary(vocabulary: Vocabulary) -> bytes:
     """Return the compact form, which `load_vocabulary` reads back with the same fingerprint; the same bytes every time."""
-    content = content_of(vocabulary) | {"name": vocabulary_stem(vocabulary), "base_ids": vocabulary.base_ids}
-    return lzma.compress(canonical_json(content), format=lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
+    content = {**content_of(vocabulary), "name": vocabulary_stem(vocabulary), "base_ids": vocabulary.base_ids}
+    return lzma.compress(compact_json(content), format=lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
 
 
 def read_vocabulary(name: str, data: bytes) -> Vocabulary:
@@ -176,7 +184,7 @@ def read_vocabulary(name: str, data: bytes) -> Vocabulary:
         BadInputError: damaged, of another format, or with ids that do not follow from its merges.
     """
     try:
-        content: dict[str, Any] = json.loads(lzma.decompress(data))
+        content: _Stored = json.loads(lzma.decompress(data))
     except (lzma.LZMAError, ValueError) as error:
         raise BadInputError(f"vocabulary {name}: expected xz-compressed JSON, found damage: {error}") from error
     if content.get("format") != FORMAT:

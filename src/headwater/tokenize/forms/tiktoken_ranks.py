@@ -1,7 +1,7 @@
 """tiktoken's rank files: read from others, written for others.
 
-A `.tiktoken` file has a line a token, base64 of its bytes and its rank, which is its id. It holds neither pre-tokenizer nor special
-tokens: those stand in a file beside it, `NAME.tiktoken.json`, with the arguments of `tiktoken.Encoding`:
+A `.tiktoken` file has a line for each token: base64 of its bytes, and its rank, which is its id. It holds neither pre-tokenizer nor
+special tokens: those stand in a file beside it, `NAME.tiktoken.json`, with the arguments of `tiktoken.Encoding`:
 
     {"name": …, "pat_str": …, "special_tokens": {"<|endoftext|>": 156892, …}, "pattern": the same in Oniguruma's syntax}
 
@@ -16,13 +16,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import Any, Final
+from typing import Final, NotRequired, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
+from headwater.arrays import Int32s
 from headwater.errors import BadInputError
-from headwater.tokenize.encode.merging import EMPTY, FILTER_BITS, NO_RANK
+from headwater.tokenize.encode.tables import EMPTY, FILTER_BITS, NO_RANK, MergeTables
 from headwater.tokenize.forms.rank_merges import find_rank_merges
 from headwater.tokenize.vocabulary.content import (
     Vocabulary,
@@ -32,12 +32,21 @@ from headwater.tokenize.vocabulary.content import (
     vocabulary_stem,
 )
 
-__all__ = ["derive_merges", "read_tiktoken", "write_tiktoken", "write_tiktoken_settings"]
+__all__ = ["RankSettings", "derive_merges", "read_tiktoken", "write_tiktoken", "write_tiktoken_settings"]
+
+
+class RankSettings(TypedDict):
+    """What stands beside a rank file: how text is cut, in Oniguruma's syntax or in tiktoken's, and the special tokens."""
+
+    pattern: NotRequired[str]
+    pat_str: NotRequired[str]
+    special_tokens: dict[str, int]
+
 
 _CONTRACTIONS: Final = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _UPPER: Final = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
 _LOWER: Final = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-_KNOWN: Final[dict[str, dict[str, Any]]] = {
+_KNOWN: Final[dict[str, RankSettings]] = {
     "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7": {  # cl100k_base, as tiktoken 0.14 has it
         "pattern": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++\z"
         r"|\s*[\r\n]|\s+(?!\S)|\s",
@@ -67,13 +76,13 @@ _KNOWN: Final[dict[str, dict[str, Any]]] = {
 """SHA-256 of well-known files, which carry neither pattern nor special tokens: facts from the packages that use them."""
 
 
-def read_tiktoken(name: str, data: bytes, settings: dict[str, Any] | None = None) -> Vocabulary:
+def read_tiktoken(name: str, data: bytes, settings: RankSettings | None = None) -> Vocabulary:
     """Return the vocabulary of a rank file.
 
     Args:
         name: for messages.
         data: the file.
-        settings: what the file beside it holds; None where there is none and the file is a known one.
+        settings: what the file beside it holds; may be None for a well-known file.
 
     Raises:
         BadInputError: no rank file, an unknown pattern, or a token that its own bytes do not merge to.
@@ -126,7 +135,7 @@ def write_tiktoken(vocabulary: Vocabulary) -> bytes:
 
 
 def write_tiktoken_settings(vocabulary: Vocabulary) -> str:
-    """Return the file beside the ranks: the arguments of `tiktoken.Encoding` but for the ranks, and the pattern as it is here.
+    """Return the file beside the ranks: the arguments of `tiktoken.Encoding` except the ranks, and the pattern in Oniguruma's syntax.
 
     Both engines read Headwater's own pattern alike; a test compares them on every code point.
     """
@@ -141,7 +150,7 @@ def write_tiktoken_settings(vocabulary: Vocabulary) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
-def derive_merges(name: str, ranks: dict[bytes, int]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+def derive_merges(name: str, ranks: dict[bytes, int]) -> tuple[Int32s, Int32s]:
     """Return the pairs that the ranks imply, int32 [n, 2], and the ids they make, int32 [n], in order of rank.
 
     Example:
@@ -159,12 +168,15 @@ def derive_merges(name: str, ranks: dict[bytes, int]) -> tuple[npt.NDArray[np.in
     ids = np.array([rank for rank, _ in longer], dtype=np.int32)
     data = np.frombuffer(b"".join(token for _, token in longer), dtype=np.uint8)
     offsets = np.concatenate([[0], np.cumsum([len(token) for _, token in longer])]).astype(np.int64)
-    byte_ids = np.array([ranks[bytes([byte])] for byte in range(256)], dtype=np.int32)
-    pairs = np.full(1 << (2 * len(longer) + 1).bit_length(), EMPTY, dtype=np.uint64)
-    filled = np.zeros((1 << FILTER_BITS) // 64, dtype=np.uint64)
-    byte_pairs = np.full(1 << 16, NO_RANK, dtype=np.int64)
+    tables = MergeTables(
+        made=ids,
+        byte_ids=np.array([ranks[bytes([byte])] for byte in range(256)], dtype=np.int32),
+        pairs=np.full(1 << (2 * len(longer) + 1).bit_length(), EMPTY, dtype=np.uint64),
+        filled=np.zeros((1 << FILTER_BITS) // 64, dtype=np.uint64),
+        byte_pairs=np.full(1 << 16, NO_RANK, dtype=np.int64),
+    )
     merges = np.empty((len(longer), 2), dtype=np.int32)
-    row, found = find_rank_merges(data, offsets, ids, byte_ids, pairs, filled, byte_pairs, merges)
+    row, found = find_rank_merges(data, offsets, tables, merges)
     if row >= 0:
         raise BadInputError(
             f"vocabulary {name}: expected token {ids[row]} to be left in two parts by the merges before it, found {found}: "

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-__all__ = ["copy_tokens", "fill_sequences", "place_best_fit", "place_concatenated", "place_first_fit"]
+from headwater.arrays import Int64s, UInt32s
 
-Placed = tuple[Any, Any, Any, Any, Any, int]
-"""int64 columns document, sequence, begin, length, document_begin, then the number of sequences."""
+__all__ = ["Placed", "copy_tokens", "fill_sequences", "place_best_fit", "place_concatenated", "place_first_fit"]
+
+
+class Placed(NamedTuple):
+    """Pieces of documents and where they go, int64 [n_pieces] each.
+
+    Attributes:
+        document: which document.
+        sequence: which sequence.
+        begin: first token in the sequence.
+        length: tokens, with the document's beginning and end of text where the piece holds them.
+        document_begin: first token of the piece in the document, counted with its beginning of text.
+        n_sequences: how many sequences there are.
+    """
+
+    document: Int64s
+    sequence: Int64s
+    begin: Int64s
+    length: Int64s
+    document_begin: Int64s
+    n_sequences: int
 
 
 @njit(cache=True, nogil=True)
-def place_concatenated(lengths: Any, groups: Any, context: int) -> Any:
+def place_concatenated(lengths: Int64s, groups: Int64s, context: int) -> Placed:
     """Return pieces of documents laid end to end; a document whose copy is in the open sequence starts the next one.
 
     Args:
         lengths: int64 [n], tokens of each document with its beginning and end of text.
         groups: int64 [n], dense from 0.
         context: tokens a sequence.
+
+    >>> placed = place_concatenated(np.array([3, 9, 4]), np.array([0, 1, 2]), 8)
+    >>> placed.document.tolist(), placed.sequence.tolist(), placed.begin.tolist()
+    ([0, 1, 1, 2], [0, 0, 1, 1], [0, 3, 0, 4])
     """
     n = len(lengths)
     bound = 2 * n + lengths.sum() // context + 2
@@ -51,7 +73,7 @@ def place_concatenated(lengths: Any, groups: Any, context: int) -> Any:
             used += take
         last_sequence[groups[d]] = current
     total = current + 1 if used > 0 else 0
-    return (
+    return Placed(
         document[:pieces].copy(),
         sequence[:pieces].copy(),
         begin[:pieces].copy(),
@@ -61,30 +83,38 @@ def place_concatenated(lengths: Any, groups: Any, context: int) -> Any:
     )
 
 
-def place_best_fit(lengths: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], context: int) -> Placed:
+def place_best_fit(lengths: Int64s, groups: Int64s, context: int) -> Placed:
     """Return pieces of documents kept whole where they fit; longest first, equal ones by position.
 
     Args: as for `place_concatenated`. Time: n log(context), and the square of the number of copies within a group.
+
+    >>> placed = place_best_fit(np.array([3, 9, 4]), np.array([0, 1, 2]), 8)
+    >>> placed.document.tolist(), placed.sequence.tolist(), placed.begin.tolist()
+    ([1, 2, 0, 1], [0, 1, 1, 1], [0, 0, 4, 7])
     """
     items = np.flatnonzero(lengths % context).astype(np.int64)
     items = items[np.argsort(-(lengths % context)[items], kind="stable")]
     return _place_rests(lengths, items, context, _best_fit((lengths % context)[items], groups[items], context))
 
 
-def place_first_fit(lengths: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], context: int) -> Placed:
+def place_first_fit(lengths: Int64s, groups: Int64s, context: int) -> Placed:
     """Return pieces of documents kept whole where they fit, in their order, each in the first sequence that has room.
 
     Args: as for `place_concatenated`. Time: n log(n), and the square of the number of copies within a group.
+
+    >>> placed = place_first_fit(np.array([3, 9, 4]), np.array([0, 1, 2]), 8)
+    >>> placed.document.tolist(), placed.sequence.tolist(), placed.begin.tolist()
+    ([1, 0, 1, 2], [0, 1, 1, 1], [0, 0, 3, 4])
     """
     items = np.flatnonzero(lengths % context).astype(np.int64)
     return _place_rests(lengths, items, context, _first_fit((lengths % context)[items], groups[items], context))
 
 
 def _place_rests(
-    lengths: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int64],
+    lengths: Int64s,
+    items: Int64s,
     context: int,
-    placed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int],
+    placed: tuple[Int64s, Int64s, int],
 ) -> Placed:
     """Return the pieces that fill sequences, then the rests of the documents `items`, placed at (sequence, begin) behind them."""
     sequence, begin, opened = placed
@@ -93,7 +123,7 @@ def _place_rests(
     n_whole = int(whole.sum())
     cut = np.repeat(np.arange(len(lengths), dtype=np.int64), whole)  # document of each piece that fills a sequence
     part = np.arange(n_whole, dtype=np.int64) - np.repeat(np.cumsum(whole) - whole, whole)
-    return (
+    return Placed(
         np.concatenate([cut, items]),
         np.concatenate([np.arange(n_whole, dtype=np.int64), sequence + n_whole]),
         np.concatenate([np.zeros(n_whole, dtype=np.int64), begin]),
@@ -104,7 +134,7 @@ def _place_rests(
 
 
 @njit(cache=True, nogil=True)
-def _best_fit(sizes: Any, groups: Any, context: int) -> Any:
+def _best_fit(sizes: Int64s, groups: Int64s, context: int) -> tuple[Int64s, Int64s, int]:
     """Return sequence and begin of each item, and how many sequences were opened.
 
     Open sequences wait in one queue for each number of free tokens; a tree over those numbers finds the smallest that is
@@ -172,7 +202,7 @@ def _best_fit(sizes: Any, groups: Any, context: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _count_waiting(waiting: Any, leaves: int, room: int, change: int) -> None:
+def _count_waiting(waiting: Int64s, leaves: int, room: int, change: int) -> None:
     node = leaves + room
     while node > 0:
         waiting[node] += change
@@ -180,7 +210,7 @@ def _count_waiting(waiting: Any, leaves: int, room: int, change: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _next_waiting(waiting: Any, leaves: int, room: int) -> int:
+def _next_waiting(waiting: Int64s, leaves: int, room: int) -> int:
     """Return the smallest number of free tokens, at least `room`, that some sequence has; `leaves` when there is none."""
     if room >= leaves:
         return leaves
@@ -199,7 +229,7 @@ def _next_waiting(waiting: Any, leaves: int, room: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _first_fit(sizes: Any, groups: Any, context: int) -> Any:
+def _first_fit(sizes: Int64s, groups: Int64s, context: int) -> tuple[Int64s, Int64s, int]:
     """Return sequence and begin of each item, and how many sequences were opened.
 
     A tree over the sequences in the order in which they were opened holds the most free tokens below each node; one that is not
@@ -240,7 +270,7 @@ def _first_fit(sizes: Any, groups: Any, context: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _next_free(most: Any, leaves: int, first: int, size: int) -> int:
+def _next_free(most: Int64s, leaves: int, first: int, size: int) -> int:
     """Return the first sequence from `first` on with `size` free tokens; the caller knows that there is one."""
     node = leaves + first
     while most[node] < size:
@@ -256,24 +286,19 @@ def _next_free(most: Any, leaves: int, first: int, size: int) -> int:
 
 @njit(cache=True, nogil=True)
 def fill_sequences(
-    sequences: Any, tokens: Any, offsets: Any, document: Any, sequence: Any, begin: Any, length: Any, document_begin: Any,
-    beginning_of_text: int, end_of_text: int,
-) -> None:  # fmt: skip
+    sequences: UInt32s, tokens: UInt32s, offsets: Int64s, placed: Placed, beginning_of_text: int, end_of_text: int
+) -> None:
     """Copy the tokens of every piece to its place, with the beginning of text before a document's first and the end after its last.
 
     Args:
         sequences: uint32 [n_sequences, context], already padded; written.
         tokens: uint32, of all documents.
         offsets: int64 [n + 1] into `tokens`.
-        document: int64 [n_pieces].
-        sequence: int64 [n_pieces].
-        begin: int64 [n_pieces].
-        length: int64 [n_pieces].
-        document_begin: int64 [n_pieces], first token of the piece; a document's own tokens are numbered from 0, and -1 is its
-            beginning of text.
+        placed: the pieces; here a document's own tokens are numbered from 0, and `document_begin` -1 is its beginning of text.
         beginning_of_text: id, read where a piece begins at -1.
         end_of_text: id, read where a piece goes beyond the document's own tokens.
     """
+    document, sequence, begin, length, document_begin, _ = placed
     for piece in range(len(document)):
         d = document[piece]
         row, at, left, first = sequence[piece], begin[piece], length[piece], document_begin[piece]
@@ -291,7 +316,7 @@ def fill_sequences(
 
 
 @njit(cache=True, nogil=True)
-def copy_tokens(tokens: Any, begins: Any, n_tokens: Any, targets: Any, out: Any) -> None:
+def copy_tokens(tokens: UInt32s, begins: Int64s, n_tokens: Int64s, targets: Int64s, out: UInt32s) -> None:
     """Copy the tokens of documents from one array to another.
 
     Args:

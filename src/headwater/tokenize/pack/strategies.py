@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ import numpy.typing as npt
 from headwater.errors import UsageError
 from headwater.hashes import GOLDEN_GAMMA, splitmix64
 from headwater.tokenize.names import STRATEGIES
-from headwater.tokenize.pack.placing import fill_sequences, place_best_fit, place_concatenated, place_first_fit
+from headwater.tokenize.pack.placing import Placed, fill_sequences, place_best_fit, place_concatenated, place_first_fit
 
 __all__ = ["Packed", "pack", "shuffle_order"]
 
@@ -114,32 +114,24 @@ def pack(
     first = 0 if beginning_of_text is None else -1  # number of a document's first token; its own are numbered from 0
     lengths = np.diff(offsets) - first + (end_of_text is not None)
     dense_groups = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    placed: tuple[Any, ...] = _PLACE[strategy](lengths, dense_groups, context)
-    document, sequence, begin, length, document_begin, n_sequences = placed
+    placed = _shuffled(_PLACE[strategy](lengths, dense_groups, context), seed=seed, bucket=bucket)
+    placed = placed._replace(document_begin=placed.document_begin + first)
+    document, length = placed.document, placed.length
 
-    order = shuffle_order(int(n_sequences), seed=seed, bucket=bucket)
-    position = np.empty_like(order)
-    position[order] = np.arange(len(order))
-    sequence = position[sequence]
-    sorted_pieces = np.lexsort((begin, sequence))
-    document, sequence, begin, length, document_begin = (
-        column[sorted_pieces] for column in (document, sequence, begin, length, document_begin)
-    )
-
-    sequences = np.full((int(n_sequences), context), padding, dtype=np.uint32)
+    sequences = np.full((placed.n_sequences, context), padding, dtype=np.uint32)
     specials = tuple(-1 if special is None else special for special in (beginning_of_text, end_of_text))
-    fill_sequences(sequences, tokens, offsets, document, sequence, begin, length, document_begin + first, *specials)
+    fill_sequences(sequences, tokens, offsets, placed, *specials)
     n_tokens = int(length.sum())
     cut = np.bincount(document, minlength=len(lengths)) > 1
     return Packed(
         sequences=sequences,
         document=document,
-        sequence=sequence,
-        begin=begin,
+        sequence=placed.sequence,
+        begin=placed.begin,
         length=length,
-        document_begin=document_begin + first,
-        begins=document_begin == 0,
-        ends=document_begin + length == lengths[document],
+        document_begin=placed.document_begin,
+        begins=placed.document_begin == first,
+        ends=placed.document_begin + length == lengths[document] + first,
         n_documents=int((lengths > 0).sum()),
         n_tokens=n_tokens,
         n_padding=sequences.size - n_tokens,
@@ -148,6 +140,19 @@ def pack(
         n_full_sequences=int((length == context).sum()),
         longest=int(lengths.max(initial=0)),
     )
+
+
+def _shuffled(placed: Placed, *, seed: int, bucket: int) -> Placed:
+    """Return the pieces with their sequences in another order, sorted by sequence, then by place in it."""
+    order = shuffle_order(int(placed.n_sequences), seed=seed, bucket=bucket)
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    sequence = position[placed.sequence]
+    by_place = np.lexsort((placed.begin, sequence))
+    return Placed(
+        placed.document[by_place], sequence[by_place], placed.begin[by_place], placed.length[by_place],
+        placed.document_begin[by_place], len(order),
+    )  # fmt: skip
 
 
 def shuffle_order(n_sequences: int, *, seed: int, bucket: int) -> npt.NDArray[np.int64]:

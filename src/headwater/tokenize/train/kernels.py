@@ -14,28 +14,76 @@ All new pairs hold the new symbol, so they are counted in two dense arrays, code
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from headwater.tokenize.train.heap import FREE, push, slot_of
+from headwater.arrays import Int32s, Int64s
+from headwater.tokenize.train.heap import FREE, Heap, Pairs, Tokens, push, slot_of
 
-__all__ = ["commit_pairs", "count_support", "first_pairs", "grow_pairs", "pack_index", "rewrite"]
+__all__ = [
+    "Arisen",
+    "CutPieces",
+    "Dense",
+    "commit_pairs",
+    "count_support",
+    "first_pairs",
+    "grow_pairs",
+    "pack_index",
+    "rewrite",
+]
 
 _SYMBOL_BITS: Final = np.uint64(32)
 _SYMBOL_MASK: Final = np.uint64(0xFFFFFFFF)
 
 
-@njit(cache=True, nogil=True)
-def grow_pairs(keys: Any, values: Any, size: int) -> tuple[Any, Any]:
-    """Return the table with `size` places, a power of two, without the pairs whose count is 0.
+class CutPieces(NamedTuple):
+    """The distinct pieces as they are cut so far.
 
-    Args:
-        keys: uint64 [places], ``left << 32 | right`` or `FREE`.
-        values: int64 [places, 3]: count, and begin and end of the pair's pieces in the index.
-        size: places of the result.
+    Attributes:
+        symbols: int32, pieces at `offsets`, of which the first `lengths` symbols are in use.
+        offsets: int64 [n + 1].
+        lengths: int32 [n].
+        weights: int64 [n].
     """
+
+    symbols: Int32s
+    offsets: Int64s
+    lengths: Int32s
+    weights: Int64s
+
+
+class Dense(NamedTuple):
+    """What a merge counts of the new pairs by code; all 0 between two merges.
+
+    Attributes:
+        counts: int64 [2 x ids].
+        places: int64 [2 x ids], upper bounds of how many pieces hold them.
+    """
+
+    counts: Int64s
+    places: Int64s
+
+
+class Arisen(NamedTuple):
+    """The pairs that a merge made.
+
+    Attributes:
+        codes: int32 [n], the code of each place where one stands.
+        holders: int32 [n], the piece of that place.
+        distinct: int32, the distinct codes.
+    """
+
+    codes: Int32s
+    holders: Int32s
+    distinct: Int32s
+
+
+@njit(cache=True, nogil=True)
+def grow_pairs(pairs: Pairs, size: int) -> Pairs:
+    """Return the table with `size` places, a power of two, without the pairs whose count is 0."""
+    keys, values = pairs
     new_keys = np.full(size, FREE, dtype=np.uint64)
     new_values = np.zeros((size, 3), dtype=np.int64)
     for old in range(len(keys)):
@@ -43,22 +91,21 @@ def grow_pairs(keys: Any, values: Any, size: int) -> tuple[Any, Any]:
             slot = slot_of(keys[old], new_keys)
             new_keys[slot] = keys[old]
             new_values[slot] = values[old]
-    return new_keys, new_values
+    return Pairs(new_keys, new_values)
 
 
 @njit(cache=True, nogil=True)
-def first_pairs(symbols: Any, offsets: Any, weights: Any, least: int) -> tuple[Any, Any, Any, int]:
+def first_pairs(pieces: CutPieces, least: int) -> tuple[Pairs, Int32s, int]:
     """Return the table of the pairs that reach `least`, their index, and how many they are.
 
     Args:
-        symbols: int32, all pieces one after the other.
-        offsets: int64 [n pieces + 1].
-        weights: int64 [n pieces].
+        pieces: all of whose symbols are in use.
         least: least count of a pair.
 
     Returns:
-        keys and values as `grow_pairs` has them; int32, the pieces of each pair, ascending; number of pairs.
+        the table; int32, the pieces of each pair, ascending; number of pairs.
     """
+    symbols, offsets, _, weights = pieces
     keys = np.full(1 << 17, FREE, dtype=np.uint64)
     values = np.zeros((1 << 17, 3), dtype=np.int64)
     n_keys = 0
@@ -70,7 +117,7 @@ def first_pairs(symbols: Any, offsets: Any, weights: Any, least: int) -> tuple[A
                 keys[slot] = key
                 n_keys += 1
                 if 2 * n_keys > len(keys):
-                    keys, values = grow_pairs(keys, values, 2 * len(keys))
+                    keys, values = grow_pairs(Pairs(keys, values), 2 * len(keys))
                     slot = slot_of(key, keys)
                     keys[slot] = key
             values[slot, 0] += weights[piece]
@@ -96,12 +143,11 @@ def first_pairs(symbols: Any, offsets: Any, weights: Any, least: int) -> tuple[A
     size = 1 << 12
     while size < 4 * n_pairs:
         size *= 2
-    keys, values = grow_pairs(keys, values, size)
-    return keys, values, index, n_pairs
+    return grow_pairs(Pairs(keys, values), size), index, n_pairs
 
 
 @njit(cache=True, nogil=True)
-def pack_index(values: Any, index: Any, used: int, room: int) -> tuple[Any, int]:
+def pack_index(values: Int64s, index: Int32s, room: int) -> tuple[Int32s, int]:
     """Return the index without the pieces of pairs that are gone, with `room` free places, and how many are used."""
     live = 0
     for slot in range(len(values)):
@@ -120,7 +166,8 @@ def pack_index(values: Any, index: Any, used: int, room: int) -> tuple[Any, int]
 
 
 @njit(cache=True, nogil=True)
-def _lower(left: int, right: int, weight: int, keys: Any, values: Any) -> None:
+def _lower(left: int, right: int, weight: int, pairs: Pairs) -> None:
+    keys, values = pairs
     key = np.uint64(left) << _SYMBOL_BITS | np.uint64(right)
     slot = slot_of(key, keys)
     if keys[slot] == key:
@@ -128,28 +175,30 @@ def _lower(left: int, right: int, weight: int, keys: Any, values: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def rewrite(
-    key: Any, made: int, symbols: Any, offsets: Any, lengths: Any, weights: Any, keys: Any, values: Any, index: Any,
-    fresh_counts: Any, fresh_places: Any,
-) -> tuple[Any, Any, Any]:  # fmt: skip
+def rewrite(key: np.uint64, made: int, pieces: CutPieces, pairs: Pairs, index: Int32s, dense: Dense) -> Arisen:
     """Merge a pair in every piece that holds it, leftmost first, and count the pairs that arise.
 
     Args:
         key: the pair.
         made: the new symbol.
-        symbols: int32, pieces at `offsets`, of which the first `lengths` symbols are in use.
-        offsets: int64 [n pieces + 1].
-        lengths: int32 [n pieces].
-        weights: int64 [n pieces].
-        keys: the table of pairs, with
-        values: and
-        index: as `first_pairs` has them.
-        fresh_counts: int64 [2 x ids], all 0; counts of the new pairs by code.
-        fresh_places: int64 [2 x ids], all 0; upper bounds of how many pieces hold them.
+        pieces: rewritten.
+        pairs: the table; counts of the pairs that are gone fall.
+        index: int32, the pieces of each pair.
+        dense: all 0; filled.
 
-    Returns:
-        int32 [n], int32 [n]: code and piece of each new pair's place; int32: the distinct codes.
+    The piece of the module's docstring, with the codes of (X, X) and (X, c):
+
+    >>> symbols = np.frombuffer(b"ababc", dtype=np.uint8).astype(np.int32)
+    >>> pieces = CutPieces(symbols, np.array([0, 5]), np.array([5], dtype=np.int32), np.array([1]))
+    >>> pairs, index, _ = first_pairs(pieces, 1)
+    >>> dense = Dense(np.zeros(514, dtype=np.int64), np.zeros(514, dtype=np.int64))
+    >>> arisen = rewrite(np.uint64(ord("a") << 32 | ord("b")), 256, pieces, pairs, index, dense)
+    >>> symbols[: pieces.lengths[0]].tolist(), arisen.codes.tolist()
+    ([256, 256, 99], [513, 199])
     """
+    symbols, offsets, lengths, weights = pieces
+    keys, values = pairs
+    fresh_counts, fresh_places = dense
     a, b = np.int64(key >> _SYMBOL_BITS), np.int64(key & _SYMBOL_MASK)
     own = slot_of(key, keys)
     begin, end = values[own, 1], values[own, 2]
@@ -166,9 +215,9 @@ def rewrite(
         while i < length:
             if i + 1 < length and symbols[first + i] == a and symbols[first + i + 1] == b:
                 if i > 0 and not (out > 0 and symbols[first + out - 1] == made):
-                    _lower(symbols[first + out - 1], a, weight, keys, values)
+                    _lower(symbols[first + out - 1], a, weight, pairs)
                 if i + 2 < length:
-                    _lower(b, symbols[first + i + 2], weight, keys, values)
+                    _lower(b, symbols[first + i + 2], weight, pairs)
                 symbols[first + out] = made
                 i += 2
             else:
@@ -188,19 +237,22 @@ def rewrite(
             fresh_places[code] += 1
             codes[n], holders[n] = code, piece
             n += 1
-    return codes[:n], holders[:n], distinct[:n_distinct]
+    return Arisen(codes[:n], holders[:n], distinct[:n_distinct])
 
 
 @njit(cache=True, nogil=True)
 def commit_pairs(
-    made: int, codes: Any, holders: Any, distinct: Any, least: int, fresh_counts: Any, fresh_places: Any, keys: Any,
-    values: Any, index: Any, used: int, heap_counts: Any, heap_keys: Any, n_heap: int, token_bytes: Any, token_offsets: Any,
+    made: int, arisen: Arisen, least: int, dense: Dense, pairs: Pairs, index: Int32s, used: int, heap: Heap, n_heap: int,
+    tokens: Tokens,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Enter the new pairs that reach `least` into table, index and heap, and clear the dense arrays.
 
     Returns:
         places used of the index, size of the heap, pairs entered.
     """
+    codes, holders, distinct = arisen
+    fresh_counts, fresh_places = dense
+    keys, values = pairs
     entered = 0
     for code in distinct:
         if fresh_counts[code] < least:
@@ -215,7 +267,7 @@ def commit_pairs(
         values[slot, 1] = values[slot, 2] = used
         used += fresh_places[code]
         fresh_places[code] = np.int64(slot)
-        push(heap_counts, heap_keys, n_heap, values[slot, 0], key, token_bytes, token_offsets)
+        push(heap, n_heap, values[slot, 0], key, tokens)
         n_heap += 1
         entered += 1
     for event in range(len(codes)):
@@ -234,23 +286,21 @@ def commit_pairs(
 
 @njit(cache=True, nogil=True)
 def count_support(
-    key: Any, keys: Any, values: Any, index: Any, symbols: Any, offsets: Any, lengths: Any, set_offsets: Any,
-    set_values: Any, enough: int,
-) -> int:  # fmt: skip
+    key: np.uint64, pairs: Pairs, index: Int32s, pieces: CutPieces, set_offsets: Int64s, set_values: Int64s, enough: int
+) -> int:
     """Return in how many distinct documents (or sources) a pair stands, counted up to `enough`.
 
     Args:
         key: the pair.
-        keys: the table, with
-        values: and
-        index: as `first_pairs` has them.
-        symbols: the pieces, at
-        offsets: with
-        lengths: as `rewrite` has them.
+        pairs: the table.
+        index: int32, the pieces of each pair.
+        pieces: as they are cut.
         set_offsets: int64 [n pieces + 1] into
         set_values: int64, the smallest hashes of each piece's documents, all of them where they are fewer than `enough`.
-        enough: stop at so many.
+        enough: where to stop counting.
     """
+    symbols, offsets, lengths, _ = pieces
+    keys, values = pairs
     a, b = np.int64(key >> _SYMBOL_BITS), np.int64(key & _SYMBOL_MASK)
     own = slot_of(key, keys)
     size = 16

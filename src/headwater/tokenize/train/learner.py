@@ -1,35 +1,35 @@
-"""The loop of BPE training: take the best pair, ask the rules, merge it; `bpe_training.py` is its front."""
+"""The loop of BPE training: take the best pair, ask the rules, merge it; `bpe.py` is its front."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from headwater.arrays import Int32s, Int64s
 from headwater.errors import UsageError
 from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES
 from headwater.tokenize.train import kernels
-from headwater.tokenize.train.heap import FREE, best_pair, first_heap
+from headwater.tokenize.train.heap import FREE, Heap, Pairs, Tokens, best_pair, first_heap
 
-__all__ = ["RULES", "Learner", "TrainingSettings", "encode_slowly"]
+__all__ = ["RULES", "Learner", "TokenRules", "encode_slowly"]
 
 RULES: Final = ("known", "characters", "cut character", "documents", "sources", "other encoding")
-"""Why a pair was refused, in the order in which it is asked."""
+"""Why a pair was refused, in the order in which the rules are asked."""
 
 _Ranks = dict[tuple[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainingSettings:
+class TokenRules:
     """What may become a token.
 
     Attributes:
-        min_sources: a token stands in at least so many sources; at most 3, what counts are kept for.
-        min_documents: and in at least so many documents; at most 50.
-        max_characters: it has at most so many characters.
+        min_sources: least number of sources a token occurs in; at most 3, as many as the counts keep.
+        min_documents: least number of documents it occurs in; at most 50.
+        max_characters: most characters it may have.
 
     And a token is whole characters, or a part of one: parts of two would keep the characters around them from merging.
     """
@@ -54,6 +54,9 @@ def encode_slowly(symbols: list[int], ranks: _Ranks) -> list[int]:
     Args:
         symbols: ids of the bytes.
         ranks: rank and id made by pair.
+
+    >>> encode_slowly([97, 98, 99, 98], {(97, 98): (0, 256), (256, 99): (1, 257)})
+    [257, 98]
     """
     while len(symbols) > 1:
         found = [ranks[pair] for pair in zip(symbols, symbols[1:], strict=False) if pair in ranks]
@@ -82,40 +85,36 @@ class Learner:
     """
 
     def __init__(
-        self, tokens: list[bytes], ranks: _Ranks, symbols: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64],
-        weights: npt.NDArray[np.int64], sets: tuple[npt.NDArray[np.int64], ...], settings: TrainingSettings, least: int,
+        self, tokens: list[bytes], ranks: _Ranks, symbols: Int32s, offsets: Int64s,
+        weights: Int64s, sets: tuple[Int64s, ...], settings: TokenRules, least: int,
     ) -> None:  # fmt: skip
         self._tokens, self._ranks, self._settings, self._least = tokens, dict(ranks), settings, max(least, 1)
         self._known = set(tokens)
         self._byte_ids = {token[0]: i for i, token in enumerate(tokens) if len(token) == 1}
-        self._pieces: tuple[Any, ...] = (symbols, offsets, np.diff(offsets).astype(np.int32))
-        self._weights, self._sets = weights, sets
-        self._keys, self._values, self._index, self._n_pairs = kernels.first_pairs(
-            symbols, offsets, weights, self._least
-        )
+        self._pieces = kernels.CutPieces(symbols, offsets, np.diff(offsets).astype(np.int32), weights)
+        self._sets = sets
+        self._pairs: Pairs
+        self._index: Int32s
+        self._pairs, self._index, self._n_pairs = kernels.first_pairs(self._pieces, self._least)
         self._used = len(self._index)
-        self._token_bytes: npt.NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
-        self._token_offsets: npt.NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+        self._texts = Tokens(np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64))
 
-    def learn(self, first_id: int, n_ids: int, refused: dict[str, int] | None) -> npt.NDArray[np.int32]:
+    def learn(self, first_id: int, n_ids: int, refused: dict[str, int] | None) -> Int32s:
         """Return merges that make the ids from `first_id` to `n_ids - 1`, as long as there are pairs, int32 [n, 2].
 
         Raises:
             UsageError: `n_ids` is below `first_id`.
         """
         if n_ids < first_id:
-            raise UsageError(f"training: expected at least {first_id} ids, found {n_ids}: so many are there already")
+            raise UsageError(f"training: expected at least the {first_id} ids that exist already, found {n_ids}")
         self._hold_tokens(n_ids)
-        fresh = np.zeros(2 * n_ids, dtype=np.int64), np.zeros(2 * n_ids, dtype=np.int64)
-        heap = first_heap(self._keys, self._values, self._token_bytes, self._token_offsets)
+        dense = kernels.Dense(np.zeros(2 * n_ids, dtype=np.int64), np.zeros(2 * n_ids, dtype=np.int64))
+        heap, n_heap = first_heap(self._pairs, self._texts)
         counts: Counter[str] = Counter(dict.fromkeys(RULES, 0))
-        pairs: list[tuple[int, int]] = []
+        merges: list[tuple[int, int]] = []
         made = first_id
         while made < n_ids:
-            table = (self._keys, self._values)
-            texts = (self._token_bytes, self._token_offsets)
-            n_heap, key, _ = best_pair(*heap, *table, self._least, *texts)
-            heap = (*heap[:2], n_heap)
+            n_heap, key, _ = best_pair(heap, n_heap, self._pairs, self._least, self._texts)
             if key == FREE:
                 break
             left, right = int(key) >> 32, int(key) & 0xFFFFFFFF
@@ -124,22 +123,19 @@ class Learner:
                 counts[reason] += 1
                 continue
             self._add_token(left, right, made)
-            pairs.append((left, right))
-            arguments = (key, made, *self._pieces, self._weights, *table, self._index, *fresh)
-            codes, holders, distinct = kernels.rewrite(*arguments)
-            heap = self._make_room(heap, len(codes), len(distinct))
+            merges.append((left, right))
+            arisen = kernels.rewrite(key, made, self._pieces, self._pairs, self._index, dense)
+            heap = self._make_room(heap, n_heap, len(arisen.codes), len(arisen.distinct))
             self._used, n_heap, entered = kernels.commit_pairs(
-                made, codes, holders, distinct, self._least, *fresh, self._keys, self._values, self._index, self._used,
-                *heap, *texts,
-            )  # fmt: skip
-            heap = (*heap[:2], n_heap)
+                made, arisen, self._least, dense, self._pairs, self._index, self._used, heap, n_heap, self._texts
+            )
             self._n_pairs += entered
             made += 1
         if refused is not None:
             refused.update(counts)
-        return np.array(pairs, dtype=np.int32).reshape(-1, 2)
+        return np.array(merges, dtype=np.int32).reshape(-1, 2)
 
-    def _refuse(self, key: Any, left: int, right: int, made: int) -> str | None:
+    def _refuse(self, key: np.uint64, left: int, right: int, made: int) -> str | None:
         """Return the rule that the token of a pair breaks, or None."""
         token, rules = self._tokens[left] + self._tokens[right], self._settings
         if token in self._known:
@@ -149,7 +145,7 @@ class Learner:
             return "characters"
         if (token[0] & 0xC0 == 0x80 and n_begun > 0) or (n_begun > 1 and _ends_cut(token)):
             return "cut character"
-        place = (key, self._keys, self._values, self._index, *self._pieces)
+        place = (key, self._pairs, self._index, self._pieces)
         if kernels.count_support(*place, *self._sets[2:], rules.min_documents) < rules.min_documents:
             return "documents"
         if kernels.count_support(*place, *self._sets[:2], rules.min_sources) < rules.min_sources:
@@ -164,33 +160,37 @@ class Learner:
         token = self._tokens[left] + self._tokens[right]
         self._tokens.append(token)
         self._known.add(token)
-        begin = int(self._token_offsets[made])
-        if begin + len(token) > len(self._token_bytes):
-            self._token_bytes = np.concatenate([self._token_bytes, np.empty_like(self._token_bytes)])
-        self._token_bytes[begin : begin + len(token)] = np.frombuffer(token, dtype=np.uint8)
-        self._token_offsets[made + 1] = begin + len(token)
+        text, offsets = self._texts
+        begin = int(offsets[made])
+        if begin + len(token) > len(text):
+            text = np.concatenate([text, np.empty_like(text)])
+            self._texts = Tokens(text, offsets)
+        text[begin : begin + len(token)] = np.frombuffer(token, dtype=np.uint8)
+        offsets[made + 1] = begin + len(token)
 
     def _hold_tokens(self, n_ids: int) -> None:
         lengths = np.array([len(token) for token in self._tokens], dtype=np.int64)
-        self._token_offsets = np.zeros(n_ids + 1, dtype=np.int64)
-        self._token_offsets[1 : len(lengths) + 1] = np.cumsum(lengths)
-        self._token_bytes = np.zeros(int(lengths.sum()) + 24 * n_ids + 1024, dtype=np.uint8)
-        self._token_bytes[: int(lengths.sum())] = np.frombuffer(b"".join(self._tokens), dtype=np.uint8)
+        offsets = np.zeros(n_ids + 1, dtype=np.int64)
+        offsets[1 : len(lengths) + 1] = np.cumsum(lengths)
+        text = np.zeros(int(lengths.sum()) + 24 * n_ids + 1024, dtype=np.uint8)
+        text[: int(lengths.sum())] = np.frombuffer(b"".join(self._tokens), dtype=np.uint8)
+        self._texts = Tokens(text, offsets)
 
-    def _make_room(self, heap: tuple[Any, Any, int], n_places: int, n_new: int) -> tuple[Any, Any, int]:
-        """Let the index take `n_places` more places, and table and heap `n_new` more pairs."""
+    def _make_room(self, heap: Heap, n_heap: int, n_places: int, n_new: int) -> Heap:
+        """Let the index take `n_places` more places, and table and heap `n_new` more pairs; return the heap."""
         if self._used + n_places > len(self._index):
-            self._index, self._used = kernels.pack_index(self._values, self._index, self._used, n_places + (1 << 20))
-        if 2 * (self._n_pairs + n_new) > len(self._keys):
-            live = int(np.count_nonzero(self._values[:, 0])) + n_new
-            size = 1 << (4 * live).bit_length()
-            self._keys, self._values = kernels.grow_pairs(self._keys, self._values, size)
+            self._index, self._used = kernels.pack_index(self._pairs.values, self._index, n_places + (1 << 20))
+        if 2 * (self._n_pairs + n_new) > len(self._pairs.keys):
+            live = int(np.count_nonzero(self._pairs.values[:, 0])) + n_new
+            self._pairs = kernels.grow_pairs(self._pairs, 1 << (4 * live).bit_length())
             self._n_pairs = live - n_new
-        counts, keys, n = heap
-        if n + n_new > len(counts):
-            counts = np.concatenate([counts, np.empty(n_new + n // 2, dtype=np.int64)])
-            keys = np.concatenate([keys, np.empty(n_new + n // 2, dtype=np.uint64)])
-        return counts, keys, n
+        if n_heap + n_new <= len(heap.counts):
+            return heap
+        more = n_new + n_heap // 2
+        return Heap(
+            np.concatenate([heap.counts, np.empty(more, dtype=np.int64)]),
+            np.concatenate([heap.keys, np.empty(more, dtype=np.uint64)]),
+        )
 
 
 def _ends_cut(token: bytes) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +66,7 @@ def count_pieces(
     strata = columns[3].dictionary_encode()
     document_hashes, source_hashes = _hash(columns[1]), _hash(columns[2])
     stratum_codes = strata.indices.to_numpy().astype(np.int32)
-    classes: npt.NDArray[Any] = character_classes()
+    classes = character_classes()
     if cut is not None:
         return _count_cut(columns[0], document_hashes, source_hashes, columns[3], cut)
     text, offsets = byte_buffers(columns[0])
@@ -90,6 +90,11 @@ def merge_counts(tables: Sequence[pa.Table]) -> pa.Table:
     """Return the counts of all tables together, in the order of language and piece: the same whatever their order.
 
     Memory: the tables and some 60 bytes a row, then the result.
+
+    >>> texts, names = pa.array(["a a a", "a"]), pa.array(["x", "y"])
+    >>> merged = merge_counts([count_pieces(texts, names, names, pa.array(["en", "en"]))])
+    >>> merged["piece"].to_pylist(), merged["count"].to_pylist(), [len(found) for found in merged["sources"].to_pylist()]
+    ([b' a', b'a'], [2, 2], [1, 2])
     """
     table = pa.concat_tables([SCHEMA.empty_table(), *tables]).combine_chunks()
     if not len(table):
@@ -139,12 +144,9 @@ def _count_cut(
                 of_documents.add(document)
     source_lists = [sorted(row[1])[:MAX_SOURCES] for row in found.values()]
     document_lists = [sorted(row[2])[:MAX_DOCUMENTS] for row in found.values()]
-    columns: list[list[Any]] = [
-        [key[0] for key in found],
-        [key[1] for key in found],
-        [row[0][0] for row in found.values()],
-    ]
-    return pa.table([*columns, source_lists, document_lists], schema=SCHEMA)
+    languages_of, pieces = [key[0] for key in found], [key[1] for key in found]
+    counts = [row[0][0] for row in found.values()]
+    return pa.table([languages_of, pieces, counts, source_lists, document_lists], schema=SCHEMA)
 
 
 def _parts(piece: bytes) -> Iterable[bytes]:

@@ -6,12 +6,13 @@ Sets of hashes are kept as their smallest members, ascending, which makes the re
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from headwater.arrays import Int32s, Int64s, UInt8s
 from headwater.tokenize.encode.pieces import piece_end
 
 __all__ = [
@@ -45,7 +46,7 @@ N_FIELDS: Final = 11
 
 
 @njit(cache=True, nogil=True)
-def _hash_piece(text: Any, begin: int, end: int, stratum: int) -> Any:
+def _hash_piece(text: UInt8s, begin: int, end: int, stratum: int) -> np.uint64:
     h = np.uint64(0xCBF29CE484222325) ^ np.uint64(stratum)
     for i in range(begin, end):
         h = (h ^ np.uint64(text[i])) * np.uint64(0x9E3779B97F4A7C15)
@@ -54,7 +55,7 @@ def _hash_piece(text: Any, begin: int, end: int, stratum: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _same(text: Any, a: int, b: int, n: int) -> bool:
+def _same(text: UInt8s, a: int, b: int, n: int) -> bool:
     for i in range(n):
         if text[a + i] != text[b + i]:
             return False
@@ -62,7 +63,7 @@ def _same(text: Any, a: int, b: int, n: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _grow_table(rows: Any, n_rows: int, size: int) -> Any:
+def _grow_table(rows: Int64s, n_rows: int, size: int) -> Int32s:
     table = np.full(size, -1, dtype=np.int32)
     mask = np.uint64(size - 1)
     for row in range(n_rows):
@@ -74,7 +75,7 @@ def _grow_table(rows: Any, n_rows: int, size: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _add_source(rows: Any, row: int, source: int, cap: int) -> None:
+def _add_source(rows: Int64s, row: int, source: int, cap: int) -> None:
     """Insert a hash into the row's smallest `cap` ones."""
     n = rows[row, N_SOURCES]
     at = n
@@ -95,9 +96,9 @@ def _add_source(rows: Any, row: int, source: int, cap: int) -> None:
 
 @njit(cache=True, nogil=True)
 def count_batch(
-    text: Any, offsets: Any, order: Any, strata: Any, documents: Any, sources: Any, classes: Any,
+    text: UInt8s, offsets: Int64s, order: Int64s, strata: Int32s, documents: Int64s, sources: Int64s, classes: UInt8s,
     max_bytes: int, max_sources: int, max_documents: int,
-) -> tuple[Any, Any, Any]:  # fmt: skip
+) -> tuple[Int64s, Int32s, Int64s]:  # fmt: skip
     """Return a row for each distinct piece of a stratum, and in which documents it stands.
 
     Args:
@@ -110,7 +111,7 @@ def count_batch(
         classes: of `grammar.character_classes`.
         max_bytes: longer pieces are cut, between two characters.
         max_sources: at most 3.
-        max_documents: at most so many are kept of a piece.
+        max_documents: most documents kept of a piece.
 
     Returns:
         int64 [n rows, N_FIELDS]; and the first `max_documents` documents of each as two columns in the order of the
@@ -178,7 +179,7 @@ def count_batch(
 
 
 @njit(cache=True, nogil=True)
-def order_events(n_documents: Any, event_rows: Any, event_documents: Any) -> Any:
+def order_events(n_documents: Int64s, event_rows: Int32s, event_documents: Int64s) -> Int64s:
     """Return the documents of all rows, one row after the other; `n_documents` is int64 [n rows]."""
     at = np.zeros(len(n_documents), dtype=np.int64)
     for row in range(1, len(n_documents)):
@@ -191,7 +192,7 @@ def order_events(n_documents: Any, event_rows: Any, event_documents: Any) -> Any
 
 
 @njit(cache=True, nogil=True)
-def copy_pieces(text: Any, begins: Any, lengths: Any) -> Any:
+def copy_pieces(text: UInt8s, begins: Int64s, lengths: Int64s) -> UInt8s:
     """Return the bytes of all pieces, one after the other."""
     total = 0
     for row in range(len(lengths)):
@@ -206,7 +207,7 @@ def copy_pieces(text: Any, begins: Any, lengths: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def group_rows(text: Any, offsets: Any, strata: Any) -> tuple[Any, int]:
+def group_rows(text: UInt8s, offsets: Int64s, strata: Int32s) -> tuple[Int32s, int]:
     """Return which rows have the same stratum and piece: int32 [n], groups numbered as they first appear, and how many."""
     n = len(strata)
     size = 1 << 10
@@ -239,7 +240,9 @@ def group_rows(text: Any, offsets: Any, strata: Any) -> tuple[Any, int]:
 
 
 @njit(cache=True, nogil=True)
-def merge_lists(order: Any, groups: Any, n_groups: int, offsets: Any, values: Any, cap: int) -> tuple[Any, Any]:
+def merge_lists(
+    order: Int64s, groups: Int32s, n_groups: int, offsets: Int64s, values: Int64s, cap: int
+) -> tuple[Int64s, Int64s]:
     """Return for each group the `cap` smallest distinct values of its rows' lists: offsets int64 and values int64.
 
     Args:

@@ -1,1 +1,1 @@
-"""What a vocabulary is, and its file forms of our own and of the library tokenizers."""
+"""What a vocabulary is, and its form as a `tokenizer.json`."""

@@ -1,4 +1,4 @@
-"""A vocabulary in memory, its content as canonical JSON, and the fingerprint of that.
+"""A vocabulary in memory, its content as compact JSON, and the fingerprint of that.
 
 The content decides ids and nothing else does:
 
@@ -17,11 +17,11 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
+from headwater.arrays import Int32s, Int64s, UInt8s
 from headwater.errors import BadInputError
 
 __all__ = [
@@ -31,9 +31,10 @@ __all__ = [
     "MODEL_SIZE_MULTIPLE",
     "ROOM_FOR_SPECIALS",
     "Vocabulary",
+    "VocabularyContent",
     "assemble",
     "byte_letters",
-    "canonical_json",
+    "compact_json",
     "content_of",
     "has_own_specials",
     "split_pre_tokenizer",
@@ -52,13 +53,30 @@ _ENDS: Final = (END_OF_TEXT, "<|end_of_text|>", "<｜end▁of▁sentence｜>", "
 _BEGINNINGS: Final = (BEGINNING_OF_TEXT, "<|begin_of_text|>", "<｜begin▁of▁sentence｜>", "<s>", "<bos>")
 
 
+class VocabularyContent(TypedDict):
+    """What decides ids, as the module's docstring draws it."""
+
+    format: int
+    pre_tokenizer: Mapping[str, object]
+    byte_ids: list[int]
+    merges: list[int]
+    new_ids: list[list[int]]
+    unmade: dict[str, int]
+    ignore_merges: bool
+    specials: dict[str, int]
+    end_of_text: int
+    beginning_of_text: int | None
+    padding: int
+    model_size: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Vocabulary:
     """A byte-level BPE vocabulary.
 
     Attributes:
         name: name or file name it was loaded by; not part of its identity.
-        fingerprint: 32 hexadecimal digits, BLAKE2b-128 of the canonical JSON of everything that decides ids.
+        fingerprint: 32 hexadecimal digits, BLAKE2b-128 of the compact JSON of everything that decides ids.
         n_ids: ordinary ids are below it; an imported vocabulary has special ids and gaps among them.
         base_ids: ids below it are those of the vocabulary that was extended; where none was, it equals `next_id`.
         next_id: the id that the first merge of an extension makes.
@@ -91,10 +109,10 @@ class Vocabulary:
     pre_tokenizer: str = field(repr=False)
     ignore_merges: bool
     unmade: Mapping[str, int] = field(repr=False)
-    merges: npt.NDArray[np.int32] = field(repr=False)
-    token_bytes: npt.NDArray[np.uint8] = field(repr=False)
-    token_offsets: npt.NDArray[np.int64] = field(repr=False)
-    byte_ids: npt.NDArray[np.int32] = field(repr=False)
+    merges: Int32s = field(repr=False)
+    token_bytes: UInt8s = field(repr=False)
+    token_offsets: Int64s = field(repr=False)
+    byte_ids: Int32s = field(repr=False)
 
 
 @functools.cache
@@ -108,15 +126,24 @@ def byte_letters() -> tuple[str, ...]:
     return tuple(chr(byte) if byte in printable else chr(next(others)) for byte in range(256))
 
 
-def split_pre_tokenizer(pattern: str) -> dict[str, Any]:
-    """Return the pre-tokenizer, as in a `tokenizer.json`, that cuts text where a pattern matches and maps bytes to letters."""
+def split_pre_tokenizer(pattern: str, *, trim_offsets: object = True) -> Mapping[str, object]:
+    """Return the pre-tokenizer, as in a `tokenizer.json`, that cuts text where a pattern matches and maps bytes to letters.
+
+    Args:
+        pattern: in Oniguruma's syntax.
+        trim_offsets: decides offsets, which nothing here reads, and no ids.
+    """
     split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": trim_offsets, "use_regex": False}
     return {"type": "Sequence", "pretokenizers": [split, byte_level]}
 
 
-def canonical_json(content: Any) -> bytes:
-    """Return JSON with sorted keys and without blanks, in UTF-8."""
+def compact_json(content: Mapping[str, object]) -> bytes:
+    """Return JSON with sorted keys and without blanks, in UTF-8: what vocabularies are stored as and known by.
+
+    It is older than `headwater.fingerprint.canonical_json`, which also refuses what has no canonical form, and stays apart from it
+    so that fingerprints of vocabularies never change.
+    """
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -148,9 +175,9 @@ def has_own_specials(specials: Mapping[str, int], n_ids: int) -> bool:
 def assemble(
     *,
     name: str,
-    pre_tokenizer: dict[str, Any],
+    pre_tokenizer: Mapping[str, object],
     byte_ids: Sequence[int],
-    pairs: npt.NDArray[np.int32],
+    pairs: Int32s,
     new_ids: Sequence[int],
     unmade: Mapping[str, int] | None = None,
     ignore_merges: bool = False,
@@ -203,7 +230,7 @@ def assemble(
         model_size=model_size,
         specials=specials,
         pattern=_single_pattern(pre_tokenizer),
-        pre_tokenizer=canonical_json(pre_tokenizer).decode(),
+        pre_tokenizer=compact_json(pre_tokenizer).decode(),
         ignore_merges=ignore_merges,
         unmade=unmade,
         merges=merges,
@@ -211,12 +238,12 @@ def assemble(
         token_offsets=np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]),
         byte_ids=np.array(byte_ids, dtype=np.int32),
     )
-    digest = hashlib.blake2b(canonical_json(content_of(made)), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(compact_json(content_of(made)), digest_size=16).hexdigest()
     object.__setattr__(made, "fingerprint", digest)  # of its own content, so it cannot be known before
     return made
 
 
-def content_of(vocabulary: Vocabulary) -> dict[str, Any]:
+def content_of(vocabulary: Vocabulary) -> VocabularyContent:
     """Return the content that decides ids, as in the module's docstring."""
     known = set(vocabulary.byte_ids.tolist())
     runs: list[list[int]] = []
@@ -245,8 +272,8 @@ def content_of(vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def _tokens_of_merges(
-    name: str, byte_ids: Sequence[int], pairs: npt.NDArray[np.int32], new_ids: Sequence[int]
-) -> tuple[dict[int, bytes], npt.NDArray[np.int32]]:
+    name: str, byte_ids: Sequence[int], pairs: Int32s, new_ids: Sequence[int]
+) -> tuple[dict[int, bytes], Int32s]:
     tokens = {i: bytes([byte]) for byte, i in enumerate(byte_ids)}
     if len(byte_ids) != 256 or len(tokens) != 256:
         raise BadInputError(f"vocabulary {name}: expected an id for each of 256 bytes, found {len(tokens)}")
@@ -283,12 +310,9 @@ def _complete_specials(specials: Mapping[str, int], n_ids: int) -> dict[str, int
     return dict(specials) | {END_OF_TEXT: max(n_ids - 1, *specials.values()) + 1}
 
 
-def _single_pattern(pre_tokenizer: dict[str, Any]) -> str:
+def _single_pattern(pre_tokenizer: Mapping[str, object]) -> str:
     """Return the only pattern of a pre-tokenizer that `split_pre_tokenizer` could have made, else an empty string."""
-    stages = pre_tokenizer.get("pretokenizers", [])
-    if len(stages) != 2 or stages[0].get("type") != "Split":
-        return ""
-    pattern: str = stages[0]["pattern"].get("Regex", "")
-    made = split_pre_tokenizer(pattern)
-    made["pretokenizers"][1]["trim_offsets"] = stages[1].get("trim_offsets")  # decides offsets and no ids
-    return pattern if made == pre_tokenizer else ""
+    match pre_tokenizer:
+        case {"pretokenizers": [{"pattern": {"Regex": str(pattern)}}, {"trim_offsets": trim_offsets}]}:
+            return pattern if split_pre_tokenizer(pattern, trim_offsets=trim_offsets) == pre_tokenizer else ""
+    return ""

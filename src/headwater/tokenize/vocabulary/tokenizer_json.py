@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -71,8 +70,8 @@ def write_tokenizer_json(vocabulary: Vocabulary, *, specials: bool = True) -> st
 
     Args:
         vocabulary: any.
-        specials: with its special tokens. The library finds their text in documents unless it is told not to
-            (`tokenizer.encode_special_tokens = True`); without them it cannot.
+        specials: with its special tokens. The library finds their text in documents, unless
+            `tokenizer.encode_special_tokens` is True; without them it cannot.
     """
     letters = byte_letters()
     vocab = {"".join(letters[byte] for byte in token): i for i, token in enumerate(token_strings(vocabulary)) if token}
@@ -84,7 +83,7 @@ def write_tokenizer_json(vocabulary: Vocabulary, *, specials: bool = True) -> st
         # The library numbers added tokens itself, from the size of the model's vocabulary on, unless they are in it.
         vocab |= dict(added)
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-    document: dict[str, Any] = {
+    document = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
@@ -120,9 +119,17 @@ def write_tokenizer_json(vocabulary: Vocabulary, *, specials: bool = True) -> st
     return json.dumps(document, ensure_ascii=False)
 
 
-def _is_byte_level(pre_tokenizer: dict[str, Any] | None) -> bool:
-    stages = (pre_tokenizer or {}).get("pretokenizers", [pre_tokenizer or {}])
-    return any(stage.get("type") == "ByteLevel" and not stage.get("add_prefix_space") for stage in stages)
+def _is_byte_level(pre_tokenizer: object) -> bool:
+    """Return whether a pre-tokenizer, or a stage of one that is a sequence, maps bytes to letters and adds no space."""
+    match pre_tokenizer:
+        case {"pretokenizers": [*found]}:
+            stages = found
+        case _:
+            stages = [pre_tokenizer]
+    return any(
+        isinstance(stage, dict) and stage.get("type") == "ByteLevel" and not stage.get("add_prefix_space")
+        for stage in stages
+    )
 
 
 def _split_merge(merge: str | Iterable[str]) -> tuple[str, str]:
