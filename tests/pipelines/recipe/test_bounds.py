@@ -20,7 +20,7 @@ from headwater.pipelines.recipe.sections import ContaminationSettings, IngestSet
 from headwater.pipelines.recipe.shipped import find_recipe
 from headwater.pipelines.recipe.vocabulary import VocabularyTraining
 from headwater.pipelines.run import run
-from headwater.tokenize.train.learner import TrainingSettings
+from headwater.tokenize.train.learner import TokenRules
 from headwater.warehouse.commit import create_lake
 from headwater.warehouse.snapshot import open_snapshot
 
@@ -72,7 +72,7 @@ def test_training_counts_as_many_as_a_recipe_may_require(key: str, most: int) ->
     """The recipe's bound is what counts of pieces hold."""
     for value, fits in ((0, False), (1, True), (most - 1, True), (most, True), (most + 1, False)):
         assert _accepts(VocabularyTraining, **{key: value}) is fits
-        assert _accepts(TrainingSettings, **{key: value}) is fits
+        assert _accepts(TokenRules, **{key: value}) is fits
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from text_lake import Document, make_text_lake
 
 from headwater.errors import UsageError
-from headwater.hashes import content_hashes, hash_bytes, mix_hashes
+from headwater.hashes import bytes_of_hashes, content_hashes, mix_hashes
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.recipe.vocabulary import SampleSettings, VocabularyRecipe, VocabularyTraining
 from headwater.pipelines.vocabulary.learn import learn
@@ -76,7 +76,7 @@ def _expected(
     """Return bytes there and asked of each cell, and the samples to choose: of each text the smallest origin, of each cell the first by key."""
     samples = []
     for fragment, documents in enumerate(fragments):
-        hashes = hash_bytes(pa.chunked_array([content_hashes(pa.array([each.text for each in documents]))]))
+        hashes = bytes_of_hashes(pa.chunked_array([content_hashes(pa.array([each.text for each in documents]))]))
         salt = pa.array([0x766F6361] * len(documents), pa.int64()).to_numpy()
         keys = mix_hashes("order", _SAMPLE.seed, hashes, salt).tolist()
         numbers = sample_ids(fragment, 0, len(documents)).tolist()

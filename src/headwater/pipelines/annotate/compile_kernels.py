@@ -31,7 +31,7 @@ from headwater.tokenize.encode.encoder import encode
 from headwater.tokenize.forms.load import load_vocabulary
 from headwater.tokenize.names import STRATEGIES
 from headwater.tokenize.pack.strategies import pack
-from headwater.tokenize.train.bpe import TrainingSettings, train
+from headwater.tokenize.train.bpe import TokenRules, train
 from headwater.tokenize.train.piece_counts import bin_pieces, count_pieces, merge_counts
 
 __all__ = ["KERNELS", "compile_kernels"]
@@ -97,7 +97,7 @@ def _training() -> None:
     names = pa.array(["a", "b", "c"])
     counts = merge_counts([count_pieces(_texts(), names, names, names)])
     bin_pieces(counts["piece"], 4)
-    train(counts, n_ids=300, settings=TrainingSettings(min_sources=1, min_documents=1))
+    train(counts, n_ids=300, settings=TokenRules(min_sources=1, min_documents=1))
 
 
 KERNELS: Final[tuple[Callable[[], None], ...]] = (

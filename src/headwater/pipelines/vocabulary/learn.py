@@ -93,7 +93,7 @@ def learn(
 ) -> tuple[Vocabulary, dict[str, int]]:
     """Return the vocabulary that the counts give under ``name``, new or an extension of ``base``, and how many pairs each rule refused."""
     training = recipe.training
-    settings = bpe.TrainingSettings(
+    settings = bpe.TokenRules(
         min_sources=training.min_sources,
         min_documents=training.min_documents,
         max_characters=training.max_characters,

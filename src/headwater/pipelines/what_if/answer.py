@@ -20,7 +20,7 @@ import numpy as np
 
 from headwater.arrays import Int64s
 from headwater.errors import UsageError
-from headwater.filters.rules.rule_set import Number, RuleSet
+from headwater.filters.rules.rule_set import LimitSetting, Number, RuleSet
 from headwater.lineage.past_runs import newest_selection
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.changes import MOST_VALUES, Changes, apply, find_limit
