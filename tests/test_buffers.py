@@ -47,10 +47,8 @@ def test_one_form_for_kernels(kind: pa.DataType) -> None:
     """Offsets are int64 and writable, bytes read only, whatever the column: a kernel is compiled for one form."""
     for column in (array_of(kind), array_of(kind)[:0], pa.nulls(2, kind), array_of(kind, ["", ""])):
         data, offsets = byte_buffers(column)
-        assert data.dtype == np.uint8
-        assert (data.flags.writeable, data.flags.c_contiguous) == (False, True)
-        assert offsets.dtype == np.int64
-        assert (offsets.flags.writeable, len(offsets)) == (True, len(column) + 1)
+        assert (data.dtype, data.flags.writeable, data.flags.c_contiguous) == (np.dtype(np.uint8), False, True)
+        assert (offsets.dtype, offsets.flags.writeable, len(offsets)) == (np.dtype(np.int64), True, len(column) + 1)
 
 
 def test_a_null_that_hides_bytes_is_empty() -> None:
