@@ -35,7 +35,7 @@ _MOST_BYTES = 100
 _SAMPLE = SampleSettings(
     text_bytes=6000, temperature=2.0, domains={"code": 0.3, "*": 0.7}, max_document_bytes=_MOST_BYTES, seed=5
 )
-_TRAINING = VocabularyTraining(n_ids=300, min_sources=2, min_documents=3, weights={"de": 2.0})
+_TRAINING = VocabularyTraining(n_ids=280, min_sources=2, min_documents=3, weights={"de": 2.0})
 _RECIPE = VocabularyRecipe(name="test", sample=_SAMPLE, training=_TRAINING)
 
 
@@ -172,7 +172,7 @@ def test_train_and_extend(spark: SparkSession, tmp_path: Path) -> None:
 
     made = train_vocabulary(spark, str(lake), _RECIPE, "mine")
     slow, refused = learn(counts, _RECIPE, "mine", None)
-    assert (made.fingerprint, made.n_ids, made.known) == (slow.fingerprint, 300, False)
+    assert (made.fingerprint, made.n_ids, made.known) == (slow.fingerprint, 280, False)
     assert (dict(made.refused), made.pieces, made.left_out) == (refused, len(counts), 0)
     _assert_as_expected(made, chosen)
     sizes = {each.number: len(text.encode()) for each, text in zip(chosen, _texts(chosen).to_pylist(), strict=True)}
@@ -185,13 +185,13 @@ def test_train_and_extend(spark: SparkSession, tmp_path: Path) -> None:
     assert open_snapshot(str(lake)).version == version
     with pytest.raises(UsageError, match="expected no vocabulary named mine.*choose another name"):
         train_vocabulary(spark, str(lake), replace(_RECIPE, name="other"), "mine")
-    with pytest.raises(UsageError, match=r"n_ids: expected more than the 300 that mine uses, found 300"):
+    with pytest.raises(UsageError, match=r"n_ids: expected more than the 280 that mine uses, found 280"):
         train_vocabulary(spark, str(lake), _RECIPE, "more", "mine")
 
-    larger = replace(_RECIPE, training=replace(_TRAINING, n_ids=310))
+    larger = replace(_RECIPE, training=replace(_TRAINING, n_ids=288))
     extended = train_vocabulary(spark, str(lake), larger, "more", "mine")
     base = find_vocabulary(str(lake), "mine")
-    assert (extended.base, extended.n_ids) == ("mine", 310)
+    assert (extended.base, extended.n_ids) == ("mine", 288)
     assert extended.fingerprint == learn(counts, larger, "more", base)[0].fingerprint
     assert _rows(lake) == {made.fingerprint: sizes, extended.fingerprint: sizes}
     text = pa.array([documents[-1].text])
