@@ -7,6 +7,7 @@
     ├── MissingDependencyError   something must be installed first: the message says what and how
     ├── StorageError             the file system refused: free space, permissions, reachability
     ├── ConflictError            another writer was faster: read the table again and plan again
+    ├── LakeFormatError          another release made the lake: upgrade the lake, or Headwater
     ├── CorruptLakeError         stored bytes differ from what was committed: restore or rebuild
     └── ReconciliationError      counts do not add up: a fault of Headwater, nothing was committed
 
@@ -21,6 +22,7 @@ __all__ = [
     "ConflictError",
     "CorruptLakeError",
     "HeadwaterError",
+    "LakeFormatError",
     "MissingDependencyError",
     "RecipeError",
     "ReconciliationError",
@@ -64,6 +66,10 @@ class StorageError(HeadwaterError):
 
 class ConflictError(HeadwaterError):
     """The commit was planned from a snapshot that is no longer the newest; nothing was written to the log."""
+
+
+class LakeFormatError(HeadwaterError):
+    """The lake has another format than this release reads and writes; the message names the command that brings it up to date."""
 
 
 class CorruptLakeError(HeadwaterError):

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["content_hashes", "hash_bytes", "mix_hashes", "origins"]
+__all__ = ["content_hashes", "hash_bytes", "mix_hashes", "order_bytes", "ordered_numbers", "origins"]
 
 _DIGEST_BYTES = 16
+_SIGN = np.uint64(1 << 63)
 
 
 def content_hashes(texts: pa.Array) -> pa.BinaryArray:
@@ -105,3 +106,21 @@ def mix_hashes(
             mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             mixed ^= mixed >> np.uint64(31)
     return mixed
+
+
+def order_bytes(signed: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Return int64 [n] as uint8 [n, 8] that compare as bytes in the order of the numbers: big-endian, the sign bit flipped.
+
+    >>> order_bytes(np.array([-1, 0])).tolist()
+    [[127, 255, 255, 255, 255, 255, 255, 255], [128, 0, 0, 0, 0, 0, 0, 0]]
+    """
+    return (signed.view(np.uint64) ^ _SIGN).astype(">u8").view(np.uint8).reshape(-1, 8)
+
+
+def ordered_numbers(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Return the numbers of which ``order_bytes`` made uint8 [n, 8].
+
+    >>> ordered_numbers(order_bytes(np.array([-(2**63), -1, 0, 5]))).tolist()
+    [-9223372036854775808, -1, 0, 5]
+    """
+    return (np.ascontiguousarray(octets).view(">u8").reshape(-1).astype(np.uint64) ^ _SIGN).view(np.int64)

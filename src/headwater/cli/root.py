@@ -16,6 +16,7 @@ from headwater.cli import contamination as contamination_commands
 from headwater.cli import export as export_command
 from headwater.cli import job as step_commands
 from headwater.cli import trainers as reader_commands
+from headwater.cli import upgrade as upgrade_command
 from headwater.cli import vocab as vocab_commands
 from headwater.cli import what_if as what_if_command
 from headwater.cli.options import Commands, answer, build_option, example, lake_argument, names_options, output_option
@@ -98,6 +99,9 @@ def maintain(lake: str, retention_hours: float, orphan_hours: float, dry_run: bo
         for name, n in report.items()
     ]
     answer(report | {"dry_run": dry_run}, lambda: format_table(rows), output)
+
+
+cli.add_command(upgrade_command.upgrade)
 
 
 @cli.command(

@@ -25,7 +25,7 @@ from headwater.warehouse.faults import reach
 from headwater.warehouse.fragments import FileEntry, fragments_of, parse_name
 from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import FAMILIES, arrow_schema
-from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.snapshot import Snapshot
 
 __all__ = [
     "Run",
@@ -145,7 +145,7 @@ def commit_wave(
         dropped += [unit for unit, kept in zip(held, good, strict=True) if not kept]
         held = [unit for unit, kept in zip(held, good, strict=True) if kept]
         if units and not held:
-            return open_snapshot(run.lake), dropped
+            return snapshot.newest(), dropped
         counts = dict(run.counts)
         for unit in held:
             for name, value in unit.counts.items():
@@ -168,7 +168,7 @@ def commit_wave(
                 changes_data=changes_data,
             )
         except ConflictError:
-            snapshot = open_snapshot(run.lake)
+            snapshot = snapshot.newest()
             continue
         run.counts, run.waves, run.row = counts, run.waves + 1, entry.path
         reach(f"{run.step}/after-commit/{run.waves}")

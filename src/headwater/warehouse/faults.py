@@ -8,10 +8,31 @@ import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["TASK_FOLDER", "VARIABLE", "reach", "reach_in_task"]
+__all__ = [
+    "ANNOTATE",
+    "DUPLICATES",
+    "INGEST",
+    "PLACEMENTS",
+    "STAGES",
+    "TASK_FOLDER",
+    "VARIABLE",
+    "VERDICTS",
+    "VOCABULARY_COUNTS",
+    "reach",
+    "reach_in_task",
+]
 
 VARIABLE: Final = "HEADWATER_KILL_AT"
 TASK_FOLDER: Final = "HEADWATER_TASK_FAULTS"
+
+# Where a task may be killed, after the work named: of tasks that write a family on its own, the family's name.
+INGEST: Final = "ingest"
+ANNOTATE: Final = "annotate"
+DUPLICATES: Final = "duplicates"
+VERDICTS: Final = "verdicts"
+STAGES: Final = "stages"
+PLACEMENTS: Final = "placements"
+VOCABULARY_COUNTS: Final = "vocabulary-counts"
 
 
 def reach(point: str) -> None:
@@ -23,8 +44,8 @@ def reach(point: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def reach_in_task(step: str) -> None:
-    """Kill or delay this process once when the folder HEADWATER_TASK_FAULTS holds a file named ``step``; otherwise do nothing.
+def reach_in_task(point: str) -> None:
+    """Kill or delay this process once when the folder HEADWATER_TASK_FAULTS holds a file named ``point``; otherwise do nothing.
 
     A task comes here when its files are written and before it says so. The task that deletes the file dies, or waits as many seconds as
     the file says; the next one finds nothing.
@@ -32,7 +53,7 @@ def reach_in_task(step: str) -> None:
     folder = os.environ.get(TASK_FOLDER)
     if folder is None:
         return
-    fault = Path(folder, step)
+    fault = Path(folder, point)
     try:
         seconds = fault.read_text("utf-8")
         fault.unlink()

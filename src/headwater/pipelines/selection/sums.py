@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from headwater.hashes import ordered_numbers
 from headwater.pipelines.recipe.sections import Stage
 from headwater.pipelines.selection.candidates import (
     Candidates,
@@ -139,13 +140,13 @@ def chosen_sums(decided: _Decided, found: Candidates) -> ChosenSums:
     """Return what is chosen of a fragment, by stage and cell."""
     sums = ChosenSums()
     halves = found.identity[:, :16].copy().view("<u8").reshape(-1, 2)
-    origin = found.identity[:, 16:].copy().view(">u8").reshape(-1).astype(np.uint64) ^ np.uint64(1 << 63)
+    origin = ordered_numbers(found.identity[:, 16:]).view(np.uint64)
     for position, (stage, cuts) in enumerate(decided):
         number, at = _chosen(found, decided, position)
         with np.errstate(over="ignore"):
             mixed = (halves[at, 0] ^ (halves[at, 1] * _GOLDEN) ^ origin[at]) * _MIX
             mixed = (mixed ^ (mixed >> np.uint64(31))) * (number[at].astype(np.uint64) + np.uint64(2 * position + 1))
-        columns: list[Any] = [
+        columns: list[_Ints] = [
             stage_tokens(found, stage)[at] * number[at],
             np.ones(len(at), np.int64),
             full_sequences(found, stage)[at] * number[at],
