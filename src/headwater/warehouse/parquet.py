@@ -223,7 +223,7 @@ def file_format(table_uri: str, path: str) -> int:
     """Return the format in which a file was written.
 
     Raises:
-        LakeFormatError: one that this release does not read.
+        CorruptLakeError: one that this release does not read.
     """
     return format_of(_open(table_uri, path), path)
 

@@ -32,13 +32,13 @@ def format_of(file: pq.ParquetFile, path: str) -> int:
     """Return the format in which a file was written.
 
     Raises:
-        LakeFormatError: one that this release does not read, or none.
+        CorruptLakeError: one that this release does not read, or none: the lake as a whole has a format that it reads.
     """
     found = (file.schema_arrow.metadata or {}).get(FORMAT_KEY, b"")
     for version in READABLE:
         if found == str(version).encode():
             return version
-    raise LakeFormatError(
+    raise CorruptLakeError(
         f"expected lake format {' or '.join(map(str, READABLE))} in {path}, found {found.decode(errors='replace')!r}; "
         "use the release of Headwater that wrote it"
     )

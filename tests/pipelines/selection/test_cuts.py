@@ -47,7 +47,8 @@ def test_a_cell_stops_at_the_document_that_crosses(spark: SparkSession, finished
     with connect(lake) as connection:
         found = rows(
             connection,
-            "SELECT stage, concat_ws('/', pool, cell_language, cell_domain) AS cell, sum(copies * (n_tokens + 1))::BIGINT AS got, count(*) AS documents, "
+            "SELECT stage, concat_ws('/', pool, cell_language, cell_domain) AS cell, sum(copies * (n_tokens + 1))::BIGINT AS got, "
+            "count(*) AS documents, "
             "max_by(n_tokens + 1, rank) AS last FROM stages JOIN tokens USING (sample_id) WHERE build = ? AND stage IS NOT NULL GROUP BY ALL",
             [finished_lake.build],
         )
