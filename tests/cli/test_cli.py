@@ -25,7 +25,7 @@ from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
 
 COMMANDS = (
-    "init run ingest annotate dedup decide select build maintain why trace find sql steps what-if export verify runs "
+    "init run ingest annotate dedup decide select build maintain upgrade why trace find sql steps what-if export verify runs "
     "benchmarks report vocab"
 ).split()
 GROUPS = {"benchmarks": ["add", "list"], "report": ["contamination"], "vocab": ["train", "extend", "export", "inspect"]}

@@ -89,7 +89,9 @@ def test_an_earlier_lake_is_refused_with_the_command(earlier: str) -> None:
         done = CliRunner().invoke(cli, words)
         assert (done.exit_code, done.stdout) == (1, ""), words
         assert done.stderr.count("\n") == 1
-        assert done.stderr.endswith(f"found format 1, made by an earlier release; bring it up to date with: headwater upgrade {earlier}\n")
+        assert done.stderr.endswith(
+            f"found format 1, made by an earlier release; bring it up to date with: headwater upgrade {earlier}\n"
+        )
     assert open_snapshot(earlier, upgrading=True).version == version
 
 
@@ -111,7 +113,7 @@ def test_an_upgraded_lake_answers_as_before(earlier: str) -> None:
         (row["build"], row["sample_id"], row["stage"] or "", reason_sentence(row, scaled[row["build"]])) for row in new
     )
     assert again == told
-    changed = {path for path in before.files["path"].to_pylist()} - set(after.files["path"].to_pylist())
+    changed = set(before.files["path"].to_pylist()) - set(after.files["path"].to_pylist())
     assert {path.partition("/")[0] for path in changed} == {"family=stages"}
     with connect(earlier) as connection:
         expected: dict[tuple[str, str], int] = {}
@@ -186,7 +188,9 @@ def test_killed_anywhere_it_goes_on(earlier: str, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(VARIABLE, point)
         done = subprocess.run([sys.executable, "-m", "headwater", "upgrade", earlier], capture_output=True, check=False)
         assert done.returncode == -signal.SIGKILL, (point, done.stderr)
-        with pytest.raises(LakeFormatError, match="whose upgrade has not ended; bring it up to date with: headwater upg"):
+        with pytest.raises(
+            LakeFormatError, match="whose upgrade has not ended; bring it up to date with: headwater upg"
+        ):
             open_snapshot(earlier)
     monkeypatch.delenv(VARIABLE)
     assert upgrade(earlier).found == 1
@@ -202,7 +206,10 @@ def test_a_later_format_is_refused(earlier: str) -> None:
         for words in (["runs", earlier], ["upgrade", earlier]):
             done = CliRunner().invoke(cli, words)
             assert done.exit_code == 1
-            assert f"found format {FORMAT + 1}, made by a later release of Headwater; install that release\n" in done.stderr
+            assert (
+                f"found format {FORMAT + 1}, made by a later release of Headwater; install that release\n"
+                in done.stderr
+            )
     table.alter.set_table_description("something else")
     with pytest.raises(CorruptLakeError, match="found 'something else'"):
         upgrade(earlier)
@@ -235,7 +242,11 @@ _LANGUAGES = st.sampled_from(["en", "und", "zh-Hans", "mul"])
 def _rows(draw: st.DrawFn) -> tuple[dict[str, Any], tuple[str, str] | None]:
     """A row of ``stages`` and, of a proxy, its scale and base."""
     scaled = draw(st.sampled_from([None, ("0.001", "demo-1"), ("0.5", "a.b_C")]))
-    cell: dict[str, str | None] = {"pool": draw(_NAMES), "cell_language": draw(_LANGUAGES), "cell_domain": draw(_DOMAINS)}
+    cell: dict[str, str | None] = {
+        "pool": draw(_NAMES),
+        "cell_language": draw(_LANGUAGES),
+        "cell_domain": draw(_DOMAINS),
+    }
     if draw(st.booleans()):
         reason = "within_share" if scaled else draw(st.sampled_from(["within_cut", "for_full_sequences"]))
         return {"stage": draw(_NAMES), **cell, "reason": reason, "refusals": None}, scaled

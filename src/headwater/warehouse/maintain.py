@@ -192,7 +192,7 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         orphans += removed is None
     # What a killed build task leaves beside its shards holds tokens of texts, what a killed training of a vocabulary leaves their pieces.
     for folder, kinds in (("builds", ("tmp",)), ("vocabularies", ("tmp", "parquet"))):
-        place = join(root.removesuffix("/samples"), folder)
+        place = join(filesystem_of(snapshot.lake)[1], folder)
         for info in filesystem.get_file_info(pafs.FileSelector(place, recursive=True, allow_not_found=True)):
             hidden = "/." in info.path[len(place) :]
             temporary = info.type == pafs.FileType.File and hidden and info.extension in kinds
@@ -233,5 +233,4 @@ def _pinned(snapshot: Snapshot) -> set[str]:
             for row in table.filter(pc.equal(table["step"], "build")).to_pylist():
                 if json.loads(row["operators"]):
                     versions.add(row["input_version"])
-    lake = snapshot.uri.removesuffix("/samples")
-    return {path for version in versions for path in open_snapshot(lake, version).files["path"].to_pylist()}
+    return {path for version in versions for path in open_snapshot(snapshot.lake, version).files["path"].to_pylist()}
