@@ -33,7 +33,7 @@ from headwater.lineage.views import connect
 from headwater.pipelines.recipe.job import load_recipe
 from headwater.warehouse.faults import VARIABLE
 from headwater.warehouse.maintain import maintain
-from headwater.warehouse.parquet import read_as_written
+from headwater.warehouse.parquet import read_as_written, read_sparse
 from headwater.warehouse.schema import FORMAT, table_schema
 from headwater.warehouse.snapshot import describe, open_snapshot
 
@@ -158,6 +158,10 @@ def test_versions_from_before_can_be_asked(earlier: str) -> None:
     assert found
     assert all(row["reason"].startswith("in ") and row["pool"] is row["refusals"] is None for row in found)
     assert all(check.passed for check in verify(earlier, version=version))
+    then, (base, _) = open_snapshot(earlier, version), _builds(earlier)
+    located = list(then.locate(then.covered("stages", batch=base), ["stages"], batch=base))
+    chosen = [read_sparse(then.uri, where, "stages", ["stage", "copies"]) for where in located]
+    assert sum(table.num_rows for table in chosen) == sum(row["build"] == base for row in _as_written(earlier))
 
 
 def test_other_programs_read_it(earlier: str) -> None:

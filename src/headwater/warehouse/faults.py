@@ -38,7 +38,8 @@ VOCABULARY_COUNTS: Final = "vocabulary-counts"
 def reach(point: str) -> None:
     """Kill this process with SIGKILL when the environment variable HEADWATER_KILL_AT names ``point``; otherwise do nothing.
 
-    Points are ``<step>/before-commit/<wave>`` and ``<step>/after-commit/<wave>`` in the driver, waves from 1.
+    Points are ``<step>/before-commit/<wave>`` and ``<step>/after-commit/<wave>`` in the driver, waves from 1; of an upgrade also
+    ``upgrade/begun``, ``upgrade/columns-added`` and ``upgrade/rewritten``.
     """
     if os.environ.get(VARIABLE) == point:
         os.kill(os.getpid(), signal.SIGKILL)
