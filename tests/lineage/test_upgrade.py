@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 import tarfile
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,10 @@ from headwater.lineage.upgrade import codes_of, upgrade
 from headwater.lineage.verify import verify
 from headwater.lineage.views import connect
 from headwater.pipelines.recipe.job import load_recipe
+from headwater.pipelines.selection import proxy, step
+from headwater.pipelines.selection.cuts import choose
+from headwater.pipelines.selection.rows import assign
+from headwater.pipelines.spark.held_rows import Parts
 from headwater.warehouse.faults import VARIABLE
 from headwater.warehouse.maintain import maintain
 from headwater.warehouse.parquet import read_as_written, read_sparse
@@ -67,8 +73,8 @@ def _as_written(lake: str) -> list[dict[str, Any]]:
 
 
 def _builds(lake: str) -> tuple[str, str]:
-    base, proxy = sorted(path.name for path in (Path(lake) / "builds").iterdir())
-    return base, proxy
+    base, scaled = sorted(path.name for path in (Path(lake) / "builds").iterdir())
+    return base, scaled
 
 
 def test_an_earlier_lake_is_refused_with_the_command(earlier: str) -> None:
@@ -106,8 +112,8 @@ def test_an_upgraded_lake_answers_as_before(earlier: str) -> None:
     assert set(report["columns"]) == {"pool", "cell_language", "cell_domain", "refusals"}
     after = open_snapshot(earlier)
     assert all(check.passed for check in verify(earlier))
-    base, proxy = _builds(earlier)
-    scaled = {base: None, proxy: ("0.5", base)}
+    base, half = _builds(earlier)
+    scaled = {base: None, half: ("0.5", base)}
     new = _as_written(earlier)
     again = sorted(
         (row["build"], row["sample_id"], row["stage"] or "", reason_sentence(row, scaled[row["build"]])) for row in new
@@ -126,7 +132,7 @@ def test_an_upgraded_lake_answers_as_before(earlier: str) -> None:
         assert sum(row["tokens"] for row in chosen) > 0
         by_language = [item for row in funnel_by_language(connection, base) for item in row["chosen"]]
         assert sum(item["documents"] for item in by_language) == sum(expected.values())
-        sample = next(row["sample_id"] for row in new if row["build"] == proxy and row["stage"] is None)
+        sample = next(row["sample_id"] for row in new if row["build"] == half and row["stage"] is None)
         story = why(connection, sample)
         assert {(row["build"], row["sentence"]) for row in story["stages"]} == {
             (build, reason) for build, number, _, reason in told if number == sample
@@ -284,6 +290,38 @@ def test_another_sentence_is_an_error(sentence: str) -> None:
     assert codes_of("out: no tokens")["reason"] == "no_tokens"
 
 
+def _of_build(lake: str, build: str) -> list[str]:
+    """Return the rows of a build as text, in some order, without the run that wrote them."""
+    left_out = ("build", "run_id")
+    found = [row for row in _as_written(lake) if row["build"] == build]
+    return sorted(repr(sorted((name, row[name]) for name in row if name not in left_out)) for row in found)
+
+
+def test_this_release_chooses_what_the_earlier_one_chose(earlier: str) -> None:
+    """Selection and proxy made anew, without Spark, are row for row what upgrade makes of the old ones: stage, copies, rank and reason."""
+    upgrade(earlier)
+    base, scaled = _builds(earlier)
+    recipe, snapshot = load_recipe(_DATA / "earlier.toml"), open_snapshot(earlier)
+
+    def told(tables: list[pa.Table]) -> list[str]:
+        return sorted(repr(sorted(row.items())) for table in tables for row in table.to_pylist())
+
+    families = ["verdicts", "language", "scores", "tokens"]
+    located = list(snapshot.locate(snapshot.covered("verdicts"), families))
+    held: Parts[Any] = Parts(spread=None, near=[step._read(snapshot.uri, recipe, where) for where in located])  # type: ignore[arg-type]  # near rows need no Spark
+    decided: list[Any] = []
+    for stage in recipe.choosing_order:
+        decided.append((stage, choose(held, stage, decided).by_cell))
+    assert told([assign(part, decided) for part in held.near or ()]) == _of_build(earlier, base)
+
+    located = list(snapshot.locate(snapshot.covered("stages", batch=base), ["stages", "tokens"], batch=base))
+    rows_of_base = [proxy._read(snapshot.uri, recipe, where) for where in located]
+    parts: Parts[Any] = Parts(spread=None, near=rows_of_base)  # type: ignore[arg-type]  # near rows need no Spark
+    there = parts.fold(partial(proxy._cell_sums, None), proxy._Sums.merge, proxy._Sums())
+    cuts = proxy._find_cuts(parts, there, Fraction(1, 2))
+    assert told([proxy._stage_rows(cuts, part) for part in rows_of_base]) == _of_build(earlier, scaled)
+
+
 @pytest.mark.spark
 def test_the_job_goes_on(spark: SparkSession, earlier: str) -> None:
     """The same recipe finds nothing new, the proxy included; a damaged shard is repaired; a changed recipe leaves the old build whole."""
@@ -292,11 +330,11 @@ def test_the_job_goes_on(spark: SparkSession, earlier: str) -> None:
     from headwater.pipelines.run import run
 
     recipe = load_recipe(_DATA / "earlier.toml")
-    base, proxy = _builds(earlier)
+    base, half = _builds(earlier)
     with pytest.raises(LakeFormatError, match="headwater upgrade"):
         run(spark, earlier, recipe)
     upgrade(earlier)
-    for scale, name in ((None, base), ("0.5", proxy)):
+    for scale, name in ((None, base), ("0.5", half)):
         report = run(spark, earlier, recipe, scale=scale)
         assert (report.build, report.nothing_new) == (name, True)
     shard = next((Path(earlier) / "builds" / base / "knowledge").glob("*.bin"))
