@@ -51,6 +51,8 @@ def _type_name(kind: pa.DataType) -> str:
     names = {pa.timestamp("us", tz="UTC"): "timestamp (µs, UTC)", pa.float32(): "float32", pa.bool_(): "boolean"}
     if pa.types.is_list(kind):
         return f"list of {_type_name(kind.value_type)}"
+    if pa.types.is_struct(kind):
+        return f"({', '.join(f'{part.name} {_type_name(part.type)}' for part in kind)})"
     return names.get(kind, str(kind))
 
 

@@ -8,6 +8,7 @@
     │   └── MissingPackageError  a Python package that an extra brings: install the extra (exit code 2)
     ├── StorageError             the file system refused: free space, permissions, reachability
     ├── ConflictError            another writer was faster: read the table again and plan again
+    ├── LakeFormatError          another release made the lake: upgrade the lake, or Headwater
     ├── CorruptLakeError         stored bytes differ from what was committed: restore or rebuild
     └── ReconciliationError      counts do not add up: a fault of Headwater, nothing was committed
 
@@ -22,6 +23,7 @@ __all__ = [
     "ConflictError",
     "CorruptLakeError",
     "HeadwaterError",
+    "LakeFormatError",
     "MissingDependencyError",
     "MissingPackageError",
     "RecipeError",
@@ -70,6 +72,10 @@ class StorageError(HeadwaterError):
 
 class ConflictError(HeadwaterError):
     """The commit was planned from a snapshot that is no longer the newest; nothing was written to the log."""
+
+
+class LakeFormatError(HeadwaterError):
+    """The lake has another format than this release reads and writes; the message names the command that brings it up to date."""
 
 
 class CorruptLakeError(HeadwaterError):

@@ -30,7 +30,7 @@ SECTIONS = {
     "Builds for trainers": "select build export steps".split(),
     "Questions": "why trace find sql what-if report runs".split(),
     "Vocabularies and evaluation sets": "vocab benchmarks".split(),
-    "Care": "verify maintain".split(),
+    "Care": "verify maintain upgrade".split(),
 }
 COMMANDS = [name for names in SECTIONS.values() for name in names]
 GROUPS = {"benchmarks": ["add", "list"], "report": ["contamination"], "vocab": ["train", "extend", "export", "inspect"]}

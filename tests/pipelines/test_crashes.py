@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 import main_job
 import pytest
 
-from headwater.warehouse.faults import TASK_FOLDER, VARIABLE
+from headwater.warehouse.faults import (
+    ANNOTATE,
+    DUPLICATES,
+    INGEST,
+    PLACEMENTS,
+    STAGES,
+    TASK_FOLDER,
+    VARIABLE,
+    VERDICTS,
+)
 from headwater.warehouse.snapshot import open_snapshot
 
 if TYPE_CHECKING:
@@ -61,8 +70,8 @@ def test_killed_workers(spark: SparkSession, tmp_path_factory: pytest.TempPathFa
     folders = main_job.write_folders(tmp_path / "in", folders=1, files=12)
     faults = tmp_path / "faults"
     faults.mkdir()
-    for step in ("write_task", "_annotate", "duplicates", "verdicts", "_write_task", "placements"):
-        (faults / step).touch()
+    for point in (INGEST, ANNOTATE, DUPLICATES, VERDICTS, STAGES, PLACEMENTS):
+        (faults / point).touch()
     driver = main_job.start_driver(
         tmp_path / "lake", folders, master="local[2,3]", fragment_bytes=40_000, environment={TASK_FOLDER: str(faults)}
     )
@@ -126,7 +135,7 @@ def test_speculative_twins(
     folders = main_job.write_folders(tmp_path / "in", folders=1, files=12)
     faults = tmp_path / "faults"
     faults.mkdir()
-    (faults / "_annotate").write_text(str(main_job.TIMEOUT_S), "utf-8")
+    (faults / ANNOTATE).write_text(str(main_job.TIMEOUT_S), "utf-8")
     conf = {
         "spark.speculation": "true",
         "spark.speculation.interval": "100ms",

@@ -30,6 +30,8 @@ def _value(kind: pa.DataType, number: int) -> Any:
         return f"{CANARY} {number}".encode()
     if pa.types.is_map(kind):
         return [(_value(kind.key_type, number), _value(kind.item_type, number))]
+    if pa.types.is_struct(kind):
+        return {part.name: _value(part.type, number) for part in kind}
     if pa.types.is_list(kind):
         return [_value(kind.value_type, number)]
     return datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from family_rows import CANARY, OPERATOR, make_rows, write
 
-from headwater.errors import CorruptLakeError, StorageError
+from headwater.errors import CorruptLakeError, LakeFormatError, StorageError
 from headwater.warehouse import parquet
 from headwater.warehouse.fragments import fragments_of
 from headwater.warehouse.parquet import (
@@ -18,6 +18,7 @@ from headwater.warehouse.parquet import (
     check_file,
     family_columns,
     read_aligned,
+    read_as_written,
     read_file,
     read_sparse,
     slice_by_bytes,
@@ -135,14 +136,47 @@ def test_a_cut_file_is_refused(keep: int, tmp_path: Path) -> None:
         list(read_file(str(tmp_path), entry.path))
 
 
-@pytest.mark.parametrize("stored", [None, b"0", b"2", b"1 "])
+@pytest.mark.parametrize("stored", [None, b"0", b"3", b"1 "])
 def test_another_format_version_is_refused(stored: bytes | None, tmp_path: Path) -> None:
-    """Readers accept exactly the version that they know; a file without one is foreign."""
+    """Readers accept exactly the versions that they know; a file without one is foreign."""
     metadata = {b"other": b"1"} if stored is None else {b"headwater.format": stored}
     table = make_rows("language", 1, 2).replace_schema_metadata(metadata)
     pq.write_table(table, tmp_path / "x.parquet")
-    with pytest.raises(CorruptLakeError, match="expected lake format 1"):
+    with pytest.raises(CorruptLakeError, match="expected lake format 1 or 2"):
         list(read_file(str(tmp_path), "x.parquet"))
+
+
+def _written_as(version: int, family: str, without: str, folder: Path) -> str:
+    """Write two rows of a family as another format had them, without one column; return the file's path in the table."""
+    path = f"family={family}/batch=b/x.parquet"
+    (folder / path).parent.mkdir(parents=True)
+    metadata = {b"headwater.format": str(version).encode()}
+    rows = make_rows(family, 1, 2).drop_columns([without]).replace_schema_metadata(metadata)
+    pq.write_table(rows, folder / path)
+    return path
+
+
+def test_a_column_that_came_later_is_null(tmp_path: Path) -> None:
+    """A file from before a column was added to its family is read with nulls, by name or as a whole."""
+    path = _written_as(1, "vocabularies", "sampled_bytes", tmp_path)
+    (named,) = read_file(str(tmp_path), path, ["sample_id", "sampled_bytes"])
+    (whole,) = read_file(str(tmp_path), path)
+    assert named["sampled_bytes"].to_pylist() == whole["sampled_bytes"].to_pylist() == [None, None]
+    assert named["sampled_bytes"].type == pa.int64()
+    assert sorted(whole.column_names) == sorted(arrow_schema("vocabularies").names)
+
+
+def test_a_column_of_another_meaning_is_refused(tmp_path: Path) -> None:
+    """Of a file of format 1 family `stages` gives what means the same today, and never the sentence as if it were a code."""
+    path = _written_as(1, "stages", "refusals", tmp_path)
+    (rows,) = read_file(str(tmp_path), path, ["stage", "copies", "rank"])
+    assert rows.num_rows == 2
+    for names in (["reason"], ["pool", "stage"], ["refusals"], None):
+        with pytest.raises(LakeFormatError, match="found a file of format 1; bring the lake up to date"):
+            list(read_file(str(tmp_path), path, names))
+    (as_written,) = read_as_written(str(tmp_path), path)
+    assert "reason" in as_written.column_names
+    assert "refusals" not in as_written.column_names
 
 
 def test_families_are_zipped_by_position(tmp_path: Path) -> None:

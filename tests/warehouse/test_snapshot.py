@@ -122,7 +122,7 @@ def test_another_table_is_no_lake(tmp_path: Path) -> None:
     import pyarrow as pa
 
     write_deltalake(str(tmp_path / "lake" / "samples"), pa.table({"x": [1]}))
-    with pytest.raises(CorruptLakeError, match="headwater lake format 1"):
+    with pytest.raises(CorruptLakeError, match="headwater lake format 2"):
         open_snapshot(str(tmp_path / "lake"))
 
 

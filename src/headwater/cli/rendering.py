@@ -212,12 +212,17 @@ def format_story(story: Answer) -> str:
         lines += _pairs("verdict", {name: value for name, value in verdict.items() if name != "rules_fired"})
     for family in ("contamination", "stages", "placements"):
         for row in story.get(family, []):
-            lines += _pairs(family.removesuffix("s"), row)
+            lines += _pairs(family.removesuffix("s"), row if family != "stages" else _told_stage(row))
     for row in story.get("vocabularies", []):
         lines += _pairs("vocabulary", row)
     for run in story["runs"]:
         lines += _pairs("run", {name: run[name] for name in ("run_id", "code_version", "input_version")})
     return "\n".join(lines)
+
+
+def _told_stage(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a story says of a row of family ``stages``: the reason in words, which name the cell."""
+    return {name: row[name] for name in ("build", "stage", "copies", "rank")} | {"reason": row["sentence"]}
 
 
 def format_trace(found: Answer) -> str:

@@ -15,6 +15,7 @@ from headwater.cli.groups import Commands
 from headwater.cli.job import annotate, decide, dedup, ingest, run
 from headwater.cli.questions import find, runs, sql, trace, why
 from headwater.cli.trainers import steps
+from headwater.cli.upgrade import upgrade
 from headwater.cli.vocab import vocab
 from headwater.cli.what_if import what_if
 from headwater.version import __version__
@@ -35,7 +36,7 @@ cli.add_section("Make and fill a lake", init, run, ingest, annotate, dedup, deci
 cli.add_section("Builds for trainers", select, build, export, steps)
 cli.add_section("Questions", why, trace, find, sql, what_if, report, runs)
 cli.add_section("Vocabularies and evaluation sets", vocab, benchmarks)
-cli.add_section("Care", verify, maintain)
+cli.add_section("Care", verify, maintain, upgrade)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 
@@ -12,9 +12,6 @@ from headwater.lineage.past_runs import read_runs, runs_of
 from headwater.lineage.questions import rows
 
 __all__ = ["funnel", "funnel_by_language", "list_runs", "refused_files"]
-
-_CELL: Final = r"'^in .*: within the cut of ([^/]+)/([^/]+)/'"
-"""What family ``stages`` says of a chosen sample: its cell is pool/language/domain."""
 
 
 def funnel(
@@ -71,7 +68,7 @@ def _chosen(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str,
     """Return what a build chose by stage and pool; tokens count beginning and end of text of each document and copy."""
     return rows(
         connection,
-        f"SELECT stage, regexp_extract(reason, {_CELL}, 1) AS pool, count(*) AS documents, sum(copies)::BIGINT AS copies, "
+        "SELECT stage, pool, count(*) AS documents, sum(copies)::BIGINT AS copies, "
         f"sum(copies * (n_tokens + {_special_tokens(connection, build)}))::BIGINT AS tokens FROM stages JOIN tokens USING (sample_id) "
         "WHERE build = ? AND stage IS NOT NULL GROUP BY ALL ORDER BY stage, pool",
         [build],
@@ -104,7 +101,7 @@ def funnel_by_language(connection: duckdb.DuckDBPyConnection, build: str) -> lis
     )
     chosen = rows(
         connection,
-        f"SELECT language, stage, regexp_extract(reason, {_CELL}, 1) AS pool, count(*) AS documents, "
+        "SELECT language, stage, pool, count(*) AS documents, "
         f"sum(copies * (n_tokens + {_special_tokens(connection, build)}))::BIGINT AS tokens FROM stages JOIN language USING (sample_id) "
         "JOIN tokens USING (sample_id) WHERE build = ? AND stage IS NOT NULL GROUP BY ALL ORDER BY ALL",
         [build],

@@ -15,12 +15,14 @@ import duckdb
 
 from headwater.errors import UsageError
 from headwater.lineage.past_runs import PastRun, read_runs
+from headwater.lineage.reasons import reason_sentence
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 
 __all__ = ["placements_of", "query", "rows", "samples_named", "why"]
 
 _HIDDEN: Final = {"text", "signature", "bands", "normalized_hash"}
 _MOST_SAMPLES: Final = 1000
+_SPARSE: Final = ("spans", "contamination", "stages", "placements", "vocabularies")
 
 
 def rows(
@@ -145,18 +147,30 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int) -> dict[str, Any]:
             batch = found[0].pop("batch")
             story[family] = found[0] | ({"batch": batch} if family == "content" else {})
     story["file"] = _file(connection, story["content"]["file_id"], used)
-    for family in ("spans", "contamination", "stages", "placements", "vocabularies"):
+    for family in _SPARSE:
         listed = ", ".join(f'"{name}"' for name in FAMILIES[family].fields)
         if family == "vocabularies":
             listed = f"batch AS name, {listed}"
         found = rows(connection, f"SELECT {listed}, run_id FROM {family} WHERE sample_id = ? ORDER BY ALL", [sample])
-        used |= {row.pop("run_id") for row in found}
+        used |= {row["run_id"] for row in found}
         story[family] = found
     made_by = [run for run in read_runs(connection) if run.run_id in used]
     story["runs"] = [run.plain() for run in made_by]
+    scales = {run.run_id: _scaled(run) for run in made_by}
+    for row in story["stages"]:
+        row["sentence"] = reason_sentence(row, scales.get(row["run_id"]))
+    for family in _SPARSE:
+        for row in story[family]:
+            del row["run_id"]
     if "verdicts" in story:
         story["verdicts"]["rules_fired"] = _rules_fired(story, made_by)
     return story
+
+
+def _scaled(run: PastRun) -> tuple[str, str] | None:
+    """Return scale and base of a run that chose a proxy; None of any other."""
+    record = run.operators.get("stages", {}) if run.step == "select" else {}
+    return (record["scale"], record["base"]) if "base" in record else None
 
 
 def _file(connection: duckdb.DuckDBPyConnection, file_id: int, used: set[str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from headwater.warehouse.faults import reach
 from headwater.warehouse.fragments import FileEntry
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
-from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.snapshot import Snapshot
 
 __all__ = [
     "Run",
@@ -136,7 +136,7 @@ def commit_wave(
         dropped += [unit for unit, kept in zip(held, good, strict=True) if not kept]
         held = [unit for unit, kept in zip(held, good, strict=True) if kept]
         if units and not held:
-            return open_snapshot(run.lake), dropped
+            return snapshot.newest(), dropped
         counts = dict(run.counts)
         for unit in held:
             for name, value in unit.counts.items():
@@ -159,7 +159,7 @@ def commit_wave(
                 changes_data=changes_data,
             )
         except ConflictError:
-            snapshot = open_snapshot(run.lake)
+            snapshot = snapshot.newest()
             continue
         run.counts, run.waves, run.row = counts, run.waves + 1, entry.path
         reach(f"{run.step}/after-commit/{run.waves}")

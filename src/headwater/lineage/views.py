@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Container
 from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from headwater.errors import MissingDependencyError, UsageError
 from headwater.warehouse.filesystem import filesystem_of, is_local
@@ -21,6 +23,15 @@ from headwater.warehouse.snapshot import open_snapshot
 __all__ = ["connect", "view_statements"]
 
 _EXTENSION: Final = "duckdb_extension_delta"
+_SQL_TYPES: Final = {
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.bool_(): "BOOLEAN",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMP WITH TIME ZONE",
+}
 
 
 def _extension_path() -> str:
@@ -38,12 +49,19 @@ def _extension_path() -> str:
     return str(file)
 
 
-def view_statements() -> list[str]:
-    """Return the SQL that makes the views over the attached table ``lake``."""
+def view_statements(columns: Container[str]) -> list[str]:
+    """Return the SQL that makes the views over the attached table ``lake``.
+
+    Args:
+        columns: of the table; in a version from before an upgrade it may lack some, which are null then.
+    """
     statements = []
     for name in FAMILIES:
-        columns = ", ".join(f'"{field.name}"' for field in arrow_schema(name))
-        statements.append(f"CREATE VIEW {name} AS SELECT {columns}, batch FROM lake WHERE family = '{name}'")
+        listed = ", ".join(
+            f'"{field.name}"' if field.name in columns else f'NULL::{_duckdb_type(field.type)} AS "{field.name}"'
+            for field in arrow_schema(name)
+        )
+        statements.append(f"CREATE VIEW {name} AS SELECT {listed}, batch FROM lake WHERE family = '{name}'")
     wide = [f"content.{column}" for column in FAMILIES["content"].fields]
     joins = ""
     for name in ALIGNED:
@@ -52,6 +70,22 @@ def view_statements() -> list[str]:
             joins += f" LEFT JOIN {name} USING (sample_id)"
     statements.append(f"CREATE VIEW samples AS SELECT sample_id, content.batch, {', '.join(wide)} FROM content{joins}")
     return statements
+
+
+def _duckdb_type(kind: pa.DataType) -> str:
+    """Return how DuckDB writes a type.
+
+    >>> _duckdb_type(pa.list_(pa.struct([("n", pa.int64())])))
+    'STRUCT("n" BIGINT)[]'
+    """
+    if pa.types.is_list(kind):
+        return f"{_duckdb_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        parts = ", ".join(f'"{part.name}" {_duckdb_type(part.type)}' for part in kind)
+        return f"STRUCT({parts})"
+    if pa.types.is_map(kind):
+        return f"MAP({_duckdb_type(kind.key_type)}, {_duckdb_type(kind.item_type)})"
+    return _SQL_TYPES[kind]
 
 
 def connect(lake: str, version: int | None = None) -> duckdb.DuckDBPyConnection:
@@ -69,7 +103,7 @@ def connect(lake: str, version: int | None = None) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     connection.execute(f"LOAD '{_extension_path()}'")
     connection.execute(f"ATTACH '{place}' AS lake (TYPE delta, PIN_SNAPSHOT, VERSION {snapshot.version})")
-    for statement in view_statements():
+    for statement in view_statements(snapshot.columns):
         connection.execute(statement)
     connection.execute("SET python_enable_replacements = false")
     # DuckDB's bar of a query of more than two seconds would stand among the answer on standard output.

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from headwater.warehouse.fragments import FileEntry, expand_masks
 from headwater.warehouse.schema import FAMILIES, table_schema
 from headwater.warehouse.snapshot import DESCRIPTION, Snapshot, open_snapshot, table_uri
 
-__all__ = ["commit", "coverage_scope", "create_lake", "reserve_fragments"]
+__all__ = ["commit", "commit_once", "coverage_scope", "create_lake", "reserve_fragments"]
 
 _SHARED = "headwater"
 _FRAGMENTS = "fragments"
@@ -120,11 +120,11 @@ def commit(
         _write(snapshot, actions, [Transaction(app, number)])
     except (ConflictError, StorageError):
         # The answer may have been lost, not the commit: then the newer version that looks like a rival's is this one.
-        after = open_snapshot(lake)
+        after = snapshot.newest()
         if after.transaction(app) == number:
             return after
         raise
-    after = open_snapshot(lake)
+    after = snapshot.newest()
     if after.version <= snapshot.version or after.transaction(app) != number:
         raise CorruptLakeError(
             f"expected wave {number} of {app} in version {snapshot.version + 1} or later of {lake}, found version {after.version} without it; "
@@ -134,18 +134,38 @@ def commit(
 
 
 def _write(snapshot: Snapshot, actions: Sequence[AddAction | RemoveAction], transactions: list[Transaction]) -> None:
-    shared = (snapshot.transaction(_SHARED) or 0) + 1
-    try:
+    def add(properties: CommitProperties, hooks: PostCommitHookProperties) -> None:
         snapshot.delta.create_write_transaction(
             list(actions),
             mode="append",
             schema=snapshot.delta.schema(),
             partition_by=["family", "batch"],
-            commit_properties=CommitProperties(
-                max_commit_retries=0, app_transactions=[Transaction(_SHARED, shared), *transactions]
-            ),
-            post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
+            commit_properties=properties,
+            post_commithook_properties=hooks,
         )
+
+    commit_once(snapshot, add, transactions)
+
+
+def commit_once(
+    snapshot: Snapshot,
+    change: Callable[[CommitProperties, PostCommitHookProperties], None],
+    transactions: Sequence[Transaction] = (),
+) -> None:
+    """Commit one change of the snapshot's table, tried once against its version.
+
+    Args:
+        change: makes the commit with the properties that it is given.
+        transactions: what the commit says besides that it is Headwater's.
+
+    Raises:
+        ConflictError: the table has moved on.
+        StorageError: the log cannot be written.
+    """
+    shared = (snapshot.transaction(_SHARED) or 0) + 1
+    properties = CommitProperties(max_commit_retries=0, app_transactions=[Transaction(_SHARED, shared), *transactions])
+    try:
+        change(properties, PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False))
     except (DeltaError, OSError) as error:
         newest = DeltaTable(snapshot.uri).version()
         if newest > snapshot.version:

@@ -8,23 +8,45 @@ import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["TASK_FOLDER", "VARIABLE", "reach", "reach_in_task"]
+__all__ = [
+    "ANNOTATE",
+    "DUPLICATES",
+    "INGEST",
+    "PLACEMENTS",
+    "STAGES",
+    "TASK_FOLDER",
+    "VARIABLE",
+    "VERDICTS",
+    "VOCABULARY_COUNTS",
+    "reach",
+    "reach_in_task",
+]
 
 VARIABLE: Final = "HEADWATER_KILL_AT"
 TASK_FOLDER: Final = "HEADWATER_TASK_FAULTS"
+
+# Where a task may be killed, after the work named: of tasks that write a family on its own, the family's name.
+INGEST: Final = "ingest"
+ANNOTATE: Final = "annotate"
+DUPLICATES: Final = "duplicates"
+VERDICTS: Final = "verdicts"
+STAGES: Final = "stages"
+PLACEMENTS: Final = "placements"
+VOCABULARY_COUNTS: Final = "vocabulary-counts"
 
 
 def reach(point: str) -> None:
     """Kill this process with SIGKILL when the environment variable HEADWATER_KILL_AT names ``point``; otherwise do nothing.
 
-    Points are ``<step>/before-commit/<wave>`` and ``<step>/after-commit/<wave>`` in the driver, waves from 1.
+    Points are ``<step>/before-commit/<wave>`` and ``<step>/after-commit/<wave>`` in the driver, waves from 1; of an upgrade also
+    ``upgrade/begun``, ``upgrade/columns-added`` and ``upgrade/rewritten``.
     """
     if os.environ.get(VARIABLE) == point:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def reach_in_task(step: str) -> None:
-    """Kill or delay this process once when the folder HEADWATER_TASK_FAULTS holds a file named ``step``; otherwise do nothing.
+def reach_in_task(point: str) -> None:
+    """Kill or delay this process once when the folder HEADWATER_TASK_FAULTS holds a file named ``point``; otherwise do nothing.
 
     A task comes here when its files are written and before it says so. The task that deletes the file dies, or waits as many seconds as
     the file says; the next one finds nothing.
@@ -32,7 +54,7 @@ def reach_in_task(step: str) -> None:
     folder = os.environ.get(TASK_FOLDER)
     if folder is None:
         return
-    fault = Path(folder, step)
+    fault = Path(folder, point)
     try:
         seconds = fault.read_text("utf-8")
         fault.unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from headwater.errors import CorruptLakeError, StorageError, UsageError
 from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join
 from headwater.warehouse.fragments import FileEntry, file_name, operator_digits, sample_ids
+from headwater.warehouse.row_groups import FORMAT_KEY, UNREADABLE, family_of, format_of, read_columns, read_group
 from headwater.warehouse.schema import ALIGNED, FAMILIES, FORMAT, arrow_schema
 
 __all__ = [
@@ -25,7 +25,9 @@ __all__ = [
     "FragmentFiles",
     "check_file",
     "family_columns",
+    "file_format",
     "read_aligned",
+    "read_as_written",
     "read_content_row",
     "read_file",
     "read_sparse",
@@ -35,7 +37,6 @@ __all__ = [
 
 BATCH_BYTES: Final = 16 << 20
 """Text of a batch and of a row group of content, bytes; a longer text has a batch to itself."""
-_FORMAT_KEY = b"headwater.format"
 _NO_DICTIONARY = {
     "text",
     "content_hash",
@@ -47,8 +48,6 @@ _NO_DICTIONARY = {
     "origin",
     "record_no",
 }
-_UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
-"""What pyarrow raises on damaged bytes: also types it does not know and names that are no UTF-8, after a flip in a footer."""
 _STATISTICS = ["sample_id", "uri_hash", "token_begin", "shard", "record_no"]
 
 
@@ -70,7 +69,7 @@ class FragmentFiles:
 
 
 def _file_schema(family: str) -> pa.Schema:
-    metadata = {_FORMAT_KEY: str(FORMAT).encode(), b"headwater.family": family.encode()}
+    metadata = {FORMAT_KEY: str(FORMAT).encode(), b"headwater.family": family.encode()}
     plain = [pa.field(column.name, column.type) for column in arrow_schema(family)]
     return pa.schema(plain, metadata=metadata)
 
@@ -110,9 +109,10 @@ class FamilyWriter:
             write_page_checksum=True,
             # Floats hardly repeat: without a dictionary the signals are a fifth smaller and written faster.
             use_dictionary=[
-                column.name
+                path
                 for column in self._schema
                 if column.name not in _NO_DICTIONARY and not pa.types.is_floating(column.type)
+                for path in _leaves(column)
             ],
             write_statistics=[name for name in _STATISTICS if name in self._names],
             column_encoding={"sample_id": "DELTA_BINARY_PACKED"} if "sample_id" in self._names else None,
@@ -180,6 +180,13 @@ class FamilyWriter:
         self._file.discard()
 
 
+def _leaves(column: pa.Field) -> list[str]:
+    """Return the names under which Parquet knows a column: of a list of structs, those of the structs' fields."""
+    if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
+        return [f"{column.name}.list.element.{part.name}" for part in column.type.value_type]
+    return [column.name]
+
+
 def write_family(
     table_uri: str, family: str, batch: str, base: int, mask: int, operator: str, row_groups: Iterable[pa.Table]
 ) -> FileEntry:
@@ -210,32 +217,34 @@ def _open(table_uri: str, path: str, dictionaries: Sequence[str] = ()) -> pq.Par
         raise StorageError(
             f"cannot open {path}: {error}; grant permission to read, then run the same command again"
         ) from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise CorruptLakeError(f"cannot read {path}: {error}; restore it from a copy or run the step again") from error
-    found = (file.schema_arrow.metadata or {}).get(_FORMAT_KEY)
-    if found != str(FORMAT).encode():
-        raise CorruptLakeError(
-            f"expected lake format {FORMAT} in {path}, found {found!r}; use the release of Headwater that wrote it"
-        )
+    format_of(file, path)
     return file
 
 
-def _columns(file: pq.ParquetFile, path: str, group: int, columns: Sequence[str]) -> pa.Table:
-    try:
-        return file.read_row_group(group, columns=list(columns))
-    except _UNREADABLE as error:
-        detail = re.sub(r"'.*'", "", str(error))
-        raise CorruptLakeError(
-            f"cannot read row group {group} of {path}: {detail}; run verify, then restore the file"
-        ) from error
+def file_format(table_uri: str, path: str) -> int:
+    """Return the format in which a file was written.
+
+    Raises:
+        CorruptLakeError: one that this release does not read.
+    """
+    return format_of(_open(table_uri, path), path)
 
 
 def read_file(table_uri: str, path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the row groups of one file."""
+    """Yield the row groups of one file, with the columns named or all that the family has."""
     file = _open(table_uri, path)
-    names = list(columns) if columns is not None else file.schema_arrow.names
+    names = list(columns) if columns is not None else arrow_schema(family_of(path)).names
     for group in range(file.num_row_groups):
-        yield _columns(file, path, group, names)
+        yield read_columns(file, path, group, names)
+
+
+def read_as_written(table_uri: str, path: str) -> Iterator[pa.Table]:
+    """Yield the row groups of one file with the columns that it has, in the meaning of the format that it was written in."""
+    file = _open(table_uri, path)
+    for group in range(file.num_row_groups):
+        yield read_group(file, path, group, file.schema_arrow.names)
 
 
 def read_aligned(
@@ -262,7 +271,7 @@ def read_aligned(
         if family == "content":
             continue
         path, group = _place(where, family)
-        found = _columns(_open(table_uri, path, _among(dictionaries, names)), path, group, ["sample_id", *names])
+        found = read_columns(_open(table_uri, path, _among(dictionaries, names)), path, group, ["sample_id", *names])
         _check_ids(found, where.fragment, 0, path)
         if narrow is None:
             narrow, first = found, path
@@ -280,7 +289,7 @@ def read_aligned(
         raise _out_of_step(where.fragment, file.metadata.num_rows, path, narrow.num_rows, first)
     begin = 0
     for group in range(file.num_row_groups):
-        table = _columns(file, path, group, ["sample_id", *columns["content"]])
+        table = read_columns(file, path, group, ["sample_id", *columns["content"]])
         _check_ids(table, where.fragment, begin, path)
         if narrow is not None:
             part = narrow.slice(begin, table.num_rows)
@@ -333,7 +342,7 @@ def read_sparse(
 ) -> pa.Table:
     """Return a sparse family's rows of one fragment, sorted by ``sample_id``; empty where there are none."""
     path, group = _place(where, family)
-    return _columns(_open(table_uri, path, dictionaries), path, group, ["sample_id", *columns])
+    return read_columns(_open(table_uri, path, dictionaries), path, group, ["sample_id", *columns])
 
 
 def read_content_row(table_uri: str, where: FragmentFiles, row: int, columns: Sequence[str]) -> dict[str, Any]:
@@ -348,7 +357,7 @@ def read_content_row(table_uri: str, where: FragmentFiles, row: int, columns: Se
     for group in range(file.num_row_groups):
         end = begin + file.metadata.row_group(group).num_rows
         if row < end:
-            found: dict[str, Any] = _columns(file, path, group, columns).slice(row - begin, 1).to_pylist()[0]
+            found: dict[str, Any] = read_columns(file, path, group, columns).slice(row - begin, 1).to_pylist()[0]
             return found
         begin = end
     raise UsageError(f"expected row {row} in fragment {where.fragment}, found {begin} rows")

@@ -6,7 +6,8 @@ type wherever it appears, without regard to case, since Delta and DuckDB compare
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -17,13 +18,19 @@ __all__ = [
     "ALIGNED",
     "FAMILIES",
     "FORMAT",
+    "READABLE",
     "Family",
     "arrow_schema",
     "table_schema",
 ]
 
-FORMAT: Final = 1
-"""Version of the lake's format, stored in every file's footer and in the table's properties; readers accept exactly this one."""
+FORMAT: Final = 2
+"""Version of the lake's format, stored in the footer of every file that is written and in the table's description.
+
+1: the first. 2: family ``stages`` has the cell and a code of the reason in columns of their own; before, ``reason`` was a sentence.
+"""
+READABLE: Final = (1, 2)
+"""Formats that a file may have: what is not in ``Family.since`` is the same in all of them, so that a new format rewrites no text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +44,7 @@ class Family:
         by_sample: whether rows carry a ``sample_id``.
         aligned: whether a fragment's rows are exactly its content rows in the same order (otherwise sparse).
         by_build: whether ``batch`` holds the name of a build, or of a vocabulary, instead of a batch of ingest.
+        since: column → the format that gave it its present meaning, where that is not the first; no reader takes it from an older file.
     """
 
     name: str
@@ -45,6 +53,7 @@ class Family:
     by_sample: bool = True
     aligned: bool = False
     by_build: bool = False
+    since: Mapping[str, int] = field(default_factory=dict)
 
 
 _STRING = pa.string()
@@ -54,6 +63,7 @@ _HASH = pa.binary()
 _TIME = pa.timestamp("us", tz="UTC")
 _SAMPLE_ID = (_I64, "address of the sample: fragment << 24 | row")
 _RUN_ID = (_STRING, "the run that wrote the row; see family runs")
+_REFUSALS = pa.list_(pa.struct([("stage", _STRING), ("reason", _STRING), ("domain", _STRING)]))
 
 _FAMILIES = [
     Family(
@@ -221,10 +231,27 @@ _FAMILIES = [
         fields={
             "build": (_STRING, "name of the build"),
             "stage": (_STRING, "stage that chose it; null when none did"),
+            "pool": (_STRING, "pool of the cell in which it competed; null when no stage's where let it compete"),
+            "cell_language": (_STRING, "language of that cell"),
+            "cell_domain": (
+                _STRING,
+                "domain of that cell, or the group of domains that a quota of the stage names; * where no quota tells it apart",
+            ),
             "copies": (_I32, "times it is placed; 0 when not chosen"),
             "rank": (_I64, "order of choice within its cell, ascending: inverted score, then hash"),
-            "reason": (_STRING, "why it is in or out"),
+            "reason": (
+                _STRING,
+                "why it is in: within_cut, for_full_sequences (its score alone would not have brought it in) or, of a proxy, within_share; "
+                "why it is out: beyond_cut or beyond_share (of the first stage for which it competed, as the cell is), where_not_met "
+                "(of every stage) or no_tokens",
+            ),
+            "refusals": (
+                _REFUSALS,
+                "of a sample that no stage chose: each stage in the order of choosing, its reason (beyond_cut, where_not_met or, of a "
+                "proxy, beyond_share) and the domain of its cell; null otherwise",
+            ),
         },
+        since=dict.fromkeys(("pool", "cell_language", "cell_domain", "reason", "refusals"), 2),
     ),
     Family(
         name="placements",
@@ -260,7 +287,7 @@ _FAMILIES = [
         fields={
             "step": (
                 _STRING,
-                "ingest, annotate, deduplicate, decide, select, build, vocab-train, vocab-extend or maintain",
+                "ingest, annotate, deduplicate, decide, select, build, repair, vocab-train, vocab-extend or upgrade",
             ),
             "recipe": (_STRING, "the recipe's literals as canonical JSON"),
             "code_version": (_STRING, "version of Headwater"),
@@ -290,8 +317,8 @@ def table_schema() -> pa.Schema:
     """Return the schema of the Delta table: the union of all families and the two partition columns."""
     columns: dict[str, pa.DataType] = {"family": _STRING, "batch": _STRING}
     for family in FAMILIES:
-        for field in arrow_schema(family):
-            known = columns.setdefault(field.name, field.type)
-            if known != field.type:
-                raise AssertionError(f"column {field.name} has two types: {known} and {field.type} in {family}")
+        for column in arrow_schema(family):
+            known = columns.setdefault(column.name, column.type)
+            if known != column.type:
+                raise AssertionError(f"column {column.name} has two types: {known} and {column.type} in {family}")
     return pa.schema([pa.field(name, kind) for name, kind in columns.items()])

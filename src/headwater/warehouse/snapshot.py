@@ -6,6 +6,7 @@ lake.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -16,16 +17,28 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from headwater.errors import CorruptLakeError, UsageError
+from headwater.errors import CorruptLakeError, LakeFormatError, UsageError
 from headwater.warehouse.filesystem import exists, filesystem_of, join
 from headwater.warehouse.fragments import NAME_PATTERN, FileName, expand_masks, operator_digits
 from headwater.warehouse.parquet import FragmentFiles
-from headwater.warehouse.schema import FORMAT
+from headwater.warehouse.schema import FORMAT, READABLE
 
-__all__ = ["DESCRIPTION", "Snapshot", "open_snapshot", "table_uri"]
+__all__ = ["DESCRIPTION", "Snapshot", "describe", "open_snapshot", "table_uri"]
 
-DESCRIPTION = f"headwater lake format {FORMAT}"
+_DESCRIBED = re.compile(r"headwater lake format ([0-9]{1,9})(?:, upgrade to ([0-9]{1,9}) begun)?")
 _Ints = npt.NDArray[np.int64]
+
+
+def describe(version: int, *, begun: int | None = None) -> str:
+    """Return the description of the table of a lake of some format, or of one whose upgrade to the format ``begun`` has not ended.
+
+    >>> describe(1, begun=2)
+    'headwater lake format 1, upgrade to 2 begun'
+    """
+    return f"headwater lake format {version}" + (f", upgrade to {begun} begun" if begun else "")
+
+
+DESCRIPTION = describe(FORMAT)
 
 
 def table_uri(lake: str) -> str:
@@ -43,6 +56,8 @@ class Snapshot:
         version: its version; pins everything that is read through this object.
         delta: the open table, which commits are planned from.
         files: one row a live file: path, size, rows, min_id, max_id, family, batch, base, mask, operator, sha256.
+        format: of the lake in this version.
+        upgrading: whether it was opened by an upgrade, which alone may see a lake of an older format.
     """
 
     lake: str
@@ -50,6 +65,17 @@ class Snapshot:
     version: int
     delta: DeltaTable = field(repr=False)
     files: pa.Table = field(repr=False)
+    format: int = FORMAT
+    upgrading: bool = False
+
+    def newest(self) -> Snapshot:
+        """Return the newest version of the same lake."""
+        return open_snapshot(self.lake, upgrading=self.upgrading)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns of the table in this version; a lake of an earlier release has fewer."""
+        return frozenset(column.name for column in self.delta.schema().fields)
 
     def transaction(self, app: str) -> int | None:
         """Return the last number that writer ``app`` committed, or None."""
@@ -121,12 +147,17 @@ def _parse_hex(strings: pa.Array, width: int) -> npt.NDArray[np.uint64]:
     return value
 
 
-def open_snapshot(lake: str, version: int | None = None) -> Snapshot:
+def open_snapshot(lake: str, version: int | None = None, *, upgrading: bool = False) -> Snapshot:
     """Return the newest version of a lake, or the one given.
+
+    Args:
+        version: also one from before an upgrade of the lake, of which builds may be made.
+        upgrading: open a lake of an older format too.
 
     Raises:
         UsageError: there is no lake at that place, or no such version.
-        CorruptLakeError: the log names files that Headwater did not write, or the format is another.
+        LakeFormatError: the lake has another format than this release's.
+        CorruptLakeError: the log names files that Headwater did not write.
     """
     uri = table_uri(lake)
     try:
@@ -139,12 +170,44 @@ def open_snapshot(lake: str, version: int | None = None) -> Snapshot:
         raise CorruptLakeError(
             f"the log of the lake at {lake} cannot be read: {error}; restore its newest entry from a copy"
         ) from error
-    if delta.metadata().description != DESCRIPTION:
-        raise CorruptLakeError(
-            f"expected a table described as {DESCRIPTION!r} at {uri}, found {delta.metadata().description!r}"
+    found, begun = _format_of(uri, delta)
+    older = (found < FORMAT or begun) and not upgrading
+    # A version from before an upgrade is read as it was; the newest one has to be of today.
+    if older and (version is None or _format_of(uri, DeltaTable(uri)) != (FORMAT, False)):
+        state = "whose upgrade has not ended" if begun else "made by an earlier release"
+        raise LakeFormatError(
+            f"expected a lake of format {FORMAT} at {lake}, found format {found}, {state}; bring it up to date with: headwater upgrade {lake}"
         )
     _check_newest_entry(uri, delta.version())
-    return Snapshot(lake=lake, uri=uri, version=delta.version(), delta=delta, files=_live_files(delta))
+    return Snapshot(
+        lake=lake,
+        uri=uri,
+        version=delta.version(),
+        delta=delta,
+        files=_live_files(delta),
+        format=found,
+        upgrading=upgrading,
+    )
+
+
+def _format_of(uri: str, delta: DeltaTable) -> tuple[int, bool]:
+    """Return the format of a lake, and whether an upgrade of it has begun and not ended.
+
+    Raises:
+        LakeFormatError: a later release made it.
+        CorruptLakeError: it is no lake.
+    """
+    described = delta.metadata().description or ""
+    parts = _DESCRIBED.fullmatch(described)
+    if parts is None:
+        raise CorruptLakeError(f"expected a table described as {DESCRIPTION!r} at {uri}, found {described!r}")
+    version, target = int(parts[1]), int(parts[2] or 0)
+    if version not in READABLE or target not in (0, *READABLE):
+        raise LakeFormatError(
+            f"expected a lake of format {FORMAT} at {uri}, found format {max(version, target)}, made by a later release of Headwater; "
+            "install that release"
+        )
+    return version, bool(target)
 
 
 def _check_newest_entry(uri: str, version: int) -> None:

@@ -30,7 +30,8 @@ def test_every_kept_sample_has_a_row_of_the_build(finished_lake: SmallLake) -> N
         refused = rows(connection, "SELECT sample_id FROM stages JOIN verdicts USING (sample_id) WHERE NOT kept")
         odd = rows(
             connection,
-            "SELECT * FROM stages WHERE (stage IS NULL) <> (copies = 0) OR (stage IS NULL) <> starts_with(reason, 'out: ')",
+            "SELECT * FROM stages WHERE (stage IS NULL) <> (copies = 0) OR (stage IS NULL) <> (reason IN ('beyond_cut', 'where_not_met', "
+            "'no_tokens')) OR (refusals IS NULL) <> (stage IS NOT NULL OR reason = 'no_tokens')",
         )
         twice = rows(connection, "SELECT sample_id FROM stages WHERE stage IS NOT NULL GROUP BY 1 HAVING count(*) > 1")
     assert (without, refused, odd, twice) == ([], [], [], [])
@@ -46,7 +47,8 @@ def test_a_cell_stops_at_the_document_that_crosses(spark: SparkSession, finished
     with connect(lake) as connection:
         found = rows(
             connection,
-            "SELECT stage, split_part(reason, 'within the cut of ', 2) AS cell, sum(copies * (n_tokens + 1))::BIGINT AS got, count(*) AS documents, "
+            "SELECT stage, concat_ws('/', pool, cell_language, cell_domain) AS cell, sum(copies * (n_tokens + 1))::BIGINT AS got, "
+            "count(*) AS documents, "
             "max_by(n_tokens + 1, rank) AS last FROM stages JOIN tokens USING (sample_id) WHERE build = ? AND stage IS NOT NULL GROUP BY ALL",
             [finished_lake.build],
         )

@@ -16,7 +16,7 @@ from small_lake import SmallLake, small_recipe
 from headwater.errors import UsageError
 from headwater.hashes import mix_hashes
 from headwater.lineage.past_runs import newest_selection
-from headwater.lineage.questions import rows
+from headwater.lineage.questions import rows, why
 from headwater.lineage.views import connect
 from headwater.pipelines.builds.step import build
 from headwater.pipelines.recipe.operators import resolve
@@ -34,7 +34,7 @@ _DOCUMENT = st.tuples(st.sampled_from(["a", "b"]), st.booleans(), st.integers(1,
 
 def _parts(documents: list[Any], n_parts: int) -> list[proxy._Rows]:
     """The documents, numbered, each by its own hash, in parts."""
-    cells = [proxy._Cell("s", name, long) for name in "ab" for long in (False, True)]
+    cells = [proxy._Cell("s", name, "en", "*", long) for name in "ab" for long in (False, True)]
     found = []
     for part in range(n_parts):
         mine = [(number, *each) for number, each in enumerate(documents) if number % n_parts == part]
@@ -47,7 +47,7 @@ def _parts(documents: list[Any], n_parts: int) -> list[proxy._Rows]:
         found.append(
             proxy._Rows(
                 cells=cells,
-                cell=np.array([cells.index(proxy._Cell("s", each[1], each[2])) for each in mine], np.int64),
+                cell=np.array([cells.index(proxy._Cell("s", each[1], "en", "*", each[2])) for each in mine], np.int64),
                 ids=np.array([each[0] for each in mine], np.int64),
                 copies=copies,
                 tokens=copies * np.array([each[3] for each in mine], np.int64),
@@ -140,9 +140,15 @@ def test_proxies_of_a_lake(spark: SparkSession, copied_lake: SmallLake, monkeypa
             "WHERE build = ? AND stage IS NOT NULL GROUP BY 1",
             [base],
         )
-        reasons = rows(connection, "SELECT DISTINCT reason FROM stages WHERE build = ?", [small.build])
+        reasons = rows(
+            connection, "SELECT DISTINCT stage IS NULL AS out, reason FROM stages WHERE build = ?", [small.build]
+        )
+        sample = rows(connection, "SELECT min(sample_id) AS id FROM stages WHERE build = ?", [small.build])[0]["id"]
+        told = {row["build"]: row["sentence"] for row in why(connection, sample)["stages"]}
     assert set() < stored[small.build] < stored[large.build] < stored[base]
-    assert all(row["reason"].endswith(f", scale 0.25 of {base}") for row in reasons)
+    assert {(row["out"], row["reason"]) for row in reasons} == {(False, "within_share"), (True, "beyond_share")}
+    assert told[small.build].endswith(f", scale 0.25 of {base}")
+    assert "scale" not in told[base]
     most = {row["stage"]: row["n"] for row in longest}
     for cell in small.cells:
         assert abs(cell.tokens - cell.base_tokens * 0.25) < most[cell.stage]

@@ -14,17 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import RecipeError
+from headwater.lineage.reasons import reason_sentence
 from headwater.pipelines.recipe.job import Recipe, parse_recipe
 from headwater.pipelines.recipe.sections import Stage
 from headwater.pipelines.selection import search as selection_search
-from headwater.pipelines.selection import step as select
 from headwater.pipelines.selection.candidates import (
-    FOR_LENGTH,
     KEY_BYTES,
     Candidates,
     Cut,
     Cuts,
-    assign,
     candidates,
     copies,
     key_bytes,
@@ -32,6 +30,7 @@ from headwater.pipelines.selection.candidates import (
 )
 from headwater.pipelines.selection.cuts import choose
 from headwater.pipelines.selection.quotas import Cell, LongSamples, Plan, ask_full_sequences, solve, stage_budget
+from headwater.pipelines.selection.rows import assign
 from headwater.pipelines.selection.search import Bins, Group, Search
 from headwater.pipelines.selection.sums import (
     CellSums,
@@ -249,12 +248,11 @@ def test_the_chosen_are_the_shortest_prefix_that_reaches_the_target(
     found: dict[str, dict[int, int]] = {stage.name: {} for stage in recipe.stages}
     for part in parts:
         those = _candidates(part, recipe)
-        rows = assign(those, decided)
-        ids = part["sample_id"].to_numpy()[those.row].tolist()
-        for row, stage, number in zip(*(rows[name].tolist() for name in ("row", "stage", "copies")), strict=True):
-            if stage is not None:
-                assert number > 0
-                found[stage][ids[row]] = number
+        ids = part["sample_id"].to_pylist()
+        for row in assign(those, decided).to_pylist():
+            if row["stage"] is not None:
+                assert row["copies"] > 0
+                found[row["stage"]][ids[row["sample_id"] - (1 << 24)]] = row["copies"]
     assert found == _reference(recipe, table.to_pylist())
 
 
@@ -266,24 +264,35 @@ def test_every_candidate_has_a_reason(samples: list[Any], repeat: bool) -> None:
     decided = _find_cuts(recipe, [table])
     found = _candidates(table, recipe)
     rows = assign(found, decided)
-    by_row: dict[int, list[tuple[str | None, int, str]]] = {}
-    for row, stage, number, reason in zip(
-        *(rows[name].tolist() for name in ("row", "stage", "copies", "reason")), strict=True
-    ):
-        by_row.setdefault(row, []).append((stage, number, reason))
-    assert sorted(by_row) == list(range(len(found.row)))
-    quality = table["quality"].to_numpy()[found.row].tolist()
-    for row, entries in by_row.items():
-        stages = [stage for stage, _, _ in entries]
-        if stages == [None]:
-            ((_, number, reason),) = entries
-            assert number == 0
-            assert reason.startswith("out: early: ")
-            assert "; late: after the cut of " in reason
-            assert ("early: does not meet where" in reason) == (quality[row] < 100)
+    by_row: dict[int, list[dict[str, Any]]] = {}
+    for row in rows.to_pylist():
+        by_row.setdefault(row["sample_id"], []).append(row)
+    kept = table.filter(table["kept"]).to_pylist()
+    assert sorted(by_row) == [row["sample_id"] for row in kept]
+    for sample in kept:
+        entries = by_row[sample["sample_id"]]
+        pool, language, _ = _cell(sample)
+        cell = {"pool": pool, "cell_language": language, "cell_domain": "*"}
+        stages = [entry["stage"] for entry in entries]
+        if sample["n_tokens"] == 0:
+            (entry,) = entries
+            assert (entry["stage"], entry["copies"], entry["reason"]) == (None, 0, "no_tokens")
+            assert entry["pool"] is entry["cell_language"] is entry["cell_domain"] is entry["refusals"] is None
+        elif stages == [None]:
+            (entry,) = entries
+            assert entry["copies"] == 0
+            early = (
+                {"stage": "early", "reason": "where_not_met", "domain": None}
+                if sample["quality"] < 100
+                else {"stage": "early", "reason": "beyond_cut", "domain": "*"}
+            )
+            assert entry["refusals"] == [early, {"stage": "late", "reason": "beyond_cut", "domain": "*"}]
+            assert entry["reason"] == "beyond_cut"
+            assert cell.items() <= entry.items()
         else:
             assert stages in ([["early"], ["late"], ["early", "late"]] if repeat else [["early"], ["late"]])
-            assert all(reason.startswith(f"in {stage}: within the cut of ") for stage, _, reason in entries)
+            assert all(entry["reason"] == "within_cut" and cell.items() <= entry.items() for entry in entries)
+            assert all(entry["refusals"] is None for entry in entries)
 
 
 def test_keys_fall_by_score_then_hash_then_origin() -> None:
@@ -319,7 +328,7 @@ def test_neither_rejected_nor_empty_samples_are_candidates() -> None:
     assert bin_sums(recipe.stages[0], [], None, {}, found) == Bins()
     assert chosen_sums(decided, found) == ChosenSums()
     assert chosen_hosts(decided, found) == {}
-    assert len(assign(found, decided)["row"]) == 0
+    assert assign(found, decided)["reason"].to_pylist() == ["no_tokens"]
     assert (
         len(open_to(found, recipe.stages[0], decided[:1])) == len(copies(found, recipe.stages[0], decided[0][1])) == 0
     )
@@ -330,9 +339,40 @@ def test_a_kept_sample_without_tokens_says_so() -> None:
     recipe = _recipe()
     table = _table([(True, n, 500, 5, "x", "en", n, 0) for n in (3, 0, 4)])
     decided = _find_cuts(recipe, [table])
-    rows = select._rows("b", "r", decided, _candidates(table, recipe)).to_pylist()
+    rows = assign(_candidates(table, recipe), decided).to_pylist()
     assert [row["sample_id"] - (1 << 24) for row in rows] == [0, 1, 2]
-    assert (rows[1]["stage"], rows[1]["copies"], rows[1]["reason"]) == (None, 0, "out: no tokens")
+    assert (rows[1]["stage"], rows[1]["copies"], rows[1]["reason"]) == (None, 0, "no_tokens")
+    assert reason_sentence(rows[1]) == "out: no tokens"
+
+
+def test_a_sample_that_no_stage_is_open_to_has_no_cell() -> None:
+    """Where no stage's condition holds the reason says so, of every stage, and the cell is null."""
+    recipe = _recipe()
+    table = _table([(True, 3, 50, 5, "x", "en", 1, 0)])
+    found = _candidates(table, recipe)
+    early = recipe.choosing_order[0]
+    (row,) = assign(found, [(early, Cuts(stage=early.name))]).to_pylist()
+    assert row["reason"] == "where_not_met"
+    assert row["pool"] is row["cell_language"] is row["cell_domain"] is None
+    assert row["refusals"] == [{"stage": "early", "reason": "where_not_met", "domain": None}]
+    assert reason_sentence(row) == "out: early: does not meet where"
+
+
+def test_a_cell_is_that_of_the_plan() -> None:
+    """Where a quota tells domains apart each stage names its own: in the row of the stage that took it, and of each that did not."""
+    recipe = _recipe()
+    late = recipe.stages[0]
+    cell, group = Cell("reasoning", "zh", "code"), Cell("reasoning", "zh", "code+math")
+    found = _candidates(_table([(True, 3, 500, 5, "code", "zh", 1, 0)]), recipe)
+    early = (recipe.choosing_order[0], Cuts(stage="early", planned={cell: group}))
+    taken = (late, Cuts(stage="late", cuts={cell: Cut(full=2)}, planned={cell: cell}))
+    (row,) = assign(found, [early, taken]).to_pylist()
+    assert (row["stage"], row["copies"], row["cell_domain"]) == ("late", 2, "code")
+    assert reason_sentence(row) == "in late: within the cut of reasoning/zh/code"
+    (row,) = assign(found, [early, (late, Cuts(stage="late", planned={cell: cell}))]).to_pylist()
+    assert (row["stage"], row["cell_domain"], row["reason"]) == (None, "code+math", "beyond_cut")
+    told = "out: early: after the cut of reasoning/zh/code+math; late: after the cut of reasoning/zh/code"
+    assert reason_sentence(row) == told
 
 
 def test_sums_of_what_was_chosen() -> None:
@@ -402,10 +442,9 @@ def test_long_samples_come_first_until_the_share_is_reached() -> None:
         ((_, cuts), _) = _find_cuts(recipe, [table])
         found = _candidates(table, recipe)
         rows = assign(found, [(stage, cuts)])
-        chosen = [
-            (row, reason)
-            for row, name, reason in zip(*(rows[key].tolist() for key in ("row", "stage", "reason")), strict=True)
-            if name
-        ]
-        assert [row for row, _ in chosen] == expected
-        assert [row for row, reason in chosen if reason.endswith(FOR_LENGTH)] == [row for row in expected if row > 5]
+        chosen = [row for row in rows.to_pylist() if row["stage"]]
+        assert [row["sample_id"] - (1 << 24) for row in chosen] == expected
+        long = [row for row in chosen if row["reason"] == "for_full_sequences"]
+        assert [row["sample_id"] - (1 << 24) for row in long] == [row for row in expected if row > 5]
+        assert all(reason_sentence(row).endswith("/*") == (row not in long) for row in chosen)
+        assert all(reason_sentence(row).endswith("/* for full sequences") for row in long)

@@ -34,6 +34,7 @@ from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
 from headwater.tokenize.encode.encoder import encode
 from headwater.warehouse.columns import repeat_text, with_run
+from headwater.warehouse.faults import ANNOTATE
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask
 from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_sparse, slice_by_bytes
 from headwater.warehouse.schema import arrow_schema
@@ -88,7 +89,7 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
                 break
             for begin in range(0, len(tasks), 8 * slots):
                 wave = tasks[begin : begin + 8 * slots]
-                results = run_tasks(spark, _annotate, wave, progress, _size)
+                results = run_tasks(spark, _annotate, wave, progress, _size, point=ANNOTATE)
                 units = [_unit(snapshot, task, result) for task, result in zip(wave, results, strict=True)]
                 snapshot, _ = commit_wave(run, snapshot, units)
     finish_run(run, snapshot)

@@ -21,7 +21,7 @@ from headwater.tokenize.shards.boundaries import boundaries_table
 from headwater.tokenize.shards.manifest import Shard, write_shard
 from headwater.tokenize.shards.writers import shard_writers
 from headwater.warehouse.columns import repeat_text
-from headwater.warehouse.faults import reach_in_task
+from headwater.warehouse.faults import PLACEMENTS, reach_in_task
 from headwater.warehouse.filesystem import join, write_file
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
@@ -71,7 +71,7 @@ def _write_shard(job: BuildJob, slot: int, rows: TokenRows) -> pa.RecordBatch:
         f"cut_documents:{name}": shard.cut_documents,
         f"full_sequences:{name}": shard.full_sequences,
     }
-    reach_in_task("placements")
+    reach_in_task(PLACEMENTS)
     return pa.record_batch(
         {
             "unit": pa.array(

@@ -26,6 +26,7 @@ from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
 from headwater.warehouse.commit import reserve_fragments
+from headwater.warehouse.faults import INGEST
 from headwater.warehouse.fragments import batch_name
 from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import arrow_schema
@@ -144,7 +145,7 @@ def _run_units(
                 )
             )
             first += need
-        results = run_tasks(spark, write_task, tasks, progress, _size)
+        results = run_tasks(spark, write_task, tasks, progress, _size, point=INGEST)
         for number in waiting:
             mine = [
                 (task, result) for task, result, owner in zip(tasks, results, owners, strict=True) if owner == number

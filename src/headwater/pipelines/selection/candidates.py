@@ -8,8 +8,8 @@ is a few hundred cuts, whatever the size of the lake, and any task can apply the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,32 +18,29 @@ import pyarrow.compute as pc
 
 from headwater.filters.rules.predicates import connect
 from headwater.hashes import bytes_of_hashes, bytes_of_origins
+from headwater.lineage.hosts import hosts
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.sections import SELECTION_COLUMNS, Stage
 from headwater.pipelines.selection.quotas import Cell
 
 __all__ = [
-    "FOR_LENGTH",
     "KEY_BYTES",
     "Candidates",
     "Cut",
     "Cuts",
-    "assign",
     "candidates",
     "copies",
     "full_sequences",
     "key_bytes",
     "open_to",
     "stage_tokens",
+    "tell_apart",
 ]
 
 KEY_BYTES: Final = 26
-FOR_LENGTH: Final = " for full sequences"
-"""End of the reason of a sample that its score alone would not have brought in."""
 _Bytes = npt.NDArray[np.uint8]
 _Ints = npt.NDArray[np.int64]
 _Flags = npt.NDArray[np.bool_]
-_HOST: Final = r"^[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#:]+)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +59,7 @@ class Cut:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cuts:
-    """The cuts of one stage: cell of the lake → its cut, and the cell of the plan for the reason."""
+    """The cuts of one stage: cell of the lake → its cut, and the cell of the plan in which its samples compete."""
 
     stage: str
     cuts: Mapping[Cell, Cut] = field(default_factory=dict)
@@ -120,7 +117,7 @@ def candidates(fragment: int, table: pa.Table, recipe: Recipe) -> Candidates:
         connection.register("samples", chosen.select(list(SELECTION_COLUMNS)))
         found = connection.execute(f"SELECT {', '.join(wanted)} FROM samples").to_arrow_table()
     cells, cell = _cells(found)
-    hosts = _hosts(chosen)
+    host = hosts(chosen["uri"], chosen["source"]).dictionary_encode()
     return Candidates(
         fragment=fragment,
         cells=cells,
@@ -134,29 +131,34 @@ def candidates(fragment: int, table: pa.Table, recipe: Recipe) -> Candidates:
         },
         row=row,
         bare=np.flatnonzero(kept & (tokens <= 0)).astype(np.int32),
-        hosts=hosts.dictionary.to_pylist(),
-        host=hosts.indices.to_numpy().astype(np.int32),
+        hosts=host.dictionary.to_pylist(),
+        host=host.indices.to_numpy().astype(np.int32),
     )
 
 
 def _cells(found: pa.Table) -> tuple[list[Cell], _Ints]:
-    names = [found[name].combine_chunks().dictionary_encode() for name in ("pool_", "language_", "domain_")]
-    code = np.zeros(found.num_rows, np.int64)
-    for name in names:
-        code = code * (len(name.dictionary) + 1) + name.indices.to_numpy().astype(np.int64)
-    _, first, cell = np.unique(code, return_index=True, return_inverse=True)
+    names = [found[name].combine_chunks() for name in ("pool_", "language_", "domain_")]
+    first, cell = tell_apart(names)
     values = [name.take(pa.array(first)).cast(pa.string()).to_pylist() for name in names]
-    return [Cell(*each) for each in zip(*values, strict=True)], cell.reshape(-1).astype(np.int64)
+    return [Cell(*each) for each in zip(*values, strict=True)], cell
 
 
-def _hosts(table: pa.Table) -> pa.DictionaryArray:
-    """Return the host of each document's URL, its source where it has none."""
-    if table.num_rows == 0:
-        return pa.array([], pa.string()).dictionary_encode()
-    parsed = pc.extract_regex(table["uri"].combine_chunks(), _HOST)
-    # The struct's own nulls count: its field alone holds an empty string where the pattern did not match.
-    host = pc.struct_field(parsed, "host").cast(pa.string())
-    return pc.coalesce(host, table["source"].combine_chunks(), "(none)").dictionary_encode()
+def tell_apart(columns: Sequence[pa.Array]) -> tuple[_Ints, _Ints]:
+    """Return the first row of each different combination of values, and which combination every row has.
+
+    Args:
+        columns: arrays [n] without nulls.
+
+    >>> first, which = tell_apart([pa.array(["a", "b", "a"]), pa.array([True, True, True])])
+    >>> first.tolist(), which.tolist()
+    ([0, 1], [0, 1, 0])
+    """
+    code = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        encoded = column.dictionary_encode()
+        code = code * (len(encoded.dictionary) + 1) + encoded.indices.to_numpy().astype(np.int64)
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    return first.astype(np.int64), which.reshape(-1).astype(np.int64)
 
 
 def _scores(column: pa.ChunkedArray) -> npt.NDArray[np.uint16]:
@@ -165,8 +167,7 @@ def _scores(column: pa.ChunkedArray) -> npt.NDArray[np.uint16]:
 
 
 def _identity(table: pa.Table) -> _Bytes:
-    n = table.num_rows
-    identity = np.empty((n, 24), np.uint8)
+    identity = np.empty((table.num_rows, 24), np.uint8)
     identity[:, :16] = bytes_of_hashes(table["content_hash"])
     identity[:, 16:] = bytes_of_origins(table["origin"].to_numpy().astype(np.int64))
     return identity
@@ -230,86 +231,3 @@ def open_to(found: Candidates, stage: Stage, earlier: Sequence[tuple[Stage, Cuts
     for other, cuts in earlier:
         taken[other.name] = (copies(found, other, cuts) > 0) & free(other)
     return free(stage)
-
-
-def assign(found: Candidates, decided: Sequence[tuple[Stage, Cuts]]) -> dict[str, Any]:
-    """Return the rows of family ``stages``: one a sample and stage that took it, or one with the reasons why none did.
-
-    Returns:
-        Arrow arrays row (index into the candidates), stage, copies, rank, reason; sorted by row, then order of choosing.
-    """
-    rows: list[_Ints] = []
-    stages: list[pa.Array] = []
-    numbers: list[_Ints] = []
-    ranks: list[_Ints] = []
-    reasons: list[pa.Array] = []
-    n = len(found.cell)
-    n_cells = len(found.cells)
-    out = np.ones(n, dtype=bool)
-    # Which stages' where held, a bit each: with the cell it gives the reasons.
-    why = np.zeros(n, dtype=np.int64)
-    for position, (stage, cuts) in enumerate(decided):
-        free = open_to(found, stage, decided[:position])
-        number = copies(found, stage, cuts) * free
-        at = np.flatnonzero(number)
-        label = ["/".join(cuts.planned.get(cell, cell)) for cell in found.cells]
-        rows.append(at)
-        stages.append(_repeated(stage.name, len(at)))
-        numbers.append(number[at])
-        ranks.append(_rank(found, stage, at))
-        texts = [f"in {stage.name}: within the cut of {name}" for name in label]
-        texts += [f"{text}{FOR_LENGTH}" for text in texts]
-        which = found.cell[at] + n_cells * _for_length(found, stage, cuts)[at]
-        reasons.append(pa.array(texts, pa.string()).take(pa.array(which)))
-        out &= number == 0
-        why = why * 2 + found.eligible[stage.name] if n else why
-    at = np.flatnonzero(out)
-    rows.append(at)
-    stages.append(pa.nulls(len(at), pa.string()))
-    numbers.append(np.zeros(len(at), np.int64))
-    ranks.append(_rank(found, decided[-1][0], at))
-    codes, inverse = np.unique(why[at] * max(1, n_cells) + found.cell[at], return_inverse=True)
-    texts = [_left_out(found.cells[code % n_cells], code // n_cells, decided) for code in codes.tolist()]
-    reasons.append(pa.array(texts, pa.string()).take(pa.array(inverse.reshape(-1))))
-    row = np.concatenate(rows)
-    order = np.argsort(row, kind="stable")
-    return {
-        "row": row[order],
-        "stage": pa.concat_arrays(stages).take(pa.array(order)),
-        "copies": pa.array(np.concatenate(numbers)[order].astype(np.int32)),
-        "rank": pa.array(np.concatenate(ranks)[order]),
-        "reason": pa.concat_arrays(reasons).take(pa.array(order)),
-    }
-
-
-def _for_length(found: Candidates, stage: Stage, cuts: Cuts) -> _Flags:
-    """Return which samples, of those that the stage takes, it takes only because they fill a sequence."""
-    if not any(cut.last_long for cut in cuts.cuts.values()):
-        return np.zeros(len(found.cell), bool)
-    by_rank = {cell: Cut(full=cut.full, last=cut.last) for cell, cut in cuts.cuts.items()}
-    flags: _Flags = copies(found, stage, replace(cuts, cuts=by_rank)) == 0
-    return flags
-
-
-def _repeated(text: str, n: int) -> pa.Array:
-    return pa.array([text], pa.string()).take(pa.array(np.zeros(n, np.int64)))
-
-
-def _left_out(cell: Cell, eligible: int, decided: Sequence[tuple[Stage, Cuts]]) -> str:
-    """Return why no stage took the samples of a cell; the last stage's ``where`` held where the lowest bit is set."""
-    parts = []
-    for position, (stage, cuts) in enumerate(decided):
-        if eligible >> (len(decided) - 1 - position) & 1:
-            parts.append(f"{stage.name}: after the cut of {'/'.join(cuts.planned.get(cell, cell))}")
-        else:
-            parts.append(f"{stage.name}: does not meet where")
-    return f"out: {'; '.join(parts)}"
-
-
-def _rank(found: Candidates, stage: Stage, at: _Ints) -> _Ints:
-    """Return the first 63 bits of the keys of some samples."""
-    if len(at) == 0:
-        return np.empty(0, np.int64)
-    head = np.ascontiguousarray(key_bytes(found, stage.order_by)[at, :8])
-    ranks: _Ints = (head.view(">u8").reshape(-1) >> np.uint64(1)).astype(np.int64)
-    return ranks

@@ -17,6 +17,7 @@ from headwater.pipelines.selection.quotas import (
     LongPlan,
     LongSamples,
     Plan,
+    PlannedCell,
     ask_full_sequences,
     solve,
     stage_budget,
@@ -52,61 +53,105 @@ class Chosen:
         return Cuts(stage=self.stage.name, cuts=found, planned=dict(plan.cell_of))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellPlan:
+    """A cell of the plan before its cuts are looked for.
+
+    Attributes:
+        documents: that the stage may choose.
+        long: those of them that fill a sequence.
+        full: times that every document is taken.
+        rest: tokens to take besides, once more in the order of the key; 0 for none.
+        sequences: full sequences that long documents have to give within ``rest``; 0 for none.
+    """
+
+    documents: int
+    long: LongSamples
+    full: int
+    rest: int
+    sequences: int
+
+
 def choose(parts: Parts[Candidates], stage: Stage, decided: Sequence[tuple[Stage, Cuts]]) -> Chosen:
     """Return the plan of a stage and its cuts: samples in order of their keys, stopping at the first that crosses the target."""
     there = parts.fold(partial(cell_sums, stage, tuple(decided)), CellSums.merge, CellSums())
     available = {cell: int(sums[0]) for cell, sums in there.open.items()}
     plan = solve(available, stage, stage_budget(stage, there.everything))
+    documents, long_there = _by_planned_cell(there, plan)
+    long = None if stage.full_sequences is None else ask_full_sequences(plan, stage, long_there)
+    asked = {} if long is None else long.cells
+    cells = {
+        planned.cell: _cell_plan(
+            planned, stage, documents[planned.cell], long_there[planned.cell], asked.get(planned.cell, 0)
+        )
+        for planned in plan.cells
+        if planned.target
+    }
+    search = partial(_search, parts, stage, tuple(decided))
+    long_searches = search(
+        None,
+        {
+            cell: Search(tokens=each.rest, sequences=each.sequences, samples=each.long.documents)
+            for cell, each in cells.items()
+            if each.rest and each.sequences
+        },
+    )
+    taken = {cell: found.taken for cell, found in long_searches.items()}
+    searches = search(
+        {cell: found.last for cell, found in long_searches.items() if found.last is not None},
+        {
+            cell: Search(tokens=each.rest - taken.get(cell, 0), samples=each.documents)
+            for cell, each in cells.items()
+            if each.rest > taken.get(cell, 0)
+        },
+    )
+    cuts = {
+        cell: Cut(
+            full=each.full,
+            last=searches[cell].last if cell in searches else None,
+            last_long=long_searches[cell].last if cell in long_searches else None,
+        )
+        for cell, each in cells.items()
+    }
+    return Chosen(stage=stage, plan=plan, long=long, long_there=long_there, cuts=cuts)
+
+
+def _by_planned_cell(there: CellSums, plan: Plan) -> tuple[dict[Cell, int], dict[Cell, LongSamples]]:
+    """Return, by cell of the plan, the documents that the stage may choose and the long ones among them."""
     documents: dict[Cell, int] = {}
-    long_there: dict[Cell, LongSamples] = {}
+    long: dict[Cell, LongSamples] = {}
     for cell, sums in there.open.items():
         target = plan.cell_of[cell]
         documents[target] = documents.get(target, 0) + int(sums[1])
-        held = long_there.get(target, LongSamples())
-        long_there[target] = LongSamples(
+        held = long.get(target, LongSamples())
+        long[target] = LongSamples(
             documents=held.documents + int(sums[2]),
             tokens=held.tokens + int(sums[3]),
             sequences=held.sequences + int(sums[4]),
         )
-    full = {
-        planned.cell: min(planned.target // planned.available, stage.max_copies)
-        for planned in plan.cells
-        if planned.target
-    }
-    rest = {
-        planned.cell: planned.target - full[planned.cell] * planned.available
-        for planned in plan.cells
-        if planned.target and full[planned.cell] < stage.max_copies
-    }
-    rest = {cell: tokens for cell, tokens in rest.items() if tokens > 0}
-    long = None if stage.full_sequences is None else ask_full_sequences(plan, stage, long_there)
+    return documents, long
 
-    def search(searches: dict[Cell, Search], long_cuts: Mapping[Cell, bytes] | None) -> None:
-        def fold(waiting: Mapping[Cell, Waiting]) -> Bins:
-            measure = partial(bin_sums, stage, tuple(decided), long_cuts, waiting)
-            return parts.fold(measure, Bins.merge, Bins())
 
-        find(searches, KEY_BYTES, fold)
+def _cell_plan(planned: PlannedCell, stage: Stage, documents: int, long: LongSamples, asked: int) -> CellPlan:
+    """Return a cell's whole rounds and what is then left to take; ``asked``: full sequences, those of whole rounds among them."""
+    full = min(planned.target // planned.available, stage.max_copies)
+    rest = planned.target - full * planned.available if full < stage.max_copies else 0
+    return CellPlan(
+        documents=documents, long=long, full=full, rest=rest, sequences=max(0, asked - full * long.sequences)
+    )
 
-    long_searches: dict[Cell, Search] = {}
-    for cell, asked in long.cells.items() if long is not None else ():
-        there_long = long_there[cell]
-        wanted = asked - full[cell] * there_long.sequences
-        if cell in rest and wanted > 0:
-            long_searches[cell] = Search(tokens=rest[cell], sequences=wanted, samples=there_long.documents)
-    search(long_searches, None)
-    searches = {}
-    for cell, tokens in rest.items():
-        left = tokens - (long_searches[cell].taken if cell in long_searches else 0)
-        if left > 0:
-            searches[cell] = Search(tokens=left, samples=documents[cell])
-    search(searches, {cell: found.last for cell, found in long_searches.items() if found.last is not None})
-    cuts = {
-        cell: Cut(
-            full=number,
-            last=searches[cell].last if cell in searches else None,
-            last_long=long_searches[cell].last if cell in long_searches else None,
-        )
-        for cell, number in full.items()
-    }
-    return Chosen(stage=stage, plan=plan, long=long, long_there=long_there, cuts=cuts)
+
+def _search(
+    parts: Parts[Candidates],
+    stage: Stage,
+    decided: Sequence[tuple[Stage, Cuts]],
+    long_cuts: Mapping[Cell, bytes] | None,
+    searches: Mapping[Cell, Search],
+) -> Mapping[Cell, Search]:
+    """Bring the searches of a stage to their ends and return them; ``long_cuts`` as ``bin_sums`` takes them."""
+
+    def fold(waiting: Mapping[Cell, Waiting]) -> Bins:
+        return parts.fold(partial(bin_sums, stage, decided, long_cuts, waiting), Bins.merge, Bins())
+
+    find(searches, KEY_BYTES, fold)
+    return searches

@@ -12,7 +12,7 @@ Cost: one pass over narrow columns. What it loses: a cell is up to one document 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -28,19 +28,21 @@ import pyarrow.compute as pc
 from headwater.errors import UsageError
 from headwater.fingerprint import canonical_json, fingerprint
 from headwater.hashes import bytes_of_hashes, bytes_of_origins, mix_hashes
-from headwater.lineage.past_runs import base_of, past_recipe, past_run
-from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
+from headwater.lineage.past_runs import base_of, past_recipe
+from headwater.lineage.reasons import BEYOND_SHARE, WITHIN_SHARE
+from headwater.lineage.runs import begin_run
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import Resolved
-from headwater.pipelines.selection.candidates import FOR_LENGTH
+from headwater.pipelines.selection.candidates import tell_apart
+from headwater.pipelines.selection.rows import key_rank, stage_table
 from headwater.pipelines.selection.search import Bins, Group, Search, Waiting, find, sum_bins
+from headwater.pipelines.selection.writer import StageWriter
 from headwater.pipelines.spark.aligned import Target, plan_targets
 from headwater.pipelines.spark.held_rows import Parts, held_parts
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
-from headwater.warehouse.columns import repeat_text
-from headwater.warehouse.fragments import batch_name, operator_digits
-from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, write_family
+from headwater.warehouse.fragments import batch_name, parse_name
+from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
@@ -50,17 +52,24 @@ __all__ = ["Proxy", "ProxyCell", "parse_scale", "scale_down"]
 
 VERSION: Final = 1
 KEY_BYTES: Final = 32
-_WITHIN: Final = "within the cut of "
+_CELL: Final = ("stage", "pool", "cell_language", "cell_domain")
 _Ints = npt.NDArray[np.int64]
 _Bytes = npt.NDArray[np.uint8]
 
 
 class _Cell(NamedTuple):
-    """Pool, language and domain as ``stages`` writes them; long: whether the documents fill a sequence, where the stage asks for such."""
+    """A cell as ``stages`` writes it; long: whether the documents fill a sequence, where the stage asks for such."""
 
     stage: str
-    cell: str
+    pool: str
+    language: str
+    domain: str
     long: bool
+
+    @property
+    def label(self) -> str:
+        """Pool, language and domain, as reports write them."""
+        return f"{self.pool}/{self.language}/{self.domain}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,40 +159,47 @@ def parse_scale(text: str) -> tuple[Fraction, str]:
 
 
 def _read(table_uri: str, recipe: Recipe, where: FragmentFiles) -> _Rows:
-    chosen = read_sparse(table_uri, where, "stages", ["stage", "copies", "reason"])
+    chosen = read_sparse(table_uri, where, "stages", [*_CELL, "copies"])
     chosen = chosen.filter(pc.is_valid(chosen["stage"])).combine_chunks()
     columns = {"tokens": ["n_tokens"], "content": ["content_hash", "origin"]}
     table = pa.concat_tables(read_aligned(table_uri, where, columns))
     ids = chosen["sample_id"].to_numpy()
-    at = np.searchsorted(table["sample_id"].to_numpy(), ids)
-    content = bytes_of_hashes(table["content_hash"].take(pa.array(at)))
-    origin = table["origin"].to_numpy()[at].astype(np.int64)
+    samples = table.take(pa.array(np.searchsorted(table["sample_id"].to_numpy(), ids)))
     copies = chosen["copies"].to_numpy().astype(np.int64)
-    stages = {stage.name: stage for stage in recipe.stages}
-    codes, texts = [], []
-    for name in ("stage", "reason"):
-        encoded = chosen[name].combine_chunks().dictionary_encode()
-        codes.append(encoded.indices.to_numpy().astype(np.int64))
-        texts.append(encoded.dictionary.to_pylist())
-    special = np.array([stages[name].special_tokens for name in texts[0]], np.int64)[codes[0]] if len(ids) else ids
-    context = np.array([stages[name].context for name in texts[0]], np.int64)[codes[0]] if len(ids) else ids
-    asks = np.array([stages[name].full_sequences is not None for name in texts[0]], bool)
-    tokens = table["n_tokens"].to_numpy()[at].astype(np.int64) + special
-    long = (tokens >= context) & asks[codes[0]] if len(ids) else np.zeros(0, bool)
-    labels = [reason.rpartition(_WITHIN)[2].removesuffix(FOR_LENGTH) for reason in texts[1]]
-    # A cell's reasons have two ends; its documents are one cell all the same.
-    label = np.array([labels.index(text) for text in labels], np.int64)[codes[1]] if len(ids) else ids
-    code = (codes[0] * max(1, len(labels)) + label) * 2 + long
-    distinct, cell = np.unique(code, return_inverse=True)
-    cells = [
-        _Cell(texts[0][value // 2 // len(labels)], labels[value // 2 % len(labels)], bool(value % 2))
-        for value in distinct.tolist()
-    ]
-    keys = np.empty((len(ids), KEY_BYTES), np.uint8)
-    keys[:, :8] = mix_hashes("proxy", recipe.build.seed, content, origin).astype(">u8").view(np.uint8).reshape(-1, 8)
+    tokens, long = _lengths(recipe, chosen["stage"], samples["n_tokens"].to_numpy())
+    names = [chosen[name].combine_chunks() for name in _CELL]
+    first, cell = tell_apart([*names, pa.array(long)])
+    values = [name.take(pa.array(first)).to_pylist() for name in names]
+    return _Rows(
+        cells=[_Cell(*each) for each in zip(*values, long[first].tolist(), strict=True)],
+        cell=cell,
+        ids=ids,
+        copies=copies,
+        tokens=tokens * copies,
+        keys=_keys(recipe.build.seed, bytes_of_hashes(samples["content_hash"]), samples["origin"].to_numpy()),
+    )
+
+
+def _lengths(recipe: Recipe, stage: pa.ChunkedArray, n_tokens: _Ints) -> tuple[_Ints, npt.NDArray[np.bool_]]:
+    """Return the tokens of each document in its stage, and whether they fill a sequence of a stage that asks for such."""
+    encoded = stage.combine_chunks().dictionary_encode()
+    settings = {each.name: each for each in recipe.stages}
+    stages = [settings[name] for name in encoded.dictionary.to_pylist()]
+    code = encoded.indices.to_numpy()
+    tokens = n_tokens.astype(np.int64) + np.array([each.special_tokens for each in stages], np.int64)[code]
+    long = tokens >= np.array([each.context for each in stages], np.int64)[code]
+    return tokens, long & np.array([each.full_sequences is not None for each in stages], bool)[code]
+
+
+def _keys(seed: int, content: _Bytes, origin: _Ints) -> _Bytes:
+    """Return what orders documents, uint8 [n, 32]: a hash of their identity, then the identity itself."""
+    keys = np.empty((len(content), KEY_BYTES), np.uint8)
+    keys[:, :8] = (
+        mix_hashes("proxy", seed, content, origin.astype(np.int64)).astype(">u8").view(np.uint8).reshape(-1, 8)
+    )
     keys[:, 8:24] = content
-    keys[:, 24:] = bytes_of_origins(origin)
-    return _Rows(cells=cells, cell=cell.reshape(-1), ids=ids, copies=copies, tokens=tokens * copies, keys=keys)
+    keys[:, 24:] = bytes_of_origins(origin.astype(np.int64))
+    return keys
 
 
 def _count(rows: _Rows) -> int:
@@ -235,49 +251,43 @@ def scale_down(spark: SparkSession, job: Resolved, base: str, scale: str) -> Pro
     if (whole := base_of(snapshot, base)) is not None:
         raise UsageError(f"expected a whole selection, found {base}, a proxy of {whole}; scale that one")
     name = batch_name(f"{base}-scale-{written}")
+    # A base does not change under its name: what a proxy holds follows from its own, whatever files the base's rows lie in by now.
+    if base_of(snapshot, name) == base:
+        return Proxy(build=name, base=base, scale=written, known=True)
     fragments = snapshot.covered("stages", batch=base)
     located = {where.fragment: where for where in snapshot.locate(fragments, ["stages", "tokens"], batch=base)}
-    rows_state = [[fragment, sorted(path for path, _ in where.files.values())] for fragment, where in located.items()]
-    state = fingerprint({"base": base, "scale": written, "rows": rows_state, "version": VERSION})
-    if past_run(snapshot, "select", state) is not None:
-        return Proxy(build=name, base=base, scale=written, known=True)
+    files = [where.files[family][0] for where in located.values() for family in ("stages", "tokens")]
+    rows_from = sorted({parse_name(path)[4] for path in files})
     read = partial(_read, snapshot.uri, recipe)
-    held = _targets(spark, snapshot, fragments, name, located)
+    plan = partial(_targets, parallelism(spark), name, located)
+    held = plan(snapshot, fragments)
     with Progress("scale", spark.sparkContext), held_parts(spark, held, read, _count) as parts:
         there = parts.fold(partial(_cell_sums, None), _Sums.merge, _Sums())
         cuts = _find_cuts(parts, there, share)
         got = parts.fold(partial(_cell_sums, cuts), _Sums.merge, _Sums())
         cells = _report(recipe, there, got)
-        operator = fingerprint({"proxy": VERSION, "state": state})
-        settings = {"version": VERSION, "state": state, "build": name, "base": base, "scale": written}
+        settings = {"version": VERSION, "build": name, "base": base, "scale": written}
         run = begin_run(job.lake, "select", recipe.literals, {"stages": settings}, snapshot.version)
         for cell in cells:
             run.counts[f"tokens:{cell.stage}:{cell.cell}"] = cell.tokens
             run.counts[f"base_tokens:{cell.stage}:{cell.cell}"] = cell.base_tokens
-        write = partial(_write_target, snapshot.uri, name, run.run_id, f", scale {written} of {base}", cuts, operator)
-        while True:
-            todo = np.setdiff1d(fragments, snapshot.covered("stages", operator=operator, batch=name))
-            if len(todo) == 0 and run.waves:
-                break
-            stale = snapshot.live("stages", batch=name)
-            if stale.filter(pc.not_equal(stale["operator"], operator_digits(operator))).num_rows:
-                raise UsageError(f"expected no other build named {name}, found one; choose another base")
-            targets = _targets(spark, snapshot, todo, name, located)
-            if targets == held:
-                units = parts.write(write, "proxy")
-            else:
-                with held_parts(spark, targets, read, _count) as missing:
-                    units = missing.write(write, "proxy")
-            snapshot, _ = commit_wave(run, snapshot, units)
-        finish_run(run, snapshot)
+        writer = StageWriter(
+            build=name,
+            operator=fingerprint({"proxy": VERSION, "build": name, "rows": rows_from}),
+            plan=plan,
+            read=read,
+            size=_count,
+            rows=partial(_stage_rows, cuts),
+        )
+        writer.write(spark, run, snapshot, fragments, held, parts)
     return Proxy(build=name, base=base, scale=written, cells=cells)
 
 
 def _targets(
-    spark: SparkSession, snapshot: Snapshot, fragments: _Ints, name: str, located: Mapping[int, FragmentFiles]
+    tasks: int, name: str, located: Mapping[int, FragmentFiles], snapshot: Snapshot, fragments: _Ints
 ) -> list[Target]:
     """Return the files to write, with the base's rows to read for them."""
-    planned = plan_targets(snapshot, "stages", fragments, ["tokens"], parallelism(spark), batch=name)
+    planned = plan_targets(snapshot, "stages", fragments, ["tokens"], tasks, batch=name)
     return [
         Target(fragments=tuple(located[where.fragment] for where in target.fragments), removes=target.removes)
         for target in planned
@@ -334,7 +344,7 @@ def _report(recipe: Recipe, there: _Sums, got: _Sums) -> list[ProxyCell]:
     return [
         ProxyCell(
             stage=cell.stage,
-            cell=f"{cell.cell}, long" if cell.long else cell.cell,
+            cell=f"{cell.label}, long" if cell.long else cell.label,
             documents=int(mine[1]),
             tokens=int(mine[0]),
             base_documents=int(sums[1]),
@@ -342,55 +352,34 @@ def _report(recipe: Recipe, there: _Sums, got: _Sums) -> list[ProxyCell]:
             share=int(mine[0]) / (wholes[cell.stage][1] or 1),
             base_share=int(sums[0]) / (wholes[cell.stage][0] or 1),
         )
-        for cell, sums in sorted(there.cells.items(), key=lambda item: (places[item[0].stage], item[0]))
+        for cell, sums in sorted(
+            there.cells.items(), key=lambda item: (places[item[0].stage], item[0].label, item[0].long)
+        )
         for mine in [got.cells.get(cell, nothing)]
     ]
 
 
-def _write_target(
-    table_uri: str,
-    build: str,
-    run_id: str,
-    words: str,
-    cuts: Mapping[_Cell, bytes],
-    operator: str,
-    base: int,
-    mask: int,
-    parts: Iterator[_Rows],
-) -> Unit:
-    counts = {"samples": 0, "chosen": 0}
-
-    def groups() -> Iterator[pa.Table]:
-        for rows in parts:
-            table = _stage_rows(build, run_id, words, cuts, rows)
-            counts["samples"] += table.num_rows
-            counts["chosen"] += table.num_rows - table["stage"].null_count
-            yield table
-
-    entry = write_family(table_uri, "stages", build, base, mask, operator, groups())
-    counts["stages_bytes"] = entry.size
-    return Unit(adds=[entry], counts=counts)
-
-
-def _stage_rows(build: str, run_id: str, words: str, cuts: Mapping[_Cell, bytes], rows: _Rows) -> pa.Table:
+def _stage_rows(cuts: Mapping[_Cell, bytes], rows: _Rows) -> pa.Table:
     """Return a row for each document and stage that the proxy has, and one for each document of the base that it has in no stage."""
     within = _within(cuts, rows)
     out = ~within & ~np.isin(rows.ids, rows.ids[within])
     first = np.concatenate([[True], rows.ids[1:] != rows.ids[:-1]]) if len(rows.ids) else out
     at = np.flatnonzero(within | (out & first))
     inside, cell = within[at], rows.cell[at]
-    stages = [cell.stage for cell in rows.cells]
-    reasons = [f"in {cell.stage}: {_WITHIN}{cell.cell}{words}" for cell in rows.cells]
-    reasons += [f"out: {cell.stage}: after the cut of {cell.cell}{words}" for cell in rows.cells]
-    rank = (np.ascontiguousarray(rows.keys[at, :8]).view(">u8").reshape(-1) >> np.uint64(1)).astype(np.int64)
-    return pa.table(
-        {
-            "sample_id": pa.array(rows.ids[at]),
-            "build": repeat_text(build, len(at)),
-            "stage": pa.array(stages, pa.string()).take(pa.array(cell, mask=~inside)),
-            "copies": pa.array(np.where(inside, rows.copies[at], 0).astype(np.int32)),
-            "rank": pa.array(np.where(inside, rank, 0)),
-            "reason": pa.array(reasons, pa.string()).take(pa.array(cell + len(rows.cells) * ~inside)),
-            "run_id": repeat_text(run_id, len(at)),
-        }
+    told = [_told(cell, WITHIN_SHARE, None) for cell in rows.cells]
+    for each in rows.cells:
+        refusal = {"stage": each.stage, "reason": BEYOND_SHARE, "domain": each.domain}
+        told.append(_told(each, BEYOND_SHARE, [refusal]))
+    return stage_table(
+        rows.ids[at],
+        [each.stage for each in rows.cells] + [None] * len(rows.cells),
+        told,
+        cell + len(rows.cells) * ~inside,
+        np.where(inside, rows.copies[at], 0),
+        np.where(inside, key_rank(rows.keys[at]), 0),
     )
+
+
+def _told(cell: _Cell, reason: str, refusals: Sequence[Mapping[str, str]] | None) -> dict[str, object]:
+    names = {"pool": cell.pool, "cell_language": cell.language, "cell_domain": cell.domain}
+    return {**names, "reason": reason, "refusals": refusals}

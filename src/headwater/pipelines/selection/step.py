@@ -1,14 +1,14 @@
 """Select: what each stage takes from the pools, exact to one document a cell (design, section 6).
 
 One job reads the narrow columns; then, stage by stage in the order of choosing, passes over what it holds give sums: what is there by cell, and
-the cut of every cell (``selection_search``). The driver holds sums and cuts, and samples only where they are few.
+the cut of every cell (``search``). The driver holds sums and cuts, and samples only where they are few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +17,22 @@ import pyarrow as pa
 from headwater.errors import UsageError
 from headwater.fingerprint import fingerprint
 from headwater.lineage.past_runs import past_run
-from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
+from headwater.lineage.runs import begin_run
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.recipe.sections import Stage
-from headwater.pipelines.selection.candidates import Candidates, Cuts, assign, candidates
+from headwater.pipelines.selection.candidates import Candidates, Cuts, candidates
 from headwater.pipelines.selection.cuts import Chosen, choose
 from headwater.pipelines.selection.report import Selection, report, top_hosts
+from headwater.pipelines.selection.rows import assign
 from headwater.pipelines.selection.sums import ChosenSums, chosen_sums
+from headwater.pipelines.selection.writer import StageWriter
 from headwater.pipelines.spark.aligned import Target, plan_targets
-from headwater.pipelines.spark.held_rows import Parts, held_parts
+from headwater.pipelines.spark.held_rows import held_parts
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
-from headwater.warehouse.columns import repeat_text
-from headwater.warehouse.fragments import batch_name, operator_digits, sample_ids
-from headwater.warehouse.parquet import FragmentFiles, read_aligned, write_family
+from headwater.warehouse.fragments import batch_name
+from headwater.warehouse.parquet import FragmentFiles, read_aligned
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
@@ -48,9 +49,6 @@ _COLUMNS: Final = {
     "content": ["content_hash", "origin", "source", "uri"],
 }
 _FAMILIES: Final = [name for name in _COLUMNS if name != "content"]
-_KILLED: Final = "_write_task"
-"""What the writing is called where a test kills it."""
-_DECIDED: Final = ("stage", "copies", "rank", "reason")
 
 
 def _located(snapshot: Snapshot, own: str) -> tuple[npt.NDArray[np.int64], list[FragmentFiles]]:
@@ -96,7 +94,7 @@ def select(
     earlier_run = past_run(snapshot, "select", state)
     if earlier_run is not None and not dry_run:
         return Selection(build=str(earlier_run["build"]), known=True)
-    targets = _targets(spark, snapshot, fragments)
+    targets = _targets(parallelism(spark), "", snapshot, fragments)
     read = partial(_read, snapshot.uri, recipe)
     with Progress("select", spark.sparkContext), held_parts(spark, targets, read, _rows_of) as parts:
         chosen: list[Chosen] = []
@@ -118,15 +116,20 @@ def select(
                 run.counts[f"full_sequences:{long.stage}"] = long.got
             # What a sample's rows say follows from the recipe and what was chosen; a name that the user gave stands for neither.
             operator = fingerprint({"stages": VERSION, "build": name, "recipe": recipe.fingerprint, "chosen": digest})
-            write = partial(_write_target, snapshot.uri, name, run.run_id, tuple(decided), operator)
-            _write(spark, run, snapshot, fragments, targets, parts, read, write, operator, name)
+            writer = StageWriter(
+                build=name,
+                operator=operator,
+                plan=partial(_targets, parallelism(spark), name),
+                read=read,
+                size=_rows_of,
+                rows=partial(assign, decided=tuple(decided)),
+            )
+            writer.write(spark, run, snapshot, fragments, targets, parts)
     return selection
 
 
-def _targets(
-    spark: SparkSession, snapshot: Snapshot, fragments: npt.NDArray[np.int64], build: str | None = None
-) -> list[Target]:
-    return plan_targets(snapshot, "stages", fragments, _FAMILIES, parallelism(spark), batch=build or "")
+def _targets(tasks: int, build: str, snapshot: Snapshot, fragments: npt.NDArray[np.int64]) -> list[Target]:
+    return plan_targets(snapshot, "stages", fragments, _FAMILIES, tasks, batch=build)
 
 
 def _read(table_uri: str, recipe: Recipe, where: FragmentFiles) -> Candidates:
@@ -135,81 +138,3 @@ def _read(table_uri: str, recipe: Recipe, where: FragmentFiles) -> Candidates:
 
 def _rows_of(found: Candidates) -> int:
     return len(found.row) + len(found.bare)
-
-
-def _write(
-    spark: SparkSession,
-    run: Run,
-    snapshot: Snapshot,
-    fragments: npt.NDArray[np.int64],
-    held: Sequence[Target],
-    parts: Parts[Candidates],
-    read: Any,
-    write: Any,
-    operator: str,
-    build: str,
-) -> None:
-    """Write family ``stages`` of the build for the fragments that lack it; a selection that was killed goes on here."""
-    while True:
-        todo = np.setdiff1d(fragments, snapshot.covered("stages", operator=operator, batch=build))
-        if len(todo) == 0 and run.waves:
-            break
-        stale = snapshot.live("stages", batch=build)
-        stale = stale.filter(pa.compute.not_equal(stale["operator"], operator_digits(operator)))
-        if stale.num_rows:
-            raise UsageError(
-                f"expected no build named {build} of another recipe or other samples, found one; choose another name with --build"
-            )
-        targets = _targets(spark, snapshot, todo, build)
-        if targets == list(held):
-            units = parts.write(write, _KILLED)
-        else:
-            with held_parts(spark, targets, read, _rows_of) as missing:
-                units = missing.write(write, _KILLED)
-        snapshot, _ = commit_wave(run, snapshot, units)
-    finish_run(run, snapshot)
-
-
-def _write_target(
-    table_uri: str,
-    build: str,
-    run_id: str,
-    decided: tuple[tuple[Stage, Cuts], ...],
-    operator: str,
-    base: int,
-    mask: int,
-    parts: Iterator[Candidates],
-) -> Unit:
-    counts: dict[str, int] = {"samples": 0, "chosen": 0}
-
-    def groups() -> Iterator[pa.Table]:
-        for found in parts:
-            table = _rows(build, run_id, decided, found)
-            counts["samples"] += table.num_rows
-            counts["chosen"] += table.num_rows - table["stage"].null_count
-            yield table
-
-    entry = write_family(table_uri, "stages", build, base, mask, operator, groups())
-    counts["stages_bytes"] = entry.size
-    return Unit(adds=[entry], counts=counts)
-
-
-def _rows(build: str, run_id: str, decided: Sequence[tuple[Stage, Cuts]], found: Candidates) -> pa.Table:
-    """Return the rows of family ``stages`` of some samples, by sample_id."""
-    rows = assign(found, decided)
-    at = found.row[rows["row"]]
-    # A kept sample of which spans left nothing is no candidate, and still gets a reason.
-    n = len(found.bare)
-    nothing = {
-        "stage": pa.nulls(n, pa.string()),
-        "copies": pa.array(np.zeros(n, np.int32)),
-        "rank": pa.array(np.zeros(n, np.int64)),
-        "reason": repeat_text("out: no tokens", n),
-    }
-    at = np.concatenate([at, found.bare])
-    order = np.argsort(at, kind="stable")
-    columns = {name: pa.concat_arrays([rows[name], nothing[name]]).take(pa.array(order)) for name in _DECIDED}
-    ids = sample_ids(found.fragment, 0, int(at.max()) + 1 if len(at) else 0)[at[order]]
-    named = {"build": build, "run_id": run_id}
-    same = {name: repeat_text(text, len(at)) for name, text in named.items()}
-    return pa.table({"sample_id": pa.array(ids), **columns, **same})

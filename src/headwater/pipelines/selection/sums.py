@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -145,7 +145,7 @@ def chosen_sums(decided: _Decided, found: Candidates) -> ChosenSums:
         with np.errstate(over="ignore"):
             mixed = (halves[at, 0] ^ (halves[at, 1] * GOLDEN_GAMMA) ^ origin[at]) * _MIX
             mixed = (mixed ^ (mixed >> np.uint64(31))) * (number[at].astype(np.uint64) + np.uint64(2 * position + 1))
-        columns: list[Any] = [
+        columns: list[_Ints] = [
             stage_tokens(found, stage)[at] * number[at],
             np.ones(len(at), np.int64),
             full_sequences(found, stage)[at] * number[at],

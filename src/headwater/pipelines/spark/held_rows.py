@@ -91,12 +91,12 @@ class Parts(Generic[_Part]):
         pairs = self.spread.flatMap(lambda row: measure(row[1]).items())
         return pairs.reduceByKey(add, min(_FLAT_TASKS, pairs.getNumPartitions())).mapPartitions(shorten).collect()
 
-    def write(self, write: Callable[[int, int, Iterator[_Part]], Unit], name: str) -> list[Unit]:
+    def write(self, write: Callable[[int, int, Iterator[_Part]], Unit], point: str) -> list[Unit]:
         """Return what ``write`` gives for each target, run in tasks.
 
         Args:
             write: of base and mask of a file's fragments and their rows in order.
-            name: of the work, for tests that kill it.
+            point: the work's name in ``warehouse.faults``, for tests that kill it.
         """
 
         def units(rows: Iterable[tuple[tuple[int, int], _Part]]) -> Iterator[Unit]:
@@ -108,7 +108,7 @@ class Parts(Generic[_Part]):
                 return
             covered, first = head
             unit = write(*covered, chain([first], (part for _, part in begun)))
-            reach_in_task(name)
+            reach_in_task(point)
             yield unit
 
         return list(self.spread.mapPartitions(units).collect())

@@ -150,6 +150,7 @@ def run_tasks(
     progress: Progress | None = None,
     size: Callable[[_Result], tuple[int, int]] | None = None,
     tasks: int | None = None,
+    point: str | None = None,
 ) -> list[_Result]:
     """Run ``function`` on each item and return the results in the order of the items.
 
@@ -159,6 +160,7 @@ def run_tasks(
         progress: counts what finished tasks report.
         size: (rows, bytes) of a result, for the progress line.
         tasks: how many tasks share the items; by default each has its own.
+        point: the work's name in ``warehouse.faults``, for tests that kill it.
     """
     if not items:
         return []
@@ -168,7 +170,8 @@ def run_tasks(
     def call(part: Iterable[_Item]) -> Iterable[_Result]:
         for item in part:
             result = function(item)
-            reach_in_task(getattr(function, "__name__", "partial"))
+            if point is not None:
+                reach_in_task(point)
             if done is not None and size is not None:
                 rows, size_bytes = size(result)
                 done[0].add(rows)

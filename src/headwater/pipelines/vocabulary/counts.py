@@ -24,10 +24,11 @@ import pyarrow.parquet as pq
 from headwater.errors import CorruptLakeError
 from headwater.filters.spans.find import SPAN_COLUMNS, apply_spans, without_spans
 from headwater.fingerprint import fingerprint
+from headwater.lineage.hosts import hosts
 from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.train.piece_counts import SCHEMA, bin_pieces, count_pieces, merge_counts
 from headwater.tokenize.train.segmentation import library_pieces
-from headwater.warehouse.faults import reach_in_task
+from headwater.warehouse.faults import VOCABULARY_COUNTS, reach_in_task
 from headwater.warehouse.filesystem import HashedFile, exists, filesystem_of, join
 from headwater.warehouse.fragments import rows_of
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, slice_by_bytes
@@ -50,7 +51,6 @@ OTHERS: Final = "*"
 _HELD_PIECES: Final = 1_000_000
 _MOST_COUNT: Final = 1 << 20
 _MARK: Final = b"headwater.counted"
-_HOST: Final = r"^[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#:]+)"
 _COLUMNS: Final = {
     "content": ["text", "text_bytes", "content_hash", "source", "uri"],
     "language": ["language"],
@@ -136,7 +136,7 @@ def count_target(job: CountJob, target: CountTarget, ids: npt.NDArray[np.int64])
                     parts.append(_write_part(job.folder, target.key, len(parts), held.pop()))
     if held:
         parts.append(_write_part(job.folder, target.key, len(parts), merge_counts(held)))
-    reach_in_task("vocabulary-counts")
+    reach_in_task(VOCABULARY_COUNTS)
     return _write_samples(job.folder, target.key, samples, parts)
 
 
@@ -150,9 +150,6 @@ def _texts(job: CountJob, where: FragmentFiles, ids: pa.Array) -> Any:
             texts = cut_texts(texts, job.max_document_bytes)
             language = pc.coalesce(batch["language"], "und")
             named = pc.is_in(language, pa.array(sorted(job.languages), pa.string()))
-            parsed = pc.extract_regex(batch["uri"].combine_chunks(), _HOST)
-            # The struct's own nulls count: its field alone holds an empty string where the pattern did not match.
-            host = pc.struct_field(parsed, "host").cast(pa.string())
             yield pa.table(
                 {
                     "sample_id": batch["sample_id"],
@@ -160,7 +157,7 @@ def _texts(job: CountJob, where: FragmentFiles, ids: pa.Array) -> Any:
                     "cell": pc.binary_join_element_wise(language, pc.coalesce(batch["domain"], ""), "/"),
                     "text": texts,
                     "content_hash": batch["content_hash"],
-                    "source": pc.coalesce(host, batch["source"].combine_chunks(), "(none)"),
+                    "source": hosts(batch["uri"], batch["source"]),
                     "stratum": pc.if_else(named, language, OTHERS),
                 }
             )

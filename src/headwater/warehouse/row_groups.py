@@ -1,0 +1,83 @@
+"""One row group of a file: whether this release reads the format it was written in, and the columns that are asked of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headwater.errors import CorruptLakeError, LakeFormatError
+from headwater.warehouse.schema import FAMILIES, READABLE, arrow_schema
+
+__all__ = ["FORMAT_KEY", "UNREADABLE", "family_of", "format_of", "read_columns", "read_group"]
+
+FORMAT_KEY: Final = b"headwater.format"
+UNREADABLE: Final = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What pyarrow raises on damaged bytes: also types it does not know and names that are no UTF-8, after a flip in a footer."""
+
+
+def family_of(path: str) -> str:
+    """Return the family of a file, from its path relative to the table.
+
+    >>> family_of("family=content/batch=one/x.parquet")
+    'content'
+    """
+    return path.partition("/")[0].removeprefix("family=")
+
+
+def format_of(file: pq.ParquetFile, path: str) -> int:
+    """Return the format in which a file was written.
+
+    Raises:
+        CorruptLakeError: one that this release does not read, or none: the lake as a whole has a format that it reads.
+    """
+    found = (file.schema_arrow.metadata or {}).get(FORMAT_KEY, b"")
+    for version in READABLE:
+        if found == str(version).encode():
+            return version
+    raise CorruptLakeError(
+        f"expected lake format {' or '.join(map(str, READABLE))} in {path}, found {found.decode(errors='replace')!r}; "
+        "use the release of Headwater that wrote it"
+    )
+
+
+def read_columns(file: pq.ParquetFile, path: str, group: int, columns: Sequence[str]) -> pa.Table:
+    """Return columns of a row group; one that its family got within a format, after the file was written, is null.
+
+    Raises:
+        LakeFormatError: a column has another meaning in the file's format, or is not in it.
+        CorruptLakeError: the bytes cannot be read.
+    """
+    since = FAMILIES[family_of(path)].since
+    version = format_of(file, path)
+    for name in columns:
+        if since.get(name, version) > version:
+            raise LakeFormatError(
+                f"expected {name} as format {since[name]} has it in {path}, found a file of format {version}; "
+                "bring the lake up to date with headwater upgrade"
+            )
+    return read_group(file, path, group, columns)
+
+
+def read_group(file: pq.ParquetFile, path: str, group: int, columns: Sequence[str]) -> pa.Table:
+    """Return the same whatever the file's format.
+
+    Raises:
+        CorruptLakeError: the bytes cannot be read.
+    """
+    there = set(file.schema_arrow.names)
+    try:
+        table = file.read_row_group(group, columns=[name for name in columns if name in there])
+    except UNREADABLE as error:
+        detail = re.sub(r"'.*'", "", str(error))
+        raise CorruptLakeError(
+            f"cannot read row group {group} of {path}: {detail}; run verify, then restore the file"
+        ) from error
+    schema = arrow_schema(family_of(path))
+    for name in columns:
+        if name not in there:
+            table = table.append_column(name, pa.nulls(table.num_rows, schema.field(name).type))
+    return table

@@ -1,0 +1,60 @@
+"""What an upgrade changes of the table itself: the description, which names the format, and the columns of the schema.
+
+Each is a commit of its own. From the first to the last no release reads or writes the lake: the description names an upgrade that has begun.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from deltalake import Schema
+
+from headwater.warehouse.commit import commit_once
+from headwater.warehouse.schema import FORMAT, table_schema
+from headwater.warehouse.snapshot import Snapshot, describe
+
+__all__ = ["add_missing_columns", "begin_upgrade", "end_upgrade"]
+
+
+def begin_upgrade(snapshot: Snapshot) -> Snapshot:
+    """Close the lake to every release until its upgrade ends, and return the snapshot after it.
+
+    Raises:
+        ConflictError: another writer was faster.
+        StorageError: the log cannot be written.
+    """
+    return _redescribe(snapshot, describe(snapshot.format, begun=FORMAT))
+
+
+def end_upgrade(snapshot: Snapshot) -> Snapshot:
+    """Open the lake to releases of today's format, and return the snapshot after it; raises as ``begin_upgrade``."""
+    return _redescribe(snapshot, describe(FORMAT))
+
+
+def add_missing_columns(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
+    """Add the columns of today's families that the table lacks; return the snapshot after it and their names.
+
+    Raises as ``begin_upgrade``. No file is touched: in older ones the columns are null.
+    """
+    missing = [column for column in table_schema() if column.name not in snapshot.columns]
+    if missing:
+        fields = Schema.from_arrow(pa.schema(missing)).fields
+        commit_once(
+            snapshot,
+            lambda properties, hooks: snapshot.delta.alter.add_columns(
+                fields, commit_properties=properties, post_commithook_properties=hooks
+            ),
+        )
+        snapshot = snapshot.newest()
+    return snapshot, [column.name for column in missing]
+
+
+def _redescribe(snapshot: Snapshot, description: str) -> Snapshot:
+    if snapshot.delta.metadata().description == description:
+        return snapshot
+    commit_once(
+        snapshot,
+        lambda properties, hooks: snapshot.delta.alter.set_table_description(
+            description, commit_properties=properties, post_commithook_properties=hooks
+        ),
+    )
+    return snapshot.newest()
