@@ -243,7 +243,7 @@ def test_columns_that_the_schema_lacks_are_added(tmp_path: Path) -> None:
         assert rows(connection, "SELECT typeof(sampled_bytes) AS kind, refusals FROM vocabularies, stages") == []
 
 
-_NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
+_NAMES = st.sampled_from(["a", "mid-training", "x_1", "in", "out", "scale", "no", "does-not", "after"])
 _DOMAINS = st.sampled_from(["*", "", "code", "code+math", "a b/c"])
 _LANGUAGES = st.sampled_from(["en", "und", "zh-Hans", "mul"])
 
