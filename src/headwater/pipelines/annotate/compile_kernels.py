@@ -30,6 +30,7 @@ from headwater.filters.spans import find as spans
 from headwater.tokenize.encode.encoder import encode
 from headwater.tokenize.forms.load import load_vocabulary
 from headwater.tokenize.names import STRATEGIES
+from headwater.tokenize.pack.placing import copy_tokens
 from headwater.tokenize.pack.strategies import pack
 from headwater.tokenize.train.bpe import TokenRules, train
 from headwater.tokenize.train.piece_counts import bin_pieces, count_pieces, merge_counts
@@ -79,6 +80,11 @@ def _contamination() -> None:
 def _tokens() -> None:
     vocabulary = load_vocabulary()
     tokens, offsets = encode(_texts(), vocabulary)
+    for source in (
+        tokens,
+        np.frombuffer(tokens.tobytes(), "<u4"),
+    ):  # a build copies from its own and from Arrow's, read only
+        copy_tokens(source, offsets[:-1], np.diff(offsets), offsets[:-1], np.empty_like(tokens))
     for strategy in STRATEGIES:
         pack(
             tokens,
