@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from headwater.filters.rules.rule_set import LimitSetting
-    from headwater.lineage.verify import Check
+    from headwater.lineage.checks.lake import Check
     from headwater.pipelines.recipe.job import Recipe
     from headwater.pipelines.run import RunReport
     from headwater.reader import Stage
@@ -247,7 +247,7 @@ class Lake:
 
     def verify(self, build: str | None = None) -> list[Check]:
         """Return what was checked of the lake and its builds, passed or not."""
-        from headwater.lineage.verify import verify
+        from headwater.lineage.checks.lake import verify
 
         return verify(self.path, build)
 

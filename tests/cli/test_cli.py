@@ -18,7 +18,7 @@ from headwater.cli.groups import _failure_in_spark, errors_as_messages
 from headwater.cli.rendering import clean, format_trace, to_json
 from headwater.cli.root import cli
 from headwater.cli.summaries import format_step
-from headwater.lineage.verify import Check
+from headwater.lineage.checks.lake import Check
 from headwater.pipelines.ingest.step import IngestReport
 from headwater.warehouse.commit import commit, create_lake, reserve_fragments
 from headwater.warehouse.fragments import sample_ids
@@ -268,13 +268,13 @@ def test_verify_exits_with_1_when_a_check_fails(small_lake: Path, monkeypatch: p
         Check(name="good", passed=True, detail="", count=3),
         Check(name="bad", passed=False, detail="sample 4", count=9),
     ]
-    monkeypatch.setattr("headwater.lineage.verify.verify", lambda *_: checks)
+    monkeypatch.setattr("headwater.lineage.checks.lake.verify", lambda *_: checks)
     done = call("verify", small_lake, "--output", "json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["passed"] is False
     assert "1 of 2 checks failed: bad" in done.stderr
     assert re.search(r"^FAILED +bad +9 +sample 4$", call("verify", small_lake).stdout, re.MULTILINE)
-    monkeypatch.setattr("headwater.lineage.verify.verify", lambda *_: checks[:1])
+    monkeypatch.setattr("headwater.lineage.checks.lake.verify", lambda *_: checks[:1])
     assert call("verify", small_lake).exit_code == 0
 
 

@@ -22,7 +22,7 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder
 from tokenizers import Tokenizer
 
-from headwater.lineage.verify import verify
+from headwater.lineage.checks.lake import verify
 from headwater.lineage.views import connect
 from headwater.tokenize.forms.load import load_vocabulary
 from headwater.tokenize.vocabulary.tokenizer_json import write_tokenizer_json

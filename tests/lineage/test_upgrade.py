@@ -26,11 +26,11 @@ from hypothesis import strategies as st
 
 from headwater.cli.root import cli
 from headwater.errors import CorruptLakeError, LakeFormatError
+from headwater.lineage.checks.lake import verify
 from headwater.lineage.funnel import funnel, funnel_by_language
 from headwater.lineage.questions import rows, why
 from headwater.lineage.reasons import reason_sentence
 from headwater.lineage.upgrade import codes_of, upgrade
-from headwater.lineage.verify import verify
 from headwater.lineage.views import connect
 from headwater.pipelines.recipe.job import load_recipe
 from headwater.pipelines.selection import proxy, step

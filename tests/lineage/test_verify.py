@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from headwater.errors import UsageError
-from headwater.lineage.verify import verify
+from headwater.lineage.checks.lake import verify
 from headwater.warehouse.commit import commit
 from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.snapshot import open_snapshot

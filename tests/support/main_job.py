@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headwater.errors import UsageError
-from headwater.lineage.verify import verify
+from headwater.lineage.checks.lake import verify
 from headwater.pipelines.annotate.step import annotate
 from headwater.pipelines.decide.step import decide
 from headwater.pipelines.deduplicate.step import deduplicate

@@ -34,7 +34,7 @@ def verify(lake: str, build: str | None, version: int | None, output: str) -> No
 
     Counts, ids, files, duplicates, placements and the tokens in shards. Exits with 1 if a check fails.
     """
-    from headwater.lineage.verify import verify as verify_lake
+    from headwater.lineage.checks.lake import verify as verify_lake
 
     checks = verify_lake(lake, build, version)
     passed = all(check.passed for check in checks)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from headwater.lineage.verify import Check
+    from headwater.lineage.checks.lake import Check
 
 __all__ = [
     "Answer",

@@ -17,8 +17,8 @@ from small_lake import BUILD, SmallLake, small_recipe
 
 from headwater.cli.root import cli
 from headwater.errors import CorruptLakeError, UsageError
+from headwater.lineage.checks.lake import verify
 from headwater.lineage.funnel import list_runs
-from headwater.lineage.verify import verify
 from headwater.lineage.views import connect
 from headwater.pipelines.builds import repair as module
 from headwater.pipelines.builds.repair import find_damage, repair

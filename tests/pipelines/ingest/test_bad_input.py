@@ -23,7 +23,7 @@ from click.testing import CliRunner, Result
 
 from headwater.cli.root import cli
 from headwater.errors import MissingDependencyError, RecipeError, StorageError
-from headwater.lineage.verify import verify
+from headwater.lineage.checks.lake import verify
 from headwater.lineage.views import connect
 from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
 from headwater.pipelines.recipe.operators import resolve

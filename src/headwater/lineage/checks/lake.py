@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from headwater.errors import CorruptLakeError, HeadwaterError
 from headwater.lineage.builds import LakeView
+from headwater.lineage.checks.builds import Found, placed_as_planned, shard_files, texts_decode
 from headwater.lineage.questions import rows
-from headwater.lineage.verify_builds import Found, placed_as_planned, shard_files, texts_decode
 from headwater.lineage.views import connect
 from headwater.warehouse.parquet import check_file, read_aligned
 from headwater.warehouse.schema import ALIGNED, FAMILIES
