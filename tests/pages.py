@@ -12,8 +12,11 @@ from conftest import REPOSITORY
 __all__ = ["DOCS", "MARKS", "PAGES", "Fence", "fences", "name_of", "prose"]
 
 DOCS: Final = REPOSITORY / "docs"
-PAGES: Final = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
-"""README.md and every page below docs/."""
+PAGES: Final = [
+    *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted(DOCS.rglob("*.md")),
+]
+"""The pages at the root of the repository, and every one below docs/."""
 
 MARKS: Final = {
     "console": {"", "demo-lake", "demo-lake-copy"},

@@ -1,4 +1,4 @@
-"""The class of a character for the signals, written from docs/words.md and Unicode's names, a character at a time.
+"""The class of a character for the signals, written from docs/concepts/words.md and Unicode's names, a character at a time.
 
 Unicode as of version 3.2 says what a character is, so that a newer Python alters nothing. What was assigned later is a letter, but for
 blocks of symbols, the scripts that are cut without spaces, and the marks of the 30 languages.

@@ -41,7 +41,7 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = ["DIMENSIONS", "Answer", "what_if", "what_if_sweep"]
 
-Answer: TypeAlias = dict[str, Any]  # Any: a document for JSON, with keys by dimension; docs/what-if.md has its shape
+Answer: TypeAlias = dict[str, Any]  # Any: a document for JSON, with keys by dimension; docs/how-to/what-if.md has its shape
 DIMENSIONS: Final = ("language", "source", "stage")
 _FAMILIES: Final = ("verdicts", "language", "signals", "scores", "tokens", "duplicates")
 _Result = TypeVar("_Result")
