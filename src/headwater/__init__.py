@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headwater.extras import needing_extras
 from headwater.version import __version__
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Lake", "__version__"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> type[Lake]:
     """Return ``Lake`` when it is first asked for: importing the package alone loads neither Arrow nor Spark.
 
     Raises:

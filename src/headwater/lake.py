@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import pyarrow as pa
 
 from headwater.errors import UsageError
+from headwater.plain import JsonObject
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -165,7 +166,7 @@ class Lake:
 
         return connect(self.path, version)
 
-    def why(self, sample: int | None = None, **named: str) -> list[dict[str, Any]]:
+    def why(self, sample: int | None = None, **named: str) -> list[JsonObject]:
         """Return the whole story of each sample that is named in one way: ``sample``, ``uri``, ``host``, ``source`` or ``file``.
 
         Raises:
@@ -177,7 +178,7 @@ class Lake:
             numbers = samples_named(connection, sample=sample, **named)  # type: ignore[arg-type] # names are checked there
             return [why(connection, number) for number in numbers]
 
-    def find(self, sample: int | None = None, *, build: str | None = None, **named: str) -> list[dict[str, Any]]:
+    def find(self, sample: int | None = None, *, build: str | None = None, **named: str) -> list[JsonObject]:
         """Return what became of the samples that are named in one way, with every run of tokens in every shard.
 
         Raises:
@@ -189,7 +190,7 @@ class Lake:
             numbers = samples_named(connection, sample=sample, **named)  # type: ignore[arg-type] # names are checked there
             return placements_of(connection, numbers, build)
 
-    def trace(self, build: str, stage: str, shard: int, token: int) -> dict[str, Any]:
+    def trace(self, build: str, stage: str, shard: int, token: int) -> JsonObject:
         """Return the sample that a token of a shard belongs to, the text around the token, and the sample's story.
 
         Raises:
@@ -209,7 +210,7 @@ class Lake:
         without: Sequence[str] = (),
         examples: int = 5,
         build: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return what the lake would keep if rules of a recipe were others, from signals alone; nothing is written.
 
         Args:
@@ -233,7 +234,7 @@ class Lake:
 
     def what_if_sweep(
         self, recipe: str | Path | Recipe, limit: str, values: Sequence[float], *, build: str | None = None
-    ) -> dict[str, Any]:
+    ) -> JsonObject:
         """Return what the lake would keep at each value of one limit, in one pass for all; ``docs/how-to/what-if.md`` has the answer's shape.
 
         Raises:

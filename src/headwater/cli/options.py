@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypedDict, TypeVar
 
 import click
 
@@ -38,7 +38,7 @@ __all__ = [
     "spark_session",
 ]
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])  # click takes any signature
+_Command = TypeVar("_Command", bound=Callable[..., object])
 _MASTER: Final = "local[*]"
 
 lake_argument = click.argument("lake", metavar="LAKE")

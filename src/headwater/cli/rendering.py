@@ -8,7 +8,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from headwater.lineage.checks.lake import Check
@@ -28,8 +28,8 @@ __all__ = [
     "to_json",
 ]
 
-Answer = Mapping[str, Any]
-"""What a question answers. Any: plain values by name, nested like the JSON that programs read; each layout knows the answer that it lays out."""
+Answer: TypeAlias = Mapping[str, Any]  # Any: each layout knows the keys of the answer that it lays out
+"""What a question answers: plain values by name, nested like the JSON that programs read."""
 
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """C0 but line feed and tab, C1, and the controls of writing direction: a document may not move the cursor or reorder a line."""
@@ -220,7 +220,7 @@ def format_story(story: Answer) -> str:
     return "\n".join(lines)
 
 
-def _told_stage(row: Mapping[str, Any]) -> dict[str, Any]:
+def _told_stage(row: Answer) -> dict[str, object]:
     """Return what a story says of a row of family ``stages``: the reason in words, which name the cell."""
     return {name: row[name] for name in ("build", "stage", "copies", "rank")} | {"reason": row["sentence"]}
 

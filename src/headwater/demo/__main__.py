@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -25,6 +25,7 @@ from headwater.demo import TEXT_FOLDERS
 from headwater.errors import UsageError
 from headwater.lake import Lake
 from headwater.pipelines.recipe.shipped import find_recipe
+from headwater.plain import Row
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,7 +66,7 @@ def _head(title: str, command: str = "") -> None:
         click.echo(f"$ {command}")
 
 
-def _languages(found: Sequence[dict[str, Any]], stages: Sequence[str], pools: Sequence[str]) -> str:
+def _languages(found: Sequence[Row], stages: Sequence[str], pools: Sequence[str]) -> str:
     """Return a line a language: documents in, out and kept, those that each stage chose by pool, and all their tokens."""
     table = []
     for row in found:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from headwater.lineage.questions import rows
+from headwater.plain import Row
 
 __all__ = ["contamination_report"]
 
@@ -23,7 +24,7 @@ FROM (
 
 def contamination_report(
     connection: duckdb.DuckDBPyConnection, benchmark: str | None = None, limit: int = 20
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[Row]]:
     """Return what was found by benchmark, by benchmark and source, and the worst matches.
 
     Args:

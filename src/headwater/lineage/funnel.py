@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from typing import Any
 
 import duckdb
 
 from headwater.lineage.past_runs import read_runs, runs_of
 from headwater.lineage.questions import rows
+from headwater.plain import JsonObject, Row
 
 __all__ = ["funnel", "funnel_by_language", "list_runs", "refused_files"]
 
 
-def funnel(
-    connection: duckdb.DuckDBPyConnection, build: str | None = None, stages: Sequence[str] = ()
-) -> dict[str, Any]:
+def funnel(connection: duckdb.DuckDBPyConnection, build: str | None = None, stages: Sequence[str] = ()) -> JsonObject:
     """Return counts of files, records, refusals, verdicts and, for a build, of what was chosen and written.
 
     Counts come from narrow columns, in time that grows with the number of samples.
@@ -64,7 +62,7 @@ def _special_tokens(connection: duckdb.DuckDBPyConnection, build: str) -> str:
     return f"CASE stage{cases} ELSE 1 END" if cases else "1"
 
 
-def _chosen(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str, Any]]:
+def _chosen(connection: duckdb.DuckDBPyConnection, build: str) -> list[Row]:
     """Return what a build chose by stage and pool; tokens count beginning and end of text of each document and copy."""
     return rows(
         connection,
@@ -75,7 +73,7 @@ def _chosen(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str,
     )
 
 
-def _written(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str, Any]]:
+def _written(connection: duckdb.DuckDBPyConnection, build: str) -> list[Row]:
     """Return shards, sequences, tokens and padding by stage: what the runs of a build counted, one that was killed included."""
     stages: dict[str, dict[str, int]] = {}
     for run in runs_of(connection, "build", build):
@@ -87,7 +85,7 @@ def _written(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str
     return [{"stage": stage} | counts for stage, counts in sorted(stages.items())]
 
 
-def funnel_by_language(connection: duckdb.DuckDBPyConnection, build: str) -> list[dict[str, Any]]:
+def funnel_by_language(connection: duckdb.DuckDBPyConnection, build: str) -> list[Row]:
     """Return a row a language: samples, those refused by rules and as duplicates, those kept, and what a build chose.
 
     Returns:
@@ -123,6 +121,6 @@ def refused_files(
     )
 
 
-def list_runs(connection: duckdb.DuckDBPyConnection, run_id: str | None = None) -> list[dict[str, Any]]:
+def list_runs(connection: duckdb.DuckDBPyConnection, run_id: str | None = None) -> list[Row]:
     """Return the runs, or the one named, oldest first, with recipe, operators and counts as objects."""
     return [run.plain(whole=True) for run in read_runs(connection) if run_id in (None, run.run_id)]

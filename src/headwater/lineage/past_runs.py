@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from headwater.fingerprint import canonical_json
+from headwater.plain import JsonObject, ValuesByName
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import Snapshot
 
@@ -65,12 +66,12 @@ class PastRun:
     ended: datetime.datetime | None
     code_version: str
     input_version: int
-    counts: Mapping[str, Any]
-    operators: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    counts: ValuesByName
+    operators: ValuesByName
+    recipe: ValuesByName
     recipe_json: str
 
-    def record(self, key: str, value: str) -> Mapping[str, Any] | None:
+    def record(self, key: str, value: str) -> ValuesByName | None:
         """Return the record that says ``value`` of ``key``, or None."""
         return next((record for record in self.operators.values() if record.get(key) == value), None)
 
@@ -79,9 +80,9 @@ class PastRun:
         """The build that it selected, scaled, built or repaired; None for a step of the whole lake."""
         return next((str(record["build"]) for record in self.operators.values() if "build" in record), None)
 
-    def plain(self, *, whole: bool = False) -> dict[str, Any]:
+    def plain(self, *, whole: bool = False) -> JsonObject:
         """Return the run as plain data, times in ISO 8601; ``whole``: with counts, operators and recipe."""
-        found: dict[str, Any] = {
+        found: JsonObject = {
             "run_id": self.run_id,
             "step": self.step,
             "started": self.started.isoformat(),
@@ -110,7 +111,7 @@ def read_runs(source: Source, step: str | None = None) -> list[PastRun]:
     return sorted(runs, key=lambda run: (run.started, run.run_id))
 
 
-def _parsed(row: Mapping[str, Any]) -> PastRun:
+def _parsed(row: ValuesByName) -> PastRun:
     parsed = {name: json.loads(row[name]) for name in ("counts", "operators", "recipe")}
     return PastRun(**{**row, **parsed}, recipe_json=row["recipe"])
 
@@ -124,7 +125,7 @@ def _newest_ended(runs: Sequence[PastRun]) -> PastRun | None:
     return newest
 
 
-def past_run(source: Source, step: str, state: str) -> Mapping[str, Any] | None:
+def past_run(source: Source, step: str, state: str) -> ValuesByName | None:
     """Return the operators' record of the newest ended run of ``step`` over the same ``state``, or None."""
     found = _newest_ended([run for run in read_runs(source, step) if run.record("state", state) is not None])
     return None if found is None else found.record("state", state)
@@ -140,7 +141,7 @@ def past_recipe(source: Source, step: str, build: str) -> str | None:
     return None if found is None else found.recipe_json
 
 
-def past_counts(source: Source, step: str, build: str) -> Mapping[str, Any] | None:
+def past_counts(source: Source, step: str, build: str) -> ValuesByName | None:
     """Return what the newest ended run of ``step`` for ``build`` counted; None when none ended."""
     found = _newest_of_build(source, step, build)
     return None if found is None else found.counts
@@ -163,7 +164,7 @@ def ended_builds(source: Source) -> list[str]:
     return sorted({run.build for run in read_runs(source, "build") if run.ended is not None and run.build is not None})
 
 
-def newest_selection(source: Source, recipe: Mapping[str, Any]) -> str | None:
+def newest_selection(source: Source, recipe: ValuesByName) -> str | None:
     """Return the build that the newest ended selection by a recipe (its literals) made, or None; a proxy is asked for by name."""
     wanted = canonical_json(recipe)
     whole = [run for run in read_runs(source, "select") if run.recipe_json == wanted and not _is_proxy(run)]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from headwater.errors import UsageError
 from headwater.lineage.past_runs import PastRun, read_runs
 from headwater.lineage.reasons import reason_sentence
+from headwater.plain import JsonObject, Row, ValuesByName
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 
 __all__ = ["placements_of", "query", "rows", "samples_named", "why"]
@@ -29,7 +30,7 @@ def rows(
     connection: duckdb.DuckDBPyConnection,
     statement: str,
     parameters: Sequence[object] | Mapping[str, object] = (),
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Return the rows of a query as dictionaries; bytes become hexadecimal, times ISO 8601.
 
     Args:
@@ -40,7 +41,7 @@ def rows(
     return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in found.fetchall()]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()
     if isinstance(value, list):
@@ -52,7 +53,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def query(connection: duckdb.DuckDBPyConnection, statement: str) -> list[dict[str, Any]]:
+def query(connection: duckdb.DuckDBPyConnection, statement: str) -> list[Row]:
     """Return the rows of a user's query.
 
     Raises:
@@ -128,13 +129,13 @@ def _condition(kind: str, value: str | int) -> tuple[str, list[object]]:
     return "file_id IN (SELECT file_id FROM files WHERE file_uri = ? OR starts_with(sha256, ?))", [value, value]
 
 
-def why(connection: duckdb.DuckDBPyConnection, sample: int) -> dict[str, Any]:
+def why(connection: duckdb.DuckDBPyConnection, sample: int) -> JsonObject:
     """Return the whole story of one sample: file and record, measures, verdict with the rules that fired, stages, places, vocabularies, runs.
 
     Raises:
         UsageError: no such sample.
     """
-    story: dict[str, Any] = {"sample_id": sample}
+    story: JsonObject = {"sample_id": sample}
     used: set[str] = set()
     for family in ALIGNED:
         names = [name for name in FAMILIES[family].fields if name not in _HIDDEN]
@@ -173,7 +174,7 @@ def _scaled(run: PastRun) -> tuple[str, str] | None:
     return (record["scale"], record["base"]) if "base" in record else None
 
 
-def _file(connection: duckdb.DuckDBPyConnection, file_id: int, used: set[str]) -> dict[str, Any]:
+def _file(connection: duckdb.DuckDBPyConnection, file_id: int, used: set[str]) -> Row:
     found = rows(
         connection,
         "SELECT file_uri, sha256, file_bytes, format, license, run_id FROM files WHERE file_id = ?",
@@ -183,16 +184,16 @@ def _file(connection: duckdb.DuckDBPyConnection, file_id: int, used: set[str]) -
     return found[0] if found else {}
 
 
-def _rules_fired(story: Mapping[str, Any], made_by: Sequence[PastRun]) -> list[dict[str, Any]]:
+def _rules_fired(story: ValuesByName, made_by: Sequence[PastRun]) -> list[JsonObject]:
     """Return for each reason the rule's predicate, its limits and the values that it read, from the record of the run that decided."""
-    rules: dict[str, Mapping[str, Any]] = {}
+    rules: dict[str, ValuesByName] = {}
     for run in made_by:
         if run.step == "decide":
             rules |= {rule["name"]: rule for rule in run.operators["verdicts"]["rules"]["rules"]}
     values = {name: value for family in ALIGNED for name, value in story.get(family, {}).items()}
     fired = []
     for reason in story["verdicts"]["reasons"] or []:
-        entry: dict[str, Any] = {"reason": reason}
+        entry: JsonObject = {"reason": reason}
         if reason in rules:
             rule = rules[reason]
             entry |= {
@@ -208,13 +209,13 @@ def _rules_fired(story: Mapping[str, Any], made_by: Sequence[PastRun]) -> list[d
     return fired
 
 
-def _values_read(predicate: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _values_read(predicate: str, values: ValuesByName) -> Row:
     return {name: values[name] for name in dict.fromkeys(re.findall(r"[a-z_][a-z0-9_]*", predicate)) if name in values}
 
 
 def placements_of(
     connection: duckdb.DuckDBPyConnection, samples: Iterable[int], build: str | None = None
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Return what became of some samples: their verdict and, for each copy, every run of tokens in every shard.
 
     Raises:

@@ -5,8 +5,9 @@ The codes are data and stay as they are; the sentence is made of them at the end
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
+
+from headwater.plain import ValuesByName
 
 __all__ = [
     "BEYOND_CUT",
@@ -31,7 +32,7 @@ NO_TOKENS: Final = "no_tokens"
 """Spans left nothing of it."""
 
 
-def reason_sentence(row: Mapping[str, Any], scaled: tuple[str, str] | None = None) -> str:
+def reason_sentence(row: ValuesByName, scaled: tuple[str, str] | None = None) -> str:
     """Return why a sample is in or out, in words.
 
     Args:

@@ -10,13 +10,13 @@ import datetime
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 
 from headwater.errors import ConflictError
 from headwater.fingerprint import canonical_json, fingerprint
 from headwater.lineage.claims import Claims
+from headwater.plain import JsonObject
 from headwater.version import __version__
 from headwater.warehouse.commit import commit
 from headwater.warehouse.faults import reach
@@ -71,12 +71,14 @@ class Run:
     operators: str
     input_version: int
     started: datetime.datetime
-    counts: dict[str, Any] = field(default_factory=dict)
+    counts: JsonObject = field(default_factory=dict)
     waves: int = 0
     row: str | None = None
 
 
-def begin_run(lake: str, step: str, recipe: Mapping[str, Any], operators: Mapping[str, Any], input_version: int) -> Run:
+def begin_run(
+    lake: str, step: str, recipe: Mapping[str, object], operators: Mapping[str, object], input_version: int
+) -> Run:
     """Return a new run; nothing is stored before its first commit."""
     now = datetime.datetime.now(datetime.UTC)
     return Run(
@@ -90,7 +92,9 @@ def begin_run(lake: str, step: str, recipe: Mapping[str, Any], operators: Mappin
     )
 
 
-def _write_row(snapshot: Snapshot, run: Run, counts: Mapping[str, Any], ended: datetime.datetime | None) -> FileEntry:
+def _write_row(
+    snapshot: Snapshot, run: Run, counts: Mapping[str, object], ended: datetime.datetime | None
+) -> FileEntry:
     row = {
         "step": run.step,
         "recipe": run.recipe,

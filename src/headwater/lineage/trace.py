@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
@@ -11,6 +11,7 @@ from headwater.errors import UsageError
 from headwater.lineage.builds import build_vocabulary, read_stage_manifest, read_tokens, shard_name
 from headwater.lineage.questions import rows, why
 from headwater.lineage.vocabularies import find_vocabulary
+from headwater.plain import JsonObject
 from headwater.tokenize.encode.encoder import decode
 
 __all__ = ["trace"]
@@ -26,7 +27,7 @@ def trace(
     shard: int,
     token: int,
     vocabulary_name: str | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return the sample that a token belongs to, the text around the token, and the sample's story.
 
     Args:
@@ -51,7 +52,7 @@ def trace(
         "WHERE build = ? AND stage = ? AND shard = ? AND token_begin <= ? AND token_end > ?",
         [build, stage, shard, token, token],
     )
-    answer: dict[str, Any] = {
+    answer: JsonObject = {
         "build": build,
         "stage": stage,
         "shard": shard,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.builds import builds_uri, stage_operator
 from headwater.lineage.questions import rows
+from headwater.plain import Row
 from headwater.reader import Reader, Stage, open_stage
 from headwater.reader.megatron_order import stage_order
 from headwater.warehouse.parquet import read_file
@@ -22,11 +22,10 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 __all__ = ["megatron_step", "open_placed_stage", "reader_step", "samples_in"]
 
 
-def open_placed_stage(lake: str, build: str, stage: str, **options: Any) -> Stage:
-    """Return a stage of a lake, its runs with the lake's sample_ids; ``options`` as for ``open_stage``."""
-    return open_stage(
-        builds_uri(lake, build, stage), sample_ids=partial(_placed_ids, open_snapshot(lake), build, stage), **options
-    )
+def open_placed_stage(lake: str, build: str, stage: str) -> Stage:
+    """Return a stage of a lake, its runs with the lake's sample_ids."""
+    sample_ids = partial(_placed_ids, open_snapshot(lake), build, stage)
+    return open_stage(builds_uri(lake, build, stage), sample_ids=sample_ids)
 
 
 def _placed_ids(
@@ -118,7 +117,7 @@ def _places(stage: Stage, sequences: npt.NDArray[np.int64]) -> list[dict[str, in
 
 def samples_in(
     connection: duckdb.DuckDBPyConnection, build: str, stage: str, sequences: Sequence[dict[str, int]]
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Return each run of tokens in some sequences of a stage, in order: where it lies, its sample and the sample's uri.
 
     Args:
@@ -133,7 +132,7 @@ def samples_in(
         "WHERE p.build = ? AND p.stage = ? AND list_contains(?, p.shard) AND list_contains(?, p.sequence) ORDER BY p.token_begin",
         [build, stage, shards, numbers],
     )
-    by_place: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    by_place: dict[tuple[int, int], list[Row]] = {}
     for row in found:
         by_place.setdefault((row["shard"], row["sequence"]), []).append(row)
     return [place | run for place in sequences for run in by_place.get((place["shard"], place["sequence"]), [])]

@@ -14,7 +14,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
@@ -29,6 +29,7 @@ from headwater.lineage.reasons import (
     WITHIN_SHARE,
 )
 from headwater.lineage.runs import Unit, begin_run, commit_wave
+from headwater.plain import Row, ValuesByName
 from headwater.warehouse.faults import reach
 from headwater.warehouse.parquet import check_file, file_format, read_as_written, write_family
 from headwater.warehouse.schema import FAMILIES, FORMAT, arrow_schema
@@ -109,9 +110,9 @@ def _upgrade(lake: str, snapshot: Snapshot) -> UpgradeReport:
     return UpgradeReport(found=found, format=FORMAT, version=snapshot.version, columns=columns, files=files, rows=rows)
 
 
-def _waves(snapshot: Snapshot) -> Iterator[list[dict[str, Any]]]:
+def _waves(snapshot: Snapshot) -> Iterator[list[Row]]:
     """Yield the live files that hold a column in an older meaning, some 256 MB at a time."""
-    wave: list[dict[str, Any]] = []
+    wave: list[Row] = []
     for family in FAMILIES.values():
         for row in snapshot.live(family.name).to_pylist() if family.since else ():
             if file_format(snapshot.uri, row["path"]) >= max(family.since.values()):
@@ -124,7 +125,7 @@ def _waves(snapshot: Snapshot) -> Iterator[list[dict[str, Any]]]:
         yield wave
 
 
-def _rewritten(table_uri: str, row: Mapping[str, Any]) -> Unit:
+def _rewritten(table_uri: str, row: ValuesByName) -> Unit:
     """Write a file of family ``stages`` anew under the same fragments and operator."""
     path = row["path"]
     fault = check_file(table_uri, path, row["sha256"])
@@ -150,7 +151,7 @@ def _with_codes(table: pa.Table, path: str) -> pa.Table:
     return pa.table({name: new.get(name, table[name] if name in table.column_names else None) for name in schema.names})
 
 
-def codes_of(sentence: str) -> dict[str, Any]:
+def codes_of(sentence: str) -> Row:
     """Return what format 2 says in columns where format 1 had a sentence.
 
     >>> codes_of("in mid-training: within the cut of reasoning/en/*")["cell_language"]
@@ -178,7 +179,7 @@ def codes_of(sentence: str) -> dict[str, Any]:
     return _told(first, beyond if first else WHERE_NOT_MET, refusals)
 
 
-def _told(cell: re.Match[str] | None, reason: str, refusals: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+def _told(cell: re.Match[str] | None, reason: str, refusals: Sequence[Mapping[str, object]] | None) -> Row:
     pool, language, domain = cell.group("pool", "language", "domain") if cell else (None, None, None)
     return {
         "pool": pool,

@@ -7,7 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headwater.errors import UsageError
 from headwater.pipelines.annotate.step import annotate
@@ -20,6 +20,7 @@ from headwater.pipelines.recipe.operators import resolve
 from headwater.pipelines.selection.proxy import parse_scale, scale_down
 from headwater.pipelines.selection.report import Selection
 from headwater.pipelines.selection.step import select
+from headwater.plain import JsonObject
 from headwater.warehouse.commit import create_lake
 from headwater.warehouse.fragments import batch_name
 from headwater.warehouse.snapshot import open_snapshot
@@ -34,11 +35,11 @@ __all__ = ["RunReport", "StepReport", "run"]
 class StepReport:
     """One step: its name, what it counted (empty when there was nothing to do) and how long it took.
 
-    Counts are numbers by name, and of select and its proxies rows of cells: hence Any.
+    Counts are numbers by name, and of select and its proxies rows of cells.
     """
 
     step: str
-    counts: dict[str, Any]
+    counts: JsonObject
     seconds: float
 
 
@@ -116,7 +117,7 @@ class _Steps:
     reports: list[StepReport] = field(default_factory=list)
     begin: float = field(default_factory=time.monotonic)
 
-    def end(self, step: str, counts: dict[str, Any]) -> None:
+    def end(self, step: str, counts: JsonObject) -> None:
         self.reports.append(StepReport(step=step, counts=counts, seconds=time.monotonic() - self.begin))
         if self.on_step is not None:
             self.on_step(self.reports[-1])
@@ -131,11 +132,11 @@ def _make_lake(lake: str) -> None:
             create_lake(lake)
 
 
-def _ingest_counts(report: IngestReport) -> dict[str, Any]:
+def _ingest_counts(report: IngestReport) -> JsonObject:
     return dataclasses.asdict(report) if report.files or report.unreadable else {}
 
 
-def _selection_counts(selection: Selection) -> dict[str, Any]:
+def _selection_counts(selection: Selection) -> JsonObject:
     if selection.known:
         return {}
     return {

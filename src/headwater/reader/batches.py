@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from headwater.plain import JsonObject, ValuesByName
 
 __all__ = ["IGNORED", "RUN", "Batch"]
 
@@ -55,7 +56,7 @@ class Batch:
     shard_sequences: npt.NDArray[np.int64]
     epoch: int
     position: int
-    state: Mapping[str, Any] = field(repr=False)
+    state: ValuesByName = field(repr=False)
 
     def padding(self) -> npt.NDArray[np.bool_]:
         """Return bool [rows, context]: the tokens that belong to no document."""
@@ -108,7 +109,7 @@ class Batch:
         borders = [np.arange(rows + 1) * context, row + self.runs["begin"], row + self.runs["end"]]
         return np.unique(np.concatenate(borders)).astype(np.int32)
 
-    def documents(self) -> list[dict[str, Any]]:
+    def documents(self) -> list[JsonObject]:
         """Return the runs as plain data: one dictionary a run, JSON; ``content_hash`` is hexadecimal, an unknown ``sample_id`` None."""
         names = [name for name in RUN.names or () if name not in ("content_hash", "sample_id")]
         columns = {name: self.runs[name].tolist() for name in names}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, Self
+from collections.abc import Iterator
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from headwater.errors import UsageError
+from headwater.plain import JsonObject, ValuesByName
 from headwater.reader.batches import Batch
 from headwater.reader.order import sequences_at
 from headwater.reader.stage import Stage
@@ -50,7 +51,7 @@ class Reader:
         rank: int = 0,
         world_size: int = 1,
         epochs: int | None = None,
-        state: Mapping[str, Any] | None = None,
+        state: ValuesByName | None = None,
     ) -> None:
         if world_size < 1 or not 0 <= rank < world_size:
             raise UsageError(f"expected a rank from 0 to world_size - 1, found {rank} of {world_size}")
@@ -69,17 +70,17 @@ class Reader:
         if state is not None:
             self.load_state(state)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> JsonObject:
         """Return where the reader stands, as JSON: what identifies its order, the epoch, and the position in it over all ranks."""
         return self.state_at(self._next)
 
-    def state_at(self, place: int) -> dict[str, Any]:
+    def state_at(self, place: int) -> JsonObject:
         """Return the state of a reader that stands at a place of the list of all epochs."""
         epoch, position = divmod(place, len(self.stage))
         order = {"stage": self.stage.fingerprint, "seed": self.seed, "shuffle": self.shuffle}
         return {"format": FORMAT, **order, "epoch": epoch, "position": position}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
+    def load_state(self, state: ValuesByName) -> None:
         """Go on from a state that `state` or a batch gave.
 
         Raises:

@@ -6,7 +6,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -69,12 +69,12 @@ class Stage:
         """Return the number of sequences."""
         return int(self._first[-1])
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Send all but what is open."""
         closed = ("_filesystem", "_path", "_most_held", "_held", "_runs")
         return {name: value for name, value in self.__dict__.items() if name not in closed}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._open()
 

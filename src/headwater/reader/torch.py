@@ -16,12 +16,14 @@ order whatever W is.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from headwater.errors import MissingDependencyError, UsageError
+from headwater.plain import JsonObject, ValuesByName
 from headwater.reader.batches import Batch
 from headwater.reader.loader import Reader
 
@@ -34,6 +36,8 @@ except ImportError:  # the module can be looked at without it
 __all__ = ["StageDataset"]
 
 _FORMAT: Final = 1
+
+_Step: TypeAlias = dict[str, Any]  # Any: tensors, beside them a dictionary and a list
 
 
 class StageDataset(IterableDataset):  # type: ignore[misc] # torch gives no types where they are checked
@@ -63,14 +67,14 @@ class StageDataset(IterableDataset):  # type: ignore[misc] # torch gives no type
         self._reader = reader
         self._mask, self._documents = mask_across_documents, documents
         self._step = 0  # steps from the reader's place that this worker is past
-        self._resumed: Mapping[str, Any] | None = None
+        self._resumed: ValuesByName | None = None
         self._running = reader
 
     def set_epoch(self, epoch: int) -> None:
         """Begin the next iteration at the start of an epoch."""
         self._reader.load_state(self._reader.state() | {"epoch": epoch, "position": 0})
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[_Step]:
         """Return this worker's steps."""
         worker, workers = _worker()
         reader, self._step = copy.copy(self._reader), worker
@@ -85,33 +89,33 @@ class StageDataset(IterableDataset):  # type: ignore[misc] # torch gives no type
         self._running = reader
         return self._from(reader, workers)
 
-    def _from(self, reader: Reader, workers: int) -> Iterator[dict[str, Any]]:
+    def _from(self, reader: Reader, workers: int) -> Iterator[_Step]:
         for batch in reader.steps(first=self._step, every=workers):
             self._step += workers
             yield self._tensors(batch)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> JsonObject:
         """Return where this worker stands."""
         _, workers = _worker()
         if self._resumed is not None:
             return dict(self._resumed)
         return {"format": _FORMAT, "reader": self._running.state(), "step": self._step, "workers": workers}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: ValuesByName) -> None:
         """Begin the next iteration where a worker's ``state_dict`` says."""
         if state.get("format") != _FORMAT:
             raise UsageError(f"expected a dataset's state of format {_FORMAT}, found {state.get('format')}")
         self._resumed = dict(state)
 
-    def _tensors(self, batch: Batch) -> dict[str, Any]:
-        arrays: dict[str, Any] = {
+    def _tensors(self, batch: Batch) -> _Step:
+        arrays: dict[str, npt.NDArray[np.generic]] = {
             "tokens": batch.tokens.astype(np.int64),
             "labels": batch.labels(across_documents=not self._mask),
             "sequences": batch.sequences,
         }
         if self._mask:
             arrays |= {"positions": batch.positions(), "cu_seqlens": batch.cu_seqlens()}
-        found: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        found: dict[str, object] = {name: torch.from_numpy(array) for name, array in arrays.items()}
         return found | {"state": dict(batch.state)} | ({"documents": batch.documents()} if self._documents else {})
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headwater.errors import CorruptLakeError, StorageError, UsageError
+from headwater.plain import Row
 from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join
 from headwater.warehouse.fragments import FileEntry, file_name, operator_digits, sample_ids
 from headwater.warehouse.row_groups import FORMAT_KEY, UNREADABLE, family_of, format_of, read_columns, read_group
@@ -345,7 +346,7 @@ def read_sparse(
     return read_columns(_open(table_uri, path, dictionaries), path, group, ["sample_id", *columns])
 
 
-def read_content_row(table_uri: str, where: FragmentFiles, row: int, columns: Sequence[str]) -> dict[str, Any]:
+def read_content_row(table_uri: str, where: FragmentFiles, row: int, columns: Sequence[str]) -> Row:
     """Return columns of one row of a fragment's content; only the row group that holds it is read.
 
     Raises:
@@ -357,7 +358,7 @@ def read_content_row(table_uri: str, where: FragmentFiles, row: int, columns: Se
     for group in range(file.num_row_groups):
         end = begin + file.metadata.row_group(group).num_rows
         if row < end:
-            found: dict[str, Any] = read_columns(file, path, group, columns).slice(row - begin, 1).to_pylist()[0]
+            found: Row = read_columns(file, path, group, columns).slice(row - begin, 1).to_pylist()[0]
             return found
         begin = end
     raise UsageError(f"expected row {row} in fragment {where.fragment}, found {begin} rows")

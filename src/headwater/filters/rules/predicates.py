@@ -10,11 +10,12 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from headwater.errors import RecipeError
+from headwater.plain import JsonObject
 
 __all__ = ["check_predicate", "connect", "nearest"]
 
@@ -84,7 +85,7 @@ def check_predicate(
     return tuple(used)
 
 
-def _parse(connection: duckdb.DuckDBPyConnection, predicate: str, where: str) -> dict[str, Any]:
+def _parse(connection: duckdb.DuckDBPyConnection, predicate: str, where: str) -> JsonObject:
     """Return DuckDB's syntax tree of the one expression.
 
     The text is parsed without brackets around it: what is complete by itself cannot close a bracket that a query puts
@@ -107,7 +108,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, predicate: str, where: str) ->
     )
     if not bare:
         raise RecipeError(f"{where}: expected one SQL expression and nothing else, found {predicate!r}")
-    expression: dict[str, Any] = node["select_list"][0]
+    expression: JsonObject = node["select_list"][0]
     return expression
 
 

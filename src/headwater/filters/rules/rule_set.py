@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from math import inf
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +23,7 @@ from headwater.errors import RecipeError, UsageError
 from headwater.filters.rules.predicates import check_predicate, connect, nearest
 from headwater.filters.signals.columns import SIGNALS
 from headwater.fingerprint import fingerprint
+from headwater.plain import JsonObject, ValuesByName
 
 __all__ = [
     "RULE_COLUMNS",
@@ -139,7 +140,7 @@ class RuleSet:
         return tuple(dict.fromkeys(column for rule in self.rules for column in rule.columns))
 
     @property
-    def literals(self) -> dict[str, Any]:
+    def literals(self) -> JsonObject:
         """What decides: order, names, predicates, limits and exemptions. Sources and descriptions do not."""
         return {
             "format": FORMAT,
@@ -325,7 +326,7 @@ def _read_set(name: str) -> Iterator[Rule]:
     yield from rules.values()
 
 
-def _parse_rule(raw: Mapping[str, Any], where: str) -> Rule:
+def _parse_rule(raw: ValuesByName, where: str) -> Rule:
     _known(raw, ["name", "passes", "limits", "source", "description", "exempt_domains"], where)
     name, passes = raw["name"], raw["passes"]
     if not _NAME.fullmatch(name):

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,7 @@ from headwater.lineage.builds import (
 )
 from headwater.lineage.past_runs import ended_builds
 from headwater.lineage.questions import rows
+from headwater.plain import ValuesByName
 from headwater.tokenize.encode.encoder import decode
 from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.shards.manifest import Manifest, check_files, write_shard
@@ -214,7 +215,7 @@ def _texts(lake: LakeView, where: FragmentFiles, wanted: set[int]) -> dict[int, 
 def _compare(
     lake: LakeView,
     build: str,
-    placed: Sequence[Mapping[str, Any]],
+    placed: Sequence[ValuesByName],
     expected: Mapping[int, bytes],
     vocabulary: Vocabulary,
     manifests: Mapping[str, Manifest],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import numpy as np
@@ -20,6 +20,7 @@ from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.builds import Found, placed_as_planned, shard_files, texts_decode
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
+from headwater.plain import Row
 from headwater.warehouse.parquet import check_file, read_aligned
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 from headwater.warehouse.snapshot import open_snapshot
@@ -60,7 +61,7 @@ def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> C
     return Check(name=name, passed=not faults, detail=detail, count=count)
 
 
-def _sql_faults(lake: LakeView, statement: str, describe: Callable[[dict[str, Any]], str]) -> list[str]:
+def _sql_faults(lake: LakeView, statement: str, describe: Callable[[Row], str]) -> list[str]:
     return [describe(row) for row in rows(lake.connection, statement)]
 
 

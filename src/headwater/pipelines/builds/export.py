@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.builds import builds_uri, read_stage_manifest, shard_name
 from headwater.pipelines.builds.files import write_shard_file
 from headwater.pipelines.spark.progress import Progress
+from headwater.plain import JsonObject
 from headwater.tokenize.names import EXPORT_FORMATS
 from headwater.tokenize.shards.boundaries import SCHEMA, write_boundaries
 from headwater.tokenize.shards.files import write_buffers
@@ -72,7 +73,7 @@ class _Held:
 
 def export(
     lake: str, build: str, out: str, *, kind: str, stages: Sequence[str], chunk_bytes: int = CHUNK_BYTES
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Write stages of a build below the folder or URI ``out``, each in a folder of its name; return what ``export.json`` says of each.
 
     Args:
@@ -108,9 +109,9 @@ def stages_of(lake: str, build: str) -> list[str]:
     return names
 
 
-def _export_stage(lake: str, build: str, stage: str, folder: str, kind: str, chunk_bytes: int) -> dict[str, Any]:
+def _export_stage(lake: str, build: str, stage: str, folder: str, kind: str, chunk_bytes: int) -> JsonObject:
     manifest = read_stage_manifest(lake, build, stage)
-    plan: dict[str, Any] = {
+    plan: JsonObject = {
         "format": _FORMAT,
         "kind": kind,
         "build": build,
@@ -129,11 +130,11 @@ def _export_stage(lake: str, build: str, stage: str, folder: str, kind: str, chu
     pieces = list(_pieces(manifest, plan["chunk_bytes"]))
     records = [join(path, f"export-{piece.number:05d}.json") for piece in pieces]
     if _begun(filesystem, path, plan):
-        found = cast(dict[str, Any], json.loads(read_bytes(filesystem, join(path, _MANIFEST))))
+        found: JsonObject = json.loads(read_bytes(filesystem, join(path, _MANIFEST)))
     else:
         _write_json(folder, _PLAN, plan)
         held: _Held | None = None
-        done: list[dict[str, Any]] = []
+        done: list[JsonObject] = []
         with Progress(f"export {stage}", parts=(len(pieces), "file")) as progress:
             for piece, record in zip(pieces, records, strict=True):
                 if exists(filesystem, record) is None:
@@ -163,7 +164,7 @@ def _unfinished(filesystem: pafs.FileSystem, path: str) -> list[str]:
     return [info.path for info in there if _UNFINISHED.fullmatch(info.base_name)]
 
 
-def _begun(filesystem: pafs.FileSystem, path: str, plan: dict[str, Any]) -> bool:
+def _begun(filesystem: pafs.FileSystem, path: str, plan: JsonObject) -> bool:
     """Return whether this export is finished; an error when the folder holds anything but this export, or its beginning."""
     finished = exists(filesystem, join(path, _MANIFEST)) is not None
     place = join(path, _MANIFEST if finished else _PLAN)
@@ -225,12 +226,12 @@ def _checked(folder: str, shard: Shard, suffix: str) -> bytes:
     return data
 
 
-def _write_piece(folder: str, kind: str, piece: _Piece, held: _Held, chunk_bytes: int) -> dict[str, Any]:
+def _write_piece(folder: str, kind: str, piece: _Piece, held: _Held, chunk_bytes: int) -> JsonObject:
     """Write the files of a piece; return its record."""
     sequences = held.sequences[piece.first : piece.last]
     begin, end = np.searchsorted(held.boundaries["sequence"].to_numpy(), [piece.first, piece.last])
     runs = held.boundaries.slice(int(begin), int(end - begin))
-    described: dict[str, Any] | None = None
+    described: JsonObject | None = None
     writers: dict[str, Callable[[BinaryIO], None]]
     if kind == "mds":
         data, entry = mds_shard(
@@ -258,8 +259,8 @@ def _renumbered(runs: pa.Table, first: int, context: int) -> pa.Table:
 
 
 def _write_index(
-    folder: str, kind: str, done: Sequence[dict[str, Any]], context: int, chunk_bytes: int
-) -> list[dict[str, Any]]:
+    folder: str, kind: str, done: Sequence[JsonObject], context: int, chunk_bytes: int
+) -> list[JsonObject]:
     if kind == "mds":
         data = mds_index([MdsShard(**entry["described"]) for entry in done], context=context, size_limit=chunk_bytes)
     elif kind == "litdata":
@@ -271,5 +272,5 @@ def _write_index(
     return [dataclasses.asdict(write_shard_file(folder, "index.json", partial(write_buffers, buffers=[data])))]
 
 
-def _write_json(folder: str, name: str, content: dict[str, Any]) -> None:
+def _write_json(folder: str, name: str, content: JsonObject) -> None:
     write_file(folder, name, json.dumps(content, sort_keys=True, indent=1).encode() + b"\n")

@@ -16,7 +16,7 @@ import contextlib
 import lzma
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 
@@ -139,7 +139,7 @@ class _CountedReader:
 
     closed = False
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: _ByteStream) -> None:
         self._raw = raw
         self.count = 0
         self.failed = False

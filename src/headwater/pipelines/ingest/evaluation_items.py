@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from headwater.errors import BadInputError, UsageError
 from headwater.filters.contamination.items import Item, ItemFields, make_item
@@ -45,7 +45,7 @@ def read_items(uri: str, fields: ItemFields, limits: Limits | None = None) -> tu
     return tuple(items)
 
 
-def _records(uri: str, limits: Limits) -> Iterator[tuple[int, dict[str, Any]]]:
+def _records(uri: str, limits: Limits) -> Iterator[tuple[int, dict[str, object]]]:
     for number, record in read_objects(uri, limits):
         if not isinstance(record, str):
             yield number, record

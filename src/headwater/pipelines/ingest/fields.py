@@ -23,7 +23,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -81,7 +81,7 @@ def find_name(names: Iterable[str], wanted: Iterable[str]) -> str | None:
     return next((folded[candidate] for candidate in candidates if candidate in folded), None)
 
 
-def nesting_depth(value: Any) -> int:
+def nesting_depth(value: object) -> int:
     """Return how deep arrays and objects are nested in ``value``: 0 for a scalar, 1 for ``{}``; uses no recursion.
 
     >>> nesting_depth({"a": [1, {"b": 2}]})
@@ -90,7 +90,7 @@ def nesting_depth(value: Any) -> int:
     depth = 0
     level = [value]
     while level:
-        below: list[Any] = []
+        below: list[object] = []
         found = False
         for item in level:
             if isinstance(item, dict):
@@ -126,12 +126,12 @@ class FieldPlacer:
             name = self._text_names[keys] = find_name(keys, FIELD_NAMES["text"])
             return name
 
-    def place(self, record: dict[str, Any]) -> Placed | None:
+    def place(self, record: dict[str, object]) -> Placed | None:
         """Return what fills the columns, or None if the record is nested too deeply.
 
         Takes what it places out of ``record``, whose text must have been taken out before.
         """
-        nested: dict[str, Any] = {}
+        nested: dict[str, object] = {}
         for parent in NESTED_IN:
             value = record.get(parent)
             if type(value) is dict:
@@ -190,13 +190,13 @@ def _find_layout(keys: tuple[str, ...], nested_keys: tuple[str, ...]) -> _Layout
     return tuple(layout)
 
 
-def _scalar(value: Any) -> str | None:
+def _scalar(value: object) -> str | None:
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return str(value)
     return value.isoformat() if isinstance(value, datetime.date) else None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> str:
     if isinstance(value, bytes):
         try:
             return value.decode()

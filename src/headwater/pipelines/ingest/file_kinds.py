@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import pyarrow as pa
@@ -252,7 +252,7 @@ def _row_group_chunks(uri: str, limits: Limits) -> tuple[Chunk, ...]:
     filesystem, path = filesystem_of(uri)
     try:
         with filesystem.open_input_file(path) as stream:
-            metadata: Any = pq.read_metadata(stream)
+            metadata: pq.FileMetaData = pq.read_metadata(stream)
     except (pa.ArrowException, OSError):
         # One chunk whose reading reports the fault.
         return (Chunk(begin=0, end=0, first_record=0),)

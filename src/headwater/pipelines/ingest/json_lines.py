@@ -11,7 +11,6 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import orjson
 
@@ -82,7 +81,7 @@ def number_lines(blocks: Iterable[bytes], max_bytes: int, first: int = 0) -> Ite
                 yield number, line
 
 
-def parse_object(line: bytes, max_nesting: int) -> dict[str, Any] | str:
+def parse_object(line: bytes, max_nesting: int) -> dict[str, object] | str:
     """Return the object that a line holds, or the reason for which it holds none that can be used.
 
     An object that orjson reads is returned however deep it is, since what lies deep may be left out of the record: see ``is_too_deep``.
@@ -102,7 +101,7 @@ def parse_object(line: bytes, max_nesting: int) -> dict[str, Any] | str:
     return "too_deep" if is_too_deep(line, max_nesting) else "not_an_object"
 
 
-def _parse_slowly(line: bytes, max_nesting: int) -> dict[str, Any] | str:
+def _parse_slowly(line: bytes, max_nesting: int) -> dict[str, object] | str:
     """Return the object of a line that orjson refuses and JSON with ``NaN`` does not, or the reason as ``parse_object`` does."""
     try:
         text = line.decode()
@@ -134,7 +133,7 @@ def is_too_deep(line: bytes, max_nesting: int) -> bool:
     return False
 
 
-def read_objects(uri: str, limits: Limits) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def read_objects(uri: str, limits: Limits) -> Iterator[tuple[int, dict[str, object] | str]]:
     """Yield the number of each line of a file, plain or compressed, with its object or the reason for which it has none.
 
     The reasons are those of ``parse_object`` and ``record_too_large``; an object nested deeper than the limit is ``too_deep``.

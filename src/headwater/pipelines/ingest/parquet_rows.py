@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +40,7 @@ class ParquetRows:
 
     record_no: npt.NDArray[np.int64]
     text: pa.StringArray
-    others: list[dict[str, Any]]
+    others: list[dict[str, object]]
     refused: list[tuple[int, str]]
 
 
@@ -75,7 +74,7 @@ def parquet_batches(uri: str, chunk: Chunk, limits: Limits) -> Iterator[ParquetR
                 number += part.num_rows
 
 
-def _batches(file: Any, groups: list[int], rows: int, uri: str) -> Iterator[pa.RecordBatch]:
+def _batches(file: pq.ParquetFile, groups: list[int], rows: int, uri: str) -> Iterator[pa.RecordBatch]:
     given = 0
     try:
         for batch in file.iter_batches(batch_size=rows, row_groups=groups, use_threads=False):
@@ -96,7 +95,7 @@ def _batches(file: Any, groups: list[int], rows: int, uri: str) -> Iterator[pa.R
         raise fault("corrupt_parquet", uri) from None
 
 
-def _rows_in_batch(metadata: Any, groups: list[int], limits: Limits) -> int:
+def _rows_in_batch(metadata: pq.FileMetaData, groups: list[int], limits: Limits) -> int:
     described = [metadata.row_group(group) for group in groups]
     widest = max((group.total_byte_size / group.num_rows for group in described if group.num_rows), default=1.0)
     return max(1, min(limits.batch_records, int(limits.batch_bytes / max(widest, 1.0))))
@@ -194,7 +193,7 @@ def _valid_text(raw: pa.LargeBinaryArray, reasons: dict[int, str]) -> pa.StringA
         return pa.array(texts, pa.string())
 
 
-def _records(rest: pa.RecordBatch, others: pa.Schema) -> tuple[list[dict[str, Any]], list[int]]:
+def _records(rest: pa.RecordBatch, others: pa.Schema) -> tuple[list[dict[str, object]], list[int]]:
     """Return a dict a row, and the rows whose strings are no UTF-8 (their dict is empty)."""
     if rest.num_columns == 0:
         return [{} for _ in range(rest.num_rows)], []
@@ -204,7 +203,7 @@ def _records(rest: pa.RecordBatch, others: pa.Schema) -> tuple[list[dict[str, An
     try:
         return rest.to_pylist(), []
     except UnicodeDecodeError:
-        records: list[dict[str, Any]] = []
+        records: list[dict[str, object]] = []
         broken = []
         for row in range(rest.num_rows):
             try:

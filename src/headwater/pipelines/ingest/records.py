@@ -12,7 +12,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -243,7 +243,7 @@ def _read_parquet(uri: str, chunk: Chunk, limits: Limits, placer: FieldPlacer) -
         yield _columns(record_no, placed, text, refused)
 
 
-def place_row(placer: FieldPlacer, record: dict[str, Any]) -> Placed | str:
+def place_row(placer: FieldPlacer, record: dict[str, object]) -> Placed | str:
     """Return the placed fields of a Parquet row, or the reason for which it is refused."""
     try:
         placed = placer.place(record)

@@ -29,6 +29,7 @@ from headwater.pipelines.recipe.sections import (
     Stage,
     VocabularySettings,
 )
+from headwater.plain import JsonObject, ValuesByName
 
 __all__ = [
     "FORMAT",
@@ -91,13 +92,13 @@ class Recipe:
             )
 
     @property
-    def literals(self) -> dict[str, Any]:
+    def literals(self) -> JsonObject:
         """Every setting, defaults written out, in the shape of the file: ``parse_recipe`` gives the same recipe back.
 
         Defaults are part of it, so that a setting left out and the same setting spelled out are one identity, and a
         default that a later version changes is another.
         """
-        literals: dict[str, Any] = plain_literals(self)
+        literals: JsonObject = plain_literals(self)
         return literals
 
     @property
@@ -130,7 +131,7 @@ def load_recipe(path: str | Path) -> Recipe:
         raise RecipeError(f"{path}: {error}") from None
 
 
-def read_toml(path: str | Path) -> dict[str, Any]:
+def read_toml(path: str | Path) -> JsonObject:
     """Return a parsed TOML file.
 
     Raises:
@@ -144,14 +145,14 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise RecipeError(f"{path}: expected TOML in UTF-8, found something else: {error}") from None
 
 
-def parse_recipe(raw: Mapping[str, Any]) -> Recipe:
+def parse_recipe(raw: ValuesByName) -> Recipe:
     """Return the recipe of a parsed file or of ``Recipe.literals``.
 
     Raises:
         RecipeError: as ``load_recipe``.
     """
     check_keys(Recipe, raw, "recipe")
-    sections: dict[str, Any] = {
+    sections: dict[str, Any] = {  # Any: each section is of its own class
         name: read_section(kind, raw[name], name) for name, kind in _SECTIONS.items() if name in raw
     }
     pools = [read_section(Pool, item, f"pools[{number}]") for number, item in enumerate(_tables(raw, "pools"))]
@@ -187,7 +188,7 @@ def read_section(kind: type[_Section], raw: object, where: str) -> _Section:
         raise RecipeError(str(error) if told else f"{named}: {error}") from None
 
 
-def check_keys(kind: type, raw: Mapping[str, Any], where: str) -> None:
+def check_keys(kind: type, raw: Mapping[str, object], where: str) -> None:
     """Raise RecipeError unless a table has only keys that its section knows, and those that it must have."""
     known = fields(kind)
     for key in raw:
@@ -199,20 +200,20 @@ def check_keys(kind: type, raw: Mapping[str, Any], where: str) -> None:
             raise RecipeError(f"{where}: expected the key {item.name!r}, it is missing")
 
 
-def _tables(raw: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+def _tables(raw: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
     tables = raw[key]
     if not isinstance(tables, list) or not tables or not all(isinstance(item, Mapping) for item in tables):
         raise RecipeError(f"{key}: expected at least one table [[{key}]], found {tables!r}")
     return tables
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(value: object) -> object:
     if isinstance(value, list):
         return tuple(_frozen(item) for item in value)
     return {key: _frozen(item) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
-def plain_literals(value: Any) -> Any:
+def plain_literals(value: Any) -> Any:  # Any: a table of a section, a list of a tuple, else the value itself
     """Return dataclasses as tables without their keys that are None, tuples as lists."""
     if hasattr(value, "__dataclass_fields__"):
         table = {item.name: plain_literals(getattr(value, item.name)) for item in fields(value)}

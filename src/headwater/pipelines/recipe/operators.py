@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 from headwater.filters.contamination import find as contamination
 from headwater.filters.duplicates import minhash
@@ -23,6 +23,7 @@ from headwater.fingerprint import fingerprint
 from headwater.lineage.evaluation_sets import StoredSet, chosen_sets
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.recipe.job import Recipe
+from headwater.plain import JsonObject
 from headwater.tokenize.forms.load import Vocabulary
 
 __all__ = ["ANNOTATED", "READS", "Resolved", "minhash_operator", "resolve"]
@@ -55,7 +56,7 @@ class Resolved:
     recipe: Recipe
     sets: tuple[StoredSet, ...]
     vocabulary: Vocabulary
-    operators: Mapping[str, dict[str, Any]]
+    operators: Mapping[str, JsonObject]
 
     @property
     def annotated(self) -> tuple[str, ...]:
@@ -103,16 +104,14 @@ def resolve(recipe: Recipe, lake: str) -> Resolved:
     return Resolved(lake=lake, recipe=recipe, sets=sets, vocabulary=vocabulary, operators=operators)
 
 
-def minhash_operator() -> dict[str, Any]:
+def minhash_operator() -> JsonObject:
     """Return the version of the signatures and of the tables that they normalise by."""
     return {"version": minhash.VERSION, "unicode": UNICODE_VERSION}
 
 
-def _annotate_operators(
-    recipe: Recipe, sets: tuple[StoredSet, ...], vocabulary: Vocabulary
-) -> dict[str, dict[str, Any]]:
+def _annotate_operators(recipe: Recipe, sets: tuple[StoredSet, ...], vocabulary: Vocabulary) -> dict[str, JsonObject]:
     models = language.load_model(recipe.language.model)
-    own: dict[str, dict[str, Any]] = {
+    own: dict[str, JsonObject] = {
         "language": {"version": language.VERSION, "model": models.sha256, "own_model": models.own_sha256},
         "signals": {"version": signals.VERSION},
         "scores": {"version": scores.VERSION},

@@ -24,6 +24,7 @@ from headwater.pipelines.recipe.checks import (
 from headwater.pipelines.recipe.job import check_keys, plain_literals, read_section, read_toml
 from headwater.pipelines.recipe.sections import SELECTION_COLUMNS
 from headwater.pipelines.recipe.shares import check_total, read_shares, sum_exactly
+from headwater.plain import JsonObject, ValuesByName
 from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES, WEIGHT_UNIT
 
 __all__ = [
@@ -146,9 +147,9 @@ class VocabularyRecipe:
         check_name("name", self.name)
 
     @property
-    def literals(self) -> dict[str, Any]:
+    def literals(self) -> JsonObject:
         """Every setting, defaults written out, in the shape of the file: ``parse_vocabulary_recipe`` gives the same recipe back."""
-        literals: dict[str, Any] = plain_literals(self)
+        literals: JsonObject = plain_literals(self)
         return literals
 
     @property
@@ -170,14 +171,14 @@ def load_vocabulary_recipe(path: str | Path) -> VocabularyRecipe:
         raise RecipeError(f"{path}: {error}") from None
 
 
-def parse_vocabulary_recipe(raw: Mapping[str, Any]) -> VocabularyRecipe:
+def parse_vocabulary_recipe(raw: ValuesByName) -> VocabularyRecipe:
     """Return the recipe of a parsed file or of ``VocabularyRecipe.literals``.
 
     Raises:
         RecipeError: as ``load_vocabulary_recipe``.
     """
     check_keys(VocabularyRecipe, raw, "vocabulary recipe")
-    sections: dict[str, Any] = {}
+    sections: dict[str, Any] = {}  # Any: each section is of its own class
     for name, kind in (("sample", SampleSettings), ("training", VocabularyTraining)):
         if name in raw:
             sections[name] = read_section(kind, raw[name], name)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -140,7 +140,7 @@ def count_target(job: CountJob, target: CountTarget, ids: npt.NDArray[np.int64])
     return _write_samples(job.folder, target.key, samples, parts)
 
 
-def _texts(job: CountJob, where: FragmentFiles, ids: pa.Array) -> Any:
+def _texts(job: CountJob, where: FragmentFiles, ids: pa.Array) -> Iterator[pa.Table]:
     """Yield the chosen samples of a fragment: text as it is counted, content_hash, stratum, origin of boilerplate, cell."""
     spans = read_sparse(job.table, where, "spans", SPAN_COLUMNS) if "spans" in where.files else None
     for rows in read_aligned(job.table, where, _COLUMNS):
@@ -192,7 +192,7 @@ def _write_part(folder: str, key: str, number: int, counts: pa.Table) -> str:
     bounds = np.searchsorted(bins[order], np.arange(BINS + 1)).tolist()
     name = f"{key}-{number}-{secrets.token_hex(8)}.parquet"
 
-    def groups() -> Any:
+    def groups() -> Iterator[pa.Table]:
         for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
             yield counts.take(pa.array(order[begin:end]))
 

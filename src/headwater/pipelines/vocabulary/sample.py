@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -151,7 +151,7 @@ def _bin_sums(sample: Sample, where: FragmentFiles, table: pa.Table) -> pa.Table
         bins = (rows.key // steps[rows.cell]).astype(np.int64)
     if len(at) == 0:
         return None
-    columns: dict[str, Any] = {
+    columns: dict[str, pa.Array] = {
         "content_hash": rows.table["content_hash"].combine_chunks().take(pa.array(at)),
         "language": pa.array([cell.language for cell in rows.cells]).take(pa.array(rows.cell[at])),
         "domain": pa.array([cell.domain for cell in rows.cells]).take(pa.array(rows.cell[at])),

@@ -10,7 +10,7 @@ import contextlib
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -40,6 +40,7 @@ from headwater.pipelines.vocabulary.learn import Pruned, learn, merge
 from headwater.pipelines.vocabulary.record import record_samples
 from headwater.pipelines.vocabulary.sample import Sample, choose_sample, chosen_ids, locate_samples, plan_sample
 from headwater.pipelines.vocabulary.targets import TextCell
+from headwater.plain import Row, ValuesByName
 from headwater.tokenize.forms.load import Vocabulary, write_vocabulary
 from headwater.warehouse.filesystem import filesystem_of, join
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, ROW_BITS
@@ -73,7 +74,7 @@ class TrainedVocabulary:
     base: str | None = None
     documents: int = 0
     text_bytes: int = 0
-    cells: Sequence[Mapping[str, Any]] = ()
+    cells: Sequence[ValuesByName] = ()
     pieces: int = 0
     least_count: int = 1
     left_out: int = 0
@@ -305,9 +306,7 @@ def _count(
     return done
 
 
-def _cells(
-    there: Mapping[TextCell, int], asked: Mapping[TextCell, int], counted: Mapping[int, Counted]
-) -> list[dict[str, Any]]:
+def _cells(there: Mapping[TextCell, int], asked: Mapping[TextCell, int], counted: Mapping[int, Counted]) -> list[Row]:
     got: dict[str, list[int]] = {}
     for each in counted.values():
         for name, (documents, size) in each.cells.items():

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial, reduce
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -35,13 +35,15 @@ from headwater.pipelines.what_if.passes import (
     first_examples,
 )
 from headwater.pipelines.what_if.sums import TOTAL, Sums, gained_slot, lost_slot, measures
+from headwater.plain import JsonObject
 from headwater.warehouse.fragments import first_id, fragment_of
 from headwater.warehouse.parquet import FragmentFiles, read_content_row
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = ["DIMENSIONS", "Answer", "what_if", "what_if_sweep"]
 
-Answer: TypeAlias = dict[str, Any]  # Any: a document for JSON, with keys by dimension; docs/how-to/what-if.md has its shape
+Answer: TypeAlias = JsonObject
+"""A document for JSON, with keys by dimension; docs/how-to/what-if.md has its shape."""
 DIMENSIONS: Final = ("language", "source", "stage")
 _FAMILIES: Final = ("verdicts", "language", "signals", "scores", "tokens", "duplicates")
 _Result = TypeVar("_Result")

@@ -25,7 +25,7 @@ class Digest:
     sha256: str
 
 
-def write_buffers(stream: BinaryIO, buffers: Iterable[Any]) -> None:
+def write_buffers(stream: BinaryIO, buffers: Iterable[Any]) -> None:  # Any: NumPy types buffers from Python 3.12
     """Write contiguous buffers one after the other without copying them.
 
     Args:

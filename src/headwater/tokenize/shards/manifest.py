@@ -10,9 +10,10 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from headwater.errors import CorruptLakeError, UsageError
+from headwater.plain import JsonObject
 from headwater.tokenize.shards.files import Digest, hash_stream
 from headwater.tokenize.vocabulary.content import Vocabulary
 
@@ -197,7 +198,7 @@ def write_shard(shard: Shard) -> bytes:
     return _json({"format": FORMAT, **dataclasses.asdict(shard)})
 
 
-def _json(content: dict[str, Any]) -> bytes:
+def _json(content: dict[str, object]) -> bytes:
     return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
@@ -230,8 +231,8 @@ def read_shard(data: bytes, where: str = "shard") -> Shard:
         raise CorruptLakeError(f"{where}: expected a shard of format {FORMAT}, found other content") from error
 
 
-def _checked(data: bytes, where: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(data)
+def _checked(data: bytes, where: str) -> JsonObject:
+    content: JsonObject = json.loads(data)
     if content["format"] != FORMAT:
         raise UsageError(
             f"{where}: expected format {FORMAT}, found {content['format']}; read it with the Headwater that wrote it, or build again"
@@ -239,7 +240,7 @@ def _checked(data: bytes, where: str) -> dict[str, Any]:
     return content
 
 
-def _shard(content: dict[str, Any]) -> Shard:
+def _shard(content: JsonObject) -> Shard:
     return Shard(**{**content, "files": tuple(ShardFile(**file) for file in content["files"])})
 
 

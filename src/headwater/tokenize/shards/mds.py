@@ -14,13 +14,14 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.errors import UsageError
+from headwater.plain import JsonObject
 from headwater.tokenize.shards.xxh64 import xxh64
 
 __all__ = ["MdsShard", "mds_index", "mds_shard", "shard_file_name"]
@@ -67,7 +68,7 @@ def shard_file_name(number: int) -> str:
     return f"shard.{number:05d}.mds"
 
 
-def _description(context: int, size_limit: int) -> dict[str, Any]:
+def _description(context: int, size_limit: int) -> JsonObject:
     columns = dict(sorted((_COLUMNS | {"tokens": (f"ndarray:int32:{context}", 4 * context)}).items()))
     return {
         "column_encodings": [encoding for encoding, _ in columns.values()],

@@ -6,7 +6,7 @@ Cost: a fifth of SHA-1; a check of what was copied, no protection against anybod
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +79,7 @@ def _hash(words: npt.NDArray[np.uint64], rest: npt.NDArray[np.uint8]) -> np.uint
     return state ^ (state >> np.uint64(32))
 
 
-def xxh64(data: Any) -> str:
+def xxh64(data: bytes | bytearray | memoryview) -> str:
     """Return the hash as 16 hexadecimal digits.
 
     Args:
