@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from headwater.errors import RecipeError
-from headwater.filters.rules.predicates import check_predicate, connect
+from headwater.filters.rules.predicates import check_predicate, predicate_connection
 
 _COLUMNS = {"score": "FLOAT", "words": "INTEGER", "domain": "VARCHAR"}
 
@@ -73,7 +73,7 @@ def test_bad_predicate(predicate: str, message: str) -> None:
 def test_connection_reaches_nothing() -> None:
     """The connection reads no file, sees no Python variable and cannot be opened up again."""
     secret = duckdb.connect().sql("SELECT 1")
-    with connect() as connection:
+    with predicate_connection() as connection:
         for statement in ("SELECT * FROM read_text('/etc/hostname')", "SELECT * FROM secret", "SET threads = 4"):
             with pytest.raises(duckdb.Error):
                 connection.execute(statement)
@@ -82,5 +82,5 @@ def test_connection_reaches_nothing() -> None:
 
 def test_connection_prints_nothing() -> None:
     """A query of many seconds shows no bar: standard output is for the answer."""
-    with connect() as connection:
+    with predicate_connection() as connection:
         assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (False,)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import RecipeError, UsageError
-from headwater.filters.rules.predicates import connect
+from headwater.filters.rules.predicates import predicate_connection
 from headwater.filters.rules.rule_set import (
     RULE_COLUMNS,
     RuleSet,
@@ -571,7 +571,7 @@ def test_conditions_are_those_of_the_reasons() -> None:
     assert list(conditions)[:2] == ["missing:gopher_words", "gopher_min_words"]
     assert [name for name in conditions if not name.startswith("missing:")] == [rule.name for rule in rules.rules]
     row = _row(gopher_words=3, c4_sentences=None)
-    with connect() as connection:
+    with predicate_connection() as connection:
         connection.register("samples", pa.Table.from_pylist([row], schema=_SCHEMA))
         listed = ", ".join(f'({holds}) AS "{name}"' for name, holds in conditions.items())
         found = connection.execute(f"SELECT {listed} FROM samples").to_arrow_table().to_pylist()[0]

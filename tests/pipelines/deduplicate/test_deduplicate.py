@@ -18,7 +18,7 @@ from headwater.filters.duplicates.minhash import measure_minhash
 from headwater.pipelines.deduplicate import clusters
 from headwater.pipelines.deduplicate import pairs as buckets
 from headwater.pipelines.deduplicate import step as deduplicate
-from headwater.pipelines.deduplicate.clusters import ANSWER
+from headwater.pipelines.deduplicate.clusters import CLUSTER_ANSWER
 from headwater.pipelines.recipe.operators import resolve
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import sample_ids
@@ -155,7 +155,7 @@ def test_samples_without_a_cluster_are_unique() -> None:
     """Aligned rows: a sample whose text has an answer has its cluster, all others have size 1 and no name."""
     texts = [bytes(15) + bytes([number]) for number in range(3)]
     zipped = pa.table({"sample_id": pa.array([5, 6, 7], pa.int64()), "content_hash": pa.array(texts, pa.binary())})
-    answers = np.zeros(1, ANSWER)
+    answers = np.zeros(1, CLUSTER_ANSWER)
     answers["content"], answers["cluster"], answers["size"], answers["kind"] = (0, 1), (7, 8), 4, 1
     table, counts = deduplicate._fill("r", FragmentFiles(fragment=0, batch="b"), zipped, answers)
     cluster = (7).to_bytes(8, "big") + (8).to_bytes(8, "big")

@@ -40,7 +40,7 @@ def _parts(documents: list[Any], n_parts: int) -> list[proxy._Rows]:
         mine = [(number, *each) for number, each in enumerate(documents) if number % n_parts == part]
         content = np.array([[number % 7, *[0] * 14, number] for number, *_ in mine], np.uint8).reshape(-1, 16)
         origin = np.zeros(len(mine), np.int64)
-        keys = np.zeros((len(mine), proxy.KEY_BYTES), np.uint8)
+        keys = np.zeros((len(mine), proxy.PROXY_KEY_BYTES), np.uint8)
         keys[:, :8] = mix_hashes("proxy", 3, content, origin).astype(">u8").view(np.uint8).reshape(-1, 8)
         keys[:, 8:24] = content
         copies = np.array([each[4] for each in mine], np.int64)

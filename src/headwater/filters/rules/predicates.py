@@ -17,7 +17,7 @@ import duckdb
 from headwater.errors import RecipeError
 from headwater.plain import JsonObject
 
-__all__ = ["check_predicate", "connect", "nearest"]
+__all__ = ["check_predicate", "nearest", "predicate_connection"]
 
 _EXPRESSIONS: Final = frozenset(
     ["BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR"]
@@ -30,7 +30,7 @@ _FUNCTIONS: Final = frozenset(
 )
 
 
-def connect() -> duckdb.DuckDBPyConnection:
+def predicate_connection() -> duckdb.DuckDBPyConnection:
     """Return an in-memory connection with one thread that reaches no file, network or Python variable.
 
     One thread, so that rows come back in the order in which they went in.
@@ -69,7 +69,7 @@ def check_predicate(
         predicate: one SQL expression of type BOOLEAN.
         columns: name → DuckDB type of every column that it may read.
         where: the place of the predicate, named in the message.
-        connection: one of ``connect()`` to use for many predicates, since opening one takes some milliseconds.
+        connection: one of ``predicate_connection()`` to use for many predicates, since opening one takes some milliseconds.
 
     Raises:
         RecipeError: it is no such expression, reads an unknown column, or calls what a predicate may not call.
@@ -77,7 +77,7 @@ def check_predicate(
     if "--" in predicate or "/*" in predicate:
         raise RecipeError(f"{where}: expected an SQL expression without comments, found {predicate!r}")
     if connection is None:
-        with connect() as own:
+        with predicate_connection() as own:
             return check_predicate(predicate, columns, where, own)
     expression = _parse(connection, predicate, where)
     used = dict.fromkeys(_columns(expression, predicate, columns, where))

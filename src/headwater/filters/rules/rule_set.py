@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from headwater.errors import RecipeError, UsageError
-from headwater.filters.rules.predicates import check_predicate, connect, nearest
+from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
 from headwater.filters.signals.columns import SIGNALS
 from headwater.fingerprint import fingerprint
 from headwater.plain import JsonObject, ValuesByName
@@ -191,7 +191,7 @@ def load_rules(
                 )
             rules[rule.name] = rule
     _change(rules, limits or {}, exempt or {}, "rules")
-    with connect() as connection:
+    with predicate_connection() as connection:
         return RuleSet(rules=tuple(_with_columns(rule, "rules", connection) for rule in rules.values()))
 
 
@@ -212,7 +212,7 @@ def change_rules(
         if rules.pop(name, None) is None:
             raise RecipeError(f"rules: unknown rule {name!r}; {nearest(name, rules)}")
     held = {id(rule) for rule in rule_set.rules}  # what did not change was checked before
-    with connect() as connection:
+    with predicate_connection() as connection:
         return RuleSet(
             rules=tuple(
                 rule if id(rule) in held else _with_columns(rule, "rules", connection) for rule in rules.values()
@@ -240,7 +240,7 @@ def evaluate(table: pa.Table, rule_set: RuleSet) -> pa.Table:
     columns = table.select(list(rule_set.columns))
     floating = [field.name for field in columns.schema if pa.types.is_floating(field.type)]
     reasons = reasons_sql(rule_set, floating)
-    with connect() as connection:
+    with predicate_connection() as connection:
         connection.register("samples", columns)
         query = f"SELECT reasons, reasons[1] AS first_reason FROM (SELECT {reasons} AS reasons FROM samples)"
         return connection.execute(query).to_arrow_table().cast(_RESULT)

@@ -26,7 +26,7 @@ from headwater.pipelines.recipe.job import Recipe
 from headwater.tokenize.encode.encoder import encode
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, slice_by_bytes
 
-__all__ = ["BuildJob", "bucket_of", "chosen_rows", "encode_rows", "positions", "read_tokens"]
+__all__ = ["BuildJob", "bucket_of", "chosen_rows", "encode_rows", "fragment_chunks", "positions"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,7 +158,7 @@ def _slots_of(slots: tuple[tuple[str, int], ...], stage: str, shards: int) -> np
     return numbers
 
 
-def read_tokens(job: BuildJob, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def fragment_chunks(job: BuildJob, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the chunks of the fragments named in ``batches``; runs in a Spark task."""
     for batch in batches:
         for item in batch.column(0):

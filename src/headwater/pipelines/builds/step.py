@@ -20,7 +20,7 @@ from headwater.lineage.builds import builds_uri, shard_name, stage_operator
 from headwater.lineage.past_runs import base_of, past_counts, past_recipe, past_run, runs_of
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.builds.chunks import SHUFFLE_ROW
-from headwater.pipelines.builds.encode_task import BuildJob, read_tokens
+from headwater.pipelines.builds.encode_task import BuildJob, fragment_chunks
 from headwater.pipelines.builds.shard_task import empty_shard, write_shards
 from headwater.pipelines.recipe.bounds import BUCKETS
 from headwater.pipelines.recipe.job import Recipe
@@ -168,7 +168,7 @@ def run_shards(spark: SparkSession, job: BuildJob, located: Sequence[FragmentFil
     context = spark.sparkContext
     slots = parallelism(spark)
     work = spark.createDataFrame(context.parallelize(items, max(1, min(len(items), 8 * slots))), "item binary")
-    rows = work.mapInArrow(partial(read_tokens, job), SHUFFLE_ROW)
+    rows = work.mapInArrow(partial(fragment_chunks, job), SHUFFLE_ROW)
     written = rows.repartitionById(len(job.slots), "slot").mapInArrow(partial(write_shards, job), "unit binary").rdd
     partitions = written.getNumPartitions()
     for begin in range(0, partitions, 4 * slots):

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from headwater.hashes import Halves, find_hashes, halves_of_hashes
 from headwater.pipelines.deduplicate.components import ROOT
-from headwater.pipelines.deduplicate.pairs import Source
+from headwater.pipelines.deduplicate.pairs import FragmentSource
 from headwater.pipelines.spark.blocks import (
     Block,
     Records,
@@ -38,7 +38,7 @@ from headwater.warehouse.parquet import read_aligned
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
 
-__all__ = ["ANSWER", "KINDS", "changed_fragments", "cluster_texts"]
+__all__ = ["CLUSTER_ANSWER", "KINDS", "changed_fragments", "cluster_texts"]
 
 KINDS: Final = ("", "near", "exact")
 _STORED: Final = [("cluster", "<u8", (2,)), ("size", "<i8"), ("kind", "u1")]
@@ -48,14 +48,14 @@ _TEXT: Final = np.dtype(
 """A text of a fragment; copies: its samples there; the rest what is stored of it, zeros where it has no cluster."""
 _MEMBER: Final = np.dtype([("component", "<u8", (2,)), ("settled", "?"), ("now", "u1"), *_TEXT.descr])
 """A text that may have a cluster; now: its kind; settled: the component's name is its root's."""
-ANSWER: Final = np.dtype([("content", "<u8", (2,)), ("fragment", "<i8"), ("changed", "?"), *_STORED])
+CLUSTER_ANSWER: Final = np.dtype([("content", "<u8", (2,)), ("fragment", "<i8"), ("changed", "?"), *_STORED])
 """The cluster of a text of a fragment; changed: another is stored, or none, for samples of an earlier run."""
 
 
 def cluster_texts(
-    context: SparkContext, table_uri: str, sources: Sequence[Source], texts: int, roots: RDD[bytes]
+    context: SparkContext, table_uri: str, sources: Sequence[FragmentSource], texts: int, roots: RDD[bytes]
 ) -> RDD[bytes]:
-    """Return blocks of ``ANSWER`` rows: one for each text that is in a cluster of two samples or more, and fragment.
+    """Return blocks of ``CLUSTER_ANSWER`` rows: one for each text that is in a cluster of two samples or more, and fragment.
 
     Args:
         sources: every fragment with signatures, ascending.
@@ -80,12 +80,12 @@ def changed_fragments(answers: RDD[bytes]) -> npt.NDArray[np.int64]:
 
 
 def _changed(block: bytes) -> npt.NDArray[np.int64]:
-    answers = np.frombuffer(block, ANSWER)
+    answers = np.frombuffer(block, CLUSTER_ANSWER)
     fragments: npt.NDArray[np.int64] = np.unique(answers["fragment"][answers["changed"]])
     return fragments
 
 
-def _texts(table_uri: str, partitions: int, sources: Iterator[Source]) -> Iterator[tuple[int, Block]]:
+def _texts(table_uri: str, partitions: int, sources: Iterator[FragmentSource]) -> Iterator[tuple[int, Block]]:
     for where, new in sources:
         columns = {"content": ["content_hash"], "minhash": ["normalized_hash"]}
         if not new:
@@ -192,7 +192,7 @@ def _answers(blocks: Iterable[tuple[int, Block]]) -> Iterator[bytes]:
         return
     component = members["component"]
     size = _totals(members["copies"], run_begins(component[:, 0], component[:, 1]), len(members))
-    answers = np.empty(len(members), ANSWER)
+    answers = np.empty(len(members), CLUSTER_ANSWER)
     answers["content"], answers["fragment"] = members["content"], members["fragment"]
     answers["cluster"], answers["size"], answers["kind"] = component, size, members["now"]
     same: npt.NDArray[np.bool_] = (members["cluster"] == component).all(axis=1)

@@ -44,9 +44,9 @@ from headwater.warehouse.parquet import FragmentFiles, read_aligned
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
 
-__all__ = ["Source", "verified_pairs"]
+__all__ = ["FragmentSource", "verified_pairs"]
 
-Source = tuple[FragmentFiles, bool]
+FragmentSource = tuple[FragmentFiles, bool]
 """A fragment, and whether no earlier run has clustered it."""
 
 _TASKS_PER_SLOT: Final = 4
@@ -67,7 +67,7 @@ _SIGNED: Final = np.dtype(
 
 
 def verified_pairs(
-    context: SparkContext, table_uri: str, sources: Sequence[Source], texts: int, min_agreement: int
+    context: SparkContext, table_uri: str, sources: Sequence[FragmentSource], texts: int, min_agreement: int
 ) -> RDD[bytes]:
     """Return blocks of ``EDGE`` rows: pairs that the new texts bring, as names of the components that they join.
 
@@ -96,7 +96,7 @@ def verified_pairs(
     return exchange(signed, by_bucket).mapPartitions(partial(_connect, min_agreement))
 
 
-def _band_rows(table_uri: str, partitions: int, sources: Iterator[Source]) -> Iterator[tuple[int, Block]]:
+def _band_rows(table_uri: str, partitions: int, sources: Iterator[FragmentSource]) -> Iterator[tuple[int, Block]]:
     """Yield (band, node, address) of the fragments' texts, of copies within a fragment one."""
     for where, new in sources:
         table = pa.concat_tables(list(read_aligned(table_uri, where, {"minhash": ["normalized_hash", "bands"]})))
@@ -154,7 +154,7 @@ def _shared(starts: npt.NDArray[np.int64], blocks: Iterator[tuple[int, Block]]) 
 def _signatures(table_uri: str, partitions: int, blocks: Iterator[tuple[int, Block]]) -> Iterator[tuple[int, Block]]:
     """Yield the wanted rows with node, name and signature, each to its bucket's task."""
     held = list(blocks)
-    sources: list[Source] = [pickle.loads(data) for _, (kind, data) in held if kind == 1]  # noqa: S301 - written by this job's driver
+    sources: list[FragmentSource] = [pickle.loads(data) for _, (kind, data) in held if kind == 1]  # noqa: S301 - written by this job's driver
     (wanted,) = gather((block for block in held if block[1][0] == 0), _WANTED)
     # The same set of members may have been found by several tasks.
     order = np.lexsort((wanted["bucket"][:, 1], wanted["bucket"][:, 0], wanted["address"]))
@@ -184,7 +184,7 @@ def _signatures(table_uri: str, partitions: int, blocks: Iterator[tuple[int, Blo
             yield from route(0, signed, signed["bucket"][:, 0] % np.uint64(partitions))
 
 
-def _fragment(source: Source) -> int:
+def _fragment(source: FragmentSource) -> int:
     return source[0].fragment
 
 

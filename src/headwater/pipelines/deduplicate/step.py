@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from headwater.hashes import find_hashes, halves_of_hashes, hashes_of_halves
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
-from headwater.pipelines.deduplicate.clusters import ANSWER, KINDS, changed_fragments, cluster_texts
+from headwater.pipelines.deduplicate.clusters import CLUSTER_ANSWER, KINDS, changed_fragments, cluster_texts
 from headwater.pipelines.deduplicate.components import connected_components
 from headwater.pipelines.deduplicate.pairs import verified_pairs
 from headwater.pipelines.recipe.operators import Resolved
@@ -84,7 +84,7 @@ def deduplicate(spark: SparkSession, job: Resolved) -> dict[str, int]:
             units = write_blocks(
                 context,
                 answers,
-                ANSWER,
+                CLUSTER_ANSWER,
                 targets,
                 snapshot.uri,
                 "duplicates",

@@ -27,7 +27,7 @@ from typing import Final
 
 import orjson
 
-__all__ = ["FIELD_NAMES", "NESTED_IN", "PLACED", "FieldPlacer", "Placed", "find_name", "nesting_depth"]
+__all__ = ["FIELD_NAMES", "NESTED_IN", "PLACED", "FieldPlacer", "PlacedFields", "find_name", "nesting_depth"]
 
 _DATES = ("date_download", "crawl_date", "collected_at", "date", "timestamp", "added", "created")
 FIELD_NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -60,7 +60,7 @@ PLACED: Final = ("source", "uri", "collected_at", "license")
 """Columns that ``FieldPlacer.place`` fills, in its order; ``meta`` follows."""
 
 _MOST_LAYOUTS = 1024
-Placed = tuple[str | None, str | None, str | None, str | None, str | None]
+PlacedFields = tuple[str | None, str | None, str | None, str | None, str | None]
 """Source, uri, collected_at, license and meta of a record."""
 
 _Layout = tuple[tuple[tuple[bool, str], ...], ...]
@@ -126,7 +126,7 @@ class FieldPlacer:
             name = self._text_names[keys] = find_name(keys, FIELD_NAMES["text"])
             return name
 
-    def place(self, record: dict[str, object]) -> Placed | None:
+    def place(self, record: dict[str, object]) -> PlacedFields | None:
         """Return what fills the columns, or None if the record is nested too deeply.
 
         Takes what it places out of ``record``, whose text must have been taken out before.

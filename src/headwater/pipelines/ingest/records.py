@@ -21,7 +21,7 @@ import pyarrow as pa
 from headwater.buffers import text_buffers
 from headwater.errors import BadInputError
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits, unpacked_blocks
-from headwater.pipelines.ingest.fields import FieldPlacer, Placed
+from headwater.pipelines.ingest.fields import FieldPlacer, PlacedFields
 from headwater.pipelines.ingest.file_kinds import Chunk, FileInfo
 from headwater.pipelines.ingest.json_lines import is_too_deep, number_lines, parse_object
 from headwater.pipelines.ingest.parquet_rows import parquet_batches
@@ -63,7 +63,7 @@ class Record(NamedTuple):
 
     record_no: int
     text: str
-    placed: Placed
+    placed: PlacedFields
 
 
 class _Batch:
@@ -76,7 +76,7 @@ class _Batch:
     def _clear(self) -> None:
         self.record_no: list[int] = []
         self.texts: list[str] = []
-        self.placed: list[Placed] = []
+        self.placed: list[PlacedFields] = []
         self.refused: list[Refusal] = []
         self.size = 0
 
@@ -105,7 +105,7 @@ class _Batch:
 
 
 def _columns(
-    record_no: npt.NDArray[np.int64], placed: list[Placed], text: pa.StringArray, refused: list[Refusal]
+    record_no: npt.NDArray[np.int64], placed: list[PlacedFields], text: pa.StringArray, refused: list[Refusal]
 ) -> RecordColumns:
     nul = _rows_with_nul(text)
     if nul.size:
@@ -227,7 +227,7 @@ def parse_line(number: int, line: bytes, placer: FieldPlacer, max_nesting: int) 
 def _read_parquet(uri: str, chunk: Chunk, limits: Limits, placer: FieldPlacer) -> Iterator[RecordColumns]:
     for rows in parquet_batches(uri, chunk, limits):
         refused = [Refusal(*refused) for refused in rows.refused]
-        placed: list[Placed] = []
+        placed: list[PlacedFields] = []
         kept: list[int] = []
         for row, record in enumerate(rows.others):
             values = place_row(placer, record)
@@ -243,7 +243,7 @@ def _read_parquet(uri: str, chunk: Chunk, limits: Limits, placer: FieldPlacer) -
         yield _columns(record_no, placed, text, refused)
 
 
-def place_row(placer: FieldPlacer, record: dict[str, object]) -> Placed | str:
+def place_row(placer: FieldPlacer, record: dict[str, object]) -> PlacedFields | str:
     """Return the placed fields of a Parquet row, or the reason for which it is refused."""
     try:
         placed = placer.place(record)

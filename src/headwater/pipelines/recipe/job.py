@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from headwater.errors import RecipeError
-from headwater.filters.rules.predicates import check_predicate, connect, nearest
+from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.checks import check_format, check_name
 from headwater.pipelines.recipe.sections import (
@@ -227,7 +227,7 @@ def _check_pools(pools: tuple[Pool, ...]) -> None:
     _check_distinct("pools", [pool.name for pool in pools])
     if not pools or pools[-1].where.strip().upper() != "TRUE":
         raise RecipeError('pools: expected the last pool to take the rest with where = "TRUE"')
-    with connect() as connection:
+    with predicate_connection() as connection:
         for pool in pools:
             check_predicate(pool.where, SELECTION_COLUMNS, f"pools ({pool.name}): where", connection)
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.filters.rules.predicates import connect
+from headwater.filters.rules.predicates import predicate_connection
 from headwater.hashes import bytes_of_hashes, bytes_of_origins
 from headwater.lineage.hosts import hosts
 from headwater.pipelines.recipe.job import Recipe
@@ -113,7 +113,7 @@ def candidates(fragment: int, table: pa.Table, recipe: Recipe) -> Candidates:
         "coalesce(domain, '') AS domain_",
     ]
     wanted += [f"({stage.where}) IS TRUE AS eligible_{number}" for number, stage in enumerate(recipe.stages)]
-    with connect() as connection:
+    with predicate_connection() as connection:
         connection.register("samples", chosen.select(list(SELECTION_COLUMNS)))
         found = connection.execute(f"SELECT {', '.join(wanted)} FROM samples").to_arrow_table()
     cells, cell = _cells(found)

@@ -22,7 +22,7 @@ from headwater.pipelines.selection.quotas import (
     solve,
     stage_budget,
 )
-from headwater.pipelines.selection.search import Bins, Search, Waiting, find
+from headwater.pipelines.selection.search import Bins, Search, Waiting, find_cuts
 from headwater.pipelines.selection.sums import CellSums, bin_sums, cell_sums
 from headwater.pipelines.spark.held_rows import Parts
 
@@ -153,5 +153,5 @@ def _search(
     def fold(waiting: Mapping[Cell, Waiting]) -> Bins:
         return parts.fold(partial(bin_sums, stage, decided, long_cuts, waiting), Bins.merge, Bins())
 
-    find(searches, KEY_BYTES, fold)
+    find_cuts(searches, KEY_BYTES, fold)
     return searches

@@ -35,7 +35,7 @@ from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.selection.candidates import tell_apart
 from headwater.pipelines.selection.rows import key_rank, stage_table
-from headwater.pipelines.selection.search import Bins, Group, Search, Waiting, find, sum_bins
+from headwater.pipelines.selection.search import Bins, Group, Search, Waiting, find_cuts, sum_bins
 from headwater.pipelines.selection.writer import StageWriter
 from headwater.pipelines.spark.aligned import Target, plan_targets
 from headwater.pipelines.spark.held_rows import Parts, held_parts
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Proxy", "ProxyCell", "parse_scale", "scale_down"]
 
 VERSION: Final = 1
-KEY_BYTES: Final = 32
+PROXY_KEY_BYTES: Final = 32
 _CELL: Final = ("stage", "pool", "cell_language", "cell_domain")
 _Ints = npt.NDArray[np.int64]
 _Bytes = npt.NDArray[np.uint8]
@@ -193,7 +193,7 @@ def _lengths(recipe: Recipe, stage: pa.ChunkedArray, n_tokens: _Ints) -> tuple[_
 
 def _keys(seed: int, content: _Bytes, origin: _Ints) -> _Bytes:
     """Return what orders documents, uint8 [n, 32]: a hash of their identity, then the identity itself."""
-    keys = np.empty((len(content), KEY_BYTES), np.uint8)
+    keys = np.empty((len(content), PROXY_KEY_BYTES), np.uint8)
     keys[:, :8] = (
         mix_hashes("proxy", seed, content, origin.astype(np.int64)).astype(">u8").view(np.uint8).reshape(-1, 8)
     )
@@ -218,8 +218,8 @@ def _cell_sums(cuts: Mapping[_Cell, bytes] | None, rows: _Rows) -> _Sums:
 def _within(cuts: Mapping[_Cell, bytes], rows: _Rows) -> npt.NDArray[np.bool_]:
     if not rows.cells:
         return np.zeros(0, bool)
-    lasts = np.array([cuts[cell] for cell in rows.cells], dtype=f"S{KEY_BYTES}")
-    flags: npt.NDArray[np.bool_] = rows.keys.view(f"S{KEY_BYTES}").reshape(-1) <= lasts[rows.cell]
+    lasts = np.array([cuts[cell] for cell in rows.cells], dtype=f"S{PROXY_KEY_BYTES}")
+    flags: npt.NDArray[np.bool_] = rows.keys.view(f"S{PROXY_KEY_BYTES}").reshape(-1) <= lasts[rows.cell]
     return flags
 
 
@@ -304,7 +304,7 @@ def _find_cuts(parts: Parts[_Rows], there: _Sums, share: Fraction) -> dict[_Cell
     def fold(waiting: Mapping[_Cell, Waiting]) -> Bins:
         return parts.fold(partial(_bin_sums, waiting), Bins.merge, Bins())
 
-    find(searches, KEY_BYTES, fold)
+    find_cuts(searches, PROXY_KEY_BYTES, fold)
     cuts = {cell: search.last for cell, search in searches.items() if search.last is not None}
     return _settle(cuts, there, parts.fold(partial(_end_sums, cuts), _Sums.merge, _Sums()), share)
 
@@ -313,8 +313,8 @@ def _end_sums(cuts: Mapping[_Cell, bytes], rows: _Rows) -> _Sums:
     """Return, by cell, the tokens before the document at the cut, and its own."""
     sums = np.zeros((len(rows.cells), 2), np.int64)
     if rows.cells:
-        lasts = np.array([cuts.get(cell, b"") for cell in rows.cells], dtype=f"S{KEY_BYTES}")[rows.cell]
-        keys = rows.keys.view(f"S{KEY_BYTES}").reshape(-1)
+        lasts = np.array([cuts.get(cell, b"") for cell in rows.cells], dtype=f"S{PROXY_KEY_BYTES}")[rows.cell]
+        keys = rows.keys.view(f"S{PROXY_KEY_BYTES}").reshape(-1)
         for column, chosen in enumerate((keys < lasts, keys == lasts)):
             np.add.at(sums[:, column], rows.cell[chosen], rows.tokens[chosen])
     return _Sums(cells=dict(zip(rows.cells, sums, strict=True)))
@@ -330,7 +330,7 @@ def _settle(cuts: Mapping[_Cell, bytes], there: _Sums, ends: _Sums, share: Fract
         before, own = ends.cells[cell].tolist()
         draw = int.from_bytes(blake2b(last, digest_size=8).digest(), "big")
         if (share * int(there.cells[cell][0]) - before) * 2**64 <= draw * own:
-            settled[cell] = (int.from_bytes(last, "big") - 1).to_bytes(KEY_BYTES, "big")
+            settled[cell] = (int.from_bytes(last, "big") - 1).to_bytes(PROXY_KEY_BYTES, "big")
     return settled
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from headwater.errors import RecipeError
 
-__all__ = ["Bins", "Group", "Search", "Waiting", "find", "sum_bins"]
+__all__ = ["Bins", "Group", "Search", "Waiting", "find_cuts", "sum_bins"]
 
 _FEW: Final = 2048
 """So many samples behind a prefix are looked at one by one."""
@@ -163,7 +163,7 @@ def sum_bins(groups: Mapping[_Key, Group], waiting: Mapping[_Key, Waiting]) -> B
     return found
 
 
-def find(searches: Mapping[_Key, Search], width: int, fold: Callable[[Mapping[_Key, Waiting]], Bins]) -> None:
+def find_cuts(searches: Mapping[_Key, Search], width: int, fold: Callable[[Mapping[_Key, Waiting]], Bins]) -> None:
     """Bring every search to its end.
 
     Args:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.errors import ReconciliationError, UsageError
-from headwater.filters.rules.predicates import check_predicate, connect
+from headwater.filters.rules.predicates import check_predicate, predicate_connection
 from headwater.hashes import bytes_of_hashes, mix_hashes
 from headwater.pipelines.recipe.vocabulary import SAMPLE_COLUMNS, SampleSettings
 from headwater.pipelines.spark.aligned import fragment_rows
@@ -108,7 +108,7 @@ class _Rows:
 def _passing(sample: Sample, table: pa.Table) -> _Rows | None:
     """Return the samples of a fragment among which is chosen, or None."""
     wanted = f"({sample.where}) IS TRUE AND text_bytes > 0 AS passes, coalesce(language, 'und') AS lang, coalesce(domain, '') AS dom"
-    with connect() as connection:
+    with predicate_connection() as connection:
         connection.register("samples", table.drop_columns(["content_hash"]))
         found = connection.execute(f"SELECT {wanted} FROM samples").to_arrow_table()
     mask = found["passes"].combine_chunks()
@@ -195,7 +195,7 @@ def _sums(
 def choose_sample(
     spark: SparkSession, snapshot: Snapshot, located: Sequence[FragmentFiles], sample: Sample
 ) -> tuple[Sample, dict[TextCell, int], dict[TextCell, int]]:
-    """Return the sample with its cuts, the bytes that are there by cell, and the bytes asked of each.
+    """Return the sample with its cuts, the bytes available by cell, and the bytes asked for from each.
 
     Raises:
         UsageError: no sample passes ``where``.

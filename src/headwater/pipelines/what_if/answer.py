@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial, reduce
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -40,10 +40,8 @@ from headwater.warehouse.fragments import first_id, fragment_of
 from headwater.warehouse.parquet import FragmentFiles, read_content_row
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["DIMENSIONS", "Answer", "what_if", "what_if_sweep"]
+__all__ = ["DIMENSIONS", "what_if", "what_if_sweep"]
 
-Answer: TypeAlias = JsonObject
-"""A document for JSON, with keys by dimension; docs/how-to/what-if.md has its shape."""
 DIMENSIONS: Final = ("language", "source", "stage")
 _FAMILIES: Final = ("verdicts", "language", "signals", "scores", "tokens", "duplicates")
 _Result = TypeVar("_Result")
@@ -57,7 +55,7 @@ def what_if(
     examples: int = 5,
     build: str | None = None,
     version: int | None = None,
-) -> Answer:
+) -> JsonObject:
     """Return what the lake would keep if the recipe's rules were changed.
 
     Args:
@@ -96,7 +94,7 @@ def what_if_sweep(
     *,
     build: str | None = None,
     version: int | None = None,
-) -> Answer:
+) -> JsonObject:
     """Return what the lake would keep at each value of one limit, in one pass for all of them.
 
     Args:
@@ -132,7 +130,7 @@ def what_if_sweep(
 
 
 class _State:
-    """One question and the version of the lake that it is asked of."""
+    """One question, and the version of the lake that it is about."""
 
     def __init__(
         self,
@@ -203,7 +201,7 @@ class _State:
         self.time["examples"] = round(self.time.get("examples", 0.0) + time.perf_counter() - began, 3)
         return answer
 
-    def frame(self, part: Tally) -> Answer:
+    def frame(self, part: Tally) -> JsonObject:
         """Return what an answer says of itself."""
         content = int(np.sum(self.snapshot.live("content")["rows"].to_numpy()))
         return {

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from headwater.arrays import Bools, Int64s
 from headwater.errors import CorruptLakeError
-from headwater.filters.rules.predicates import connect
+from headwater.filters.rules.predicates import predicate_connection
 from headwater.filters.rules.rule_set import RULE_COLUMNS, RuleSet, reason_conditions
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.stages import eligible_sql, selection_columns
@@ -217,7 +217,7 @@ def index_names(column: pa.Array | pa.ChunkedArray, missing: str) -> tuple[list[
 def _connection() -> duckdb.DuckDBPyConnection:
     """Return this thread's connection: opening one takes some milliseconds, and a fragment asks several times."""
     if not hasattr(_THREAD, "connection"):
-        _THREAD.connection = connect()
+        _THREAD.connection = predicate_connection()
     connection: duckdb.DuckDBPyConnection = _THREAD.connection
     return connection
 

@@ -21,7 +21,7 @@ with needing_extras():
     from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from headwater.pipelines.what_if.answer import Answer
+    from headwater.plain import JsonObject
 
 __all__ = ["plot_sweep"]
 
@@ -29,7 +29,7 @@ _MOST_LINES: Final = 10
 _MEASURES: Final = ("documents", "bytes", "tokens")
 
 
-def plot_sweep(found: Answer, path: Path, by: str | None = None) -> None:
+def plot_sweep(found: JsonObject, path: Path, by: str | None = None) -> None:
     """Write a sweep as ``path``, an .svg or .png: a line a measure, or with ``by`` a line of tokens a language, source or stage.
 
     Keys beyond the ten with most tokens now are left out, and so are those that keep nothing now.
@@ -68,7 +68,7 @@ def plot_sweep(found: Answer, path: Path, by: str | None = None) -> None:
             ) from error
 
 
-def _lines(found: Answer, by: str | None) -> dict[str, list[float]]:
+def _lines(found: JsonObject, by: str | None) -> dict[str, list[float]]:
     """Return label → share of now that is kept at each value."""
     points = found["values"]
     if by is None:
