@@ -1,4 +1,4 @@
-"""The Python way in: one class with what a program or a notebook does with a lake."""
+"""The Python entry point: one class for everything that a program or a notebook does with a lake."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ class Lake:
             limits: rule → its limit for every language, or a table of languages and ``default``; names as ``--set`` takes them.
             exempt: rule → the domains that it does not apply to, instead of its own.
             without: rules left out.
-            examples: so many samples gained, and lost, by id.
+            examples: how many of the samples gained, and of those lost, are named by id.
             build: whose stages hold the samples; by default the newest by this recipe.
 
         Raises:

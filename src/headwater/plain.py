@@ -1,4 +1,4 @@
-"""Names of plain data: values by name, whose keys and kinds are known where they are used and not before."""
+"""Type names for plain data: rows, JSON and other values by name, whose keys are known only where they are used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of commands: listed under headings, in the order in which they are used; what fails in them is one message and an exit code."""
+"""Groups of commands: listed under headings, in the order in which they are used; a failure is one message and an exit code."""
 
 from __future__ import annotations
 

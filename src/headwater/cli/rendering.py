@@ -259,7 +259,7 @@ def format_funnel(counted: Answer) -> str:
 
 
 def format_cells(cells: Sequence[Answer], unplaced: Mapping[str, int], full: Sequence[Answer] = ()) -> str:
-    """Return the table of a selection: per cell what is there, asked, got, the cut, epochs and the share of the top ten hosts.
+    """Return the table of a selection: per cell what is available, asked for and taken, the cut, epochs and the share of the top ten hosts.
 
     Args:
         full: of stages that ask for sequences that one document fills: asked, there and got.

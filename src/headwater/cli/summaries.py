@@ -1,4 +1,4 @@
-"""One line for each step that ended: what it did, how fast, in how many seconds."""
+"""One line for each step that ended: what it did, how fast and in how many seconds."""
 
 from __future__ import annotations
 

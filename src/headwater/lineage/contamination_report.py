@@ -1,4 +1,4 @@
-"""What of the evaluation sets stands in a lake, counted from family ``contamination``: never any text."""
+"""How much of the evaluation sets a lake contains, counted from family ``contamination``; never any text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation sets of a lake: stored beside the table, chosen by a recipe, indexed once a worker.
+"""Evaluation sets of a lake: stored beside the table, chosen by a recipe, indexed once in each worker.
 
 A set is stored as ``<lake>/benchmarks/<name>-<SHA-256>.jsonl.zst``: a line that describes it, then a line an item. The SHA-256 is that of
 the lines, so the same items always have the same name, and the fingerprint of family ``contamination`` names exactly what was looked for.

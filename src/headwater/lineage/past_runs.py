@@ -1,4 +1,4 @@
-"""Which run made this: the rows of family ``runs``, parsed, and what steps and questions ask of them.
+"""Which run made this: the rows of family ``runs``, parsed, and what steps and questions look up in them.
 
 Every question takes a version of the table or a connection to one. A run without an end was killed or still runs: it counts only where a
 question says so.

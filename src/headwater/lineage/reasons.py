@@ -1,4 +1,4 @@
-"""Why a kept sample is in a stage or out of all: the codes of family ``stages``, and the sentence that people read.
+"""Why a kept sample is in a stage or in none: the codes of family ``stages``, and the sentence that people read.
 
 The codes are data and stay as they are; the sentence is made of them at the end and never read back.
 """

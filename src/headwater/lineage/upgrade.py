@@ -1,4 +1,4 @@
-"""Upgrade: makes a lake of an older format one of today's, so that this release reads it and writes to it.
+"""Upgrade: brings a lake of an older format up to the current one, so that this release can read it and write to it.
 
 From format 1 to 2 only family ``stages`` is written anew, a few dozen bytes a kept sample: its sentences become codes, and the cell gets
 columns of its own. The text and what was measured of it stay as they lie. Old versions of the table stay too, and builds made from

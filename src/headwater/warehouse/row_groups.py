@@ -1,4 +1,4 @@
-"""One row group of a file: whether this release reads the format it was written in, and the columns that are asked of it."""
+"""One row group of a file: whether this release reads the format it was written in, and the columns that are wanted from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an upgrade changes of the table itself: the description, which names the format, and the columns of the schema.
+"""What an upgrade changes in the table itself: the description, which names the format, and the columns of the schema.
 
 Each is a commit of its own. From the first to the last no release reads or writes the lake: the description names an upgrade that has begun.
 """

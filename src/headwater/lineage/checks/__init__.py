@@ -1,1 +1,1 @@
-"""Checks: what holds of a lake and its builds, down to the bytes."""
+"""Checks: what must be true of a lake and its builds, down to the bytes."""

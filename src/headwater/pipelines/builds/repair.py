@@ -1,4 +1,4 @@
-"""Repair: shard files of a finished build that are missing or damaged are built again, alone, and put back where they are byte for byte the same.
+"""Repair: shard files of a finished build that are missing or damaged are built again, alone, and put back if they are byte for byte the same.
 
 What a file must be stands twice: in the stage's manifest and in the record beside the shard. Where the two differ, the one that the files
 agree with counts, or the one that the shard built anew agrees with. Placements and all other files stay as they are. A shard that

@@ -38,7 +38,7 @@ class InputFile:
 def list_inputs(paths: Sequence[str]) -> Iterator[InputFile]:
     """Return an iterator over the files that ``paths`` name, in the order of ``paths``, and by name within each folder.
 
-    Every path is looked up at once, so that a wrong one is told before the first file is read; folders are listed as the iterator comes to them.
+    Every path is looked up at once, so that a wrong one is reported before the first file is read; folders are listed as the iterator comes to them.
     A file that two of the paths name comes twice; ingest knows files by their SHA-256 and adds each once.
 
     Args:

@@ -1,4 +1,4 @@
-"""Bounds of settings that others besides the recipe must keep to: each stands here once, and whoever checks one takes it from here."""
+"""Bounds of settings that apply outside of the recipe too: each is written here once, and whatever checks one takes it from here."""
 
 from __future__ import annotations
 

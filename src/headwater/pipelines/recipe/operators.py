@@ -1,4 +1,4 @@
-"""What every step of a job is identified by: a recipe on a lake, with the evaluation sets and the vocabulary that it names there.
+"""What identifies every step of a job: a recipe on a lake, with the evaluation sets and the vocabulary that it names there.
 
 A fingerprint covers an operator's version, settings and models and those of the operators that it reads, so a changed setting reaches exactly
 what depends on it. Steps ask ``Resolved`` and never each other.

@@ -80,7 +80,7 @@ class IngestSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LanguageSettings:
-    """How the language of a document is told.
+    """How the language of a document is identified.
 
     Attributes:
         model: the classifier that reads whole documents, of ``headwater.filters.language.names.MODELS``; Headwater's own model reads those
@@ -184,7 +184,7 @@ class RuleSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pool:
-    """A part of what is there: the kept samples for which ``where`` is true and no earlier pool's is."""
+    """A part of the lake: the kept samples for which ``where`` is true and no earlier pool's is."""
 
     name: str
     where: str
@@ -196,7 +196,7 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
-    """One stage of training: what it asks of the pools.
+    """One stage of training: what it takes from the pools.
 
     Attributes:
         name: the stage's folder in a build.

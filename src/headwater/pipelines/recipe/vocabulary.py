@@ -93,8 +93,8 @@ class VocabularyTraining:
 
     Attributes:
         n_ids: ordinary ids of the vocabulary, the bytes and a base's among them.
-        min_sources: a token stands in the text of so many sources at least.
-        min_documents: a token stands in so many documents at least.
+        min_sources: how many sources a token must occur in, at least.
+        min_documents: how many documents a token must occur in, at least.
         max_characters: longest token.
         max_pieces: most different pieces of text that the driver holds; of more, the rarest are left out.
         weights: language, or * for all others → how much its text counts; 1 where nothing is said. The share of a language in the sample

@@ -1,4 +1,4 @@
-"""What a selection says of itself: per cell what was there, asked and got, and per stage the full sequences."""
+"""What a selection says of itself: per cell what was available, asked for and taken, and per stage the full sequences."""
 
 from __future__ import annotations
 

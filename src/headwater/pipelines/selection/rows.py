@@ -1,4 +1,4 @@
-"""The rows of family ``stages`` of a selection: one a sample and stage that took it, or one that says why none did."""
+"""The rows of family ``stages`` of a selection: one for each sample and stage that took it, or one that says why none did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums over one fragment's samples: what is there by cell, what lies behind a prefix of the key, what was chosen.
+"""Sums over one fragment's samples: what is available by cell, what lies behind a prefix of the key, what was chosen.
 
 Tasks return these instead of rows: a selection's driver sees some hundred sums a pass, whatever the size of the lake.
 """

@@ -1,4 +1,4 @@
-"""The JVM that Spark runs in, started so that what it says about itself stays off the screen and everything else gets there."""
+"""The JVM that Spark runs in, started so that what it logs about itself stays off the screen and everything else reaches it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress of a step on a terminal, in one style for all of them: how far, rows, MB/s and time left where they are known."""
+"""Progress of a step on a terminal, in one style for all of them: how far it is, with rows, MB/s and time left where they are known."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Progress:
 
     A step that ends well ends at 100 %; one that fails leaves its line as it stands; one that had nothing to do leaves none. What counts is
     bytes where a total is expected, else the parts that the driver counts, else Spark's tasks: of these only the stages begun so far
-    are known, so no time left is told. Tasks that are tried again count twice in rows and bytes; the counts that are stored come from results.
+    are known, so no time left is shown. Tasks that are tried again count twice in rows and bytes; the counts that are stored come from results.
 
     Args:
         step: shown at the left.

@@ -164,7 +164,7 @@ def _texts(job: CountJob, where: FragmentFiles, ids: pa.Array) -> Iterator[pa.Ta
 
 
 def cut_texts(texts: pa.Array, most_bytes: int) -> pa.Array:
-    """Return the first bytes of each text, at most so many and ending with a character.
+    """Return the first bytes of each text, at most ``most_bytes``, ending at the end of a character.
 
     >>> cut_texts(pa.array(["aé", "ab"]), 2).to_pylist()
     ['a', 'ab']

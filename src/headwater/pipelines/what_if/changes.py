@@ -1,4 +1,4 @@
-"""What a question of what-if changes: names as users say them, values, and the rules that come of it.
+"""What a what-if question changes: names as users write them, values, and the rules that result.
 
 A limit is named by its rule, as reasons are (``gopher_min_words``), or with the first part set off (``gopher.min_words``); a language
 behind another dot names the limit of this language only (``gopher.min_words.de``).

@@ -1,4 +1,4 @@
-"""Clusters of duplicates in which a change of the rules reaches: who would win them, without comparing texts again.
+"""Clusters of duplicates that a change of the rules reaches: who would win them, without comparing texts again.
 
 Who is a duplicate of whom was decided by signatures among the samples that passed. A change is followed through what was recorded:
 
