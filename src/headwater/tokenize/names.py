@@ -33,4 +33,4 @@ MAX_DOCUMENTS: Final = 50
 """The same for documents."""
 
 WEIGHT_UNIT: Final = 1024
-"""Training rounds the weight of a language to a multiple of one part in so many."""
+"""Training rounds the weight of a language to a multiple of one part in this many."""

@@ -203,7 +203,7 @@ class Stage:
         context: length of a sequence, tokens.
         order_by: score by which samples are chosen, highest first.
         shares: pool → share of the budget; they sum to 1.
-        budget: percent of what is there, "46 %"; see ``quotas.stage_budget``. Exactly one of it and ``budget_tokens``.
+        budget: percent of what the lake has, "46 %"; see ``quotas.stage_budget``. Exactly one of it and ``budget_tokens``.
         budget_tokens: the same in tokens, beginnings and ends of text included.
         choose: when the stage chooses, 1 first; the order of the stages in the recipe is that of training.
         where: SQL that a sample must pass besides.

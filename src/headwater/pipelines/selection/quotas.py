@@ -5,8 +5,8 @@ of the cells, what a cell cannot give is short, and only the cells that the reci
 in integers and fractions; what does not divide goes to the largest remainders, ties to the smaller name.
 
 A *cell* is a pool, a language and a domain. Languages are always apart: the rest (``*``) and a group (``en+zh``) are
-shared out in proportion to what is there. Domains are apart only as far as a quota names them; otherwise a cell has the
-domain ``*`` and its samples compete by rank alone. What is there is counted in tokens with the stage's beginning and end of text.
+shared out in proportion to what is available. Domains are apart only as far as a quota names them; otherwise a cell has the
+domain ``*`` and its samples compete by rank alone. What is available is counted in tokens with the stage's beginning and end of text.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class PlannedCell:
     """One cell of a plan; all numbers are tokens.
 
     Attributes:
-        available: what is there, each sample once.
+        available: what is available, each sample once.
         asked: the quota's share of the budget.
         given: of these, what the cell can give with its copies.
         received: what it gives besides, in place of cells that are short.
@@ -106,7 +106,7 @@ def stage_budget(stage: Stage, tokens: int) -> int:
 
     Args:
         stage: with a budget in tokens, which is returned, or in percent.
-        tokens: what is there before any stage has chosen: all kept samples, each with the stage's beginning and end of text.
+        tokens: what is available before any stage has chosen: all kept samples, each with the stage's beginning and end of text.
     """
     share = stage.budget_share
     return stage.budget_tokens or 0 if share is None else int(share * tokens)

@@ -18,7 +18,7 @@ from headwater.errors import RecipeError
 __all__ = ["Bins", "Group", "Search", "Waiting", "find_cuts", "sum_bins"]
 
 _FEW: Final = 2048
-"""So many samples behind a prefix are looked at one by one."""
+"""Behind a prefix with at most this many samples, they are looked at one by one."""
 _Ints = npt.NDArray[np.int64]
 _Bytes = npt.NDArray[np.uint8]
 _Key = TypeVar("_Key", bound=Hashable)

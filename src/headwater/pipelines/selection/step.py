@@ -1,6 +1,6 @@
 """Select: what each stage takes from the pools, exact to one document a cell (design, section 6).
 
-One job reads the narrow columns; then, stage by stage in the order of choosing, passes over what it holds give sums: what is there by cell, and
+One job reads the narrow columns; then, stage by stage in the order of choosing, passes over what it holds give sums: what is available by cell, and
 the cut of every cell (``search``). The driver holds sums and cuts, and samples only where they are few.
 """
 

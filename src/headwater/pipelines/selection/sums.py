@@ -34,7 +34,7 @@ _Decided = Sequence[tuple[Stage, Cuts]]
 
 @dataclass(kw_only=True, slots=True)
 class CellSums:
-    """What is there for a stage.
+    """What is available for a stage.
 
     Attributes:
         everything: tokens of all candidates, beginnings and ends of text included.

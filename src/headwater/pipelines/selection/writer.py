@@ -17,6 +17,7 @@ from headwater.lineage.runs import Run, Unit, commit_wave, finish_run
 from headwater.pipelines.spark.aligned import Target
 from headwater.pipelines.spark.held_rows import Parts, held_parts
 from headwater.warehouse.faults import STAGES
+from headwater.warehouse.fragments import operator_digits
 from headwater.warehouse.parquet import FragmentFiles, write_family
 from headwater.warehouse.snapshot import Snapshot
 
@@ -83,7 +84,7 @@ class StageWriter(Generic[_Part]):
 
     def _refuse_others(self, snapshot: Snapshot) -> None:
         known = snapshot.live("stages", batch=self.build)
-        if known.filter(pc.not_equal(known["operator"], self.operator[:16])).num_rows:
+        if known.filter(pc.not_equal(known["operator"], operator_digits(self.operator))).num_rows:
             raise UsageError(
                 f"expected no build named {self.build} of another recipe or other samples, found one; choose another name with --build"
             )

@@ -57,7 +57,7 @@ def merge(
     ):
         if found < least:
             raise UsageError(
-                f"[training] {key}: expected at most the {found} that the sample has, found {least}: no token could stand in so many; lower it"
+                f"[training] {key}: expected at most the {found} that the sample has, found {least}: no token could occur in as many; lower it"
             )
     pieces: dict[int, int] = {}
     for _, histogram, _ in merged:

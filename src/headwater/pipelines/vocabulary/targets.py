@@ -24,10 +24,10 @@ class TextCell(NamedTuple):
 
 
 def sample_targets(there: Mapping[TextCell, int], sample: SampleSettings) -> dict[TextCell, int]:
-    """Return the bytes asked of each cell: at most what is there, in sum at most ``sample.text_bytes``.
+    """Return the bytes asked of each cell: at most what the lake has, in sum at most ``sample.text_bytes``.
 
     A language with a share of its own gets it; the others divide the rest in proportion to bytes^(1/T). Inside a language its domains divide its
-    bytes by their shares, those of ``*`` and of no table in proportion to what is there. What a language or domain cannot give goes to
+    bytes by their shares, those of ``*`` and of no table in proportion to what the lake has. What a language or domain cannot give goes to
     the others in the same proportions; of a language with a share, to the languages without.
 
     Args:
