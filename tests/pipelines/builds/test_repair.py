@@ -213,6 +213,7 @@ _PROGRAM = """
 import sys
 import main_job
 from headwater.pipelines.builds.repair import find_damage, repair
+from headwater.pipelines.recipe.operators import resolve
 from headwater.pipelines.spark.sessions import session
 from small_lake import BUILD, small_recipe
 recipe = small_recipe()

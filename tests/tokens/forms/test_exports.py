@@ -336,7 +336,7 @@ def test_inspect_counts_what_text_shows(tmp_path: Path) -> None:
     assert found["text"]["unused_tokens"] == 156_892 - len(set(both.tolist()))
     assert found["text"]["tokens"] == len(both)
     broken = tmp_path / "broken.jsonl"
-    broken.write_text('{"text": 1}\n{"no": 1}', encoding="utf-8")
+    broken.write_text('{"text": "1"}\n{"no": 1}', encoding="utf-8")
     failed = CliRunner().invoke(cli, ["vocab", "inspect", "headwater-156k", "--text", str(broken)])
     assert failed.exit_code == 1
     assert "broken.jsonl, line 2: expected a JSON object with text" in failed.stderr
