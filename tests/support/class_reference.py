@@ -83,6 +83,8 @@ def class_letter(character: str) -> str:
 
 
 def _class_of_late(point: int) -> str:
+    if point > 0x3FFFF:  # planes without a letter
+        return "s"
     if any(first <= point <= last for first, last in _SYMBOLS):
         return "s"
     if any(first <= point <= last for first, last in _HAN):

@@ -12,15 +12,12 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import pyarrow as pa
 from pyarrow import fs as pafs
 
 from headwater.errors import StorageError
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 __all__ = [
     "HashedFile",
@@ -102,7 +99,7 @@ class HashingSink:
         self.size = 0
         self.closed = False
 
-    def write(self, data: ReadableBuffer) -> int:
+    def write(self, data: bytes | bytearray | memoryview) -> int:
         """Write bytes or anything with a buffer; return the number of bytes."""
         view = memoryview(data).cast("B")
         self._digest.update(view)

@@ -173,5 +173,5 @@ def test_segmentation_spells_the_pieces(own_base: Vocabulary) -> None:
 
 def test_fewer_ids_than_the_base_has_are_refused(own_base: Vocabulary) -> None:
     """An extension cannot take tokens away."""
-    with pytest.raises(UsageError, match="expected at least 290 ids, found 280"):
+    with pytest.raises(UsageError, match="expected at least the 290 ids that exist already, found 280"):
         extend(counts_of(make_texts(1, 5)), own_base, n_ids=280, settings=LOOSE)

@@ -192,5 +192,5 @@ def test_limits_beyond_what_counts_hold_are_refused() -> None:
         TokenRules(min_documents=51)
     with pytest.raises(UsageError, match="min_sources between 1 and 3, found 4"):
         TokenRules(min_sources=4)
-    with pytest.raises(UsageError, match="at least 256 ids, found 255"):
+    with pytest.raises(UsageError, match="at least the 256 ids that exist already, found 255"):
         train(counts_of(["a b"]), n_ids=255)
