@@ -99,6 +99,7 @@ def test_the_fastest_fasttext_is_so_by_its_own_speed() -> None:
     assert (found["fastest"], found["ratio"], found["identify_ratio"]) == ("fast", 3.0, 1.5)
 
 
+@pytest.mark.slow
 def test_families_are_those_of_the_step() -> None:
     """Nothing is timed that the annotate step does not fill; what it fills gives a row a text in this process too."""
     assert set(FAMILIES) <= {*ANNOTATED, "contamination"}

@@ -17,6 +17,7 @@ def _line(number: int) -> bytes:
     return json.dumps({"text": f"text {number}", "lang": "en"}).encode() + b"\n"
 
 
+@pytest.mark.slow
 def test_batches_come_as_the_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first batch is there before the fault at the file's end is met: no file is held in memory whole."""
     monkeypatch.setattr(jsonl_texts, "_BATCH_CHARACTERS", 1000)

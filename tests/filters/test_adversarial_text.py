@@ -107,6 +107,7 @@ def test_memory_of_sixteen_mebibytes_is_bounded() -> None:
     assert after - before < 100_000  # kilobytes
 
 
+@pytest.mark.slow
 def test_sixteen_mebibytes_of_lines() -> None:
     """16 MiB in which every other byte is a line are measured: the most lines that a text may have."""
     row = measure_signals(pa.array(["a\n" * (8 << 20)], pa.large_string()), pa.array(["en"])).to_pylist()[0]

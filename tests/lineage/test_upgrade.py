@@ -101,6 +101,7 @@ def test_an_earlier_lake_is_refused_with_the_command(earlier: str) -> None:
     assert open_snapshot(earlier, upgrading=True).version == version
 
 
+@pytest.mark.slow
 def test_an_upgraded_lake_answers_as_before(earlier: str) -> None:
     """The reasons read as they did; everything verifies; funnel and views count by the new columns; the text was not touched."""
     before = open_snapshot(earlier, upgrading=True)
@@ -145,6 +146,7 @@ def test_an_upgraded_lake_answers_as_before(earlier: str) -> None:
     assert done.exit_code == 0
 
 
+@pytest.mark.slow
 def test_twice_is_harmless(earlier: str) -> None:
     """The second upgrade commits nothing and says so; maintenance after it keeps what builds were made from."""
     version = upgrade(earlier).version
@@ -155,6 +157,7 @@ def test_twice_is_harmless(earlier: str) -> None:
     assert all(check.passed for check in verify(earlier))
 
 
+@pytest.mark.slow
 def test_versions_from_before_can_be_asked(earlier: str) -> None:
     """They show what they held: sentences, and null where a column came later; checks of such a version pass."""
     version = open_snapshot(earlier, upgrading=True).version
@@ -191,6 +194,7 @@ def test_other_programs_read_it(earlier: str) -> None:
     assert counts == {item["values"]: item["counts"] for item in families}
 
 
+@pytest.mark.slow
 def test_killed_anywhere_it_goes_on(earlier: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL at each step of an upgrade, one after the other: nothing opens the lake meanwhile, and the next call ends it."""
     rows_before = len(_as_written(earlier))

@@ -234,6 +234,7 @@ def test_sent_to_other_processes(folder: Folder) -> None:
         assert np.array_equal(found.runs, expected.runs)
 
 
+@pytest.mark.slow
 def test_forked_processes_do_not_disturb_each_other(folder: Folder) -> None:
     """Children of a process that has read already decode for themselves, as workers of a DataLoader do."""
     program = (

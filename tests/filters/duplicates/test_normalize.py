@@ -61,6 +61,7 @@ _INTERESTING = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(st.lists(_INTERESTING, max_size=40).map("".join))
 def test_equals_reference(text: str) -> None:
@@ -68,6 +69,7 @@ def test_equals_reference(text: str) -> None:
     assert normalized(text) == reference_normalize(text)
 
 
+@pytest.mark.slow
 def test_every_code_point_alone_and_before_and_behind_others() -> None:
     """Every code point of Unicode, alone, before an accent, after a letter and between two, equals the reference."""
     frames = ["{}", "{}\u0301", "a{}", "x\u0323{}\u0301y", "{}\u0316\u0338", "\u09c7{}", "\u1100{}\u11a8"]
@@ -165,6 +167,7 @@ def test_truncated_bytes_stay_in_bounds() -> None:
         assert normalize(array)[0].as_buffer().size <= 3
 
 
+@pytest.mark.slow
 def test_real_text_of_the_corpus(real_text_files: list[Path]) -> None:
     """The first part of every file of real text, all languages, equals the reference."""
     for path in real_text_files:

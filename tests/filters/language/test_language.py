@@ -164,6 +164,7 @@ def test_language_columns(model: LanguageModel) -> None:
     assert 0.9 < row["language_score"] <= 1.0
 
 
+@pytest.mark.slow
 def test_language_equals_fasttext_on_corpus(real_text_files: list[Path], model: LanguageModel, oracle: Any) -> None:
     """Label and probability equal fastText's on a sample of every file of real text."""
     assert real_text_files
@@ -348,6 +349,7 @@ def test_language_model_survives_flipped_bytes(draws: list[tuple[float, int]]) -
         assert len(identify(pa.array(["some words to read", "漢字"]), damaged)) == 2
 
 
+@pytest.mark.slow
 def test_language_is_the_same_on_every_cpu(model: LanguageModel, tmp_path: Path) -> None:
     """Compiled for a CPU without vector extensions or fused multiplication, every stored bit is the same."""
     texts = [text for text in ODD_TEXTS if len(text) < 1_000] + [text for text, _ in SENTENCES] * 3

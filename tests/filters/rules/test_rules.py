@@ -398,6 +398,7 @@ _ROWS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(_ROWS, min_size=1, max_size=8))
 def test_equals_the_slow_reference(rows: list[dict[str, Any]]) -> None:

@@ -85,6 +85,7 @@ def test_edge_texts_equal_reference(language: str) -> None:
     assert_equal_to_reference(EDGE_TEXTS, [language] * len(EDGE_TEXTS))
 
 
+@pytest.mark.slow
 def test_corpus_equals_reference(real_text_files: list[Path]) -> None:
     """Every signal equals the plain reference on real text of all languages."""
     files = [path for path in real_text_files if path.stat().st_size]

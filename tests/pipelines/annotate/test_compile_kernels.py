@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from conftest import REPOSITORY
 
 _NOT_COMPILED = {
@@ -45,6 +47,7 @@ print(json.dumps([sorted(kernels), sorted(set(kernels) - reached)]))
 """
 
 
+@pytest.mark.slow
 def test_every_kernel_is_compiled() -> None:
     """After it no kernel of the package is without a compiled form, but for those named above and what only they call."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}

@@ -147,6 +147,7 @@ def _encoded(job: BuildJob, table: pa.Table, spans: pa.Table, chosen: pa.Table) 
     return found
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(1, 7)), min_size=1, max_size=4, unique_by=lambda pair: pair[0]),

@@ -255,6 +255,7 @@ def in_namespace(script: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_no_write_permission(tmp_path: Path) -> None:
     """A lake on a file system that may only be read is refused with a message and exit code 1; nothing of it changes."""
     if not may_mount():

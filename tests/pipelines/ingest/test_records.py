@@ -211,6 +211,7 @@ def test_truncated_gzip_keeps_the_whole_records_before_the_end(tmp_path: Path) -
     assert records == list(enumerate(texts[: len(records)]))
 
 
+@pytest.mark.slow
 def test_corrupt_gzip_keeps_earlier_members(tmp_path: Path) -> None:
     """A flipped bit in the second member is reported; batches that were read whole before it stay."""
     first, second = (

@@ -221,6 +221,7 @@ def _asked(
     return ask_full_sequences(plan, stage, found).cells
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     _SAMPLES,
@@ -256,6 +257,7 @@ def test_the_chosen_are_the_shortest_prefix_that_reaches_the_target(
     assert found == _reference(recipe, table.to_pylist())
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(_SAMPLES, st.booleans())
 def test_every_candidate_has_a_reason(samples: list[Any], repeat: bool) -> None:

@@ -82,6 +82,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, list
 Lakes = dict[str, tuple[str, list[Row]]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", _CHANGES, ids=range(len(_CHANGES)))
 @pytest.mark.parametrize("name", ["alone", "clusters"])
 def test_equals_deciding_anew(changes: Changes, name: str, lakes: Lakes) -> None:

@@ -40,6 +40,7 @@ def test_the_kernel_serves_the_shipped_vocabulary() -> None:
     assert has_kernel(VOCABULARY)
 
 
+@pytest.mark.slow
 def test_adversarial_text_has_the_ids_of_tokenizers() -> None:
     """Specials' text, marks without letters, odd blanks, controls, long runs: same ids, same bytes back."""
     assert_same(ADVERSARIAL)
@@ -53,6 +54,7 @@ def test_any_text_has_the_ids_of_tokenizers(texts: list[str]) -> None:
     assert_same(texts)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=150).map("".join))
 def test_joined_words_have_the_ids_of_tokenizers(text: str) -> None:
@@ -60,6 +62,7 @@ def test_joined_words_have_the_ids_of_tokenizers(text: str) -> None:
     assert_same([text])
 
 
+@pytest.mark.slow
 def test_every_code_point_has_the_ids_of_tokenizers() -> None:
     """Every character of Unicode, between letters and after a blank, is cut as the library's regular expression cuts it."""
     points = [chr(code) for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF]
@@ -153,6 +156,7 @@ def test_invalid_utf8_is_carried_byte_for_byte(data: bytes) -> None:
     assert decode(stray(data), VOCABULARY) == data
 
 
+@pytest.mark.slow
 def test_a_vocabulary_from_a_file_gives_the_same_ids(tmp_path: Path) -> None:
     """The exported tokenizer.json, loaded by path, encodes alike and by the same kernel."""
     path = tmp_path / "tokenizer.json"

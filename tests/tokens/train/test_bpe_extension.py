@@ -134,6 +134,7 @@ def test_corpus_text_gets_no_more_tokens_than_under_the_shipped_base(real_text_f
     assert lengths[0].sum() < lengths[1].sum()
 
 
+@pytest.mark.slow
 def test_shipped_tokens_are_what_their_bytes_merge_to() -> None:
     """No id is out of reach, one that begins with a mark in the middle of a word included; every seventh is asked."""
     vocabulary = load_vocabulary()

@@ -72,6 +72,7 @@ def test_counts_are_those_of_the_slow_count() -> None:
     assert as_dict(merge_counts([count(rows[i : i + 37]) for i in range(0, 400, 37)])) == count_slowly(rows)
 
 
+@pytest.mark.slow
 def test_corpus_counts_are_those_of_the_slow_count(real_text_files: list[Path]) -> None:
     """Real text of many languages is cut as the regular expression cuts it."""
     texts = [text[:3000] for path in real_text_files[::9] for text in read_texts(path)[:4]]

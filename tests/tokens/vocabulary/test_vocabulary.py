@@ -114,6 +114,7 @@ def test_character_classes_are_those_of_the_regex_engine() -> None:
     assert classes[ord("!")] == SIGN
 
 
+@pytest.mark.slow
 def test_compact_form_and_tokenizer_json_keep_the_fingerprint(vocabulary: Vocabulary, tmp_path: Path) -> None:
     """Written and read back, either way, it is the same vocabulary; the compact form is the same bytes every time."""
     compact = tmp_path / "ours.json.xz"
@@ -149,6 +150,7 @@ def test_merges_that_make_nothing_new_or_of_nothing_are_refused(vocabulary: Voca
         extend_vocabulary(vocabulary, np.array([[5, 156_900]], dtype=np.int32), name="parts")
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused(vocabulary: Vocabulary, tmp_path: Path) -> None:
     """Truncated, of another format, or no vocabulary at all: an error that names the file."""
     path = tmp_path / "cut.json.xz"
