@@ -16,6 +16,8 @@ from headwater.filters.contamination.index import ItemSet, build_index
 from headwater.filters.contamination.items import Item, ItemFields
 from headwater.pipelines.ingest.evaluation_items import read_items
 
+pytestmark = pytest.mark.slow
+
 _STEP = 60
 
 

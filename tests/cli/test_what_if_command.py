@@ -17,6 +17,8 @@ from headwater.cli.root import cli
 from headwater.pipelines.recipe.job import parse_recipe
 from headwater.pipelines.recipe.operators import resolve
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 

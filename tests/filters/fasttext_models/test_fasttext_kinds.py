@@ -18,6 +18,8 @@ from headwater.buffers import text_buffers
 from headwater.filters.fasttext.model import FastTextModel, read_model
 from headwater.filters.fasttext.predict import KernelModel, distribution, predict, predict_all, prepare, sum_segments
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 1e-5
 SPACES = b" \t\n\v\f\r\0"
 ALPHABETS = ["abcdeé", "efghiß", "ijklm", "жзийк", "漢字仮名交", "😀😁😂🤖", "กขคงจ", "אבגדה"]

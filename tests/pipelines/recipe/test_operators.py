@@ -23,6 +23,8 @@ from headwater.pipelines.recipe.shipped import find_recipe
 from headwater.pipelines.run import run
 from headwater.warehouse.snapshot import open_snapshot
 
+pytestmark = pytest.mark.slow
+
 _ITEM = Item(name="1", question="What is asked here?", answers=("this",), known=True)
 Change = Callable[[dict[str, Any]], object]
 

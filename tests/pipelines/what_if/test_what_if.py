@@ -19,6 +19,8 @@ from headwater.pipelines.what_if.answer import DIMENSIONS, what_if, what_if_swee
 from headwater.pipelines.what_if.changes import Changes, apply, find_limit, parse_values
 from headwater.pipelines.what_if.clusters import Members, elect_members
 
+pytestmark = pytest.mark.slow
+
 _MISSING = {"language": "und", "source": "(none)"}
 _RECIPE = recipe()
 _RULES = _RECIPE.rules.load()
@@ -82,7 +84,6 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, list
 Lakes = dict[str, tuple[str, list[Row]]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("changes", _CHANGES, ids=range(len(_CHANGES)))
 @pytest.mark.parametrize("name", ["alone", "clusters"])
 def test_equals_deciding_anew(changes: Changes, name: str, lakes: Lakes) -> None:
