@@ -256,3 +256,15 @@ def test_the_newest_selection_is_ended_whole_and_of_the_recipe(lake: str) -> Non
     assert past_counts(snapshot, "select", "other") == {"tokens": 5}
     assert past_counts(snapshot, "select", "killed") is None
     assert ended_builds(snapshot) == []
+
+
+def test_a_step_of_the_whole_lake_has_no_build(tmp_path: Path) -> None:
+    """Ingest's operator is a bare version and no record: its run is of no build and over no state."""
+    snapshot = create_lake(str(tmp_path))
+    commit_wave(begin_run(str(tmp_path), "ingest", {}, {"ingest": 1}, snapshot.version), snapshot, [])
+    now = open_snapshot(str(tmp_path))
+    (run,) = read_runs(now)
+    assert run.build is None
+    assert run.record("build", "b") is None
+    assert past_run(now, "ingest", "s") is None
+    assert runs_of(now, "ingest", "b") == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,14 +71,19 @@ class PastRun:
     recipe: ValuesByName
     recipe_json: str
 
+    @property
+    def records(self) -> list[ValuesByName]:
+        """The records among its operators; ingest has a bare version in place of one."""
+        return [record for record in self.operators.values() if isinstance(record, Mapping)]
+
     def record(self, key: str, value: str) -> ValuesByName | None:
         """Return the record that says ``value`` of ``key``, or None."""
-        return next((record for record in self.operators.values() if record.get(key) == value), None)
+        return next((record for record in self.records if record.get(key) == value), None)
 
     @property
     def build(self) -> str | None:
         """The build that it selected, scaled, built or repaired; None for a step of the whole lake."""
-        return next((str(record["build"]) for record in self.operators.values() if "build" in record), None)
+        return next((str(record["build"]) for record in self.records if "build" in record), None)
 
     def plain(self, *, whole: bool = False) -> JsonObject:
         """Return the run as plain data, times in ISO 8601; ``whole``: with counts, operators and recipe."""
@@ -173,4 +178,4 @@ def newest_selection(source: Source, recipe: ValuesByName) -> str | None:
 
 
 def _is_proxy(run: PastRun) -> bool:
-    return any("base" in record for record in run.operators.values())
+    return any("base" in record for record in run.records)
