@@ -6,6 +6,7 @@
     ├── BadInputError            an input file or record cannot be used: mend or leave out the file
     ├── MissingDependencyError   something must be installed first: the message says what and how
     │   └── MissingPackageError  a Python package that an extra brings: install the extra (exit code 2)
+    ├── LimitError               a query took more time or memory than it may: ask for less, or allow more
     ├── StorageError             the file system refused: free space, permissions, reachability
     ├── ConflictError            another writer was faster: read the table again and plan again
     ├── LakeFormatError          another release made the lake: upgrade the lake, or Headwater
@@ -24,6 +25,7 @@ __all__ = [
     "CorruptLakeError",
     "HeadwaterError",
     "LakeFormatError",
+    "LimitError",
     "MissingDependencyError",
     "MissingPackageError",
     "RecipeError",
@@ -64,6 +66,10 @@ class MissingDependencyError(HeadwaterError):
 
 class MissingPackageError(MissingDependencyError):
     """A Python package is not installed that one of the extras in ``headwater.extras`` brings."""
+
+
+class LimitError(HeadwaterError):
+    """A query took more time or memory than it was allowed."""
 
 
 class StorageError(HeadwaterError):

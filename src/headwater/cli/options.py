@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self, TypedDict, TypeVar
 import click
 
 from headwater.cli.rendering import to_json
+from headwater.errors import StorageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -41,7 +42,15 @@ __all__ = [
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _MASTER: Final = "local[*]"
 
-lake_argument = click.argument("lake", metavar="LAKE")
+
+def _place(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Make a lake's place absolute, once for all that the command does; a place that no lake can have is refused before anything is done."""
+    from headwater.warehouse.filesystem import lake_place
+
+    return lake_place(value)
+
+
+lake_argument = click.argument("lake", metavar="LAKE", callback=_place)
 recipe_argument = click.argument("recipe", metavar="RECIPE")
 output_option = click.option(
     "--output",
@@ -85,8 +94,12 @@ benchmarks_option = click.option(
 )
 names_options = _together(
     click.option("--sample", type=int, metavar="ID", help="A sample_id."),
-    click.option("--uri", metavar="URI", help="A document's URL or id, as its record gives it."),
-    click.option("--host", metavar="HOST", help="The host in documents' URLs."),
+    click.option(
+        "--uri", metavar="URI", help="A document's URL or id, as its record gives it; credentials in it do not matter."
+    ),
+    click.option(
+        "--host", metavar="HOST", help="The host in documents' URLs, without regard to case, port and credentials."
+    ),
     click.option("--source", metavar="NAME", help="A source: the data set that records name."),
     click.option(
         "--file",
@@ -112,11 +125,18 @@ def example(*lines: str) -> str:
 
 
 def answer(value: object, text: str | Callable[[], str], output: str) -> None:
-    """Print the answer on standard output, as JSON or as text."""
-    if output == "json":
-        click.echo(to_json(value))
-    else:
-        click.echo(text if isinstance(text, str) else text())
+    """Print the answer on standard output, as JSON or as text.
+
+    Raises:
+        StorageError: it cannot be written, to a full disk for example.
+    """
+    shown = to_json(value) if output == "json" else text if isinstance(text, str) else text()
+    try:
+        click.echo(shown)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot write the answer to standard output: {error.strerror or error}") from error
 
 
 class Timer:

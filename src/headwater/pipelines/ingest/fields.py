@@ -13,7 +13,8 @@ sought in the record's ``metadata`` or ``meta`` object, after all plain names.
 | collected_at | date_download, crawl_date, collected_at, date, timestamp, added, created, and each of these after a dot, .warc-date |
 | license | license, licence, and both after a dot |
 
-The URL is preferred to the id, since it says where a document came from in whatever file it lies. A value that cannot fill its column
+The URL is preferred to the id, since it says where a document came from in whatever file it lies; a user and password in it are dropped.
+A value that cannot fill its column
 (null, an empty string, true, a list, an object) is passed over and stays in ``meta``; numbers and dates become strings. A value that
 fills a column is not repeated in ``meta``, which is canonical JSON (sorted keys, no white space) or null when nothing is left.
 """
@@ -26,6 +27,8 @@ from collections.abc import Iterable
 from typing import Final
 
 import orjson
+
+from headwater.lineage.hosts import without_credentials
 
 __all__ = ["FIELD_NAMES", "NESTED_IN", "PLACED", "FieldPlacer", "PlacedFields", "find_name", "nesting_depth"]
 
@@ -171,6 +174,8 @@ class FieldPlacer:
                 return None
             meta = packed.decode()
         source, uri, collected_at, declared = found
+        if uri is not None:
+            uri = without_credentials(uri)
         return source, uri, collected_at, declared, meta
 
 

@@ -124,6 +124,10 @@ def _local_cores(master: str) -> int:
 def _check_java() -> None:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    if java is None and home:
+        raise MissingDependencyError(
+            f"expected Java {_MIN_JAVA} or later in JAVA_HOME, found no bin/java in {home}; correct JAVA_HOME, or unset it to use the PATH's"
+        )
     if java is None:
         raise MissingDependencyError(
             f"expected Java {_MIN_JAVA} or later, found none; install it (make setup does, or apt-get install openjdk-17-jre-headless) "
