@@ -61,7 +61,11 @@ def test_another_closed_stream_takes_nothing_from_the_answer(lake: Path, number:
 @pytest.mark.parametrize("buffered", [True, False])
 def test_an_answer_that_cannot_be_written_is_an_error(lake: Path, buffered: bool) -> None:
     """One line and exit code 1, without Python's own report at its end."""
-    code, _, error = _run(lake, "SELECT 1", lambda: os.dup2(os.open(FULL, os.O_WRONLY), 1) and None, buffered)
+
+    def fill() -> None:
+        os.dup2(os.open(FULL, os.O_WRONLY), 1)
+
+    code, _, error = _run(lake, "SELECT 1", fill, buffered)
     assert code == 1
     assert error == b"Error: cannot write the answer to standard output: No space left on device\n"
 
