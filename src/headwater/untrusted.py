@@ -14,8 +14,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
+
 __all__ = [
     "DEEPEST",
+    "UNREADABLE",
     "check_depth",
     "one_line",
     "parse_json",
@@ -35,6 +38,9 @@ _LONG_KEY: Final = re.compile(r"""(?<![\w"'-])[\w"'-]++(?:[ \t]*+\.[ \t]*+[\w"'-
 _XZ_MEMORY: Final = 128 << 20
 """What the decoder may take: the strongest preset of ``xz`` needs 65 MiB."""
 _SHOWN: Final = 500
+
+UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError, SystemError)
+"""What pyarrow raises on damaged Parquet: types that it does not know, lengths that are negative or absurd, names that are no UTF-8."""
 
 
 def one_line(message: str, most: int = _SHOWN) -> str:
