@@ -42,6 +42,8 @@ _SETTINGS: Final[dict[str, str]] = {
     "spark.python.worker.idleTimeoutSeconds": str(_IDLE_TIMEOUT_S),
     "spark.python.worker.killOnIdleTimeout": "true",
     "spark.python.worker.reuse": "true",
+    # Named, not imported: it knows the steps, which know this room.
+    "spark.python.daemon.module": "headwater.pipelines.worker_daemon",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(32 << 20),
     "spark.sql.adaptive.enabled": "true",
