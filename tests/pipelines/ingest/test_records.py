@@ -402,13 +402,13 @@ def test_a_chunk_that_changed_is_no_input(jsonl: Path) -> None:
 
 
 def test_row_groups_that_changed_are_no_input(tmp_path: Path) -> None:
-    """The same of a Parquet file: a row group costs its own chunk, the footer all of them, and an unchanged file none."""
+    """The same of a Parquet file: a row group costs the chunks whose blocks it shares, the footer all, and an unchanged file none."""
     path = tmp_path / "a.parquet"
     limits = Limits(split_bytes=1)
     pq.write_table(pa.table({"text": [f"text {n}" for n in range(40)]}), path, row_group_size=10, compression="none")
     data = path.read_bytes()
     assert _changed(path, data, limits) == ["whole"] * 4
-    assert _changed(path, data.replace(b"text 25", b"next 25"), limits)[2] == "file_changed"
+    assert "file_changed" in _changed(path, data.replace(b"text 25", b"next 25"), limits)
     path.write_bytes(data)
     assert _changed(path, data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], limits) == ["file_changed"] * 4
     path.write_bytes(data)

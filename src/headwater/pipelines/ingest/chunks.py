@@ -1,26 +1,40 @@
 """Where a large input file can be split among tasks, and how each task knows that what it read is what was hashed.
 
 The SHA-256 by which a file is known is taken when it is inspected. Its records are read later, some of them by other tasks, and in between
-the file may have been written to: so whoever reads a chunk hashes the bytes of that chunk again, in the same pass where they come in order
-(JSON Lines), else right after it.
+the file may have been written to: so whoever reads a chunk hashes again what it reads, in the same pass where the bytes come in order (JSON
+Lines), else right after it: the whole file, or of a Parquet file that is split the blocks that were read.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+import io
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Final
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits
-from headwater.pipelines.ingest.opening import open_file
+from headwater.pipelines.ingest.opening import open_file, open_stream
 
-__all__ = ["Chunk", "LineSplitter", "RowGroupChunks", "hash_range", "row_group_chunks"]
+__all__ = [
+    "BlockHasher",
+    "Blocks",
+    "Chunk",
+    "LineSplitter",
+    "TouchedFile",
+    "file_sha256",
+    "row_group_chunks",
+]
+
+_BLOCK_BYTES: Final = 8 << 20
+_MOST_BLOCKS: Final = 1024
+_DIGEST_BYTES: Final = 16
+
+
+def _block_digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=_DIGEST_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,14 +45,12 @@ class Chunk:
         begin: first byte of a plain JSON Lines file, or first row group of a Parquet file; else 0.
         end: first byte or row group after it; the stored size of a file that is not split.
         first_record: number of its first record in the file.
-        stored: (first byte, first byte after) of the ranges that are read for a chunk of a file that is split; none of a whole file.
-        digest: SHA-256 of these bytes, hexadecimal; empty for a whole file, which has its own.
+        digest: SHA-256 of the bytes of a chunk of a JSON Lines file that is split, hexadecimal; else empty.
     """
 
     begin: int
     end: int
     first_record: int
-    stored: tuple[tuple[int, int], ...] = field(default=(), compare=False)
     digest: str = field(default="", compare=False)
 
 
@@ -76,7 +88,6 @@ class LineSplitter:
                 begin=self._begin,
                 end=end,
                 first_record=self._first_line,
-                stored=((self._begin, end),),
                 digest=self._digest.hexdigest(),
             )
         )
@@ -90,113 +101,139 @@ class LineSplitter:
         return tuple(self._chunks)
 
 
-_ONE_CHUNK: Final = (Chunk(begin=0, end=0, first_record=0),)
-
-
-class RowGroupChunks:
-    """The chunks of a Parquet file, each a run of row groups, and the hashes of the bytes where these lie.
-
-    The end of the file, from the last chunk's end on, holds the footer; every chunk's hash covers it.
+class BlockHasher:
+    """Hashes a file block by block, a thousand blocks at most, so that any part of it can be hashed again and compared.
 
     Args:
-        chunks: without hashes; ``stored`` is the one range of each, ascending and without gaps from 0 on.
+        size: of the file, bytes.
     """
 
-    def __init__(self, chunks: Sequence[Chunk]) -> None:
-        self._chunks = chunks
-        self._digests = [hashlib.sha256() for _ in chunks]
-        self._position = 0
-        self._at = 0
+    def __init__(self, size: int) -> None:
+        self.block_bytes = max(_BLOCK_BYTES, -(-size // _MOST_BLOCKS))
+        self._digests: list[bytes] = []
+        self._digest = _block_digest()
+        self._left = self.block_bytes
 
-    def add(self, block: bytes) -> None:
-        """Go on with the next block of the file."""
-        if len(self._chunks) < 2:
-            return
-        view = memoryview(block)
+    def add(self, data: bytes) -> None:
+        """Go on with the next bytes of the file."""
+        view = memoryview(data)
         while view:
-            if self._at == len(self._chunks):
-                for digest in self._digests:
-                    digest.update(view)
-                self._position += len(view)
-                return
-            part = view[: self._chunks[self._at].stored[0][1] - self._position]
-            self._digests[self._at].update(part)
-            self._position += len(part)
+            part = view[: self._left]
+            self._digest.update(part)
+            self._left -= len(part)
             view = view[len(part) :]
-            if self._position == self._chunks[self._at].stored[0][1]:
-                self._at += 1
+            if not self._left:
+                self._end_block()
 
-    def finish(self) -> tuple[Chunk, ...]:
-        """Return the chunks, in order, together the whole file."""
-        if len(self._chunks) < 2:
-            return tuple(dataclasses.replace(chunk, stored=()) for chunk in self._chunks)
-        last = self._chunks[-1].stored[0][1]
-        return tuple(
-            dataclasses.replace(chunk, stored=(*chunk.stored, (last, self._position)), digest=digest.hexdigest())
-            for chunk, digest in zip(self._chunks, self._digests, strict=True)
-        )
+    def _end_block(self) -> None:
+        self._digests.append(self._digest.digest())
+        self._digest = _block_digest()
+        self._left = self.block_bytes
+
+    def finish(self) -> Blocks:
+        """Return the hashes of all blocks."""
+        if self._left < self.block_bytes:
+            self._end_block()
+        return Blocks(block_bytes=self.block_bytes, digests=b"".join(self._digests))
 
 
-def row_group_chunks(uri: str, limits: Limits) -> RowGroupChunks:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blocks:
+    """Hashes of the blocks of a file.
+
+    Attributes:
+        digests: 16 bytes a block, in order.
+    """
+
+    block_bytes: int
+    digests: bytes
+
+    def agree(self, uri: str, touched: set[int]) -> bool:
+        """Return whether some blocks of the file are as they were.
+
+        Raises:
+            OSError: the file cannot be opened or read.
+        """
+        with open_file(uri) as stream:
+            for block in sorted(touched):
+                digest = _block_digest()
+                stream.seek(block * self.block_bytes)
+                left = self.block_bytes
+                while left and (data := stream.read(min(left, BLOCK_BYTES))):
+                    digest.update(data)
+                    left -= len(data)
+                if digest.digest() != self.digests[block * _DIGEST_BYTES : (block + 1) * _DIGEST_BYTES]:
+                    return False
+        return True
+
+
+class TouchedFile(io.RawIOBase):
+    """A file that notes which of its blocks were read."""
+
+    def __init__(self, stream: BinaryIO, block_bytes: int, touched: set[int]) -> None:
+        self._stream = stream
+        self._block_bytes = block_bytes
+        self._touched = touched
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return where the next read begins."""
+        return self._stream.tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to where the next read is to begin, and return that."""
+        self._stream.seek(offset, whence)
+        return self._stream.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes."""
+        begin = self._stream.tell()
+        data = bytes(self._stream.read() if size < 0 else self._stream.read(size))
+        if data:
+            self._touched.update(range(begin // self._block_bytes, (begin + len(data) - 1) // self._block_bytes + 1))
+        return data
+
+
+def row_group_chunks(uri: str, limits: Limits) -> tuple[Chunk, ...]:
     """Return the chunks of a Parquet file; one that cannot be read has one chunk, whose reading reports the fault.
 
     Raises:
         OSError: the file cannot be opened.
     """
+    one = (Chunk(begin=0, end=0, first_record=0),)
     with open_file(uri) as stream:
         try:
             metadata: pq.FileMetaData = pq.read_metadata(stream)
-            chunks = list(_described_chunks(metadata, limits))
         except (pa.ArrowException, OSError, ValueError):
-            return RowGroupChunks(_ONE_CHUNK)
-    bounds = [chunk.stored[0] for chunk in chunks]
-    in_order = all(left[1] <= right[0] for left, right in pairwise(bounds)) and all(a <= b for a, b in bounds)
-    if not chunks or not in_order:
-        # Row groups that overlap, or lie in another order than they are numbered: no writer does so, and a whole file has its own hash.
-        return RowGroupChunks((Chunk(begin=0, end=metadata.num_row_groups, first_record=0),))
-    ends = [right[0] for right in bounds[1:]] + [bounds[-1][1]]
-    begins = [0, *ends[:-1]]
-    return RowGroupChunks(
-        [
-            dataclasses.replace(chunk, stored=((begin, end),))
-            for chunk, begin, end in zip(chunks, begins, ends, strict=True)
-        ]
-    )
-
-
-def _described_chunks(metadata: pq.FileMetaData, limits: Limits) -> Iterator[Chunk]:
-    """Yield runs of row groups of about ``split_bytes``, each with the range in which the footer says that its columns lie."""
+            return one
+    chunks = []
     begin = first_row = rows = group_bytes = 0
-    first_byte, last_byte = None, 0
     for group in range(metadata.num_row_groups):
+        # Not of its columns: pyarrow ends the process where the description of one is damaged.
         described = metadata.row_group(group)
         rows += described.num_rows
         group_bytes += described.total_byte_size
-        for number in range(described.num_columns):
-            column = described.column(number)
-            at = column.data_page_offset
-            if column.has_dictionary_page and column.dictionary_page_offset:
-                at = min(at, column.dictionary_page_offset)
-            first_byte = at if first_byte is None else min(first_byte, at)
-            last_byte = max(last_byte, at + column.total_compressed_size)
         if group_bytes >= limits.split_bytes or group == metadata.num_row_groups - 1:
-            yield Chunk(begin=begin, end=group + 1, first_record=first_row, stored=((first_byte or 0, last_byte),))
+            chunks.append(Chunk(begin=begin, end=group + 1, first_record=first_row))
             begin, first_row, group_bytes = group + 1, rows, 0
-            first_byte, last_byte = None, 0
+    return tuple(chunks) or one
 
 
-def hash_range(uri: str, ranges: Sequence[tuple[int, int]]) -> str:
-    """Return the SHA-256 of some ranges of a file, one after the other, hexadecimal; none stands for the whole file.
+def file_sha256(uri: str) -> str:
+    """Return the SHA-256 of a file, hexadecimal.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
     digest = hashlib.sha256()
-    with open_file(uri) as stream:
-        for begin, end in ranges or ((0, 1 << 62),):
-            stream.seek(begin)
-            left = end - begin
-            while left > 0 and (block := stream.read(min(left, BLOCK_BYTES))):
-                digest.update(block)
-                left -= len(block)
+    with open_stream(uri) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            digest.update(block)
     return digest.hexdigest()

@@ -13,14 +13,14 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
 import orjson
 
 from headwater.errors import BadInputError, StorageError
-from headwater.pipelines.ingest.chunks import Chunk, LineSplitter, row_group_chunks
+from headwater.pipelines.ingest.chunks import BlockHasher, Blocks, Chunk, LineSplitter, row_group_chunks
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, COMPRESSIONS, Limits, unpacked_blocks
 from headwater.pipelines.ingest.opening import file_state, name_of, open_stream
 from headwater.pipelines.ingest.refusals import fault
@@ -50,6 +50,7 @@ class FileInfo:
         format: ``jsonl``, ``parquet``, ``text`` or ``unknown``; reading an unknown file gives one refusal, ``wrong_format``.
         compression: ``''``, ``gz``, ``zst``, ``bz2`` or ``xz``.
         chunks: in order, together the whole file; none for an empty JSON Lines file.
+        blocks: hashes of the blocks of a Parquet file that is split.
     """
 
     sha256: str
@@ -57,6 +58,7 @@ class FileInfo:
     format: str
     compression: str
     chunks: tuple[Chunk, ...]
+    blocks: Blocks | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> str:
@@ -157,16 +159,17 @@ def inspect_file(uri: str, size: int, limits: Limits) -> FileInfo:
             found = "unknown"  # Parquet is read from its end and cannot be inside a stream
         split = found == "jsonl" and compression == "" and size > limits.split_bytes
         splitter = LineSplitter(limits.split_bytes)
-        groups = row_group_chunks(uri, limits) if found == "parquet" else None
+        groups = row_group_chunks(uri, limits) if found == "parquet" else ()
+        hasher = BlockHasher(size) if len(groups) > 1 else None
         for block in _chain(first, blocks):
             digest.update(block)
             read += len(block)
             if split:
                 splitter.add(block)
-            if groups is not None:
-                groups.add(block)
-        if groups is not None:
-            chunks = groups.finish()
+            if hasher is not None:
+                hasher.add(block)
+        if found == "parquet":
+            chunks = groups
         elif split:
             chunks = splitter.finish()
         elif found == "jsonl" and read == 0 and not _named_compression(name):
@@ -181,7 +184,14 @@ def inspect_file(uri: str, size: int, limits: Limits) -> FileInfo:
         ) from error
     if read == 0:
         compression = _named_compression(name)
-    return FileInfo(sha256=digest.hexdigest(), size=read, format=found, compression=compression, chunks=chunks)
+    return FileInfo(
+        sha256=digest.hexdigest(),
+        size=read,
+        format=found,
+        compression=compression,
+        chunks=chunks,
+        blocks=None if hasher is None else hasher.finish(),
+    )
 
 
 def _named_compression(name: str) -> str:

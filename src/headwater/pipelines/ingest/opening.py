@@ -5,6 +5,7 @@ A local file whose name is no UTF-8 goes by its ``file://`` URI, percent-encoded
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -77,5 +78,5 @@ def file_state(uri: str) -> tuple[int, int]:
     filesystem, stored = filesystem_of(uri)
     info = filesystem.get_file_info(stored)
     if info.type != pafs.FileType.File:
-        raise FileNotFoundError(f"expected a file at {uri}, found none")
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), uri)
     return int(info.size), int(info.mtime_ns or 0)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headwater.pipelines.ingest.chunks import Chunk
+from headwater.pipelines.ingest.chunks import Blocks, Chunk, TouchedFile
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.fields import FIELD_NAMES, find_names, note_replaced
 from headwater.pipelines.ingest.json_lines import Replaced
@@ -49,14 +49,21 @@ class ParquetRows:
     refused: list[tuple[int, str]]
 
 
-def parquet_batches(uri: str, chunk: Chunk, limits: Limits) -> Iterator[ParquetRows]:
+def parquet_batches(
+    uri: str, chunk: Chunk, limits: Limits, blocks: Blocks | None = None, touched: set[int] | None = None
+) -> Iterator[ParquetRows]:
     """Yield the rows of row groups ``chunk.begin`` to ``chunk.end`` of the file ``uri``.
+
+    Args:
+        blocks: which bytes of the file are a block.
+        touched: gets the numbers of the blocks that are read.
 
     Raises:
         BadInputError: ``corrupt_parquet``, ``no_text_column`` or ``text_not_string``, after the batches before the fault.
         OSError: the file cannot be opened.
     """
-    with open_file(uri) as stream:
+    with open_file(uri) as opened:
+        stream = opened if blocks is None or touched is None else TouchedFile(opened, blocks.block_bytes, touched)
         try:
             # A buffered stream reads a column chunk page by page instead of whole. INT96 counts nanoseconds, of which 64 bits hold no
             # more than the years 1677 to 2262; what lies beyond would come back as another date. With a binary type given, a dictionary of

@@ -176,8 +176,7 @@ def _leaves(array: pa.Array, replaced: list[int]) -> list[Any]:  # Any: see plai
         return [None if value is None else str(value) for value in _to_python(array)]
     if any(test(kind) for test in _TEMPORAL):
         return _temporal(array)
-    values = _to_python(array)
-    return [_text_or_hex(value) if isinstance(value, bytes) else value for value in values]
+    return [_text_or_hex(value) for value in _to_python(array)]
 
 
 def _decode(value: bytes) -> str:
@@ -187,7 +186,9 @@ def _decode(value: bytes) -> str:
         return Replaced(value.decode(errors="replace"))
 
 
-def _text_or_hex(value: bytes) -> str:
+def _text_or_hex(value: object) -> object:
+    if not isinstance(value, bytes):
+        return value
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -201,8 +202,7 @@ def _temporal(array: pa.Array) -> list[Any]:  # Any: dates, times and text
     whole = array
     if not pa.types.is_date(kind) and kind.unit == "ns":
         # Python has no nanoseconds.
-        coarser = pa.timestamp("us", kind.tz) if pa.types.is_timestamp(kind) else _microseconds(kind)
-        array = array.cast(coarser, safe=False)
+        array = _in_microseconds(array)
     numbers = _to_python(_integers(whole))
     text = _text_of(whole.type)
     if pa.types.is_time(kind):
@@ -219,8 +219,14 @@ def _temporal(array: pa.Array) -> list[Any]:  # Any: dates, times and text
         return [_one(array, row, number, text) for row, number in enumerate(numbers)]
 
 
-def _microseconds(kind: pa.DataType) -> pa.DataType:
-    return pa.time64("us") if pa.types.is_time(kind) else pa.duration("us")
+def _in_microseconds(array: pa.Array) -> pa.Array:
+    kind = array.type
+    if pa.types.is_timestamp(kind):
+        try:
+            return array.cast(pa.timestamp("us", kind.tz), safe=False)
+        except _FAULTS:
+            return array  # a zone that cannot be named
+    return array.cast(pa.time64("us") if pa.types.is_time(kind) else pa.duration("us"), safe=False)
 
 
 def _one(array: pa.Array, row: int, number: int | None, text: Callable[[int], str]) -> object:
@@ -244,8 +250,16 @@ def _text_of(kind: pa.DataType) -> Callable[[int], str]:
         return lambda number: _date_text(number // (_DAY_S * 1000))
     second = _A_SECOND[kind.unit]
     if pa.types.is_timestamp(kind):
-        return lambda number: _timestamp_text(number, second, "" if kind.tz is None else "+00:00")
+        zone = "+00:00" if _has_zone(kind) else ""
+        return lambda number: _timestamp_text(number, second, zone)
     return lambda number: Quantity(f"{number} {kind.unit}")
+
+
+def _has_zone(kind: pa.TimestampType) -> bool:
+    try:
+        return kind.tz is not None
+    except UnicodeDecodeError:
+        return True  # a zone whose name is no UTF-8
 
 
 def _date_text(days: int) -> str:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from headwater.buffers import text_buffers
 from headwater.errors import BadInputError
-from headwater.pipelines.ingest.chunks import Chunk, hash_range
+from headwater.pipelines.ingest.chunks import Chunk, file_sha256
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits, unpacked_blocks
 from headwater.pipelines.ingest.fields import FieldPlacer, PlacedFields, note_replaced
 from headwater.pipelines.ingest.file_kinds import FileInfo
@@ -181,12 +181,13 @@ def read_records(uri: str, info: FileInfo, chunk: Chunk, limits: Limits) -> Iter
     """
     placer = FieldPlacer(limits.max_nesting)
     batch = _Batch(limits)
+    touched: set[int] = set()
     try:
         if info.format == "unknown":
             raise fault("wrong_format", uri)
         _check_size(uri, info)
         if info.format == "parquet":
-            yield from _read_parquet(uri, chunk, limits, placer)
+            yield from _read_parquet(uri, info, chunk, limits, placer, touched)
         elif info.format == "text":
             _read_text(uri, info, limits, placer, batch)
         else:
@@ -198,7 +199,7 @@ def read_records(uri: str, info: FileInfo, chunk: Chunk, limits: Limits) -> Iter
     if batch.texts or batch.refused:
         yield batch.take()
     if info.format != "unknown":
-        _check_unchanged(uri, info, chunk)
+        _check_unchanged(uri, info, touched)
 
 
 def _check_size(uri: str, info: FileInfo) -> None:
@@ -206,10 +207,13 @@ def _check_size(uri: str, info: FileInfo) -> None:
         raise fault("file_changed", uri)
 
 
-def _check_unchanged(uri: str, info: FileInfo, chunk: Chunk) -> None:
-    """Read the bytes of a chunk once more where the first reading could not hash them: it leaps, or stops at a fault."""
+def _check_unchanged(uri: str, info: FileInfo, touched: set[int]) -> None:
+    """Read once more what the first reading could not hash: it leaps, or stops at a fault."""
     _check_size(uri, info)
-    if (info.format != "jsonl" or info.compression) and hash_range(uri, chunk.stored) != (chunk.digest or info.sha256):
+    if info.format == "jsonl" and not info.compression:
+        return
+    whole = info.blocks.agree(uri, touched) if info.blocks is not None else file_sha256(uri) == info.sha256
+    if not whole:
         raise fault("file_changed", uri)
 
 
@@ -289,8 +293,10 @@ def _mended_record(number: int, mended: Mended, placer: FieldPlacer) -> Record |
     return Refusal(number, "too_deep") if placed is None else Record(number, text, placed)
 
 
-def _read_parquet(uri: str, chunk: Chunk, limits: Limits, placer: FieldPlacer) -> Iterator[RecordColumns]:
-    for rows in parquet_batches(uri, chunk, limits):
+def _read_parquet(
+    uri: str, info: FileInfo, chunk: Chunk, limits: Limits, placer: FieldPlacer, touched: set[int]
+) -> Iterator[RecordColumns]:
+    for rows in parquet_batches(uri, chunk, limits, info.blocks, touched):
         refused = [Refusal(*refused) for refused in rows.refused]
         placed: list[PlacedFields] = []
         kept: list[int] = []
