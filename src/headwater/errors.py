@@ -4,6 +4,7 @@
     ├── UsageError               the call is wrong: change the arguments (exit code 2)
     │   └── RecipeError          the recipe is wrong: change the recipe (exit code 2)
     ├── BadInputError            an input file or record cannot be used: mend or leave out the file
+    ├── UnreadableInputsError    input files are gone, changed or forbidden: repair or leave them out, then run again
     ├── MissingDependencyError   something must be installed first: the message says what and how
     │   └── MissingPackageError  a Python package that an extra brings: install the extra (exit code 2)
     ├── LimitError               a query took more time or memory than it may: ask for less, or allow more
@@ -31,6 +32,7 @@ __all__ = [
     "RecipeError",
     "ReconciliationError",
     "StorageError",
+    "UnreadableInputsError",
     "UsageError",
 ]
 
@@ -58,6 +60,10 @@ class BadInputError(HeadwaterError):
     def __init__(self, message: str, reason: str = "bad_input") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class UnreadableInputsError(HeadwaterError):
+    """Input files could not be read, or changed while they were: a run goes no further than the verdicts on the others."""
 
 
 class MissingDependencyError(HeadwaterError):

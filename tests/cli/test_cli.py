@@ -329,11 +329,12 @@ def test_faults_of_the_program_keep_their_traceback() -> None:
                 "files": 1,
                 "records": 1200,
                 "quarantined": 2,
+                "reasons": {"not_json": 1, "empty_text": 1},
                 "known_files": 3,
                 "unreadable": [("a", "b")],
                 "text_bytes": 4_000_000,
             },
-            "1,200 records of 1 file, 2 quarantined, 3 known files, 1 unreadable, 4.0 MB, 2.0 MB/s",
+            "1,200 records of 1 file, 2 quarantined (1 empty_text, 1 not_json), 3 known files, 1 unreadable, 4.0 MB, 2.0 MB/s",
         ),
         ("annotate", {"samples": 1, "fragments": 2, "text_bytes": 500}, "1 sample in 2 fragments, 500 B, 0.0 MB/s"),
         ("deduplicate", {"samples": 5, "fragments": 1, "clustered": 2}, "5 samples in 1 fragment"),
@@ -397,7 +398,8 @@ def test_select_dry_run_prints_every_cell(demo_lake: DemoLake) -> None:
 def test_unreadable_files_are_named_at_the_end(small_lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that could not be read are named on standard error with their reasons, after the answer; the exit code is 1."""
     report = IngestReport(files=1, records=6, unreadable=(("raw/bad\x1b.jsonl", "StorageError"),))
-    monkeypatch.setattr("headwater.pipelines.ingest.step.ingest", lambda *_: report)
+    monkeypatch.setattr("headwater.pipelines.ingest.step.ingest", lambda *_, **__: report)
+    monkeypatch.setattr("headwater.cli.job._check_inputs", lambda *_: None)
     monkeypatch.setattr("headwater.cli.job.spark_session", lambda *_: contextlib.nullcontext())
     done = call("ingest", small_lake, "demo", "--input", "raw", "--output", "json")
     assert done.exit_code == 1
