@@ -15,8 +15,8 @@ from headwater.warehouse.schema import FAMILIES, READABLE, arrow_schema
 __all__ = ["FORMAT_KEY", "UNREADABLE", "family_of", "format_of", "read_columns", "read_group"]
 
 FORMAT_KEY: Final = b"headwater.format"
-UNREADABLE: Final = (pa.ArrowException, OSError, UnicodeDecodeError)
-"""What pyarrow raises on damaged bytes: also types it does not know and names that are no UTF-8, after a flip in a footer."""
+UNREADABLE: Final = (pa.ArrowException, OSError, UnicodeDecodeError, SystemError, OverflowError)
+"""What pyarrow raises on damaged bytes: also types it does not know, names that are no UTF-8 and lengths below 0, after a flip in a footer."""
 
 
 def family_of(path: str) -> str:
