@@ -23,16 +23,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from headwater.errors import HeadwaterError
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.evaluation_sets import list_benchmarks, load_benchmark
+from headwater.lineage.runs import begin_run, commit_wave
 from headwater.lineage.views import connect
-from headwater.warehouse.log import read_entry
+from headwater.lineage.vocabularies import store_vocabulary
+from headwater.tokenize.forms.load import vocabulary_from_merges, write_vocabulary
 from headwater.warehouse.log_repair import repair_log
-from headwater.warehouse.maintain import pinned_versions
+from headwater.warehouse.maintain import maintain, pinned_versions
 from headwater.warehouse.snapshot import open_snapshot
 
-__all__ = ["KINDS", "Trial", "damages_of", "kind_of", "targets", "trial"]
+__all__ = ["KINDS", "Trial", "damages_of", "kind_of", "prepare", "targets", "trial"]
 
 KINDS: Final = ("append", "cut", "delete", "double", "empty", "flip", "swap", "zero")
 _PAGE: Final = 4096
@@ -76,6 +80,23 @@ class Trial:
     def missed(self) -> bool:
         """Whether something that the lake needs was damaged and no one said so."""
         return not self.harmless and not self.found
+
+
+def prepare(lake: Path) -> None:
+    """Give a finished lake what a lake has after some time: two vocabularies, a checkpoint, replaced files, a commit after the checkpoint."""
+    _train(lake, "first", 101)
+    maintain(str(lake))
+    _train(lake, "second", 105)
+
+
+def _train(lake: Path, name: str, letter: int) -> None:
+    """Store a vocabulary of one merge, with the row of runs that a training leaves."""
+    pairs = np.array([[104, letter]], dtype=np.int32)
+    made = vocabulary_from_merges(name=name, pattern=r"\s?\p{L}+|\s+|.", alphabet=range(256), pairs=pairs)
+    store_vocabulary(str(lake), name, write_vocabulary(made))
+    snapshot = open_snapshot(str(lake))
+    record = {"vocabularies": {"vocabulary": name, "fingerprint": made.fingerprint}}
+    commit_wave(begin_run(str(lake), "vocab-train", {}, record, snapshot.version), snapshot, [], final=True)
 
 
 def kind_of(path: str) -> str:
@@ -145,12 +166,11 @@ def _exchange(lake: Path, path: str, damage: str, draw: random.Random) -> list[s
     place = lake / path
     others = [other for other in targets(lake)[kind_of(path)] if other != path and Path(other).suffix == place.suffix]
     if damage == "double":
-        entry = re.fullmatch(r"([0-9]{20})\.json", place.name)
-        if entry:
+        other = place.with_name(f"double-{place.name}")
+        numbered = re.fullmatch(r"[0-9]{20}(\.json|\.checkpoint\.parquet)", place.name)
+        if numbered:  # as the entry after the newest, as the checkpoint of the newest
             newest = max(int(each.stem) for each in place.parent.glob("[0-9]*.json"))
-            other = place.with_name(f"{newest + 1:020d}.json")
-        else:
-            other = place.with_name(f"double-{place.name}")
+            other = place.with_name(f"{newest + (numbered[1] == '.json'):020d}{numbered[1]}")
         _replace(other, place.read_bytes())
         return [other.relative_to(lake).as_posix()]
     if not others:
@@ -171,7 +191,7 @@ def _replace(place: Path, data: bytes) -> None:
 
 def _harmless(lake: Path, copy: Path, path: str, changed: list[str]) -> str:
     """Return why a change took nothing from the lake that it needs, or an empty string."""
-    same = [not _bytes(lake / each) != _bytes(copy / each) for each in changed]
+    same = [_bytes(lake / each) == _bytes(copy / each) for each in changed]
     if all(same):
         return "the bytes are the same"
     if Path(changed[0]).name.startswith("double-"):
@@ -204,14 +224,14 @@ def _ask(done: Trial, lake: Path) -> None:
     except HeadwaterError as error:
         done.found = ["open"]
         _told(done, False, str(error))
-    except BaseException as error:  # noqa: BLE001 - a raw error of any kind is what is looked for
+    except BaseException as error:
         done.faults.append(f"verify: {type(error).__name__}")
     try:
         with connect(str(lake)) as connection:
             connection.execute("SELECT count(*) FROM runs").fetchall()
     except HeadwaterError as error:
         _told(done, False, str(error))
-    except BaseException as error:  # noqa: BLE001 - as above
+    except BaseException as error:
         if done.kind != "table file":  # DuckDB itself says that a file is gone or damaged
             done.faults.append(f"question: {type(error).__name__}")
 
@@ -230,7 +250,7 @@ def _mend(done: Trial, lake: Path) -> None:
         if done.kind != "log entry":
             done.faults.append(f"not mended: {error}")
         return
-    except BaseException as error:  # noqa: BLE001 - as above
+    except BaseException as error:
         done.faults.append(f"repair: {type(error).__name__}: {error}")
         return
     if done.kind == "log entry":
@@ -254,7 +274,9 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
         table[done.kind, outcome] += 1
         if done.missed or done.faults:
             bad += 1
-            say(f"trial {number}: {done.kind} {done.damage} {done.path} seed {seed}: {outcome} {'; '.join(done.faults)}")
+            say(
+                f"trial {number}: {done.kind} {done.damage} {done.path} seed {seed}: {outcome} {'; '.join(done.faults)}"
+            )
     for (kind, outcome), count in sorted(table.items()):
         say(f"{kind:16} {count:6} {outcome}")
     say(f"{asked.trials} trials, {bad} missed or with a raw error")

@@ -26,7 +26,11 @@ def test_a_stream_is_hashed_on_its_way_and_named_by_its_hash(tmp_path: Path) -> 
         assert sink.write(b"ab") + sink.write(memoryview(b"c")) == sink.tell() == 3
 
     expected = hashlib.sha256(b"abc").hexdigest()
-    assert write_hashed(str(tmp_path), fill, lambda sha256: f"{sha256}.bin", root=str(tmp_path)) == (f"{expected}.bin", expected, 3)
+    assert write_hashed(str(tmp_path), fill, lambda sha256: f"{sha256}.bin", root=str(tmp_path)) == (
+        f"{expected}.bin",
+        expected,
+        3,
+    )
     assert (tmp_path / f"{expected}.bin").read_bytes() == b"abc"
 
 

@@ -41,7 +41,9 @@ def _outside(tmp_path: Path) -> Path:
     return outside
 
 
-@pytest.mark.parametrize("link", ["samples/link", "samples/family=scores", "samples/family=content/batch=x", "builds", "vocabularies"])
+@pytest.mark.parametrize(
+    "link", ["samples/link", "samples/family=scores", "samples/family=content/batch=x", "builds", "vocabularies"]
+)
 def test_maintain_follows_no_link(link: str, lake: Snapshot, tmp_path: Path) -> None:
     """Files behind a link stay, whatever they are called and however old they are; a link in the table's folder is named."""
     outside = _outside(tmp_path)
@@ -120,7 +122,9 @@ def test_what_a_killed_step_left_beside_the_table(name: str, goes: bool, lake: S
     assert place.exists() is not goes
 
 
-@pytest.mark.parametrize("folder", ["samples", "samples/_delta_log", "samples/family=content", "samples/family=content/batch=b"])
+@pytest.mark.parametrize(
+    "folder", ["samples", "samples/_delta_log", "samples/family=content", "samples/family=content/batch=b"]
+)
 def test_no_commit_through_a_link(folder: str, lake: Snapshot, tmp_path: Path) -> None:
     """Neither a data file nor a log entry is written where a link leads."""
     place = Path(lake.lake, folder)

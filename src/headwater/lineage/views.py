@@ -102,7 +102,9 @@ def connect(lake: str, version: int | None = None) -> duckdb.DuckDBPyConnection:
         raise UsageError(f"expected a lake's path without quotes, found {place!r}; move or link the lake")
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     connection.execute(f"LOAD '{_extension_path()}'")
-    connection.execute(f"ATTACH '{place}' AS lake (TYPE delta, PIN_SNAPSHOT, VERSION {snapshot.version})")
+    # Where a checkpoint is damaged the log is read through another folder; the files that it leads to lie in the lake all the same.
+    log = place if snapshot.log_uri == snapshot.uri else snapshot.log_uri
+    connection.execute(f"ATTACH '{log}' AS lake (TYPE delta, PIN_SNAPSHOT, VERSION {snapshot.version})")
     for statement in view_statements(snapshot.columns):
         connection.execute(statement)
     connection.execute("SET python_enable_replacements = false")

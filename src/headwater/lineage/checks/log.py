@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Final
 
 from headwater.errors import CorruptLakeError
@@ -50,14 +50,14 @@ class _Replay:
         live: digest of a live file's path → digest of what the log says of it.
         numbers: application id → its last number, of those in ``_WRITERS``.
         table: the last action metaData.
-        chained: whether an entry has named its predecessor.
+        chained: the first entry that named its predecessor; None where none has.
         faults: what was wrong.
     """
 
     live: dict[bytes, bytes] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     table: JsonObject = field(default_factory=dict)
-    chained: bool = False
+    chained: int | None = None
     faults: list[str] = field(default_factory=list)
 
 
@@ -83,17 +83,16 @@ def log_entries(lake: LakeView) -> Found:
             replay.faults.append(fault or f"{entry_name(version)} holds what no release writes; restore it from a copy")
             last = None
             continue
-        if named is None and replay.chained:
+        if named is None and replay.chained is not None:
             unnamed = version
         elif named is not None:
-            replay.chained = True
+            replay.chained = version if replay.chained is None else replay.chained
             unnamed = None
             if last is not None and last[0] == version - 1 and last[1] != named:
                 replay.faults.append(
                     f"{entry_name(version)} does not follow {entry_name(version - 1)} as that is now: one of them was changed or put there later"
                 )
-        digest = entry_sha256(snapshot.uri, version)
-        last = None if digest is None else (version, digest)
+        last = version, sha256(data).hexdigest()
     if unnamed is not None:
         replay.faults.append(
             f"{entry_name(unnamed)} names no entry that it follows, as entries before it do: another program or release wrote it"
@@ -156,18 +155,19 @@ def _facts_of(add: JsonObject) -> bytes:
 
 
 def _differences(snapshot: Snapshot, replay: _Replay) -> list[str]:
-    """Return in what the table that was opened, as a rule from a checkpoint, differs from the entries."""
+    """Return in what the table that was opened, as a rule from a checkpoint, differs from the entries; empties ``replay.live``."""
     faults = []
-    held = dict(replay.live)
     files = snapshot.files.select(["path", "size", "rows", "min_id", "max_id"])
     for batch in files.to_batches(max_chunksize=4096):
         for row in batch.to_pylist():
-            said = held.pop(_digest(row["path"]), None)
+            said = replay.live.pop(_digest(row["path"]), None)
             if said != _digest(row["size"], row["rows"], row["min_id"], row["max_id"]):
                 what = "is not live" if said is None else "has another size or other statistics"
                 faults.append(f"{row['path']} {what} by the log's entries")
-    if held:
-        faults.append(f"{len(held)} files that are live by the log's entries are missing from the table as it opens")
+    if replay.live:
+        faults.append(
+            f"{len(replay.live)} files that are live by the log's entries are missing from the table as it opens"
+        )
     faults += [
         f"expected number {replay.numbers.get(app)} of {app!r}, as the log's entries say, found {snapshot.transaction(app)}"
         for app in _WRITERS
@@ -189,14 +189,14 @@ def _differences(snapshot: Snapshot, replay: _Replay) -> list[str]:
     return faults
 
 
-def _record_faults(snapshot: Snapshot, chained: bool) -> list[str]:
+def _record_faults(snapshot: Snapshot, chained: int | None) -> list[str]:
     """Return in what the records beside the log, and the checkpoints that they name, differ from the log."""
     faults = []
     mend = f"headwater maintain {snapshot.lake} --repair-log"
     try:
         head = read_record(snapshot.uri, HEAD_RECORD)
         if head is None:
-            faults += [f"{HEAD_RECORD} is gone; write it anew: {mend}"] if chained else []
+            faults += [f"{HEAD_RECORD} is gone; write it anew: {mend}"] if chained is not None else []
         elif head["version"] > snapshot.version:
             faults.append(
                 f"the log ended with {entry_name(head['version'])} and now ends with {entry_name(snapshot.version)}: restore the entries between "
@@ -215,7 +215,7 @@ def _record_faults(snapshot: Snapshot, chained: bool) -> list[str]:
     return faults
 
 
-def _checkpoint_faults(snapshot: Snapshot, chained: bool) -> list[str]:
+def _checkpoint_faults(snapshot: Snapshot, chained: int | None) -> list[str]:
     filesystem, folder = log_folder(snapshot.uri)
     there = checkpoint_names(snapshot.uri)
     if exists(filesystem, join(folder, LAST_CHECKPOINT)) is not None:
@@ -223,12 +223,13 @@ def _checkpoint_faults(snapshot: Snapshot, chained: bool) -> list[str]:
     record = read_record(snapshot.uri, CHECKPOINT_RECORD)
     if record is None:
         # An earlier release wrote none; what its checkpoints hold is held against the entries all the same.
-        return [f"{name} has no recorded hash" for name in there] if chained and there else []
+        todays = chained is not None and any(name >= entry_name(chained) for name in there if name != LAST_CHECKPOINT)
+        return [f"{name} has no recorded hash" for name in there] if todays else []
     faults = [f"{name} has no recorded hash" for name in there if name not in record["files"]]
-    for name, sha256 in record["files"].items():
+    for name, recorded in record["files"].items():
         if name not in there:
             faults.append(f"{name} is gone")
-        elif file_sha256(filesystem, join(folder, name)) != sha256:
+        elif file_sha256(filesystem, join(folder, name)) != recorded:
             faults.append(f"{name} has not the SHA-256 that was recorded of it")
     return faults
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import pyarrow.compute as pc
+
 from headwater.errors import HeadwaterError
 from headwater.lineage.builds import LakeView, read_stage_manifest
 from headwater.lineage.checks.found import Found
@@ -88,15 +90,17 @@ def evaluation_sets(lake: LakeView) -> Found:
 
 def retained_files(lake: LakeView) -> Found:
     """Files of the versions that builds were made from, which later ones replaced, have the SHA-256 of their names."""
-    live = set(lake.snapshot.files["path"].to_pylist())
+    live = lake.snapshot.files["path"].combine_chunks()
+    looked_at: set[str] = set()
     faults: list[str] = []
     count = 0
     for version in pinned_versions(lake.snapshot):
         then = open_snapshot(lake.lake, version)
-        for path, sha256 in zip(*(then.files[name].to_pylist() for name in ("path", "sha256")), strict=True):
-            count += 1
-            if path not in live:
-                live.add(path)
+        count += then.files.num_rows
+        replaced = then.files.filter(pc.invert(pc.is_in(then.files["path"], live)))
+        for path, sha256 in zip(*(replaced[name].to_pylist() for name in ("path", "sha256")), strict=True):
+            if path not in looked_at:
+                looked_at.add(path)
                 fault = check_file(then.uri, path, sha256)
                 if fault is not None:
                     faults.append(f"version {version}: {fault}")
