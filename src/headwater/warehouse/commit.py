@@ -168,11 +168,7 @@ def commit_once(
     """
     filesystem, folder = log_folder(snapshot.uri)
     refuse_links(filesystem, filesystem_of(snapshot.lake)[1], folder)
-    if snapshot.log_uri != snapshot.uri:
-        raise CorruptLakeError(
-            f"expected a sound checkpoint of the lake at {snapshot.lake}, found a damaged one; nothing can be written before: "
-            f"headwater maintain {snapshot.lake} --repair-log"
-        )
+    snapshot.check_writable()
     previous = entry_sha256(snapshot.uri, snapshot.version)
     shared = (snapshot.transaction(_SHARED) or 0) + 1
     properties = CommitProperties(

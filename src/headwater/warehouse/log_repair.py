@@ -52,8 +52,10 @@ def write_checkpoint(snapshot: Snapshot) -> None:
     """Write a checkpoint of the newest version and the record of its hash.
 
     Raises:
+        CorruptLakeError: the checkpoint before is damaged.
         StorageError: the file system refused.
     """
+    snapshot.check_writable()
     try:
         snapshot.delta.create_checkpoint()
     except (DeltaError, OSError) as error:

@@ -81,6 +81,8 @@ def maintain(
     before = open_snapshot(lake)
     filesystem, root = filesystem_of(before.uri)
     refuse_links(filesystem, filesystem_of(lake)[1], root)
+    if not dry_run:
+        before.check_writable()
     compacted = 0 if dry_run else compact(lake)
     after = open_snapshot(lake)
     if not dry_run:

@@ -87,6 +87,18 @@ class Snapshot:
         """Return the newest version of the same lake."""
         return open_snapshot(self.lake, upgrading=self.upgrading)
 
+    def check_writable(self) -> None:
+        """Do nothing where the table was opened as it lies there.
+
+        Raises:
+            CorruptLakeError: it was opened without a damaged checkpoint, for reading only.
+        """
+        if self.log_uri != self.uri:
+            raise CorruptLakeError(
+                f"expected a sound checkpoint of the lake at {self.lake}, found a damaged one; it can be read, and written to after: "
+                f"headwater maintain {self.lake} --repair-log"
+            )
+
     @property
     def columns(self) -> frozenset[str]:
         """Columns of the table in this version; a lake of an earlier release has fewer."""
