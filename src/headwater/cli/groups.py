@@ -67,7 +67,7 @@ class Commands(click.Group):
 class _Text(click.types.StringParamType):
     """A text that is not empty: an empty one is mostly a variable that is not set, and would name the current folder or match everything."""
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text, or fail."""
         found = super().convert(value, param, ctx)
         if found == "":

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Final, Self, TypedDict, TypeVar
 
 import click
@@ -194,9 +198,36 @@ def spark_session(master: str | None, conf: Sequence[str]) -> Iterator[SparkSess
     from pyspark.sql import SparkSession
 
     running = SparkSession.getActiveSession() is not None
-    spark = session(master=master or _MASTER, conf=settings)
+    with _quiet_interrupts() as install:
+        spark = session(master=master or _MASTER, conf=settings)
+        install()  # Spark has put its own handler in place, which asks the JVM in the middle of another question
+        try:
+            yield spark
+        finally:
+            if not running:
+                spark.stop()
+
+
+@contextlib.contextmanager
+def _quiet_interrupts() -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C end what runs without the reports of the libraries beneath; gives what puts that in place again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        from headwater.pipelines.spark.gateway import hush
+
+        hush()
+        logging.disable(logging.CRITICAL)
+        signal.default_int_handler(number, frame)
+
+    def install() -> None:
+        signal.signal(signal.SIGINT, interrupt)
+
+    before = signal.getsignal(signal.SIGINT)
+    install()
     try:
-        yield spark
+        yield install
     finally:
-        if not running:
-            spark.stop()
+        signal.signal(signal.SIGINT, before)

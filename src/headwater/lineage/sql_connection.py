@@ -122,7 +122,8 @@ class Result:
                 held += sum(_weight(value) for row in rows for value in row)
                 if held > self._limits.memory:
                     raise LimitError(
-                        f"the answer of the query takes more than {self._limits.memory:,} bytes; ask for fewer rows or columns, or allow more memory"
+                        f"the answer of the query takes more than {self._limits.memory:,} bytes; ask for fewer rows or columns, or allow more "
+                        "with --memory (memory)"
                     )
                 found += rows
         return found
@@ -209,23 +210,21 @@ def _limited(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Iterator[
 
     timer = None if limits.timeout_s is None else threading.Timer(limits.timeout_s, stop)
     if timer is not None:
-        timer.daemon = True
         timer.start()
     try:
         yield
-    except duckdb.InterruptException as error:
-        if not over.is_set():
-            raise KeyboardInterrupt from error
-        raise LimitError(
-            f"the query was stopped after {limits.timeout_s:g} s; ask for less, or allow more with --timeout (timeout_s)"
-        ) from error
-    except duckdb.OutOfMemoryException as error:
-        raise LimitError(
-            f"the query took more than {limits.memory:,} bytes of memory, or of space for temporary files; ask for less, or allow more with "
-            "--memory (memory)"
-        ) from error
     except duckdb.Error as error:
+        if over.is_set():
+            raise LimitError(
+                f"the query was stopped after {limits.timeout_s:g} s; ask for less, or allow more with --timeout (timeout_s)"
+            ) from error
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise LimitError(
+                f"the query took more than {limits.memory:,} bytes of memory, or of space for temporary files; ask for less, or allow more "
+                "with --memory (memory)"
+            ) from error
         raise UsageError(f"the query cannot be answered; DuckDB says: {error}") from error
     finally:
         if timer is not None:
             timer.cancel()
+            timer.join()  # a thread that Python finds at its end would abort the process

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from headwater.errors import UsageError
 
-__all__ = ["is_notice", "start_jvm"]
+__all__ = ["hush", "is_notice", "start_jvm"]
 
 _NOTICES: Final = re.compile(
     rb"WARNING: Using incubator modules: jdk\.incubator\.vector"
@@ -26,6 +26,7 @@ _NOTICES: Final = re.compile(
 )
 """What Java, Spark's launcher and Spark always say, whole lines. Spark adds the incubator module to every JVM; Java has no switch for the warning."""
 _STDERR: Final = 2
+_hushed = threading.Event()
 
 
 def is_notice(line: bytes) -> bool:
@@ -37,6 +38,11 @@ def is_notice(line: bytes) -> bool:
     False
     """
     return _NOTICES.fullmatch(line.rstrip(b"\r\n")) is not None
+
+
+def hush() -> None:
+    """Show nothing more of what the JVM and its workers print: they were interrupted, and each would tell so at length."""
+    _hushed.set()
 
 
 def start_jvm(settings: Mapping[str, str]) -> None:
@@ -81,7 +87,7 @@ class _Output(threading.Thread):
         """Copy until the other end is closed."""
         with os.fdopen(self._reading, "rb") as pipe:
             for line in pipe:
-                if not is_notice(line):
+                if not is_notice(line) and not _hushed.is_set():
                     self.first_line = self.first_line or line.decode(errors="replace").strip()
                     with tqdm.external_write_mode(file=sys.stderr):
                         _write(line)
