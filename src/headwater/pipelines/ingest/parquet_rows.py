@@ -184,9 +184,10 @@ def _read_part(batch: pa.RecordBatch, names: list[str], number: int, limits: Lim
         reasons.setdefault(int(row), "empty_text")
     kept = [row for row in range(len(text)) if row not in reasons]
     rest = batch.drop_columns(names[:1])
-    if reasons:
-        text, rest = text.take(pa.array(kept, pa.int64())), rest.take(pa.array(kept, pa.int64()))
     records, broken = plain_rows(rest, limits.max_nesting)
+    if reasons:
+        # Not of the batch: pyarrow takes no rows of some types (binary_view among them).
+        text, records = text.take(pa.array(kept, pa.int64())), [records[row] for row in kept]
     _leave_out_text(records, kept, names, candidates)
     record_no = np.array(kept, dtype=np.int64) + number
     refused = [(row + number, reason) for row, reason in reasons.items()]
