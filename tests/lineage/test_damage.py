@@ -47,8 +47,8 @@ def copied(aged_lake: Path, tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
-def _failed(lake: Path, **asked: str) -> dict[str, str]:
-    return {check.name: check.detail for check in verify(str(lake), **asked) if not check.passed}
+def _failed(lake: Path, build: str | None = None) -> dict[str, str]:
+    return {check.name: check.detail for check in verify(str(lake), build) if not check.passed}
 
 
 def _log(lake: Path, name: str) -> Path:

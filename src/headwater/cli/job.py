@@ -66,6 +66,7 @@ def run(
     its proxy is built.
     """
     loaded = read_recipe(recipe)
+    from headwater.lineage.empty_stages import empty_stages
     from headwater.lineage.funnel import funnel
     from headwater.lineage.views import connect
     from headwater.pipelines.run import run as run_all
@@ -90,13 +91,17 @@ def run(
         report = run_all(spark, lake, loaded, given, batch=batch, name=build, scale=scale, on_step=tell)
     with connect(lake) as connection:
         counted = funnel(connection, report.build, [stage.name for stage in loaded.stages])
+        empty = empty_stages(connection, report.build)
 
     def text() -> str:
         head = ["nothing new", ""] if report.nothing_new else [""]
         return "\n".join([*head, f"build {report.build}", format_funnel(counted)])
 
+    for stage, why in empty.items():
+        click.echo(f"stage {stage} is empty, and has no shards: {why}", err=True)
     found = {
         "build": report.build,
+        "empty_stages": empty,
         "nothing_new": report.nothing_new,
         "steps": [dataclasses.asdict(step) for step in report.steps],
         "alarms": alarms,

@@ -18,7 +18,7 @@ from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.builds import build_records, placed_as_planned, shard_files, texts_decode
 from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.log import log_entries, log_statistics
-from headwater.lineage.checks.stages import builds_finished, check_build_known, unfinished_builds
+from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
 from headwater.lineage.checks.stored import evaluation_sets, retained_files, vocabularies
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
@@ -67,12 +67,8 @@ def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> C
     detail = "; ".join(faults[:_SHOWN]) + (f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else "")
     if faults:
         return Check(name=name, passed=False, detail=detail + _way_on(name, lake), count=count)
-    notes = [f"build {each} is not finished: run the same command again" for each in _notes(name, lake)]
+    notes = build_notes(lake) if name == "builds_finished" else []
     return Check(name=name, passed=True, detail="; ".join(notes), count=count)
-
-
-def _notes(name: str, lake: LakeView) -> list[str]:
-    return unfinished_builds(lake) if name == "builds_finished" else []
 
 
 def _way_on(name: str, lake: LakeView) -> str:

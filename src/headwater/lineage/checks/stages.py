@@ -5,11 +5,12 @@ from __future__ import annotations
 from headwater.errors import UsageError
 from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.found import Found
+from headwater.lineage.empty_stages import empty_stages
 from headwater.lineage.past_runs import ended_builds
 from headwater.lineage.questions import rows
 from headwater.warehouse.snapshot import Snapshot
 
-__all__ = ["builds_finished", "check_build_known", "finished_stages", "unfinished_builds"]
+__all__ = ["build_notes", "builds_finished", "check_build_known", "finished_stages", "unfinished_builds"]
 
 
 def check_build_known(snapshot: Snapshot, build: str) -> None:
@@ -45,6 +46,15 @@ def unfinished_builds(lake: LakeView) -> list[str]:
     """Return the builds that have placements, or of which a run began, and that have not ended, sorted."""
     begun = set(lake.snapshot.live("placements")["batch"].to_pylist())
     return sorted(build for build in begun.difference(ended_builds(lake.snapshot)) if lake.build in (None, build))
+
+
+def build_notes(lake: LakeView) -> list[str]:
+    """Return what should be known of builds and is no fault: those that have not ended, and stages for which nothing was chosen."""
+    notes = [f"build {build} is not finished: run the same command again" for build in unfinished_builds(lake)]
+    for build in ended_builds(lake.snapshot):
+        if lake.build in (None, build):
+            notes += [f"{build}/{stage} is empty: {why}" for stage, why in empty_stages(lake.connection, build).items()]
+    return notes
 
 
 def builds_finished(lake: LakeView) -> Found:

@@ -105,7 +105,8 @@ def stages_of(lake: str, build: str) -> list[str]:
     )
     if not names:
         raise UsageError(
-            f"expected a finished build {build!r}, found none at {path}; headwater runs LAKE lists what was run"
+            f"expected a finished build {build!r} with shards, found none at {path}; headwater runs {lake} lists what was run, "
+            f"and headwater verify {lake} --build {build} names stages for which nothing was chosen"
         )
     return names
 
