@@ -14,6 +14,7 @@ from headwater.cli.contamination import benchmarks, report
 from headwater.cli.groups import Commands
 from headwater.cli.job import annotate, decide, dedup, ingest, run
 from headwater.cli.questions import find, runs, sql, trace, why
+from headwater.cli.signals import end_in_order
 from headwater.cli.trainers import steps
 from headwater.cli.upgrade import upgrade
 from headwater.cli.vocab import vocab
@@ -41,4 +42,5 @@ cli.add_section("Care", verify, maintain, upgrade)
 
 def main() -> None:
     """Run the command line."""
+    end_in_order()
     cli(prog_name="headwater")
