@@ -34,8 +34,10 @@ class _Run:
             [sys.executable, "-m", "headwater", "init", str(folder / "lake")], check=True, env=environment, cwd=folder
         )
         self.command = subprocess.Popen(
-            [sys.executable, "-m", "headwater", "ingest", str(folder / "lake"), "demo", "--input", str(source)]
-            + ["--master", "local[1]"],
+            [
+                *(sys.executable, "-m", "headwater", "ingest", str(folder / "lake"), "demo"),
+                *("--input", str(source), "--master", "local[1]"),
+            ],
             env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,
