@@ -367,20 +367,44 @@ def test_errors_of_tasks_are_told_plainly(kind: str, code: int) -> None:
     report = f"Job aborted.\nTraceback (most recent call last):\n  File x, line 1\nheadwater.errors.{kind}: expected a, found b\n\tat org.x"
     told = _failure_in_spark(RuntimeError(report))
     assert (told.message, told.exit_code) == ("expected a, found b", code)
-    other = _failure_in_spark(RuntimeError("An exception was thrown:\nTraceback\nMemoryError: too much\n\tat org.x.Y"))
-    assert other.message.startswith("Spark failed: MemoryError: too much;")
-    assert other.exit_code == 1
 
 
-def test_an_unexpected_error_of_a_task_shows_its_traceback_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of Spark's report only what Python said is shown, without Java's stack."""
-    traceback = (
-        "Traceback (most recent call last):\n  File x, line 1\nKeyError: 'a'\n\nDuring it:\n\nMemoryError: too much"
-    )
-    report = f"Job aborted: PythonException: An exception:\n{traceback}\n SQLSTATE: 38000\n\n\tat org.x.Y(Z.scala:1)\nDriver stacktrace:"
+_TASK_REPORT = (
+    "Job aborted: PythonException: An exception:\nTraceback (most recent call last):\n  File x, line 1\nKeyError: 'a'\n\nDuring it:\n\n"
+    "MemoryError: too much\n SQLSTATE: 38000\n\n\tat org.x.Y(Z.scala:1)\nDriver stacktrace:"
+)
+
+
+@pytest.mark.parametrize(
+    ("report", "cause"),
+    [
+        (_TASK_REPORT, "MemoryError: too much"),
+        ("An exception was thrown:\nTraceback (most recent call last):\nStopIteration\n\tat org.x.Y", "StopIteration"),
+        (
+            "Job aborted due to stage failure: Task 0 in stage 0.0 failed 3 times, most recent failure: Lost task 0.2 in stage 0.0 (TID 2) "
+            "(localhost executor driver): java.lang.OutOfMemoryError: Java heap space\n\tat org.x.Y\nCaused by: java.io.EOFException",
+            "java.lang.OutOfMemoryError: Java heap space",
+        ),
+        ("[USER_RAISED_EXCEPTION] boom SQLSTATE: P0001", "[USER_RAISED_EXCEPTION] boom SQLSTATE: P0001"),
+        (
+            "[TABLE_OR_VIEW_NOT_FOUND] The table `x`\nSearch path: y;\n'Project\n+- 'Unresolved",
+            "[TABLE_OR_VIEW_NOT_FOUND] The table `x`",
+        ),
+        ("", "RuntimeError"),
+    ],
+)
+def test_a_failure_in_spark_is_one_cause_and_a_private_file(
+    report: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message is one line with the cause and the file that has all of it; only the user may read that file; nothing else is printed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     told = _failure_in_spark(RuntimeError(report))
-    assert told.message.startswith("Spark failed: MemoryError: too much;")
-    assert capsys.readouterr().err == traceback + "\n"
+    assert told.exit_code == 1
+    (file,) = tmp_path.iterdir()
+    assert told.message == f"Spark failed: {cause}; the full report is in {file}"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert report in file.read_text()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_faults_of_the_program_keep_their_traceback() -> None:

@@ -76,7 +76,10 @@ def session(
         UsageError: Java or Spark refused the master or a setting.
     """
     with needing_extras():
+        from pyspark.logger import PySparkLogger
         from pyspark.sql import SparkSession
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True  # each writes a line of Java's stack of what is raised besides
     _check_java()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
