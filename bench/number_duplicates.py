@@ -26,7 +26,7 @@ from headwater.filters.duplicates.agreement import signature_matrix
 from headwater.filters.duplicates.minhash import MIN_SHINGLES, measure_minhash
 from headwater.filters.duplicates.normalize import normalize_bytes
 from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS, FOLD, KEEP, NUMBER_TEXTS
-from headwater.filters.duplicates.numbers import DENSE, count_number_shingles
+from headwater.filters.duplicates.numbers import find_numbers
 from headwater.filters.duplicates.pairs import components, connect_bucket, elect_winners
 from headwater.filters.duplicates.shingles import unit_kinds
 from headwater.filters.language import identify as language
@@ -111,8 +111,7 @@ def measure_source(files: list[Path], most: int) -> Figures:
     array = pa.array(distinct, pa.large_string())
     parts = [_score(array.slice(begin, _BATCH)) for begin in range(0, len(array), _BATCH)]
     measured = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
-    counts = np.concatenate([_number_shingles(array.slice(begin, _BATCH)) for begin in range(0, len(array), _BATCH)])
-    dense = (counts[:, 0] > 0) & (DENSE[1] * counts[:, 0] >= DENSE[0] * counts[:, 1])
+    dense = find_numbers(*normalize_bytes(array), unit_kinds())[1]
     kept = np.isin(np.array(measured["domain"].fill_null("general").to_pylist()), ["math", "code"])
     row: Figures = {
         "documents": len(texts),
@@ -126,10 +125,6 @@ def measure_source(files: list[Path], most: int) -> Figures:
 def _score(texts: pa.LargeStringArray) -> pa.RecordBatch:
     languages = language.identify(texts, language.load_model())["language"]
     return scores.score(signals.measure_signals(texts, languages), languages)
-
-
-def _number_shingles(texts: pa.LargeStringArray) -> _Ints:
-    return np.asarray(count_number_shingles(*normalize_bytes(texts), unit_kinds()))
 
 
 def main() -> None:

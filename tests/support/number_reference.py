@@ -37,8 +37,8 @@ def reference_signs(text: str) -> bytes:
         found[match.start()] = b"0"
     for match in re.finditer(r"(?<=[do])[.,:](?=d)", line):
         found[match.start()] = match[0].encode()
-    for match in re.finditer(r"([-+*/^])(_*)(?=d)", line):
-        leads = re.search(r"(?:^|\|)_*\Z", line[: match.start()]) is not None
+    for match in re.finditer(r"([-+*/^])(_{0,16})(?=d)", line):
+        leads = re.search(r"(?:^|\|)_{0,16}\Z", line[: match.start()]) is not None
         if not (leads and match[2]):
             found[match.start()] = match[1].encode()
     for match in re.finditer(r"(?<=[do])%", line):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from number_reference import reference_signs
+from test_minhash import reference_units
 
 from headwater.buffers import text_buffers
 from headwater.errors import UsageError
@@ -18,7 +19,7 @@ from headwater.filters.duplicates.agreement import signature_matrix
 from headwater.filters.duplicates.minhash import MIN_SHINGLES, measure_minhash
 from headwater.filters.duplicates.normalize import normalize
 from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS, FOLD, KEEP, NUMBER_TEXTS
-from headwater.filters.duplicates.numbers import count_number_shingles, keeps_numbers, number_signs
+from headwater.filters.duplicates.numbers import count_number_shingles, find_numbers, keeps_numbers, number_signs
 from headwater.filters.duplicates.pairs import elect_winners
 from headwater.filters.duplicates.shingles import unit_kinds
 from headwater.filters.language import identify as language
@@ -132,12 +133,21 @@ def test_every_domain_has_a_setting() -> None:
     assert set(NUMBER_TEXTS) == {*DOMAINS, "dense"} == set(DEFAULT_NUMBERS)
 
 
-def test_a_third_is_dense() -> None:
-    """Four of twelve shingles are a third; a text without a shingle that holds a number is never dense."""
-    counts = np.array([[4, 12], [3, 10], [34, 100], [0, 0], [1, 1]])
-    assert keeps_numbers(counts, None, DEFAULT_NUMBERS).tolist() == [True, False, True, False, True]
-    assert not keeps_numbers(counts, None, DEFAULT_NUMBERS | {"dense": FOLD}).any()
-    assert keeps_numbers(counts, None, KEEP_ALL).all()
+@pytest.mark.parametrize(
+    ("numbers", "words", "is_dense"),
+    [(1, 18, True), (1, 19, False), (2, 32, True), (2, 33, False), (0, 1, False), (1, 0, True)],
+)
+def test_a_third_is_dense(numbers: int, words: int, is_dense: bool) -> None:
+    """Five of fifteen shingles are a third, of sixteen less; a number alone is one shingle that holds one."""
+    units = ["word"] * words
+    for k in range(numbers):
+        units.insert(5 + 10 * k, "7")
+    array = normalize(pa.array([" ".join(units)]))
+    holds, dense = find_numbers(*text_buffers(array), unit_kinds())
+    assert (holds.tolist(), dense.tolist()) == ([numbers > 0], [is_dense])
+    assert keeps_numbers(dense, None, DEFAULT_NUMBERS).tolist() == [is_dense]
+    assert not keeps_numbers(dense, None, DEFAULT_NUMBERS | {"dense": FOLD}).any()
+    assert keeps_numbers(dense, None, KEEP_ALL).all()
 
 
 def test_wrong_domains_are_named() -> None:
@@ -156,16 +166,16 @@ _UNITS = st.lists(st.sampled_from(["a", "b7", "42", "é", "語", "七", "ไ", "
 @given(_UNITS.map("".join))
 def test_shingles_with_a_number_equal_reference(text: str) -> None:
     """Counts are those of listing every window of five units."""
-    from test_minhash import reference_units
-
     array = normalize(pa.array([text]))
     units = reference_units(array[0].as_py())
     windows = [units[k : k + 5] for k in range(len(units) - 4)] or ([units] if units else [])
     holding = sum(
         any(character.isascii() and character.isdigit() for unit in window for character in unit) for window in windows
     )
-    expected = [holding, len(windows)] if holding else [0, 0]
-    assert count_number_shingles(*text_buffers(array), unit_kinds()).tolist() == [expected]
+    data, offsets = text_buffers(array)
+    assert count_number_shingles(data, offsets[0], offsets[1], unit_kinds()) == (holding, len(windows))
+    holds, dense = find_numbers(data, offsets, unit_kinds())
+    assert (holds[0], dense[0]) == (holding > 0, holding > 0 and 3 * holding >= len(windows))
 
 
 def signs(text: str) -> bytes:

@@ -23,7 +23,7 @@ from numba import njit
 from headwater.buffers import text_buffers
 from headwater.filters.duplicates.normalize import normalize_bytes
 from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS
-from headwater.filters.duplicates.numbers import count_number_shingles, fold_digits, keeps_numbers, number_signs
+from headwater.filters.duplicates.numbers import find_numbers, fold_digits, keeps_numbers, number_signs
 from headwater.filters.duplicates.shingles import distinct, finish64, most_shingles, unit_kinds, write_shingles
 
 __all__ = ["MIN_SHINGLES", "N_BANDS", "N_PERMUTATIONS", "ROWS_PER_BAND", "VERSION", "measure_minhash", "permutations"]
@@ -76,10 +76,9 @@ def measure_minhash(
     writable, offsets = normalize_bytes(texts)
     data = writable.view()
     data.flags.writeable = False  # as all bytes are that kernels read, so that each is compiled once
-    counts = count_number_shingles(data, offsets, unit_kinds())
-    has_numbers = counts[:, 0] > 0
-    folded = has_numbers & ~keeps_numbers(counts, domains, numbers)
-    hashes = _hash_texts(data, offsets, folded, *number_signs(*text_buffers(texts), has_numbers))
+    holds_numbers, dense = find_numbers(data, offsets, unit_kinds())
+    folded = holds_numbers & ~keeps_numbers(dense, domains, numbers)
+    hashes = _hash_texts(data, offsets, folded, *number_signs(*text_buffers(texts), holds_numbers))
     fold_digits(writable, offsets, folded)
     signatures, n_shingles = _sign(data, offsets, unit_kinds(), permutations(), most_shingles(offsets))
     has_signature = n_shingles > 0

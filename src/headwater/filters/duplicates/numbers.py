@@ -27,7 +27,7 @@ from headwater.filters.duplicates.number_settings import DENSE_TEXTS, KEEP, NUMB
 from headwater.filters.duplicates.shingles import N_UNITS
 from headwater.filters.duplicates.tables import LIMIT
 
-__all__ = ["DENSE", "count_number_shingles", "fold_digits", "keeps_numbers", "number_signs"]
+__all__ = ["DENSE", "count_number_shingles", "find_numbers", "fold_digits", "keeps_numbers", "number_signs"]
 
 DENSE: Final = (1, 3)
 """Least share of shingles with a number, as a fraction, of a text that is dense in numbers."""
@@ -40,6 +40,7 @@ _ZERO, _NINE, _SPACE, _LINE_FEED = 48, 57, 32, 10
 # What `_sign_kinds` says of a character besides the signs, which are their ASCII bytes.
 _OTHER, _BLANK, _BREAK, _DIGIT = 0, 1, 2, 3
 _BETWEEN, _PERCENT = (44, 46, 58), 37  # , . :
+_MOST_BLANKS = 16  # that are looked over on either side of a sign, so that the search stays linear
 _ALWAYS = 128  # beside a sign: it is part of the number's own character, as in ² and ½
 _SIGNS: Final = {
     "-": "-\u2212\ufe63\uff0d",
@@ -54,11 +55,11 @@ _SIGNS: Final = {
 }
 
 
-def keeps_numbers(counts: _Ints, domains: pa.Array | pa.ChunkedArray | None, numbers: Mapping[str, str]) -> _Flags:
+def keeps_numbers(dense: _Flags, domains: pa.Array | pa.ChunkedArray | None, numbers: Mapping[str, str]) -> _Flags:
     """Whether each text keeps its digits in near comparison.
 
     Args:
-        counts: from `count_number_shingles`.
+        dense: from `find_numbers`.
         domains: of the texts, family ``scores``; null, and None for all of them, stand for ``general``.
         numbers: `keep` or `fold` for each of ``NUMBER_TEXTS``.
 
@@ -66,11 +67,10 @@ def keeps_numbers(counts: _Ints, domains: pa.Array | pa.ChunkedArray | None, num
         UsageError: more or fewer domains than texts, or an unknown one.
 
     >>> from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS
-    >>> counts = np.array([[1, 9], [1, 9], [3, 9]])
-    >>> keeps_numbers(counts, pa.array(["general", "math", None]), DEFAULT_NUMBERS).tolist()
+    >>> keeps_numbers(np.array([False, False, True]), pa.array(["general", "math", None]), DEFAULT_NUMBERS).tolist()
     [False, True, True]
     """
-    n = len(counts)
+    n = len(dense)
     kept = np.full(n, numbers["general"] == KEEP)
     if domains is not None:
         if len(domains) != n:
@@ -80,72 +80,84 @@ def keeps_numbers(counts: _Ints, domains: pa.Array | pa.ChunkedArray | None, num
         if places.null_count:
             raise UsageError(f"expected domains among {', '.join(NUMBER_TEXTS[:-1])}, found another")
         kept = np.array([numbers[name] == KEEP for name in NUMBER_TEXTS[:-1]])[places.to_numpy()]
-    if numbers[DENSE_TEXTS] == KEEP:
-        kept |= (counts[:, 0] > 0) & (DENSE[1] * counts[:, 0] >= DENSE[0] * counts[:, 1])
-    return kept
+    return kept | dense if numbers[DENSE_TEXTS] == KEEP else kept
 
 
-@njit(cache=True, nogil=True)
-def _has_digit(data: _Bytes, begin: int, end: int) -> bool:
-    """Looked for in blocks, each without a way out, so that the compiler compares many bytes at once."""
-    while begin < end:
-        stop = min(begin + 4096, end)
-        found = False
-        for i in range(begin, stop):
-            found |= (data[i] >= _ZERO) & (data[i] <= _NINE)
-        if found:
-            return True
-        begin = stop
-    return False
-
-
-@njit(cache=True, nogil=True)
-def count_number_shingles(data: _Bytes, offsets: _Ints, kinds: _Bytes) -> _Ints:
-    """int64 [n, 2]: how many of a normalised text's shingles hold a digit, and how many there are, repeats counted; 0 and 0 without a digit.
+def find_numbers(data: _Bytes, offsets: _Ints, kinds: _Bytes) -> tuple[_Flags, _Flags]:
+    """Which normalised texts hold a digit, and which are dense in numbers.
 
     Args:
         data: normalised texts with their digits.
         offsets: where they begin, and the last one ends.
         kinds: from ``shingles.unit_kinds``.
     """
-    counts = np.zeros((offsets.size - 1, 2), np.int64)
-    for row in range(counts.shape[0]):
-        i, end = offsets[row], offsets[row + 1]
-        if not _has_digit(data, i, end):
+    holds, dense = np.zeros((2, len(offsets) - 1), np.bool_)
+    _find_numbers(data, offsets, kinds, holds, dense)
+    return holds, dense
+
+
+@njit(cache=True, nogil=True)
+def _find_numbers(data: _Bytes, offsets: _Ints, kinds: _Bytes, holds: _Flags, dense: _Flags) -> None:
+    for row in range(holds.size):
+        begin, end = offsets[row], offsets[row + 1]
+        numbers, spaces = _count_runs(data, begin, end)
+        holds[row] = numbers > 0
+        # A number stands in five shingles at most, and there are as many units as words or more: most texts need no closer look.
+        if DENSE[1] * N_UNITS * numbers < DENSE[0] * (spaces + 2 - N_UNITS):
             continue
-        unit = np.int64(-1)  # number of the unit that is being read
-        last = np.int64(-N_UNITS)  # number of the last one that holds a digit
-        with_digit = np.int64(0)
-        inside, solo = False, False
-        while i <= end:
-            byte = data[i] if i < end else np.uint8(_SPACE)
-            width = np.int64(1)
-            begins = False
-            if byte >= 128:
-                code_point, width = decode_character(data, i, end)
-                kind = kinds[code_point] if code_point < LIMIT else 0
-                begins = not inside or kind == 1 or (solo and kind == 0)
-                solo_next = kind == 1 or (solo and kind == 2)
-            else:
-                begins = byte != _SPACE and (not inside or solo)
-                solo_next = False
-            # Here the unit before ends, and with it the shingle whose last unit it is.
-            if inside and (begins or byte == _SPACE) and unit >= N_UNITS - 1 and unit - last < N_UNITS:
-                with_digit += 1
-            if byte == _SPACE:
-                inside, solo = False, False
-            else:
-                if begins:
-                    unit += 1
-                inside, solo = True, solo_next
-                if _ZERO <= byte <= _NINE:
-                    last = unit
-            i += width
-        if unit < N_UNITS - 1:
-            counts[row, 0], counts[row, 1] = 1, 1
+        with_digit, shingles = count_number_shingles(data, begin, end, kinds)
+        dense[row] = with_digit > 0 and DENSE[1] * with_digit >= DENSE[0] * shingles
+
+
+@njit(cache=True, nogil=True)
+def _count_runs(data: _Bytes, begin: int, end: int) -> tuple[int, int]:
+    """Runs of digits and spaces among the bytes; no way out of the loop, so that the compiler counts many at once."""
+    numbers, spaces = 0, 0
+    if begin < end:
+        numbers += _ZERO <= data[begin] <= _NINE
+    for i in range(begin + 1, end):
+        digit = (data[i] >= _ZERO) & (data[i] <= _NINE)
+        follows = (data[i - 1] >= _ZERO) & (data[i - 1] <= _NINE)
+        numbers += digit & ~follows
+        spaces += data[i] == _SPACE
+    return numbers, spaces
+
+
+@njit(cache=True, nogil=True)
+def count_number_shingles(data: _Bytes, i: int, end: int, kinds: _Bytes) -> tuple[int, int]:
+    """How many shingles of the normalised bytes [i, end) hold a digit, and how many there are, repeats counted."""
+    unit = np.int64(-1)  # number of the unit that is being read
+    last = np.int64(-N_UNITS)  # number of the last one that holds a digit
+    with_digit = np.int64(0)
+    inside, solo = False, False
+    while i <= end:
+        byte = data[i] if i < end else np.uint8(_SPACE)
+        width = np.int64(1)
+        if byte >= 128:
+            code_point, width = decode_character(data, i, end)
+            kind = kinds[code_point] if code_point < LIMIT else 0
+            begins = not inside or kind == 1 or (solo and kind == 0)
+            solo_next = kind == 1 or (solo and kind == 2)
         else:
-            counts[row, 0], counts[row, 1] = with_digit, unit + 2 - N_UNITS
-    return counts
+            begins = byte != _SPACE and (not inside or solo)
+            solo_next = False
+        # Here the unit before ends, and with it the shingle whose last unit it is.
+        if inside and (begins or byte == _SPACE) and unit >= N_UNITS - 1 and unit - last < N_UNITS:
+            with_digit += 1
+        if byte == _SPACE:
+            inside, solo = False, False
+        else:
+            if begins:
+                unit += 1
+            inside, solo = True, solo_next
+            if _ZERO <= byte <= _NINE:
+                last = unit
+        i += width
+    if unit < 0:
+        return 0, 0
+    if unit < N_UNITS - 1:
+        return np.int64(last >= 0), 1
+    return with_digit, unit + 2 - N_UNITS
 
 
 @njit(cache=True, nogil=True)
@@ -159,8 +171,8 @@ def fold_digits(data: _Bytes, offsets: _Ints, rows: _Flags) -> None:
 
 
 @cache
-def _sign_kinds() -> _Bytes:
-    """What each code point up to `LIMIT` is to `number_signs`."""
+def _sign_kinds() -> tuple[_Bytes, _Bytes]:
+    """What each code point up to `LIMIT` is to `number_signs`, and which bytes begin what is a digit."""
     kinds = np.zeros(LIMIT, np.uint8)
     for code_point in range(LIMIT):
         character = chr(code_point)
@@ -179,14 +191,17 @@ def _sign_kinds() -> _Bytes:
     for sign, characters in _SIGNS.items():
         for character in characters:
             kinds[ord(character)] = ord(sign)
-    return kinds
+    leads = np.zeros(256, np.uint8)
+    for code_point in np.flatnonzero((kinds == _DIGIT) | (kinds >= _ALWAYS)).tolist():
+        leads[chr(code_point).encode()[0]] = 1
+    return kinds, leads
 
 
 def number_signs(data: _Bytes, offsets: _Ints, rows: _Flags) -> tuple[_Bytes, _Ints]:
     """The signs that belong to the numbers of the chosen texts: what normalising loses of a number.
 
-    A text's signs are bytes: 0 for each number, in order, and before or between them each sign that counts, unified (- for −, * for ×). Signs are
-    - + * / ^ where a digit follows at once, or after spaces if the sign is not the first of its line; . , : between two digits; % behind one.
+    A text's signs are bytes: 0 for each number, in order, and before or behind it each sign that counts, unified (- for −, * for ×). These are
+    - + * / ^ where a digit follows at once, or after blanks if the sign is not the first of its line; . , : between two digits; % behind one.
     Superscripts, subscripts and fractions, whose digits become plain, count as ^, : and /. Without any sign a text has no bytes.
 
     Args:
@@ -197,11 +212,11 @@ def number_signs(data: _Bytes, offsets: _Ints, rows: _Flags) -> tuple[_Bytes, _I
     Returns:
         The bytes of all texts, and where each begins and the last ends.
     """
-    return _number_signs(data, offsets, rows, _sign_kinds())
+    return _number_signs(data, offsets, rows, *_sign_kinds())
 
 
 @njit(cache=True, nogil=True)
-def _number_signs(data: _Bytes, offsets: _Ints, rows: _Flags, kinds: _Bytes) -> tuple[_Bytes, _Ints]:
+def _number_signs(data: _Bytes, offsets: _Ints, rows: _Flags, kinds: _Bytes, leads: _Bytes) -> tuple[_Bytes, _Ints]:
     room = np.int64(0)
     for row in range(rows.size):
         if rows[row]:
@@ -211,53 +226,85 @@ def _number_signs(data: _Bytes, offsets: _Ints, rows: _Flags, kinds: _Bytes) -> 
     for row in range(rows.size):
         ends[row + 1] = ends[row]
         if rows[row]:
-            ends[row + 1] = _write_signs(data, offsets[row], offsets[row + 1], kinds, signs, ends[row])
+            ends[row + 1] = _write_signs(data, offsets[row], offsets[row + 1], kinds, leads, signs, ends[row])
     return signs[: ends[-1]], ends
 
 
 @njit(cache=True, nogil=True)
-def _write_signs(data: _Bytes, i: int, end: int, kinds: _Bytes, signs: _Bytes, begin: int) -> int:
-    """Write the signs of the bytes [i, end) at `signs[begin]`; return where they end. At most a byte is written for each that is read."""
-    j = begin
+def _write_signs(data: _Bytes, begin: int, end: int, kinds: _Bytes, leads: _Bytes, signs: _Bytes, first: int) -> int:
+    """Write the signs of the bytes [begin, end) at `signs[first]`; return where they end. At most a byte is written for each that is read."""
+    j = first
     any_sign = False
-    before = np.int64(_BREAK)  # kind of the character before
-    pending = np.int64(_OTHER)  # a sign that counts if a digit comes
-    leading = True  # nothing but blanks so far on this line
-    first = False  # whether the pending sign is the first of its line
-    while i < end:
-        byte = data[i]
-        if byte < 128:
-            kind, width = np.int64(kinds[byte]), np.int64(1)
-        else:
-            code_point, width = decode_character(data, i, end)
-            kind = np.int64(kinds[code_point]) if code_point < LIMIT else np.int64(_OTHER)
-        if kind == _DIGIT:
-            if pending:
-                signs[j] = pending
-                j += 1
-                any_sign = True
-            if before != _DIGIT:
-                signs[j] = _ZERO
-                j += 1
-            pending = np.int64(_OTHER)
-        elif kind == _BLANK:
-            if first or pending in _BETWEEN:
-                pending = np.int64(_OTHER)
-        elif kind & _ALWAYS or (kind == _PERCENT and before == _DIGIT):
+    i = begin
+    while True:
+        while i < end and not leads[data[i]]:
+            i += 1
+        if i >= end:
+            return j if any_sign else first
+        kind, width = _kind_at(data, i, end, kinds)
+        if kind & _ALWAYS:
             signs[j] = kind & 127
             j += 1
             any_sign = True
-            pending = np.int64(_OTHER)
-            kind = np.int64(_PERCENT if kind == _PERCENT else _DIGIT)
-        elif kind in _BETWEEN:
-            pending = kind if before == _DIGIT else np.int64(_OTHER)
-            first = False
-        elif kind > _DIGIT and kind != _PERCENT:
-            pending = kind
-            first = leading
-        else:
-            pending = np.int64(_OTHER)
-        leading = kind == _BREAK or (leading and kind == _BLANK)
-        before = kind
+        elif kind == _DIGIT:
+            before, at = _kind_before(data, i, begin, kinds)
+            sign = _sign_before(data, at, begin, kinds, before)
+            if sign:
+                signs[j] = sign
+                j += 1
+                any_sign = True
+            if before != _DIGIT and not before & _ALWAYS:
+                signs[j] = _ZERO
+                j += 1
         i += width
-    return j if any_sign else begin
+        if kind & _ALWAYS or kind == _DIGIT:
+            while i < end and _ZERO <= data[i] <= _NINE:
+                i += 1
+            if i < end and _kind_at(data, i, end, kinds)[0] == _PERCENT:
+                signs[j] = _PERCENT
+                j += 1
+                any_sign = True
+
+
+@njit(cache=True, nogil=True)
+def _kind_at(data: _Bytes, i: int, end: int, kinds: _Bytes) -> tuple[int, int]:
+    """The kind of the character that begins at byte `i`, and its bytes."""
+    if data[i] < 128:
+        return np.int64(kinds[data[i]]), np.int64(1)
+    code_point, width = decode_character(data, i, end)
+    return np.int64(kinds[code_point]) if code_point < LIMIT else np.int64(_OTHER), np.int64(width)
+
+
+@njit(cache=True, nogil=True)
+def _kind_before(data: _Bytes, i: int, begin: int, kinds: _Bytes) -> tuple[int, int]:
+    """The kind of the character that ends before byte `i`, and where it begins; a break before the first one."""
+    if i <= begin:
+        return np.int64(_BREAK), np.int64(begin)
+    at = i - 1
+    while at > begin and at > i - 4 and data[at] & 0xC0 == 0x80:
+        at -= 1
+    return _kind_at(data, at, i, kinds)[0], np.int64(at)
+
+
+@njit(cache=True, nogil=True)
+def _sign_before(data: _Bytes, at: int, begin: int, kinds: _Bytes, kind: int) -> int:
+    """The sign that counts for a number behind a character of this kind at byte `at`, 0 for none."""
+    if kind in _BETWEEN:
+        before = _kind_before(data, at, begin, kinds)[0]
+        return kind if before == _DIGIT or before & _ALWAYS else np.int64(_OTHER)
+    blanks = kind == _BLANK
+    steps = 0
+    while kind == _BLANK and steps < _MOST_BLANKS:
+        kind, at = _kind_before(data, at, begin, kinds)
+        steps += 1
+    if kind <= _DIGIT or kind & _ALWAYS or kind == _PERCENT or kind in _BETWEEN:
+        return np.int64(_OTHER)
+    if blanks:
+        before, at = _kind_before(data, at, begin, kinds)
+        steps = 0
+        while before == _BLANK and steps < _MOST_BLANKS:
+            before, at = _kind_before(data, at, begin, kinds)
+            steps += 1
+        if before == _BREAK:
+            return np.int64(_OTHER)
+    return kind

@@ -21,6 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from headwater.filters.text.byte_words import load_word
+
 __all__ = ["MOST_MARKS", "compose", "find_decomposed"]
 
 MOST_MARKS: Final = 30
@@ -28,11 +30,9 @@ MOST_MARKS: Final = 30
 
 _Bytes = npt.NDArray[np.uint8]
 _Longs = npt.NDArray[np.int64]
-_CLASS, _CHANGES, _SECOND = (
-    255,
-    256,
-    512,
-)  # of an entry of `_tables`: the combining class; NFC changes it; it composes with some characters
+# Of an entry of `_tables`: the combining class; NFC changes it; it composes with some characters; the class that its decomposition ends in.
+_CLASS, _CHANGES, _SECOND, _LAST_CLASS_BITS = 255, 256, 512, 16
+_NOT_ASCII = np.uint64(0x8080808080808080)
 _FIRST_LEAD = 0xCC  # lead byte of U+0300, the first character that has an entry
 
 
@@ -77,13 +77,15 @@ def find_decomposed(data: _Bytes, offsets: _Longs) -> npt.NDArray[np.bool_]:
 
 
 @cache
-def _tables() -> tuple[npt.NDArray[np.uint16], _Longs]:
+def _tables() -> tuple[npt.NDArray[np.uint32], _Longs]:
     """An entry for each code point, and the pairs that compose, first << 21 | second, ascending; Hangul's letters count as changed without pairs."""
-    entries = np.zeros(sys.maxunicode + 1, np.uint16)
+    entries = np.zeros(sys.maxunicode + 1, np.uint32)
     pairs = []
     for code_point in range(sys.maxunicode + 1):
         character = chr(code_point)
         entries[code_point] |= unicodedata.combining(character)
+        last = unicodedata.normalize("NFD", character)[-1]
+        entries[code_point] |= unicodedata.combining(last) << _LAST_CLASS_BITS
         parts = unicodedata.decomposition(character).split()
         if not parts or parts[0].startswith("<"):
             continue
@@ -107,7 +109,7 @@ def _composes(first: int, second: int, pairs: _Longs) -> bool:
 
 @njit(cache=True, nogil=True)
 def _find_decomposed(
-    data: _Bytes, offsets: _Longs, entries: npt.NDArray[np.uint16], pairs: _Longs, found: npt.NDArray[np.bool_]
+    data: _Bytes, offsets: _Longs, entries: npt.NDArray[np.uint32], pairs: _Longs, found: npt.NDArray[np.bool_]
 ) -> None:
     for row in range(found.size):
         at, end = offsets[row], offsets[row + 1]
@@ -121,9 +123,10 @@ def _find_decomposed(
                 # A starter, or the rest of one: only a mark behind it needs to know which.
                 begin = at
                 at += 1
+                while at + 8 <= end and load_word(data, at) & _NOT_ASCII == 0:
+                    at += 8
                 while at < end and data[at] < _FIRST_LEAD:
                     at += 1
-                last_class = np.int64(0)
                 marks = 0
                 if at < end:
                     place = at - 1
@@ -132,6 +135,7 @@ def _find_decomposed(
                     before = np.int64(data[place])
                     if before >= 0xC0:
                         before = (before & 0x1F) << 6 | (np.int64(data[place + 1]) & 0x3F)
+                    last_class = np.int64(entries[before]) >> _LAST_CLASS_BITS
                 continue
             n_more = 1 if byte < 0xE0 else (2 if byte < 0xF0 else 3)
             point = byte & (0x3F >> n_more)
@@ -151,5 +155,5 @@ def _find_decomposed(
                 changes = False
                 break
             before = point
-            last_class = mark_class
+            last_class = entry >> _LAST_CLASS_BITS
         found[row] = changes

@@ -77,11 +77,11 @@ def scripts_of(tag: str) -> tuple[str, ...]:
 
 
 class Writing:
-    """The scripts of a model's labels, as arrays: languages with the same scripts share a set.
+    """The scripts of a model's labels: languages with the same scripts share a set.
 
     Attributes:
         sets: int64 (labels,): the set of scripts of each label.
-        members: int64 (scripts, sets): 1 where a script is in a set.
+        members: the scripts of each set, as places in ``SCRIPTS``.
     """
 
     def __init__(self, tags: Sequence[str]) -> None:
@@ -89,7 +89,7 @@ class Writing:
         names = [scripts_of(tag) for tag in tags]
         distinct = sorted(set(names))
         self.sets = np.array([distinct.index(each) for each in names], np.int64)
-        self.members = np.array([[script in each for each in distinct] for script in SCRIPTS], np.int64)
+        self.members = [[SCRIPTS.index(script) for script in each] for each in distinct]
 
     def possible(self, letters: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Whether each text has enough letters of each set: bool (texts, sets); a text without letters may be anything.
@@ -97,10 +97,11 @@ class Writing:
         Args:
             letters: from ``script.count_letters``.
         """
-        counted = letters.astype(np.int64)
-        enough: npt.NDArray[np.bool_] = (
-            counted @ self.members * LEAST_SHARE.denominator >= counted.sum(axis=1)[:, None] * LEAST_SHARE.numerator
-        )
+        by_script = np.ascontiguousarray(letters.T, np.int64)
+        least = by_script.sum(axis=0) * LEAST_SHARE.numerator
+        enough = np.empty((len(letters), len(self.members)), np.bool_)
+        for place, members in enumerate(self.members):
+            enough[:, place] = sum(by_script[script] for script in members) * LEAST_SHARE.denominator >= least
         return enough
 
 
