@@ -95,6 +95,7 @@ def take(
     return ingest(spark, str(lake), recipe(**(limits or {})), [str(raw)], retry_quarantined=retry)
 
 
+@pytest.mark.slow
 def test_what_was_refused_comes_in_once_it_may(spark: SparkSession, lake: Path, raw: Path) -> None:
     """After a rename or with a higher limit, a plain ingest takes what it refused, and of what was in not a record twice.
 
@@ -151,6 +152,7 @@ def test_what_was_refused_comes_in_once_it_may(spark: SparkSession, lake: Path, 
     assert not lower.did_something, "a lower limit makes nothing of what is in or was refused worth reading again"
 
 
+@pytest.mark.slow
 def test_retry_reads_whatever_was_refused(spark: SparkSession, lake: Path, raw: Path) -> None:
     """With --retry-quarantined every such file is read, by whatever limits: what is in stays, a refusal stays one row, none is written twice."""
     (raw / "a.jsonl").write_bytes(lines("one") + b"no JSON\n" + lines("x" * 3000, "two"))
@@ -247,6 +249,7 @@ def test_inputs_that_change_or_go_are_errors(
     assert [text for _, _, text in texts(lake)] == ["bbbb", "stays", "parquet two"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_no_further_than_decide_without_an_input(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

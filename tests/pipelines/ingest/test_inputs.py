@@ -127,10 +127,11 @@ def test_what_is_left_out_is_counted_by_rule(tmp_path: Path) -> None:
     for name in (".git/config", ".git/HEAD", "_SUCCESS", "a.jsonl"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(os.fsencode(tmp_path) + b"/pipe\xff")
     left_out = LeftOut()
     assert len(list(list_inputs([str(tmp_path)], None, left_out))) == 1
     assert left_out.counts == {"hidden": 2, "special": 1}
+    assert left_out.examples["special"] == f"file://{tmp_path}/pipe%FF", "whatever its name, it can be shown"
 
 
 def test_what_lies_below_a_lake_is_no_input(tmp_path: Path) -> None:
