@@ -86,9 +86,9 @@ def test_one_empty_stage(change: str, put: str, why: str, spark: SparkSession, t
 @pytest.mark.parametrize("texts", [None, [], [""]])
 def test_a_lake_without_samples(texts: list[str] | None, spark: SparkSession, tmp_path: Path) -> None:
     """The message names what is missing and the command that brings it, not the command that was run."""
-    with pytest.raises(UsageError, match="expected samples in .*, found none: .* headwater ingest .* adds some"):
-        if texts is None:
-            run(spark, str(tmp_path / "lake"), _recipe())
-        else:
-            _lake(spark, tmp_path, texts, _recipe())
+    records = tmp_path / "records.jsonl"
+    records.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts or []))
+    inputs = [] if texts is None else [str(records)]
+    with pytest.raises(UsageError, match=r"expected samples in .*, found none: .* headwater ingest .* adds some"):
+        run(spark, str(tmp_path / "lake"), _recipe(), inputs)
     assert [check.name for check in verify(str(tmp_path / "lake")) if not check.passed] == []
