@@ -128,9 +128,10 @@ def _demo(folder: Path, master: str | None) -> bool:
     with spark_session(master, ()) as spark:
         build = run(spark, lake.path, recipe, TEXT_FOLDERS, on_step=_report).build
     stages = [stage.name for stage in recipe.stages]
-    with lake.duckdb() as connection:
-        from headwater.lineage.funnel import funnel, funnel_by_language
+    from headwater.lineage.funnel import funnel, funnel_by_language
+    from headwater.lineage.views import connect
 
+    with connect(lake.path) as connection:
         _head("The funnel")
         click.echo(format_funnel(funnel(connection, build, stages)))
         pools = [pool.name for pool in recipe.pools]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 
 from headwater.errors import CorruptLakeError
+from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import exists, filesystem_of, join
-from headwater.warehouse.row_groups import UNREADABLE
 
 __all__ = ["Footer", "read_footer"]
 
@@ -42,7 +42,7 @@ def read_footer(table_uri: str, path: str) -> Footer:
             column = found.row_group(group).column(at)
             if column.num_values and column.statistics is not None and column.statistics.has_min_max:
                 bounds += [int(column.statistics.min), int(column.statistics.max)]
-    except (*UNREADABLE, ValueError, TypeError) as error:
+    except (*UNREADABLE, TypeError) as error:
         raise CorruptLakeError(
             f"cannot read the footer of {path}; restore it from a copy or run the step again"
         ) from error

@@ -20,7 +20,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from headwater.errors import CorruptLakeError, LakeFormatError, UsageError
 from headwater.plain import JsonObject
-from headwater.warehouse.filesystem import exists, join
+from headwater.warehouse.filesystem import exists, join, lake_place
 from headwater.warehouse.fragments import NAME_PATTERN, FileName, expand_masks, operator_digits
 from headwater.warehouse.log import (
     LAST_CHECKPOINT,
@@ -55,8 +55,12 @@ DESCRIPTION = describe(FORMAT)
 
 
 def table_uri(lake: str) -> str:
-    """Return the URI of the Delta table inside ``lake``."""
-    return join(lake, "samples")
+    """Return the absolute path or URI of the Delta table inside ``lake``.
+
+    Raises:
+        UsageError: a lake cannot be at that place.
+    """
+    return lake_place(join(lake_place(lake), "samples"))  # the folder itself may be a link
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +68,7 @@ class Snapshot:
     """A version of the lake.
 
     Attributes:
-        lake: path or URI of the lake.
+        lake: absolute path or URI of the lake.
         uri: the Delta table in it.
         version: its version; pins everything that is read through this object.
         delta: the open table, which commits are planned from.
@@ -208,7 +212,7 @@ def open_snapshot(lake: str, version: int | None = None, *, upgrading: bool = Fa
         )
     _check_newest_entry(uri, delta.version())
     return Snapshot(
-        lake=lake,
+        lake=lake_place(lake),
         uri=uri,
         version=delta.version(),
         delta=delta,

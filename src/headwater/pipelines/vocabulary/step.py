@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainedVocabulary", "train_vocabulary"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
