@@ -10,7 +10,9 @@ for.
 from __future__ import annotations
 
 import functools
+import dataclasses
 import lzma
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -52,6 +54,8 @@ _XZ_MAGIC: Final = b"\xfd7zXZ\x00"
 _MOST_BYTES: Final = 1 << 25
 """Most bytes of a vocabulary's file, unpacked too; the largest that are known have 28 MB."""
 _MOST_BESIDE: Final = 1 << 20
+_STORED_NAME: Final = re.compile(r"[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,255}")
+"""A name that exports can give to files; ``write_vocabulary`` stores no other."""
 
 
 class _Stored(VocabularyContent):
@@ -208,7 +212,7 @@ def read_vocabulary(name: str, data: bytes) -> Vocabulary:
         ) from None
     content = _checked(name, found)
     made = assemble(
-        name=content["name"],
+        name=name,
         pre_tokenizer=content["pre_tokenizer"],
         byte_ids=content["byte_ids"],
         pairs=np.array(content["merges"], dtype=np.int32).reshape(-1, 2),
@@ -221,7 +225,7 @@ def read_vocabulary(name: str, data: bytes) -> Vocabulary:
     stored = {key: value for key, value in content.items() if key not in {"name", "base_ids"}}
     if stored != content_of(made):
         raise BadInputError(f"vocabulary {name}: expected ids that follow from its merges, found others")
-    return made
+    return dataclasses.replace(made, name=content["name"])
 
 
 def _checked(name: str, found: object) -> _Stored:
@@ -241,6 +245,8 @@ def _checked(name: str, found: object) -> _Stored:
         raise BadInputError(f"vocabulary {name}: expected new_ids as pairs of a first id and a number, found others")
     if sum(count for _, count in runs) > len(merges) // 2:
         raise BadInputError(f"vocabulary {name}: expected at most an id a merge in new_ids, found more")
+    if not _STORED_NAME.fullmatch(found["name"]):
+        raise BadInputError(f"vocabulary {name}: expected a name that can be a file's, found another")
     if found["base_ids"] is not None and not 0 <= found["base_ids"] <= MOST_IDS:
         raise BadInputError(f"vocabulary {name}: expected base_ids from 0 to {MOST_IDS}, found another number")
     return cast("_Stored", found)
