@@ -9,8 +9,8 @@ for.
 
 from __future__ import annotations
 
-import functools
 import dataclasses
+import functools
 import lzma
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from typing import Final, cast
 import numpy as np
 
 from headwater.arrays import Int32s
-from headwater.errors import BadInputError, UsageError
+from headwater.errors import BadInputError, UsageError, one_line
 from headwater.tokenize.encode.encoder import encodes_to_itself
 from headwater.tokenize.forms.tiktoken_ranks import read_tiktoken
 from headwater.tokenize.names import DEFAULT_VOCABULARY
@@ -38,7 +38,7 @@ from headwater.tokenize.vocabulary.content import (
     vocabulary_stem,
 )
 from headwater.tokenize.vocabulary.tokenizer_json import read_tokenizer_json
-from headwater.untrusted import one_line, parse_json, read_bounded, unpack_xz
+from headwater.untrusted import parse_json, read_bounded, unpack_xz
 
 __all__ = [
     "Vocabulary",
@@ -247,7 +247,7 @@ def _checked(name: str, found: object) -> _Stored:
         raise BadInputError(f"vocabulary {name}: expected at most an id a merge in new_ids, found more")
     if not _STORED_NAME.fullmatch(found["name"]):
         raise BadInputError(f"vocabulary {name}: expected a name that can be a file's, found another")
-    if found["base_ids"] is not None and not 0 <= found["base_ids"] <= MOST_IDS:
+    if not 0 <= found["base_ids"] <= MOST_IDS:
         raise BadInputError(f"vocabulary {name}: expected base_ids from 0 to {MOST_IDS}, found another number")
     return cast("_Stored", found)
 
@@ -261,7 +261,7 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "unmade": (dict,),
     "ignore_merges": (bool,),
     "specials": (dict,),
-    "base_ids": (int, type(None)),
+    "base_ids": (int,),
 }
 """Key of the compact form to the types that its value may have."""
 
