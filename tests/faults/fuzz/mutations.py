@@ -173,7 +173,7 @@ def _change(value: Any, draw: random.Random) -> Any:  # Any: JSON
 def _places(value: Any, draw: random.Random) -> list[tuple[Any, Any]]:  # Any: a list or an object and a place in it
     """Return some places in a value: all of the outer levels, and of long lists a few."""
     found: list[tuple[Any, Any]] = []  # Any: as above
-    waiting = [value]
+    waiting = [value] if isinstance(value, dict | list) else []
     while waiting and len(found) < 2000:
         each = waiting.pop(0)
         keys: list[Any] = list(each) if isinstance(each, dict) else list(range(len(each)))  # Any: texts or numbers
