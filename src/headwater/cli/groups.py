@@ -12,7 +12,7 @@ from headwater.cli.spark_failures import cause_of, write_report
 from headwater.errors import HeadwaterError, MissingPackageError, UsageError
 from headwater.extras import needing_extras
 
-__all__ = ["Commands", "errors_as_messages"]
+__all__ = ["Commands", "errors_as_messages", "refuse_empty_texts"]
 
 
 class Commands(click.Group):
@@ -53,6 +53,33 @@ class Commands(click.Group):
             return super().invoke(ctx)
 
 
+class _Text(click.types.StringParamType):
+    """A text that is not empty: an empty one is mostly a variable that is not set, and would name the current folder or match everything."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text, or fail."""
+        found = super().convert(value, param, ctx)
+        if found == "":
+            self.fail("expected a value, found an empty text; is a variable not set?", param, ctx)
+        return found
+
+
+def refuse_empty_texts(command: click.Command) -> None:
+    """Make every argument and option of a command, and of those below it, refuse an empty text."""
+    for parameter in command.params:
+        if isinstance(parameter.type, click.types.StringParamType):
+            parameter.type = _Text()
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            refuse_empty_texts(below)
+
+
+class _Interruption(click.ClickException):
+    """The same where the user pressed Ctrl-C; the exit code is a shell's for it."""
+
+    exit_code = 130
+
+
 class _Failure(click.ClickException):
     """A message on standard error; the exit code is 1."""
 
@@ -71,6 +98,8 @@ def errors_as_messages() -> Iterator[None]:
             yield
     except HeadwaterError as error:
         raise _failure(error) from error
+    except KeyboardInterrupt as error:
+        raise _Interruption("interrupted; what was committed stays, and the same command goes on from there") from error
     except BrokenPipeError:
         raise  # click ends quietly where the reader of the answer went away
     except OSError as error:

@@ -24,6 +24,7 @@ from headwater.filters.contamination.items import Item
 from headwater.filters.rules.predicates import nearest
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join, write_file
+from headwater.warehouse.real_files import refuse_links
 
 __all__ = [
     "EVERY_SET",
@@ -74,10 +75,12 @@ def store_set(lake: str, name: str, items: Sequence[Item]) -> StoredSet:
     file = f"{name}-{sha256}.jsonl.zst"
     known = {found.sha256: found for found in list_benchmarks(lake) if found.name == name}
     if sha256 not in known:
-        write_file(join(lake, _FOLDER), file, pa.Codec("zstd", compression_level=9).compress(data, asbytes=True))
+        compressed = pa.Codec("zstd", compression_level=9).compress(data, asbytes=True)
+        write_file(join(lake, _FOLDER), file, compressed, root=lake)
     for other, found in known.items():
         if other != sha256:
             filesystem, path = filesystem_of(found.uri)
+            refuse_links(filesystem, filesystem_of(lake)[1], path)
             delete_file(filesystem, path)
     return StoredSet(name=name, sha256=sha256, uri=join(lake, _FOLDER, file))
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from headwater.errors import CorruptLakeError, UsageError
 
 __all__ = [
+    "BATCH_PATTERN",
     "FRAGMENTS_PER_FILE",
     "NAME_PATTERN",
     "ROWS_PER_FRAGMENT",
@@ -52,7 +53,8 @@ NAME_PATTERN: Final = (
 )
 """A file's path in the table as a regular expression, the same to Python and to Arrow; its parts in the order of ``FileName``."""
 _NAME = re.compile(NAME_PATTERN)
-_BATCH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+BATCH_PATTERN: Final = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
+_BATCH = re.compile(BATCH_PATTERN)
 _RESERVED: Final = {
     "__hive_default_partition__": "stands for no name at all in the paths of tables",
     "runs": "is the partition of the lake's own records of runs",

@@ -95,7 +95,7 @@ class FamilyWriter:
         self._names = set(self._schema.names)
         self._rows = 0
         self._bounds: list[int] = []
-        self._file = HashedFile(join(table_uri, self._folder))
+        self._file = HashedFile(join(table_uri, self._folder), root=table_uri.rpartition("/")[0])
         try:
             self._writer = self._open_writer()
         except BaseException:

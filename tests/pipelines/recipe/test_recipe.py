@@ -73,6 +73,13 @@ def test_defaults() -> None:
     assert recipe.language.model == "lid.176"
     assert recipe.spans.operators == ()
     assert (recipe.deduplicate.min_similarity, recipe.deduplicate.alarm_source_loss) == (0.75, 0.5)
+    assert recipe.deduplicate.numbers == {
+        "general": "fold",
+        "code": "keep",
+        "math": "keep",
+        "dialogue": "fold",
+        "dense": "keep",
+    }
     assert recipe.vocabulary.name == "headwater-156k"
     assert (recipe.rules.sets, recipe.rules.limits, recipe.rules.exempt) == (("default",), {}, {})
     assert (recipe.build.seed, recipe.build.shard_tokens, recipe.build.formats) == (0, 67_108_864, ("megatron", "npy"))
@@ -80,6 +87,24 @@ def test_defaults() -> None:
     assert (first.max_copies, first.packing, first.on_shortfall, first.where) == (1, "concatenate", "report", "TRUE")
     assert second.languages == {"reasoning": {"en+zh": 0.9, "*": 0.1}}
     assert (first.choose, second.choose) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("fold", set()),
+        ("keep", {"general", "code", "math", "dialogue", "dense"}),
+        ({"default": "keep", "general": "fold"}, {"code", "math", "dialogue", "dense"}),
+        ({"math": "keep", "code": "keep", "default": "fold"}, {"math", "code"}),
+        ({"dense": "fold"}, {"math", "code"}),
+        ({}, {"math", "code", "dense"}),
+    ],
+)
+def test_numbers_by_domain(written: object, kept: set[str]) -> None:
+    """One word stands for every kind of text, ``default`` for those that a table leaves out, else they keep their own default."""
+    numbers = _changed(lambda raw: raw.update(deduplicate={"numbers": written})).deduplicate.numbers
+    assert {name for name, value in numbers.items() if value == "keep"} == kept
+    assert set(numbers) == {"general", "code", "math", "dialogue", "dense"}
 
 
 def test_literals_give_the_recipe_back() -> None:
@@ -181,6 +206,22 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (
         lambda raw: raw.update(deduplicate={"min_similarity": 1.1}),
         "deduplicate: min_similarity: expected a number from 0 to 1",
+    ),
+    (
+        lambda raw: raw.update(deduplicate={"numbers": "kept"}),
+        "deduplicate: numbers: expected one of keep, fold, found 'kept'; did you mean 'keep'?",
+    ),
+    (
+        lambda raw: raw.update(deduplicate={"numbers": {"maths": "keep"}}),
+        "deduplicate: numbers: expected one of general, code, math, dialogue, dense, default, found 'maths'",
+    ),
+    (
+        lambda raw: raw.update(deduplicate={"numbers": {"math": True}}),
+        "deduplicate: numbers.math: expected one of keep, fold, found True",
+    ),
+    (
+        lambda raw: raw.update(deduplicate={"numbers": 1}),
+        "deduplicate: numbers: expected keep, fold or a table of them by domain, found 1",
     ),
     (
         lambda raw: raw.update(deduplicate={"min_similarity": float("nan")}),

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Final
 
 from headwater.errors import RecipeError
+from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS, DENSE_TEXTS, FOLD, KEEP, NUMBER_TEXTS
 from headwater.filters.language.names import DEFAULT_MODEL, MODELS, check_tag
 from headwater.filters.rules.predicates import nearest
 from headwater.filters.rules.rule_set import LimitSetting, RuleSet, load_rules
@@ -146,14 +147,37 @@ class DeduplicateSettings:
     Attributes:
         min_similarity: least share of equal signature values, of a pair and of a loser with its winner.
         alarm_source_loss: share of a source's samples whose removal raises the alarm.
+        numbers: ``keep`` or ``fold`` for each of ``number_settings.NUMBER_TEXTS``: what near comparison does with digits. In a recipe one word may
+            stand for all of them, and ``default`` for those that a table does not name.
     """
 
     min_similarity: float = 0.75
     alarm_source_loss: float = 0.5
+    numbers: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_NUMBERS))
 
     def __post_init__(self) -> None:
         check_number(self, "min_similarity", 0.0, 1.0)
         check_number(self, "alarm_source_loss", 0.0, 1.0)
+        object.__setattr__(self, "numbers", self._all_numbers())
+
+    @property
+    def numbers_by_domain(self) -> bool:
+        """Whether a text's domain has a say in what near comparison does with its digits."""
+        return len({value for name, value in self.numbers.items() if name != DENSE_TEXTS}) > 1
+
+    def _all_numbers(self) -> dict[str, str]:
+        """Return the setting of each kind of text, so that a setting left out and the same spelled out are one identity."""
+        if isinstance(self.numbers, str):
+            check_one_of("numbers", self.numbers, (KEEP, FOLD))
+            return dict.fromkeys(NUMBER_TEXTS, self.numbers)
+        if not isinstance(self.numbers, Mapping):
+            raise RecipeError(f"numbers: expected keep, fold or a table of them by domain, found {self.numbers!r}")
+        table: Mapping[str, object] = self.numbers
+        for name, value in table.items():
+            check_one_of("numbers", name, (*NUMBER_TEXTS, "default"))
+            check_one_of(f"numbers.{name}", value, (KEEP, FOLD))
+        default = table.get("default")
+        return {name: str(table.get(name, default or DEFAULT_NUMBERS[name])) for name in NUMBER_TEXTS}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -42,6 +42,8 @@ _SETTINGS: Final[dict[str, str]] = {
     "spark.python.worker.idleTimeoutSeconds": str(_IDLE_TIMEOUT_S),
     "spark.python.worker.killOnIdleTimeout": "true",
     "spark.python.worker.reuse": "true",
+    # Named, not imported: it knows the steps, which know this room.
+    "spark.python.daemon.module": "headwater.pipelines.worker_daemon",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(32 << 20),
     "spark.sql.adaptive.enabled": "true",
@@ -127,6 +129,10 @@ def _local_cores(master: str) -> int:
 def _check_java() -> None:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    if java is None and home:
+        raise MissingDependencyError(
+            f"expected Java {_MIN_JAVA} or later in JAVA_HOME, found no bin/java in {home}; correct JAVA_HOME, or unset it to use the PATH's"
+        )
     if java is None:
         raise MissingDependencyError(
             f"expected Java {_MIN_JAVA} or later, found none; install it (make setup does, or apt-get install openjdk-17-jre-headless) "
