@@ -4,8 +4,10 @@
     ├── UsageError               the call is wrong: change the arguments (exit code 2)
     │   └── RecipeError          the recipe is wrong: change the recipe (exit code 2)
     ├── BadInputError            an input file or record cannot be used: mend or leave out the file
+    ├── UnreadableInputsError    input files are gone, changed or forbidden: repair or leave them out, then run again
     ├── MissingDependencyError   something must be installed first: the message says what and how
     │   └── MissingPackageError  a Python package that an extra brings: install the extra (exit code 2)
+    ├── LimitError               a query took more time or memory than it may: ask for less, or allow more
     ├── StorageError             the file system refused: free space, permissions, reachability
     ├── ConflictError            another writer was faster: read the table again and plan again
     ├── LakeFormatError          another release made the lake: upgrade the lake, or Headwater
@@ -24,11 +26,13 @@ __all__ = [
     "CorruptLakeError",
     "HeadwaterError",
     "LakeFormatError",
+    "LimitError",
     "MissingDependencyError",
     "MissingPackageError",
     "RecipeError",
     "ReconciliationError",
     "StorageError",
+    "UnreadableInputsError",
     "UsageError",
 ]
 
@@ -58,12 +62,20 @@ class BadInputError(HeadwaterError):
         self.reason = reason
 
 
+class UnreadableInputsError(HeadwaterError):
+    """Input files could not be read, or changed while they were: a run goes no further than the verdicts on the others."""
+
+
 class MissingDependencyError(HeadwaterError):
     """Java, a model file or a package is not installed."""
 
 
 class MissingPackageError(MissingDependencyError):
     """A Python package is not installed that one of the extras in ``headwater.extras`` brings."""
+
+
+class LimitError(HeadwaterError):
+    """A query took more time or memory than it was allowed."""
 
 
 class StorageError(HeadwaterError):

@@ -11,16 +11,17 @@ import pyarrow as pa
 
 from headwater.errors import UsageError
 from headwater.plain import JsonObject
+from headwater.warehouse.filesystem import lake_place
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
-    import duckdb
     from pyspark.sql import DataFrame, SparkSession
 
     from headwater.filters.rules.rule_set import LimitSetting
     from headwater.lineage.checks.lake import Check
+    from headwater.lineage.sql_connection import LakeConnection
     from headwater.pipelines.recipe.job import Recipe
     from headwater.pipelines.run import RunReport
     from headwater.reader import Stage
@@ -57,11 +58,15 @@ class Lake:
     Nothing is read when the object is made, and Spark starts only in ``run`` and where a session is given.
 
     Args:
-        path: a local folder, or the URI of one in an object store.
+        path: a local folder, or the URI of one in an object store. A relative one is made absolute here, so a later change of the working
+            folder changes nothing.
+
+    Raises:
+        UsageError: a lake cannot be at that place.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
+        self.path = lake_place(path)
 
     def __repr__(self) -> str:
         """Return how the object was made."""
@@ -77,8 +82,9 @@ class Lake:
         """
         from headwater.warehouse.commit import create_lake
 
-        create_lake(str(path))
-        return cls(path)
+        lake = cls(path)
+        create_lake(lake.path)
+        return lake
 
     def run(
         self,
@@ -156,15 +162,33 @@ class Lake:
 
         return open_placed_stage(self.path, build, stage)
 
-    def duckdb(self, version: int | None = None) -> duckdb.DuckDBPyConnection:
-        """Return a DuckDB connection with a view for each family and ``samples``, the wide row; it reads this lake and nothing else.
+    def duckdb(
+        self,
+        version: int | None = None,
+        *,
+        memory: str | None = None,
+        threads: int | None = None,
+        timeout_s: float | None = None,
+    ) -> LakeConnection:
+        """Return a connection to DuckDB with a view for each family and ``samples``, the wide row.
+
+        Its ``execute`` and ``sql`` take one query at a time that only reads the views. Whatever would write, or reach a file, a setting or a
+        Python variable, is refused, so a query may come from someone who is not trusted with the lake.
+
+        Args:
+            version: of the table; by default the newest.
+            memory: what a query may take, such as ``"4GB"``; by default half of the machine's.
+            threads: how many a query may use; by default one a core.
+            timeout_s: how long a query may take; by default there is no limit.
 
         Raises:
-            UsageError: there is no lake, or no such version.
+            UsageError: there is no lake or no such version, or a limit is none.
         """
-        from headwater.lineage.views import connect
+        from headwater.lineage.sql_connection import Limits, parse_size
+        from headwater.lineage.views import connect_for_users
 
-        return connect(self.path, version)
+        size = None if memory is None else parse_size(memory)
+        return connect_for_users(self.path, version, Limits(memory_bytes=size, threads=threads, timeout_s=timeout_s))
 
     def why(self, sample: int | None = None, **named: str) -> list[JsonObject]:
         """Return the whole story of each sample that is named in one way: ``sample``, ``uri``, ``host``, ``source`` or ``file``.
@@ -173,22 +197,30 @@ class Lake:
             UsageError: nothing or more than one thing is named, or nothing is found.
         """
         from headwater.lineage.questions import samples_named, why
+        from headwater.lineage.views import connect
 
-        with self.duckdb() as connection:
+        with connect(self.path) as connection:
             numbers = samples_named(connection, sample=sample, **named)  # type: ignore[arg-type] # names are checked there
             return [why(connection, number) for number in numbers]
 
-    def find(self, sample: int | None = None, *, build: str | None = None, **named: str) -> list[JsonObject]:
+    def find(
+        self, sample: int | None = None, *, build: str | None = None, stage: str | None = None, **named: str
+    ) -> list[JsonObject]:
         """Return what became of the samples that are named in one way, with every run of tokens in every shard.
 
+        Args:
+            build: only places in this build.
+            stage: only places in this stage.
+
         Raises:
-            UsageError: nothing or more than one thing is named, or nothing is found.
+            UsageError: nothing or more than one thing is named, nothing is found, or there is no such build or stage.
         """
         from headwater.lineage.questions import placements_of, samples_named
+        from headwater.lineage.views import connect
 
-        with self.duckdb() as connection:
+        with connect(self.path) as connection:
             numbers = samples_named(connection, sample=sample, **named)  # type: ignore[arg-type] # names are checked there
-            return placements_of(connection, numbers, build)
+            return placements_of(connection, numbers, build, stage)
 
     def trace(self, build: str, stage: str, shard: int, token: int) -> JsonObject:
         """Return the sample that a token of a shard belongs to, the text around the token, and the sample's story.
@@ -197,8 +229,9 @@ class Lake:
             UsageError: no such build, stage, shard or token.
         """
         from headwater.lineage.trace import trace
+        from headwater.lineage.views import connect
 
-        with self.duckdb() as connection:
+        with connect(self.path) as connection:
             return trace(connection, self.path, build, stage, shard, token)
 
     def what_if(

@@ -19,11 +19,13 @@ from headwater.cli.rendering import clean, format_trace, to_json
 from headwater.cli.root import cli
 from headwater.cli.summaries import format_step
 from headwater.lineage.checks.lake import Check
+from headwater.lineage.runs import begin_run, commit_wave
 from headwater.pipelines.ingest.step import IngestReport
 from headwater.warehouse.commit import commit, create_lake, reserve_fragments
 from headwater.warehouse.fragments import sample_ids
 from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
+from headwater.warehouse.snapshot import open_snapshot
 
 SECTIONS = {
     "Make and fill a lake": "init run ingest annotate dedup decide".split(),
@@ -147,6 +149,17 @@ def test_version() -> None:
         ["sql", "LAKE", "SELECT nope"],
         ["sql", "LAKE/none", "SELECT 1"],
         ["runs", "LAKE", "--run", "none"],
+        ["find", "LAKE", "--sample", "0", "--build", "typo"],
+        ["find", "LAKE", "--sample", "0", "--stage", "typo"],
+        ["sql", "LAKE", "COPY (SELECT 1) TO 'x'"],
+        ["sql", "LAKE", "SELECT 1", "--memory", "much"],
+        ["sql", "LAKE", "SELECT 1", "--threads", "0"],
+        ["sql", "LAKE", "SELECT 1", "--timeout", "nan"],
+        ["sql", "LAKE", "SELECT 1", "--timeout", "-1"],
+        ["init", "LAKE%20"],
+        ["init", "LAKE\n"],
+        ["run", "LAKE%20", "demo", "--input", "LAKE"],
+        ["ingest", "LAKE\\", "demo", "--input", "LAKE"],
         ["trace", "LAKE", "build", "stage", "0", "0"],
         ["init", "LAKE"],
         ["ingest", "LAKE", "demo"],
@@ -164,6 +177,68 @@ def test_a_wrong_call_exits_with_2(arguments: list[str], small_lake: Path) -> No
     assert "Error" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["init", ""],
+        ["run", "", "demo"],
+        ["run", "LAKE", ""],
+        ["run", "LAKE", "demo", "--input", ""],
+        ["ingest", "LAKE", "demo", "LAKE", ""],
+        ["annotate", "LAKE", "demo", "--benchmarks", ""],
+        ["select", "LAKE", "demo", "--build", ""],
+        ["export", "LAKE", "b", "", "--format", "mds"],
+        ["why", "LAKE", "--file", ""],
+        ["why", "LAKE", "--uri", ""],
+        ["find", "LAKE", "--host", ""],
+        ["find", "LAKE", "--source", ""],
+        ["find", "LAKE", "--sample", "0", "--stage", ""],
+        ["sql", "LAKE", ""],
+        ["runs", "LAKE", "--run", ""],
+        ["vocab", "train", "LAKE", "vocabulary-156k", "--name", ""],
+        ["benchmarks", "add", "LAKE", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_text_is_no_value(arguments: list[str], small_lake: Path) -> None:
+    """A variable that is not set names no lake, no input and nothing to be found: exit code 2, and nothing is made."""
+    before = sorted(small_lake.parent.rglob("*"))
+    done = call(*(argument.replace("LAKE", str(small_lake)) for argument in arguments))
+    assert done.exit_code == 2
+    assert "found an empty text; is a variable not set?" in done.stderr
+    assert done.stdout == ""
+    assert sorted(small_lake.parent.rglob("*")) == before
+
+
+def test_every_text_that_a_command_takes_is_refused_when_empty() -> None:
+    """No argument or option of any command is left out."""
+
+    def texts(command: click.Command) -> list[click.Parameter]:
+        below = command.commands.values() if isinstance(command, click.Group) else ()
+        mine = [each for each in command.params if isinstance(each.type, click.types.StringParamType)]
+        return mine + [each for one in below for each in texts(one)]
+
+    found = texts(cli)
+    assert len(found) > 60
+    for parameter in found:
+        with pytest.raises(click.BadParameter, match="is a variable not set"):
+            parameter.type.convert("", parameter, None)
+
+
+@pytest.mark.parametrize(("asked", "nearest"), [("demo-1", "demo-1a2b"), ("knowlege", "knowledge")])
+def test_a_mistyped_build_or_stage_is_told_with_the_nearest(asked: str, nearest: str, small_lake: Path) -> None:
+    """find names what the lake has; without the mistake it answers."""
+    snapshot = open_snapshot(str(small_lake))
+    recipe = {"stages": [{"name": "knowledge"}]}
+    run = begin_run(str(small_lake), "select", recipe, {"stages": {"build": "demo-1a2b"}}, snapshot.version)
+    commit_wave(run, snapshot, [], final=True)
+    option = "--build" if asked.startswith("demo") else "--stage"
+    done = call("find", small_lake, "--host", "example.org", option, asked)
+    assert done.exit_code == 2
+    assert f"found none named {asked!r}; did you mean {nearest!r}?" in done.stderr
+    assert call("find", small_lake, "--host", "example.org", option, nearest).exit_code == 0
 
 
 def test_a_wrong_recipe_exits_with_2(small_lake: Path, tmp_path: Path) -> None:
@@ -292,20 +367,44 @@ def test_errors_of_tasks_are_told_plainly(kind: str, code: int) -> None:
     report = f"Job aborted.\nTraceback (most recent call last):\n  File x, line 1\nheadwater.errors.{kind}: expected a, found b\n\tat org.x"
     told = _failure_in_spark(RuntimeError(report))
     assert (told.message, told.exit_code) == ("expected a, found b", code)
-    other = _failure_in_spark(RuntimeError("An exception was thrown:\nTraceback\nMemoryError: too much\n\tat org.x.Y"))
-    assert other.message.startswith("Spark failed: MemoryError: too much;")
-    assert other.exit_code == 1
 
 
-def test_an_unexpected_error_of_a_task_shows_its_traceback_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of Spark's report only what Python said is shown, without Java's stack."""
-    traceback = (
-        "Traceback (most recent call last):\n  File x, line 1\nKeyError: 'a'\n\nDuring it:\n\nMemoryError: too much"
-    )
-    report = f"Job aborted: PythonException: An exception:\n{traceback}\n SQLSTATE: 38000\n\n\tat org.x.Y(Z.scala:1)\nDriver stacktrace:"
+_TASK_REPORT = (
+    "Job aborted: PythonException: An exception:\nTraceback (most recent call last):\n  File x, line 1\nKeyError: 'a'\n\nDuring it:\n\n"
+    "MemoryError: too much\n SQLSTATE: 38000\n\n\tat org.x.Y(Z.scala:1)\nDriver stacktrace:"
+)
+
+
+@pytest.mark.parametrize(
+    ("report", "cause"),
+    [
+        (_TASK_REPORT, "MemoryError: too much"),
+        ("An exception was thrown:\nTraceback (most recent call last):\nStopIteration\n\tat org.x.Y", "StopIteration"),
+        (
+            "Job aborted due to stage failure: Task 0 in stage 0.0 failed 3 times, most recent failure: Lost task 0.2 in stage 0.0 (TID 2) "
+            "(localhost executor driver): java.lang.OutOfMemoryError: Java heap space\n\tat org.x.Y\nCaused by: java.io.EOFException",
+            "java.lang.OutOfMemoryError: Java heap space",
+        ),
+        ("[USER_RAISED_EXCEPTION] boom SQLSTATE: P0001", "[USER_RAISED_EXCEPTION] boom SQLSTATE: P0001"),
+        (
+            "[TABLE_OR_VIEW_NOT_FOUND] The table `x`\nSearch path: y;\n'Project\n+- 'Unresolved",
+            "[TABLE_OR_VIEW_NOT_FOUND] The table `x`",
+        ),
+        ("", "RuntimeError"),
+    ],
+)
+def test_a_failure_in_spark_is_one_cause_and_a_private_file(
+    report: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message is one line with the cause and the file that has all of it; only the user may read that file; nothing else is printed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     told = _failure_in_spark(RuntimeError(report))
-    assert told.message.startswith("Spark failed: MemoryError: too much;")
-    assert capsys.readouterr().err == traceback + "\n"
+    assert told.exit_code == 1
+    (file,) = tmp_path.iterdir()
+    assert told.message == f"Spark failed: {cause}; the full report is in {file}"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert report in file.read_text()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_faults_of_the_program_keep_their_traceback() -> None:
@@ -329,11 +428,12 @@ def test_faults_of_the_program_keep_their_traceback() -> None:
                 "files": 1,
                 "records": 1200,
                 "quarantined": 2,
+                "reasons": {"not_json": 1, "empty_text": 1},
                 "known_files": 3,
                 "unreadable": [("a", "b")],
                 "text_bytes": 4_000_000,
             },
-            "1,200 records of 1 file, 2 quarantined, 3 known files, 1 unreadable, 4.0 MB, 2.0 MB/s",
+            "1,200 records of 1 file, 2 quarantined (1 empty_text, 1 not_json), 3 known files, 1 unreadable, 4.0 MB, 2.0 MB/s",
         ),
         ("annotate", {"samples": 1, "fragments": 2, "text_bytes": 500}, "1 sample in 2 fragments, 500 B, 0.0 MB/s"),
         ("deduplicate", {"samples": 5, "fragments": 1, "clustered": 2}, "5 samples in 1 fragment"),
@@ -397,7 +497,8 @@ def test_select_dry_run_prints_every_cell(demo_lake: DemoLake) -> None:
 def test_unreadable_files_are_named_at_the_end(small_lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that could not be read are named on standard error with their reasons, after the answer; the exit code is 1."""
     report = IngestReport(files=1, records=6, unreadable=(("raw/bad\x1b.jsonl", "StorageError"),))
-    monkeypatch.setattr("headwater.pipelines.ingest.step.ingest", lambda *_: report)
+    monkeypatch.setattr("headwater.pipelines.ingest.step.ingest", lambda *_, **__: report)
+    monkeypatch.setattr("headwater.cli.job._check_inputs", lambda *_: None)
     monkeypatch.setattr("headwater.cli.job.spark_session", lambda *_: contextlib.nullcontext())
     done = call("ingest", small_lake, "demo", "--input", "raw", "--output", "json")
     assert done.exit_code == 1

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
-from typing import Final
 
 import click
 
-from headwater import errors
 from headwater.cli.rendering import clean
+from headwater.cli.spark_failures import cause_of, write_report
 from headwater.errors import HeadwaterError, MissingPackageError, UsageError
 from headwater.extras import needing_extras
 
-__all__ = ["Commands", "errors_as_messages"]
-
-_RAISED: Final = re.compile(r"headwater\.errors\.(\w+): (.+)")
-"""How an error that a task raised stands in what Spark reports of it."""
-_ANY_RAISED: Final = re.compile(r"^(\w+(?:\.\w+)*(?:Error|Exception)\b.*)$", re.MULTILINE)
-_TRACEBACK: Final = re.compile(
-    r"^Traceback \(most recent call last\):\n.*?(?=\s*^(?: SQLSTATE|\tat )|\Z)", re.MULTILINE | re.DOTALL
-)
-"""What Python said in a task, up to Java's stack."""
-_MAX_MESSAGE: Final = 300
+__all__ = ["Commands", "errors_as_messages", "refuse_empty_texts"]
 
 
 class Commands(click.Group):
@@ -64,6 +53,33 @@ class Commands(click.Group):
             return super().invoke(ctx)
 
 
+class _Text(click.types.StringParamType):
+    """A text that is not empty: an empty one is mostly a variable that is not set, and would name the current folder or match everything."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text, or fail."""
+        found = super().convert(value, param, ctx)
+        if found == "":
+            self.fail("expected a value, found an empty text; is a variable not set?", param, ctx)
+        return found
+
+
+def refuse_empty_texts(command: click.Command) -> None:
+    """Make every argument and option of a command, and of those below it, refuse an empty text."""
+    for parameter in command.params:
+        if isinstance(parameter.type, click.types.StringParamType):
+            parameter.type = _Text()
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            refuse_empty_texts(below)
+
+
+class _Interruption(click.ClickException):
+    """The same where the user pressed Ctrl-C; the exit code is a shell's for it."""
+
+    exit_code = 130
+
+
 class _Failure(click.ClickException):
     """A message on standard error; the exit code is 1."""
 
@@ -82,6 +98,8 @@ def errors_as_messages() -> Iterator[None]:
             yield
     except HeadwaterError as error:
         raise _failure(error) from error
+    except KeyboardInterrupt as error:
+        raise _Interruption("interrupted; what was committed stays, and the same command goes on from there") from error
     except BrokenPipeError:
         raise  # click ends quietly where the reader of the answer went away
     except OSError as error:
@@ -99,17 +117,10 @@ def _failure(error: HeadwaterError) -> click.ClickException:
 
 
 def _failure_in_spark(error: Exception) -> click.ClickException:
-    """Return the message of a Headwater error that a task raised, or the last error that Spark reports of Python or of itself.
-
-    Of an error that nobody expected, the traceback of the task goes first.
-    """
-    report = str(error)
-    for name, message in _RAISED.findall(report):
-        kind = getattr(errors, name, None)
-        if isinstance(kind, type) and issubclass(kind, HeadwaterError):
-            return _failure(kind(message))
-    lines = _ANY_RAISED.findall(report) or [line for line in report.splitlines() if line.strip()]
-    last = lines[-1] if lines else type(error).__name__
-    if traceback := _TRACEBACK.search(report):
-        click.echo(clean(traceback[0]), err=True)
-    return _Failure(clean(f"Spark failed: {last[:_MAX_MESSAGE]}; more is above or in the logs of Spark's executors"))
+    """Return the message of a Headwater error that a task raised, or one cause and where the rest is written down."""
+    cause = cause_of(error)
+    if isinstance(cause, HeadwaterError):
+        return _failure(cause)
+    path = write_report(error)
+    rest = f"the full report is in {path}" if path else "there was no room for the full report"
+    return _Failure(clean(f"Spark failed: {cause}; {rest}"))

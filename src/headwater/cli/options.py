@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Final, Self, TypedDict, TypeVar
 
 import click
 
 from headwater.cli.rendering import to_json
+from headwater.errors import StorageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -41,7 +46,15 @@ __all__ = [
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _MASTER: Final = "local[*]"
 
-lake_argument = click.argument("lake", metavar="LAKE")
+
+def _place(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Make a lake's place absolute, once for all that the command does; a place that no lake can have is refused before anything is done."""
+    from headwater.warehouse.filesystem import lake_place
+
+    return lake_place(value)
+
+
+lake_argument = click.argument("lake", metavar="LAKE", callback=_place)
 recipe_argument = click.argument("recipe", metavar="RECIPE")
 output_option = click.option(
     "--output",
@@ -85,8 +98,12 @@ benchmarks_option = click.option(
 )
 names_options = _together(
     click.option("--sample", type=int, metavar="ID", help="A sample_id."),
-    click.option("--uri", metavar="URI", help="A document's URL or id, as its record gives it."),
-    click.option("--host", metavar="HOST", help="The host in documents' URLs."),
+    click.option(
+        "--uri", metavar="URI", help="A document's URL or id, as its record gives it; credentials in it do not matter."
+    ),
+    click.option(
+        "--host", metavar="HOST", help="The host in documents' URLs, without regard to case, port and credentials."
+    ),
     click.option("--source", metavar="NAME", help="A source: the data set that records name."),
     click.option(
         "--file",
@@ -112,11 +129,18 @@ def example(*lines: str) -> str:
 
 
 def answer(value: object, text: str | Callable[[], str], output: str) -> None:
-    """Print the answer on standard output, as JSON or as text."""
-    if output == "json":
-        click.echo(to_json(value))
-    else:
-        click.echo(text if isinstance(text, str) else text())
+    """Print the answer on standard output, as JSON or as text.
+
+    Raises:
+        StorageError: it cannot be written, to a full disk for example.
+    """
+    shown = to_json(value) if output == "json" else text if isinstance(text, str) else text()
+    try:
+        click.echo(shown)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot write the answer to standard output: {error.strerror or error}") from error
 
 
 class Timer:
@@ -174,9 +198,36 @@ def spark_session(master: str | None, conf: Sequence[str]) -> Iterator[SparkSess
     from pyspark.sql import SparkSession
 
     running = SparkSession.getActiveSession() is not None
-    spark = session(master=master or _MASTER, conf=settings)
+    with _quiet_interrupts() as install:
+        spark = session(master=master or _MASTER, conf=settings)
+        install()  # Spark has put its own handler in place, which asks the JVM in the middle of another question
+        try:
+            yield spark
+        finally:
+            if not running:
+                spark.stop()
+
+
+@contextlib.contextmanager
+def _quiet_interrupts() -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C end what runs without the reports of the libraries beneath; gives what puts that in place again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        from headwater.pipelines.spark.gateway import hush
+
+        hush()
+        logging.disable(logging.CRITICAL)
+        signal.default_int_handler(number, frame)
+
+    def install() -> None:
+        signal.signal(signal.SIGINT, interrupt)
+
+    before = signal.getsignal(signal.SIGINT)
+    install()
     try:
-        yield spark
+        yield install
     finally:
-        if not running:
-            spark.stop()
+        signal.signal(signal.SIGINT, before)

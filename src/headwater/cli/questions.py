@@ -56,10 +56,12 @@ def trace(lake: str, build: str, stage: str, shard: int, token: int, vocabulary:
 
     TOKEN is its 0-based position in SHARD. Shows the sample, the text around the token, and the story back to file and record.
     """
+    from headwater.lineage.past_runs import require_build
     from headwater.lineage.trace import trace as trace_token
     from headwater.lineage.views import connect
 
     with connect(lake) as connection:
+        require_build(connection, build, stage)
         found = trace_token(connection, lake, build, stage, shard, token, vocabulary)
     answer(found, lambda: format_trace(found), output)
 
@@ -79,9 +81,7 @@ def find(lake: str, build: str | None, stage: str | None, limit: int, output: st
     from headwater.lineage.views import connect
 
     with connect(lake) as connection:
-        found = placements_of(connection, samples_named(connection, **named, limit=limit), build)
-    for sample in found:
-        sample["placements"] = [place for place in sample["placements"] if stage in (None, place["stage"])]
+        found = placements_of(connection, samples_named(connection, **named, limit=limit), build, stage)
 
     def text() -> str:
         rows = []
@@ -118,17 +118,43 @@ def find(lake: str, build: str | None, stage: str | None, limit: int, output: st
 @lake_argument
 @click.argument("query")
 @click.option("--version", type=int, metavar="N", help="Version of the table to query; by default the newest.")
+@click.option(
+    "--memory", metavar="SIZE", help="What the query may take, such as 4GB; by default half of the machine's."
+)
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), metavar="N", help="How many the query may use; by default one a core."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop the query after this time; 0 for no limit.",
+)
 @output_option
-def sql(lake: str, query: str, version: int | None, output: str) -> None:
+def sql(
+    lake: str,
+    query: str,
+    version: int | None,
+    memory: str | None,
+    threads: int | None,
+    timeout: float,
+    output: str,
+) -> None:
     """Query the lake in SQL.
 
     DuckDB answers, from one view per family and from the view samples, which joins them into one wide row per sample. All views show
-    the same version of LAKE, and the query can reach nothing else. With --output json the answer is a list of objects.
+    the same version of LAKE. The query can only read them: one statement, and what would write or reach a file is refused. With
+    --output json the answer is a list of objects.
     """
     from headwater.lineage.questions import query as ask
-    from headwater.lineage.views import connect
+    from headwater.lineage.sql_connection import Limits, parse_size
+    from headwater.lineage.views import connect_for_users
 
-    with connect(lake, version) as connection:
+    size = None if memory is None else parse_size(memory)
+    limits = Limits(memory_bytes=size, threads=threads, timeout_s=timeout or None)
+    with connect_for_users(lake, version, limits) as connection:
         rows = ask(connection, query)
     answer(rows, lambda: format_table(rows), output)
 
@@ -144,13 +170,17 @@ def runs(lake: str, run_id: str | None, output: str) -> None:
 
     A run without an end was killed or is still going.
     """
+    from headwater.filters.rules.predicates import nearest
     from headwater.lineage.funnel import list_runs
     from headwater.lineage.views import connect
 
     with connect(lake) as connection:
-        found = list_runs(connection, run_id)
-    if run_id is not None and not found:
-        raise UsageError(f"expected a run {run_id} in {lake}, found none; headwater runs {lake} lists them")
+        found = list_runs(connection)
+    if run_id is not None:
+        known = [run["run_id"] for run in found]
+        found = [run for run in found if run["run_id"] == run_id]
+        if not found:
+            raise UsageError(f"expected a run of {lake}, found none named {run_id!r}; {nearest(run_id, known)}")
 
     def text() -> str:
         shown = ("samples", "records", "files", "kept", "chosen", "fragments")

@@ -1,19 +1,23 @@
 """The root of the command line: every step, and every question people ask of a lake, grouped by purpose.
 
-Exit codes: 0 done, 2 the call or the recipe must change or an extra be installed, 1 anything else that failed. Standard output carries
-only the answer.
+Exit codes: 0 done, 2 the call or the recipe must change or an extra be installed, 130 interrupted from the keyboard, 1 anything else that
+failed, an answer that could not be written among it. Standard output carries only the answer.
 """
 
 from __future__ import annotations
+
+import sys
 
 import click
 
 from headwater.cli.builds import build, export, select
 from headwater.cli.care import init, maintain, verify
 from headwater.cli.contamination import benchmarks, report
-from headwater.cli.groups import Commands
+from headwater.cli.groups import Commands, refuse_empty_texts
 from headwater.cli.job import annotate, decide, dedup, ingest, run
 from headwater.cli.questions import find, runs, sql, trace, why
+from headwater.cli.signals import end_in_order
+from headwater.cli.streams import drop_unwritten, keep_standard_streams
 from headwater.cli.trainers import steps
 from headwater.cli.upgrade import upgrade
 from headwater.cli.vocab import vocab
@@ -39,6 +43,16 @@ cli.add_section("Vocabularies and evaluation sets", vocab, benchmarks)
 cli.add_section("Care", verify, maintain, upgrade)
 
 
+refuse_empty_texts(cli)
+
+
 def main() -> None:
     """Run the command line."""
-    cli(prog_name="headwater")
+    keep_standard_streams()
+    end_in_order()
+    try:
+        cli(prog_name="headwater")
+    except OSError as error:  # commands tell theirs; this one is of the help's own output
+        sys.exit(f"Error: cannot write to standard output: {error.strerror or error}")
+    finally:
+        drop_unwritten()

@@ -92,10 +92,13 @@ def steps(
     if batch_size % world_size:
         raise UsageError(f"expected a --batch-size that {world_size} ranks share equally, found {batch_size}")
     from headwater.lineage.builds import builds_uri
+    from headwater.lineage.past_runs import require_build
     from headwater.lineage.training_steps import megatron_step, reader_step, samples_in
     from headwater.lineage.views import connect
     from headwater.reader import open_stage
+    from headwater.warehouse.snapshot import open_snapshot
 
+    require_build(open_snapshot(lake), build, stage)
     opened = open_stage(builds_uri(lake, build, stage))
     if trainer == "reader":
         found = reader_step(opened, step, batch_size=batch_size, seed=seed or 0, shuffle=not no_shuffle)

@@ -48,7 +48,8 @@ def fresh_folder(folder: Path) -> None:
     if folder.exists() or folder.is_symlink():
         strange = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
         if (folder / _MARK).is_file():
-            strange = [name for name in strange if name not in {_MARK, *_MADE}]
+            made = {name for name in (_MARK, *_MADE) if not (folder / name).is_symlink()}
+            strange = [name for name in strange if name not in made]
         if strange or folder.is_symlink():
             raise UsageError(
                 f"expected no folder at {folder}, an empty one or the lake of an earlier demo, found files that no demo made ({len(strange)}); "
@@ -127,9 +128,10 @@ def _demo(folder: Path, master: str | None) -> bool:
     with spark_session(master, ()) as spark:
         build = run(spark, lake.path, recipe, TEXT_FOLDERS, on_step=_report).build
     stages = [stage.name for stage in recipe.stages]
-    with lake.duckdb() as connection:
-        from headwater.lineage.funnel import funnel, funnel_by_language
+    from headwater.lineage.funnel import funnel, funnel_by_language
+    from headwater.lineage.views import connect
 
+    with connect(lake.path) as connection:
         _head("The funnel")
         click.echo(format_funnel(funnel(connection, build, stages)))
         pools = [pool.name for pool in recipe.pools]

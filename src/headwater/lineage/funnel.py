@@ -121,6 +121,6 @@ def refused_files(
     )
 
 
-def list_runs(connection: duckdb.DuckDBPyConnection, run_id: str | None = None) -> list[Row]:
-    """Return the runs, or the one named, oldest first, with recipe, operators and counts as objects."""
-    return [run.plain(whole=True) for run in read_runs(connection) if run_id in (None, run.run_id)]
+def list_runs(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    """Return the runs, oldest first, with recipe, operators and counts as objects."""
+    return [run.plain(whole=True) for run in read_runs(connection)]

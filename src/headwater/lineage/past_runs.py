@@ -14,6 +14,8 @@ from typing import Final
 
 import duckdb
 
+from headwater.errors import UsageError
+from headwater.filters.rules.predicates import nearest
 from headwater.fingerprint import canonical_json
 from headwater.plain import JsonObject, ValuesByName
 from headwater.warehouse.parquet import read_file
@@ -29,6 +31,7 @@ __all__ = [
     "past_recipe",
     "past_run",
     "read_runs",
+    "require_build",
     "runs_of",
 ]
 
@@ -167,6 +170,27 @@ def runs_of(source: Source, step: str, build: str) -> list[PastRun]:
 def ended_builds(source: Source) -> list[str]:
     """Return the names of the builds of which a run ended, sorted."""
     return sorted({run.build for run in read_runs(source, "build") if run.ended is not None and run.build is not None})
+
+
+def require_build(source: Source, build: str | None, stage: str | None = None) -> None:
+    """Refuse a build that no run made, or a stage that it has not (without a build: that no build has).
+
+    Raises:
+        UsageError: there is none of that name; the message has the nearest one.
+    """
+    if build is None and stage is None:
+        return
+    stages: dict[str, set[str]] = {}
+    for run in read_runs(source):
+        if run.build is not None:
+            stages.setdefault(run.build, set()).update(item["name"] for item in run.recipe.get("stages", ()))
+    if build is not None and build not in stages:
+        raise UsageError(f"expected a build of this lake, found none named {build!r}; {nearest(build, stages)}")
+    if stage is not None:
+        known = set().union(*stages.values()) if build is None else stages[build]
+        if stage not in known:
+            of = "a build of this lake" if build is None else f"build {build}"
+            raise UsageError(f"expected a stage of {of}, found none named {stage!r}; {nearest(stage, known)}")
 
 
 def newest_selection(source: Source, recipe: ValuesByName) -> str | None:

@@ -14,8 +14,10 @@ from typing import Final
 import duckdb
 
 from headwater.errors import UsageError
-from headwater.lineage.past_runs import PastRun, read_runs
+from headwater.lineage.hosts import HOST_PATTERN, UNUSUAL_HOST, host_of, plain_host, without_credentials
+from headwater.lineage.past_runs import PastRun, read_runs, require_build
 from headwater.lineage.reasons import reason_sentence
+from headwater.lineage.sql_connection import LakeConnection
 from headwater.plain import JsonObject, Row, ValuesByName
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 
@@ -23,6 +25,7 @@ __all__ = ["placements_of", "query", "rows", "samples_named", "why"]
 
 _HIDDEN: Final = {"text", "signature", "bands", "normalized_hash"}
 _MOST_SAMPLES: Final = 1000
+_AT_ONCE: Final = 10_000
 _SPARSE: Final = ("spans", "contamination", "stages", "placements", "vocabularies")
 
 
@@ -37,8 +40,23 @@ def rows(
         parameters: of the statement's ``?``, or by the names after its ``$``.
     """
     found = connection.execute(statement, parameters)
-    names = [column[0] for column in found.description or []]
-    return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in found.fetchall()]
+    return _as_rows([column[0] for column in found.description or []], found.fetchall())
+
+
+def _as_rows(columns: Sequence[str], values: Sequence[Sequence[object]]) -> list[Row]:
+    """Return rows by name; the second column of a name is called ``name_1``, as DuckDB would in a subquery.
+
+    >>> _as_rows(["n", "n", "n_1"], [(1, 2, 3)])
+    [{'n': 1, 'n_1': 2, 'n_1_1': 3}]
+    """
+    names: dict[str, None] = {}
+    for column in columns:
+        name, number = column, 0
+        while name in names:
+            number += 1
+            name = f"{column}_{number}"
+        names[name] = None
+    return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in values]
 
 
 def _plain(value: object) -> object:
@@ -53,18 +71,15 @@ def _plain(value: object) -> object:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def query(connection: duckdb.DuckDBPyConnection, statement: str) -> list[Row]:
-    """Return the rows of a user's query.
+def query(connection: LakeConnection, statement: str) -> list[Row]:
+    """Return the rows of a user's query as dictionaries, like ``rows``.
 
     Raises:
-        UsageError: DuckDB refused the query; its message names the place.
+        UsageError: it is no query over the views, or DuckDB refused it; the message names the place.
+        LimitError: it took more time or memory than it may.
     """
-    try:
-        return rows(connection, statement)
-    except duckdb.Error as error:
-        raise UsageError(
-            f"expected a query over the views {', '.join(FAMILIES)} and samples; DuckDB says: {error}"
-        ) from error
+    found = connection.execute(statement)
+    return _as_rows(found.columns, found.fetchall())
 
 
 def samples_named(
@@ -81,8 +96,8 @@ def samples_named(
 
     Args:
         sample: its id.
-        uri: the document's URL or id as given.
-        host: host part of the URL.
+        uri: the document's URL or id as given; the user and password in a URL do not matter.
+        host: host part of the URL; case, credentials, port, a dot at the end and the form of letters beyond ASCII do not matter.
         source: the data set.
         file: the input file's URI, or the beginning of its SHA-256.
 
@@ -97,8 +112,12 @@ def samples_named(
     if len(named) != 1:
         raise UsageError(f"expected one of --sample, --uri, --host, --source and --file, found {len(named)}")
     ((kind, value),) = named.items()
+    if value == "":
+        raise UsageError(f"expected a value of --{kind}, found an empty text; is a variable not set?")
     if kind == "uri":
-        found = _samples_at(connection, str(value))
+        found = _samples_at(connection, without_credentials(str(value)), str(value))
+    elif kind == "host":
+        found = _samples_of_host(connection, str(value), limit)
     else:
         where, parameters = _condition(kind, value)
         statement = f"SELECT sample_id FROM content WHERE {where} ORDER BY 1 LIMIT ?"
@@ -110,20 +129,54 @@ def samples_named(
     return sorted(found)[:limit]
 
 
-def _samples_at(connection: duckdb.DuckDBPyConnection, uri: str) -> list[int]:
-    """Return the samples with a URI: those of the index with its hash, each looked at, since hashes of two URIs may be equal."""
-    number = int.from_bytes(blake2b(uri.encode(), digest_size=8).digest(), "big", signed=True)
-    listed = rows(connection, "SELECT sample_id FROM uri_index WHERE uri_hash = ?", [number])
+def _samples_at(connection: duckdb.DuckDBPyConnection, uri: str, given: str) -> list[int]:
+    """Return the samples with a URI: those of the index with its hash, each looked at, since hashes of two URIs may be equal.
+
+    Lakes of earlier releases hold URLs with their credentials, hashed with them, which may be asked for with or without.
+
+    Args:
+        uri: without credentials, as the views show it.
+        given: as it was asked for.
+    """
+    numbers = [_uri_hash(each) for each in dict.fromkeys((uri, given))]
+    listed = rows(
+        connection, "SELECT DISTINCT sample_id FROM uri_index WHERE uri_hash IN (SELECT unnest(?))", [numbers]
+    )
     statement = "SELECT sample_id FROM content WHERE sample_id = ? AND uri = ?"  # one file and row group for each id
-    return [int(row["sample_id"]) for each in listed for row in rows(connection, statement, [each["sample_id"], uri])]
+    found = [row for each in listed for row in rows(connection, statement, [each["sample_id"], uri])]
+    found = found or rows(connection, "SELECT sample_id FROM content WHERE uri = ?", [uri])
+    return [int(row["sample_id"]) for row in found]
+
+
+def _uri_hash(uri: str) -> int:
+    return int.from_bytes(blake2b(uri.encode(errors="replace"), digest_size=8).digest(), "big", signed=True)
+
+
+def _samples_of_host(connection: duckdb.DuckDBPyConnection, host: str, limit: int) -> list[int]:
+    """Return the first samples of a host, in whatever form it or their URLs write it.
+
+    Raises:
+        UsageError: the name is no host.
+    """
+    wanted = host_of(host if "://" in host else f"https://{host}")
+    if wanted is None:
+        raise UsageError(f"expected a host such as example.org, found {host!r}")
+    forms = {wanted, wanted + "."}
+    found = connection.execute(
+        "SELECT sample_id, host FROM (SELECT sample_id, lower(regexp_extract(uri, ?, 1)) AS host FROM content WHERE uri IS NOT NULL) "
+        "WHERE host IN (SELECT unnest(?)) OR regexp_matches(host, ?) ORDER BY sample_id",
+        [HOST_PATTERN, sorted(forms), UNUSUAL_HOST],
+    )
+    samples: list[int] = []
+    while len(samples) < limit and (some := found.fetchmany(_AT_ONCE)):
+        samples += [int(sample) for sample, name in some if plain_host(name) == wanted]
+    return samples[:limit]
 
 
 def _condition(kind: str, value: str | int) -> tuple[str, list[object]]:
     """Return the condition of family ``content`` that names samples in one way, and its parameters."""
     if kind == "sample":
         return "sample_id = ?", [value]
-    if kind == "host":
-        return "regexp_matches(uri, ?)", [f"^[A-Za-z][A-Za-z0-9+.-]*://{re.escape(str(value))}([/?#:]|$)"]
     if kind == "source":
         return "source = ?", [value]
     return "file_id IN (SELECT file_id FROM files WHERE file_uri = ? OR starts_with(sha256, ?))", [value, value]
@@ -214,13 +267,18 @@ def _values_read(predicate: str, values: ValuesByName) -> Row:
 
 
 def placements_of(
-    connection: duckdb.DuckDBPyConnection, samples: Iterable[int], build: str | None = None
+    connection: duckdb.DuckDBPyConnection, samples: Iterable[int], build: str | None = None, stage: str | None = None
 ) -> list[JsonObject]:
     """Return what became of some samples: their verdict and, for each copy, every run of tokens in every shard.
 
+    Args:
+        build: only places in this build.
+        stage: only places in this stage.
+
     Raises:
-        UsageError: no such sample.
+        UsageError: no such sample, build or stage.
     """
+    require_build(connection, build, stage)
     answer = []
     for sample in samples:
         found = rows(
@@ -235,8 +293,8 @@ def placements_of(
         row["placements"] = rows(
             connection,
             "SELECT build, stage, shard, sequence, token_begin, token_end, sample_token_begin, copy FROM placements "
-            "WHERE sample_id = ? AND (? IS NULL OR build = ?) ORDER BY ALL",
-            [sample, build, build],
+            "WHERE sample_id = ? AND build = coalesce(?, build) AND stage = coalesce(?, stage) ORDER BY ALL",
+            [sample, build, stage],
         )
         answer.append(row)
     return answer

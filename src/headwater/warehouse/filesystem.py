@@ -10,14 +10,17 @@ import contextlib
 import hashlib
 import os
 import secrets
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 from pyarrow import fs as pafs
 
-from headwater.errors import StorageError
+from headwater.errors import StorageError, UsageError
+from headwater.warehouse.real_files import refuse_links
 
 __all__ = [
     "HashedFile",
@@ -28,20 +31,72 @@ __all__ = [
     "filesystem_of",
     "is_local",
     "join",
+    "lake_place",
     "read_bytes",
     "write_file",
     "write_hashed",
 ]
 
 _BLOCK = 4 << 20
+_DECODED: Final = {"%": "a percent sign", "\\": "a backslash"}
+"""What delta-rs and DuckDB read as an escape or a separator in a path: they would come to another folder than the one named."""
+
+
+def lake_place(given: str | Path) -> str:
+    """Return where a lake is: an absolute path, or the URI of an object store; what later commands and tasks open, wherever they run.
+
+    >>> lake_place("/data/my-lake/")
+    '/data/my-lake'
+    >>> lake_place("file:///data/my%20lake")
+    '/data/my lake'
+
+    Raises:
+        UsageError: the place is empty, or the libraries that read the table would decode its name to another one.
+    """
+    text = os.fspath(given)
+    if not text.strip():
+        raise UsageError(
+            f"expected the folder or URI of a lake, found {'an empty text' if not text else 'only spaces'}; is a variable not set?"
+        )
+    if text.startswith("file:"):
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not parts.path.startswith("/"):
+            raise UsageError(f"expected file:///FOLDER for a lake on this machine, found {text!r}")
+        text = unquote(parts.path)
+    elif "://" in text:
+        if "@" in urlsplit(text).netloc:
+            raise UsageError(
+                "expected the URI of a lake without a user or key in it; give those in the store's own variables or files"
+            )
+        _check_name(text, text, {**_DECODED, "?": "a question mark", "#": "a hash sign", " ": "a space"})
+        return text.rstrip("/")
+    _check_name(text, text, {})
+    place = str(Path(text).absolute())
+    # Links are followed first: the libraries open the folder by its real name.
+    _check_name(os.path.realpath(place), text, _DECODED)
+    return place
+
+
+def _check_name(name: str, given: str, refused: dict[str, str]) -> None:
+    for letter in name:
+        kind = unicodedata.category(letter)
+        found = refused.get(letter) or {"Cc": "a control character", "Cs": "bytes that are no UTF-8"}.get(kind)
+        if found:
+            beneath = f", whose real name is {name!r}" if name != given else ""
+            raise UsageError(
+                f"expected a lake whose path the libraries beneath can open, found {found} in {given!r}{beneath}; choose or rename the folder"
+            )
 
 
 def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     """Return the file system of ``uri`` and the path in it; a plain path is local and made absolute.
 
     Raises:
+        UsageError: nothing is named; as a path that would be the current folder.
         StorageError: the scheme is unknown or the store cannot be reached.
     """
+    if not uri:
+        raise UsageError("expected a path or a URI, found an empty text; is a variable not set?")
     if "://" not in uri:
         return pafs.LocalFileSystem(), str(Path(uri).absolute())
     try:
@@ -134,14 +189,17 @@ class HashedFile:
 
     Args:
         uri: the folder; made when missing.
+        root: the folder that the user named, a lake as a rule: what lies between it and ``uri`` may be no link.
 
     Raises:
+        UsageError: a symbolic link leads out of ``root``.
         StorageError: no space, no permission, or the store refused; every method may raise it.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, root: str) -> None:
         self._uri = uri
         self._filesystem, self._folder = filesystem_of(uri)
+        refuse_links(self._filesystem, filesystem_of(root)[1], self._folder)
         self._temporary = join(self._folder, f".{secrets.token_hex(8)}.tmp")
         with self._storage():
             self._filesystem.create_dir(self._folder, recursive=True)
@@ -180,21 +238,25 @@ class HashedFile:
             delete_file(self._filesystem, self._temporary)
 
 
-def write_hashed(uri: str, fill: Callable[[HashingSink], None], name: Callable[[str], str]) -> tuple[str, str, int]:
+def write_hashed(
+    uri: str, fill: Callable[[HashingSink], None], name: Callable[[str], str], *, root: str
+) -> tuple[str, str, int]:
     """Write one file below the folder ``uri``, whole or not at all.
 
     Args:
         uri: the folder; made when missing.
         fill: writes the content into the sink.
         name: gives the file's name from the SHA-256 of its content.
+        root: as of ``HashedFile``.
 
     Returns:
         The name, the SHA-256 and the size in bytes.
 
     Raises:
+        UsageError: a symbolic link leads out of ``root``.
         StorageError: no space, no permission, or the store refused.
     """
-    file = HashedFile(uri)
+    file = HashedFile(uri, root)
     try:
         fill(file.sink)
         final = name(file.sink.sha256)
@@ -210,13 +272,13 @@ def write_hashed(uri: str, fill: Callable[[HashingSink], None], name: Callable[[
     return final, file.sink.sha256, file.sink.size
 
 
-def write_file(uri: str, name: str, data: bytes) -> None:
+def write_file(uri: str, name: str, data: bytes, *, root: str) -> None:
     """Write one file of a given name below the folder ``uri``, whole or not at all; errors as for ``write_hashed``."""
 
     def fill(sink: HashingSink) -> None:
         sink.write(data)
 
-    write_hashed(uri, fill, lambda _: name)
+    write_hashed(uri, fill, lambda _: name, root=root)
 
 
 def _sync_folder(folder: str) -> None:

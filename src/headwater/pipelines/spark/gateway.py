@@ -13,8 +13,9 @@ from typing import Final
 from tqdm import tqdm
 
 from headwater.errors import UsageError
+from headwater.pipelines.spark.launch import launch
 
-__all__ = ["is_notice", "start_jvm"]
+__all__ = ["hush", "is_notice", "start_jvm"]
 
 _NOTICES: Final = re.compile(
     rb"WARNING: Using incubator modules: jdk\.incubator\.vector"
@@ -26,6 +27,7 @@ _NOTICES: Final = re.compile(
 )
 """What Java, Spark's launcher and Spark always say, whole lines. Spark adds the incubator module to every JVM; Java has no switch for the warning."""
 _STDERR: Final = 2
+_hushed = threading.Event()
 
 
 def is_notice(line: bytes) -> bool:
@@ -39,6 +41,11 @@ def is_notice(line: bytes) -> bool:
     return _NOTICES.fullmatch(line.rstrip(b"\r\n")) is not None
 
 
+def hush() -> None:
+    """Show nothing more of what the JVM and its workers print: they were interrupted, and each would tell so at length."""
+    _hushed.set()
+
+
 def start_jvm(settings: Mapping[str, str]) -> None:
     """Start the JVM, unless one runs already; both of its outputs go line by line to standard error, without the notices.
 
@@ -47,25 +54,21 @@ def start_jvm(settings: Mapping[str, str]) -> None:
     Raises:
         UsageError: the JVM ended before Spark was up; what it said is on standard error, and its first line in the message.
     """
-    from pyspark import SparkConf, SparkContext
-    from pyspark.errors import PySparkRuntimeError
-    from pyspark.java_gateway import launch_gateway
+    from pyspark import SparkContext
 
     if SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ:
         return
-    conf = SparkConf()
-    conf.setAll(list(settings.items()))
     reading, writing = os.pipe()
     output = _Output(reading)
     try:
-        gateway = launch_gateway(conf, {"stdout": writing, "stderr": writing})  # type: ignore[no-untyped-call]  # pyspark leaves it bare
-    except PySparkRuntimeError as error:
+        launched = launch(settings, writing)
+    finally:
         os.close(writing)
+    if launched is None:
         output.join()
-        said = output.first_line or str(error)
-        raise UsageError(f"expected Java to start Spark, but it ended: {said}; check JAVA_HOME and --conf") from error
-    os.close(writing)
-    SparkContext._ensure_initialized(gateway=gateway)
+        said = output.first_line or "it said nothing"
+        raise UsageError(f"expected Java to start Spark, but it ended: {said}; check JAVA_HOME and --conf")
+    SparkContext._ensure_initialized(gateway=launched[1])
 
 
 class _Output(threading.Thread):
@@ -81,7 +84,7 @@ class _Output(threading.Thread):
         """Copy until the other end is closed."""
         with os.fdopen(self._reading, "rb") as pipe:
             for line in pipe:
-                if not is_notice(line):
+                if not is_notice(line) and not _hushed.is_set():
                     self.first_line = self.first_line or line.decode(errors="replace").strip()
                     with tqdm.external_write_mode(file=sys.stderr):
                         _write(line)

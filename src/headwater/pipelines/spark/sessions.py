@@ -76,7 +76,10 @@ def session(
         UsageError: Java or Spark refused the master or a setting.
     """
     with needing_extras():
+        from pyspark.logger import PySparkLogger
         from pyspark.sql import SparkSession
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True  # each writes a line of Java's stack of what is raised besides
     _check_java()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
@@ -126,6 +129,10 @@ def _local_cores(master: str) -> int:
 def _check_java() -> None:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    if java is None and home:
+        raise MissingDependencyError(
+            f"expected Java {_MIN_JAVA} or later in JAVA_HOME, found no bin/java in {home}; correct JAVA_HOME, or unset it to use the PATH's"
+        )
     if java is None:
         raise MissingDependencyError(
             f"expected Java {_MIN_JAVA} or later, found none; install it (make setup does, or apt-get install openjdk-17-jre-headless) "

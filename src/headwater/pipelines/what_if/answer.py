@@ -21,7 +21,8 @@ import numpy as np
 from headwater.arrays import Int64s
 from headwater.errors import UsageError
 from headwater.filters.rules.rule_set import LimitSetting, Number, RuleSet
-from headwater.lineage.past_runs import newest_selection
+from headwater.lineage.hosts import without_credentials
+from headwater.lineage.past_runs import newest_selection, require_build
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.changes import MOST_VALUES, Changes, apply, find_limit
 from headwater.pipelines.what_if.fragment import make_question
@@ -155,7 +156,10 @@ class _State:
         if named is None:
             return newest_selection(self.snapshot, recipe.literals)
         if len(self.snapshot.covered("stages", batch=named)) == 0:
-            raise UsageError(f"expected a build of the lake at {self.lake}, found none named {named!r}")
+            require_build(self.snapshot, named)
+            raise UsageError(
+                f"expected a build with a selection in the lake at {self.lake}, found {named!r} without one"
+            )
         return named
 
     def _clock(self, phase: str, began: float) -> None:
@@ -197,6 +201,8 @@ class _State:
             fragment = fragment_of(example.sample_id)
             (where,) = self.snapshot.locate(np.array([fragment]), [])
             uri = read_content_row(self.snapshot.uri, where, example.sample_id - first_id(fragment), ["uri"])
+            if uri["uri"] is not None:
+                uri["uri"] = without_credentials(uri["uri"])
             answer.append({"sample_id": example.sample_id} | uri | asdict(example))
         self.time["examples"] = round(self.time.get("examples", 0.0) + time.perf_counter() - began, 3)
         return answer

@@ -1,0 +1,132 @@
+"""What the command line does with standard streams that are closed, full or left, and with Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from headwater.cli.groups import Commands
+from headwater.warehouse.commit import create_lake
+
+FULL = Path("/dev/full")
+LONG = "SELECT range FROM range(200000)"
+
+
+def _run(lake: Path, query: str, prepare: Callable[[], None], buffered: bool = True) -> tuple[int, bytes, bytes]:
+    """Run ``headwater sql`` with streams as ``prepare`` leaves them in the new process."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "headwater", "sql", str(lake), query],
+        capture_output=True,
+        env=environment,
+        preexec_fn=prepare,
+        check=False,
+        timeout=120,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty lake."""
+    folder = tmp_path_factory.mktemp("streams") / "lake"
+    create_lake(str(folder))
+    return folder
+
+
+def test_a_closed_output_is_an_error_before_anything_is_done(lake: Path) -> None:
+    """The answer would be lost, and the next file opened would take its number."""
+    code, _, error = _run(lake, "SELECT 1", lambda: os.close(1))
+    assert code == 1
+    assert error.startswith(b"Error: expected standard output for the answer, found it closed")
+    assert error.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_another_closed_stream_takes_nothing_from_the_answer(lake: Path, number: int) -> None:
+    """Input and error closed: the answer is whole, and no file of the lake gets the number."""
+    code, answer, _ = _run(lake, "SELECT 1 AS n", lambda: os.close(number))
+    assert (code, answer) == (0, b"n\n1\n")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("buffered", [True, False])
+def test_an_answer_that_cannot_be_written_is_an_error(lake: Path, buffered: bool) -> None:
+    """One line and exit code 1, without Python's own report at its end."""
+
+    def fill() -> None:
+        os.dup2(os.open(FULL, os.O_WRONLY), 1)
+
+    code, _, error = _run(lake, "SELECT 1", fill, buffered)
+    assert code == 1
+    assert error == b"Error: cannot write the answer to standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_reader_that_goes_away_is_no_success(lake: Path, buffered: bool) -> None:
+    """The rest of the answer was lost, so the exit code is not 0."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headwater", "sql", str(lake), LONG],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"},
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(5) == b" rang"
+        process.stdout.close()
+        assert process.wait(120) == 1
+        assert process.stderr.read() == b""
+
+
+def test_an_answer_is_whole_without_a_buffer(lake: Path) -> None:
+    """With PYTHONUNBUFFERED, where Python gives a long text to the system once, and takes a part for the whole."""
+    code, answer, _ = _run(lake, LONG, lambda: None, buffered=False)
+    assert code == 0
+    assert answer.split()[:3] == [b"range", b"0", b"1"]
+    assert len(answer.split()) == 200_001
+
+
+def test_an_interrupt_is_one_line_and_130() -> None:
+    """Ctrl-C in a command: what to do next, no traceback."""
+
+    @click.group(cls=Commands)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def wait() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    found = CliRunner().invoke(group, ["wait"])
+    assert found.exit_code == 130
+    assert found.stderr == "Error: interrupted; what was committed stays, and the same command goes on from there\n"
+
+
+def test_a_query_can_be_interrupted(lake: Path) -> None:
+    """A real Ctrl-C while DuckDB computes."""
+    cross_join = "SELECT count(*) FROM range(10000000) a, range(100000) b WHERE a.range % 7 = b.range % 11"
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "headwater", "sql", str(lake), cross_join],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stderr is not None
+        for line in process.stderr:  # importtime says when the last module is there: the query follows
+            if "headwater.lineage.sql_check" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        rest = [line for line in process.stderr if not line.startswith("import time")]
+        assert process.wait(60) == 130
+    assert rest == ["Error: interrupted; what was committed stays, and the same command goes on from there\n"]
