@@ -3,9 +3,10 @@
 # make test-fast  the tests that need neither Spark nor another library's environment and are not marked slow: a minute or two
 # make coverage   the same tests as `make test`, and the share of the lines of src/headwater that they ran
 # make check      lint, format, types, import directions
+# make soak      ten thousand seeded faults (hours); goes on where it was stopped; TRIALS=500 for fewer
 # make bench      the benchmarks (minutes; needs the corpus beside the repository)
 
-.PHONY: setup demo test test-fast coverage check lint types imports bench clean
+.PHONY: setup demo test test-fast coverage check lint types imports soak bench clean
 .SILENT:
 MAKEFLAGS += --no-print-directory
 
@@ -49,6 +50,13 @@ types:
 
 imports:
 	.venv/bin/lint-imports
+
+# The log, build/soak.jsonl, has a line a trial; a fault that was found keeps its folder beside it.
+TRIALS ?= 10000
+soak:
+	scripts/setup.sh dev
+	mkdir -p build
+	$(WITH_JAVA) PYTHONPATH=tests/support .venv/bin/python tests/faults/soak.py --trials $(TRIALS) --log build/soak.jsonl
 
 bench:
 	scripts/setup.sh dev

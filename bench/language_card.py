@@ -33,19 +33,34 @@ _DENSE = {"zh", "ja", "ko", "th"}
 
 def choose(sentences: Iterable[str], tag: str, model: language.LanguageModel) -> pa.RecordBatch | None:
     """What ``identify`` says of the sentences that are asked about, None if there are none."""
+    chosen = _choose(sentences, tag, model, MOST)
+    return chosen[1] if chosen else None
+
+
+def choose_texts(sentences: Iterable[str], tag: str, model: language.LanguageModel, most: int) -> list[str]:
+    """The sentences that are asked about, at most `most` of them."""
+    chosen = _choose(sentences, tag, model, most)
+    return chosen[0] if chosen else []
+
+
+def _choose(
+    sentences: Iterable[str], tag: str, model: language.LanguageModel, most: int
+) -> tuple[list[str], pa.RecordBatch] | None:
+    """The sentences that are asked about and what ``identify`` says of them, None if there are none."""
     least = MIN_LETTERS // 2 if tag in _DENSE else MIN_LETTERS
     kept = {text for text in sentences if sum(character.isalpha() for character in text) >= least}
     if tag == "pcm":
         kept = {text for text in kept if len(PIDGIN.findall(text)) > 1}
-    texts = sorted(kept, key=lambda text: (zlib.crc32(text.encode()), text))[:MOST]
+    texts = sorted(kept, key=lambda text: (zlib.crc32(text.encode()), text))[:most]
     if not texts:
         return None
-    found = language.identify(pa.array(texts, pa.large_string()), model)
-    found = found.filter(pc.invert(pc.is_in(found["script"], pa.array(["Zyyy", "Zzzz"]))))
-    if tag in {"en", "pcm"}:
-        return found
-    english = zip(found["lid_label"].to_pylist(), found["lid_score"].to_pylist(), strict=True)
-    return found.filter(pa.array([not (label == "en" and score > 0.5) for label, score in english], pa.bool_()))
+    array = pa.array(texts, pa.large_string())
+    found = language.identify(array, model)
+    asked = pc.invert(pc.is_in(found["script"], pa.array(["Zyyy", "Zzzz"])))
+    if tag not in {"en", "pcm"}:
+        english = pc.and_(pc.equal(found["lid_label"], "en"), pc.greater(found["lid_score"], 0.5))
+        asked = pc.and_(asked, pc.invert(pc.fill_null(english, False)))
+    return array.filter(asked).to_pylist(), found.filter(asked)
 
 
 def judge_known(shared: Path, model: language.LanguageModel) -> Figures:

@@ -25,7 +25,12 @@ from bench.peers import Server
 from headwater.pipelines.recipe.job import load_recipe
 from headwater.pipelines.recipe.operators import ANNOTATED, resolve
 
-DEPENDANTS = {"language": {"signals", "scores"}, "signals": {"scores"}, "spans": {"tokens"}}
+DEPENDANTS = {
+    "language": {"signals", "scores", "minhash"},
+    "signals": {"scores", "minhash"},
+    "scores": {"minhash"},
+    "spans": {"tokens"},
+}
 PEER = """
 from bench.peer_loop import claim_output, read_documents, serve
 answers = claim_output()

@@ -371,20 +371,44 @@ def test_errors_of_tasks_are_told_plainly(kind: str, code: int) -> None:
     report = f"Job aborted.\nTraceback (most recent call last):\n  File x, line 1\nheadwater.errors.{kind}: expected a, found b\n\tat org.x"
     told = _failure_in_spark(RuntimeError(report))
     assert (told.message, told.exit_code) == ("expected a, found b", code)
-    other = _failure_in_spark(RuntimeError("An exception was thrown:\nTraceback\nMemoryError: too much\n\tat org.x.Y"))
-    assert other.message.startswith("Spark failed: MemoryError: too much;")
-    assert other.exit_code == 1
 
 
-def test_an_unexpected_error_of_a_task_shows_its_traceback_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of Spark's report only what Python said is shown, without Java's stack."""
-    traceback = (
-        "Traceback (most recent call last):\n  File x, line 1\nKeyError: 'a'\n\nDuring it:\n\nMemoryError: too much"
-    )
-    report = f"Job aborted: PythonException: An exception:\n{traceback}\n SQLSTATE: 38000\n\n\tat org.x.Y(Z.scala:1)\nDriver stacktrace:"
+_TASK_REPORT = (
+    "Job aborted: PythonException: An exception:\nTraceback (most recent call last):\n  File x, line 1\nKeyError: 'a'\n\nDuring it:\n\n"
+    "MemoryError: too much\n SQLSTATE: 38000\n\n\tat org.x.Y(Z.scala:1)\nDriver stacktrace:"
+)
+
+
+@pytest.mark.parametrize(
+    ("report", "cause"),
+    [
+        (_TASK_REPORT, "MemoryError: too much"),
+        ("An exception was thrown:\nTraceback (most recent call last):\nStopIteration\n\tat org.x.Y", "StopIteration"),
+        (
+            "Job aborted due to stage failure: Task 0 in stage 0.0 failed 3 times, most recent failure: Lost task 0.2 in stage 0.0 (TID 2) "
+            "(localhost executor driver): java.lang.OutOfMemoryError: Java heap space\n\tat org.x.Y\nCaused by: java.io.EOFException",
+            "java.lang.OutOfMemoryError: Java heap space",
+        ),
+        ("[USER_RAISED_EXCEPTION] boom SQLSTATE: P0001", "[USER_RAISED_EXCEPTION] boom SQLSTATE: P0001"),
+        (
+            "[TABLE_OR_VIEW_NOT_FOUND] The table `x`\nSearch path: y;\n'Project\n+- 'Unresolved",
+            "[TABLE_OR_VIEW_NOT_FOUND] The table `x`",
+        ),
+        ("", "RuntimeError"),
+    ],
+)
+def test_a_failure_in_spark_is_one_cause_and_a_private_file(
+    report: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message is one line with the cause and the file that has all of it; only the user may read that file; nothing else is printed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     told = _failure_in_spark(RuntimeError(report))
-    assert told.message.startswith("Spark failed: MemoryError: too much;")
-    assert capsys.readouterr().err == traceback + "\n"
+    assert told.exit_code == 1
+    (file,) = tmp_path.iterdir()
+    assert told.message == f"Spark failed: {cause}; the full report is in {file}"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert report in file.read_text()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_faults_of_the_program_keep_their_traceback() -> None:
@@ -408,11 +432,12 @@ def test_faults_of_the_program_keep_their_traceback() -> None:
                 "files": 1,
                 "records": 1200,
                 "quarantined": 2,
+                "reasons": {"not_json": 1, "empty_text": 1},
                 "known_files": 3,
                 "unreadable": [("a", "b")],
                 "text_bytes": 4_000_000,
             },
-            "1,200 records of 1 file, 2 quarantined, 3 known files, 1 unreadable, 4.0 MB, 2.0 MB/s",
+            "1,200 records of 1 file, 2 quarantined (1 empty_text, 1 not_json), 3 known files, 1 unreadable, 4.0 MB, 2.0 MB/s",
         ),
         ("annotate", {"samples": 1, "fragments": 2, "text_bytes": 500}, "1 sample in 2 fragments, 500 B, 0.0 MB/s"),
         ("deduplicate", {"samples": 5, "fragments": 1, "clustered": 2}, "5 samples in 1 fragment"),
@@ -476,13 +501,38 @@ def test_select_dry_run_prints_every_cell(demo_lake: DemoLake) -> None:
 def test_unreadable_files_are_named_at_the_end(small_lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that could not be read are named on standard error with their reasons, after the answer; the exit code is 1."""
     report = IngestReport(files=1, records=6, unreadable=(("raw/bad\x1b.jsonl", "StorageError"),))
-    monkeypatch.setattr("headwater.pipelines.ingest.step.ingest", lambda *_: report)
+    monkeypatch.setattr("headwater.pipelines.ingest.step.ingest", lambda *_, **__: report)
+    monkeypatch.setattr("headwater.cli.job._check_inputs", lambda *_: None)
     monkeypatch.setattr("headwater.cli.job.spark_session", lambda *_: contextlib.nullcontext())
     done = call("ingest", small_lake, "demo", "--input", "raw", "--output", "json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["records"] == 6
     assert done.stderr.splitlines()[0] == "unreadable: raw/bad\ufffd.jsonl: StorageError"
     assert "Error: 1 file could not be read" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "ingest"])
+@pytest.mark.parametrize(
+    ("wrong", "told"), [("nowhere", "no input at"), ("no*.jsonl", "no input matches"), ("", "an empty one")]
+)
+def test_a_wrong_input_is_told_before_anything_is_made(tmp_path: Path, command: str, wrong: str, told: str) -> None:
+    """A mistyped, unmatched or empty input ends with exit code 2 before Spark starts, and leaves no lake."""
+    done = call(command, tmp_path / "lake", "demo", "--input", str(tmp_path / wrong) if wrong else wrong)
+    assert (done.exit_code, told in done.stderr) == (2, True)
+    assert not (tmp_path / "lake").exists()
+
+
+def test_what_ingest_left_out_is_told(small_lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder is named, and so is what was left out by rule; there is no more to say than that nothing is new."""
+    report = IngestReport(left_out=(("temporary", 2, "raw/a~"),))
+    monkeypatch.setattr("headwater.pipelines.ingest.step.ingest", lambda *_, **__: report)
+    monkeypatch.setattr("headwater.cli.job.spark_session", lambda *_: contextlib.nullcontext())
+    done = call("ingest", small_lake, "demo", "--input", tmp_path)
+    assert (done.exit_code, "nothing new" in done.stdout) == (0, True)
+    assert done.stderr.splitlines() == [
+        "warning: left out 2 names, such as raw/a~: temporary, or copies that an editor left",
+        f"warning: expected files of JSON Lines, Parquet or text, found no file at all in {tmp_path}; check the path",
+    ]
 
 
 @pytest.mark.spark

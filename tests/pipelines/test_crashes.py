@@ -1,10 +1,9 @@
-"""Whatever dies, wherever: the next run goes on, and the shards are those of an undisturbed run, nothing twice, nothing lost."""
+"""Workers that die and tasks that run twice: the shards are those of an undisturbed run. What befalls drivers is in tests/faults."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,47 +20,13 @@ from headwater.warehouse.faults import (
     PLACEMENTS,
     STAGES,
     TASK_FOLDER,
-    VARIABLE,
     VERDICTS,
 )
-from headwater.warehouse.snapshot import open_snapshot
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.spark
-
-KILLS = [
-    "ingest/before-commit/1",
-    "ingest/after-commit/1",
-    "annotate/before-commit/1",
-    "annotate/after-commit/1",
-    "deduplicate/before-commit/1",
-    "deduplicate/after-commit/1",
-    "decide/before-commit/1",
-    "decide/after-commit/1",
-    "select/before-commit/1",
-    "select/after-commit/1",
-    "build/before-commit/2",
-    "build/after-commit/1",
-]
-"""In the order in which one run comes by them, so each process goes on where the one before it died."""
-
-
-def test_killed_driver(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
-    """SIGKILL between a wave's writes and its commit, and right after the commit, in each step: the next process finishes the work."""
-    _, build, hashes = main_job.undisturbed(spark, tmp_path_factory)
-    folders = main_job.write_folders(tmp_path / "in", folders=1, files=12)
-    lake = tmp_path / "lake"
-    for point in KILLS:
-        before = open_snapshot(str(lake)).version if lake.exists() else 0
-        driver = main_job.start_driver(lake, folders, environment={VARIABLE: point})
-        _, errors = driver.communicate(timeout=main_job.TIMEOUT_S)
-        assert driver.returncode == -signal.SIGKILL, f"{point}: {errors[-2000:]}"
-        assert point.split("/")[1] == "before-commit" or open_snapshot(str(lake)).version > before
-    assert main_job.finish(main_job.start_driver(lake, folders)) == build
-    assert main_job.shard_hashes(lake, build) == hashes
-    main_job.assert_whole(lake)
 
 
 def test_killed_workers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
@@ -77,20 +42,6 @@ def test_killed_workers(spark: SparkSession, tmp_path_factory: pytest.TempPathFa
     )
     assert main_job.finish(driver) == build
     assert not list(faults.iterdir())
-    assert main_job.shard_hashes(tmp_path / "lake", build) == hashes
-    main_job.assert_whole(tmp_path / "lake")
-
-
-def test_two_drivers_at_once(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
-    """Two drivers ingest the same and different files into one lake at once, in opposite order, and run every step on it at once."""
-    _, build, hashes = main_job.undisturbed(spark, tmp_path_factory)
-    folders = main_job.write_folders(tmp_path / "in", folders=3, files=4, seed=11)
-    environment = {"MAIN_JOB_MEETING": str(tmp_path / "meeting")}
-    drivers = [
-        main_job.start_driver(tmp_path / "lake", order, fragment_bytes=60_000, environment=environment)
-        for order in (folders, folders[::-1])
-    ]
-    assert [main_job.finish(driver) for driver in drivers] == [build, build]
     assert main_job.shard_hashes(tmp_path / "lake", build) == hashes
     main_job.assert_whole(tmp_path / "lake")
 

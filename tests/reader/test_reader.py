@@ -112,6 +112,74 @@ def test_ranks_share_one_order(folder: Folder, world_size: int) -> None:
     assert all(next(rank, None) is None for rank in ranks)
 
 
+@pytest.mark.parametrize("world_size", [1, 2, 4, 8])
+@pytest.mark.parametrize("batch_size", [8, 16, 32])
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_no_rank_gets_an_empty_batch(folder: Folder, world_size: int, batch_size: int, epochs: int) -> None:
+    """Of 21 and 42 sequences the last step is shared as equally as can be, filled, or left out; with too few for the ranks it is refused."""
+    stage, total = open_stage(folder.path), 21 * epochs
+    endless = Reader(stage, batch_size=1, seed=5).order(0, total + batch_size).tolist()
+    left = total % batch_size
+    n_whole = {"short": -(-total // batch_size), "whole": -(-total // batch_size), "drop": total // batch_size}
+
+    def read(last_step: str) -> list[list[list[int]]]:
+        ranks = [
+            Reader(
+                stage,
+                batch_size=batch_size,
+                seed=5,
+                rank=rank,
+                world_size=world_size,
+                epochs=epochs,
+                last_step=last_step,
+            )
+            for rank in range(world_size)
+        ]
+        steps = [[batch.sequences.tolist() for batch in rank] for rank in ranks]
+        assert {len(rank) for rank in steps} == {n_whole[last_step]}
+        return [list(step) for step in zip(*steps, strict=True)]
+
+    whole, dropped = read("whole"), read("drop")
+    assert {len(part) for step in [*whole, *dropped] for part in step} <= {batch_size // world_size}
+    assert [number for step in whole for part in step for number in part] == endless[: n_whole["whole"] * batch_size]
+    assert dropped == whole[: n_whole["drop"]]
+    if 0 < left < world_size:
+        with pytest.raises(
+            UsageError,
+            match=f"each of {world_size} ranks in the last step, found {left} left after whole steps of {batch_size}",
+        ):
+            read("short")
+        return
+    short = read("short")
+    sizes = [len(part) for part in short[-1]]
+    assert min(sizes) > 0
+    assert max(sizes) - min(sizes) <= 1
+    assert [number for step in short for part in step for number in part] == endless[:total]
+
+
+def test_a_state_may_leave_too_few_for_the_ranks(folder: Folder) -> None:
+    """A reader that goes on elsewhere is judged by what is left from there, and an endless one never."""
+    stage = open_stage(folder.path)
+    state = Reader(stage, batch_size=3).state_at(20)
+    reader = Reader(stage, batch_size=2, world_size=2, rank=1, epochs=2)
+    with pytest.raises(UsageError, match="found 1 left"):
+        Reader(stage, batch_size=2, world_size=2, epochs=1, state=state)
+    with pytest.raises(UsageError, match="found 1 left"):
+        reader.load_state(state | {"epoch": 1})
+    Reader(stage, batch_size=2, world_size=2, state=state)
+    with pytest.raises(UsageError, match="expected a last_step of short, whole, drop, found 'pad'"):
+        Reader(stage, batch_size=2, last_step="pad")
+
+
+def test_workers_end_with_the_last_step(folder: Folder) -> None:
+    """Several workers' steps end where the reader's do, however the last one ends."""
+    for last_step, n in (("short", 3), ("whole", 3), ("drop", 2)):
+        reader = Reader(open_stage(folder.path), batch_size=8, epochs=1, last_step=last_step)
+        workers = [[step.sequences.tolist() for step in reader.steps(first=worker, every=2)] for worker in range(2)]
+        assert [workers[step % 2][step // 2] for step in range(n)] == [step.sequences.tolist() for step in reader]
+        assert sum(map(len, workers)) == n
+
+
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_resumed_exactly(folder: Folder, shuffle: bool) -> None:
     """From the JSON of a state after any step, with any number of ranks and any batch size, the same sequences follow."""

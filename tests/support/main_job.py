@@ -13,7 +13,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -165,21 +164,10 @@ def finish(driver: subprocess.Popen[str]) -> str:
     return output.strip()
 
 
-def _wait_for(meeting: Path, drivers: int) -> None:
-    """Wait until so many drivers have come to the folder, so that they work at the same time."""
-    meeting.mkdir(exist_ok=True)
-    (meeting / str(os.getpid())).touch()
-    end = time.monotonic() + TIMEOUT_S
-    while len(list(meeting.iterdir())) < drivers and time.monotonic() < end:
-        time.sleep(0.02)
-
-
 def main(master: str, lake: str, fragment_bytes: str, *folders: str) -> None:
     """Run the job on each folder as a batch of its own, with the Spark settings in MAIN_JOB_CONF."""
     conf: dict[str, Any] = json.loads(os.environ.get("MAIN_JOB_CONF", "{}"))
     spark = session(master, FAST_SPARK | conf)
-    if "MAIN_JOB_MEETING" in os.environ:
-        _wait_for(Path(os.environ["MAIN_JOB_MEETING"]), 2)
     print(run_in_batches(spark, lake, [[folder] for folder in folders], int(fragment_bytes)).build)
 
 

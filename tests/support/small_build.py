@@ -55,7 +55,7 @@ def write_build(lake: Path, formats: Sequence[str]) -> tuple[npt.NDArray[np.uint
         files = []
         for suffix, write in shard_writers(packed.sequences, boundaries, formats).items():
             name = f"shard-{number:05d}{suffix}"
-            files.append(write_shard_file(str(folder), name, write))
+            files.append(write_shard_file(str(folder), name, write, root=str(folder)))
         shards.append(
             Shard(
                 number=number,

@@ -85,7 +85,10 @@ def write_folder(
         "padding_id": END,
         "shards": tuple(shards),
     }
-    manifest = Manifest(**{field.name: known.get(field.name, 0) for field in dataclasses.fields(Manifest)})
+    nothing: dict[str, Any] = {"str": "", "bool": False}
+    manifest = Manifest(
+        **{field.name: known.get(field.name, nothing.get(str(field.type), 0)) for field in dataclasses.fields(Manifest)}
+    )
     (path / "manifest.json").write_bytes(write_manifest(manifest))
     return Folder(path=path, tokens=np.concatenate(all_tokens), runs=all_runs)
 

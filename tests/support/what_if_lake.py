@@ -66,7 +66,14 @@ def row(**changes: Any) -> Row:
     found: Row = dict.fromkeys(RULE_COLUMNS, 0)
     found |= {"gopher_words": 500, "gopher_mean_word_length": 4.5, "gopher_alpha_words_fraction": 0.95}
     found |= {"gopher_stop_words": 8, "c4_sentences": 20, "fineweb_punct_lines_fraction": 0.5, "language_score": 0.9}
-    found |= {"language": "en", "script": "Latn", "domain": "web", "source": "web", "text_bytes": 3000, "n_tokens": 700}
+    found |= {
+        "language": "en",
+        "script": "Latn",
+        "domain": "general",
+        "source": "web",
+        "text_bytes": 3000,
+        "n_tokens": 700,
+    }
     return found | {"quality": 40000, "cluster": None, "stages": []} | changes
 
 
@@ -87,7 +94,7 @@ def random_rows(seed: int, n: int) -> list[Row]:
                 fineweb_punct_lines_fraction=pick(0.1, 0.12, 0.13, 0.5, float("nan"), float(np.float32(0.1))),
                 c4_curly_brackets=pick(0, 0, 0, 2),
                 language=pick("en", "en", "de", "fr", None, "und"),
-                domain=pick("web", "web", "code", "math"),
+                domain=pick("general", "general", "code", "math"),
                 source=pick("web", "books", None),
                 quality=int(random.integers(0, 4)) * 20000,
                 text_bytes=words * 6,

@@ -15,7 +15,7 @@ def test_a_small_file_is_written_and_replaced_whole(tmp_path: Path) -> None:
     """Its folder is made, an older file of its name replaced, and nothing else is left there."""
     folder = tmp_path / "a" / "b"
     for data in (b"first", b""):
-        write_file(str(folder), "name.json", data)
+        write_file(str(folder), "name.json", data, root=str(tmp_path))
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"name.json": data}
 
 
@@ -26,7 +26,11 @@ def test_a_stream_is_hashed_on_its_way_and_named_by_its_hash(tmp_path: Path) -> 
         assert sink.write(b"ab") + sink.write(memoryview(b"c")) == sink.tell() == 3
 
     expected = hashlib.sha256(b"abc").hexdigest()
-    assert write_hashed(str(tmp_path), fill, lambda sha256: f"{sha256}.bin") == (f"{expected}.bin", expected, 3)
+    assert write_hashed(str(tmp_path), fill, lambda sha256: f"{sha256}.bin", root=str(tmp_path)) == (
+        f"{expected}.bin",
+        expected,
+        3,
+    )
     assert (tmp_path / f"{expected}.bin").read_bytes() == b"abc"
 
 
@@ -39,8 +43,8 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
             raise error
 
         with pytest.raises(expected):
-            write_hashed(str(tmp_path), fill, lambda _: "name")
+            write_hashed(str(tmp_path), fill, lambda _: "name", root=str(tmp_path))
         assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="cannot write below"):
-        write_file(str(tmp_path / "file"), "name", b"")
+        write_file(str(tmp_path / "file"), "name", b"", root=str(tmp_path))

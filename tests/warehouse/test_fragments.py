@@ -117,3 +117,18 @@ def test_names_that_could_lead_elsewhere_are_refused(name: str) -> None:
     """Nothing that leaves the folder, hides in it, needs escaping or ends in a line break."""
     with pytest.raises(UsageError, match="choose another name"):
         batch_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["runs", "Runs", "__HIVE_DEFAULT_PARTITION__", "__hive_default_partition__", "null", "NULL"]
+)
+def test_reserved_names_are_refused(name: str) -> None:
+    """A partition that readers take for no name, or that is the lake's own, is no name of a batch or a build."""
+    with pytest.raises(UsageError, match=f"expected another name than '{name}'"):
+        batch_name(name)
+
+
+@pytest.mark.parametrize("name", ["runs-1", "my_runs", "_HIVE_DEFAULT_PARTITION_", "nullable"])
+def test_names_like_reserved_ones_are_names(name: str) -> None:
+    """Only the whole name is reserved."""
+    assert batch_name(name) == name

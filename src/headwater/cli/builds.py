@@ -126,6 +126,8 @@ def build(
     """
     loaded = read_recipe(recipe)
     from headwater.lineage.builds import builds_uri
+    from headwater.lineage.empty_stages import empty_stages
+    from headwater.lineage.views import connect
     from headwater.pipelines.builds.step import build as build_step
     from headwater.pipelines.recipe.operators import resolve
 
@@ -145,8 +147,12 @@ def build(
             found["proxy"] = made
             lines += [] if proxy.known else [format_proxy(made["cells"]), ""]
         counts = build_step(spark, resolve(loaded, lake), build)
+    with connect(lake) as connection:
+        empty = empty_stages(connection, build)
+    for stage, why in empty.items():
+        click.echo(f"stage {stage} is empty, and has no shards: {why}", err=True)
     folder = builds_uri(lake, build)
-    found |= {"build": build, "folder": folder, "counts": counts, "seconds": timer.seconds}
+    found |= {"build": build, "folder": folder, "counts": counts, "empty_stages": empty, "seconds": timer.seconds}
     lines += [format_step("build", counts, timer.seconds), f"build {build} in {folder}"]
     answer(found, "\n".join(lines), output)
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from typing import Final
 
 import click
 
 from headwater.cli.options import answer, build_option, example, lake_argument, output_option
-from headwater.cli.rendering import format_bytes, format_check_table, format_count, format_table
+from headwater.cli.rendering import clean, format_bytes, format_check_table, format_count, format_table
+from headwater.errors import UsageError
 
 __all__ = ["init", "maintain", "verify"]
+
+_SHOWN: Final = 10
 
 
 @click.command(epilog=example("headwater init lake"))
@@ -51,7 +55,7 @@ def verify(lake: str, build: str | None, version: int | None, output: str) -> No
         sys.exit(1)
 
 
-@click.command(epilog=example("headwater maintain lake --retention-hours 720"))
+@click.command(epilog=example("headwater maintain lake --retention-hours 720", "headwater maintain lake --repair-log"))
 @lake_argument
 @click.option(
     "--retention-hours",
@@ -68,12 +72,25 @@ def verify(lake: str, build: str | None, version: int | None, output: str) -> No
     help="How long to keep files that no version lists; longer than any step takes.",
 )
 @click.option("--dry-run", is_flag=True, help="Only count; change nothing.")
+@click.option(
+    "--repair-log",
+    is_flag=True,
+    help="Do nothing but write a damaged checkpoint anew from the log's entries, and set aside a newest entry that cannot be read.",
+)
 @output_option
-def maintain(lake: str, retention_hours: float, orphan_hours: float, dry_run: bool, output: str) -> None:
+def maintain(
+    lake: str, retention_hours: float, orphan_hours: float, dry_run: bool, repair_log: bool, output: str
+) -> None:
     """Compact files, write a checkpoint, delete what is no longer needed.
 
-    A file goes only when no retained version and no running step needs it; builds retain the versions they were made from.
+    A file goes only when no retained version and no running step needs it; builds retain the versions they were made from. What is not
+    Headwater's is listed and left, and links are not followed.
     """
+    if repair_log:
+        if dry_run:
+            raise UsageError("--repair-log: expected no --dry-run beside it; headwater verify says what is damaged")
+        _repair_log(lake, output)
+        return
     from headwater.warehouse.maintain import maintain as maintain_lake
 
     report = dataclasses.asdict(
@@ -82,5 +99,19 @@ def maintain(lake: str, retention_hours: float, orphan_hours: float, dry_run: bo
     rows = [
         {"what": name.replace("_", " "), "count": format_bytes(n) if name.endswith("bytes") else f"{n:,}"}
         for name, n in report.items()
+        if name != "strangers"
     ]
-    answer(report | {"dry_run": dry_run}, lambda: format_table(rows), output)
+    strangers = report["strangers"]
+    shown = [f"not Headwater's, left alone: {clean(name)}" for name in strangers[:_SHOWN]]
+    if len(strangers) > _SHOWN:
+        shown.append(f"and {len(strangers) - _SHOWN:,} more; --output json lists all")
+    answer(report | {"dry_run": dry_run}, lambda: "\n".join([format_table(rows), *shown]), output)
+
+
+def _repair_log(lake: str, output: str) -> None:
+    from headwater.warehouse.log_repair import repair_log
+
+    report = repair_log(lake)
+    lines = [f"checkpoint of version {report.version} written; run verify"]
+    lines += [f"set aside in the log's folder: {name}" for name in report.set_aside]
+    answer(dataclasses.asdict(report), "\n".join(lines), output)

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
-from typing import Final
 
 import click
 
-from headwater import errors
 from headwater.cli.rendering import clean
+from headwater.cli.spark_failures import cause_of, write_report
 from headwater.errors import HeadwaterError, MissingPackageError, UsageError
 from headwater.extras import needing_extras
 
 __all__ = ["Commands", "errors_as_messages", "refuse_empty_texts"]
-
-_RAISED: Final = re.compile(r"headwater\.errors\.(\w+): (.+)")
-"""How an error that a task raised stands in what Spark reports of it."""
-_ANY_RAISED: Final = re.compile(r"^(\w+(?:\.\w+)*(?:Error|Exception)\b.*)$", re.MULTILINE)
-_TRACEBACK: Final = re.compile(
-    r"^Traceback \(most recent call last\):\n.*?(?=\s*^(?: SQLSTATE|\tat )|\Z)", re.MULTILINE | re.DOTALL
-)
-"""What Python said in a task, up to Java's stack."""
-_MAX_MESSAGE: Final = 300
 
 
 class Commands(click.Group):
@@ -128,17 +117,10 @@ def _failure(error: HeadwaterError) -> click.ClickException:
 
 
 def _failure_in_spark(error: Exception) -> click.ClickException:
-    """Return the message of a Headwater error that a task raised, or the last error that Spark reports of Python or of itself.
-
-    Of an error that nobody expected, the traceback of the task goes first.
-    """
-    report = str(error)
-    for name, message in _RAISED.findall(report):
-        kind = getattr(errors, name, None)
-        if isinstance(kind, type) and issubclass(kind, HeadwaterError):
-            return _failure(kind(message))
-    lines = _ANY_RAISED.findall(report) or [line for line in report.splitlines() if line.strip()]
-    last = lines[-1] if lines else type(error).__name__
-    if traceback := _TRACEBACK.search(report):
-        click.echo(clean(traceback[0]), err=True)
-    return _Failure(clean(f"Spark failed: {last[:_MAX_MESSAGE]}; more is above or in the logs of Spark's executors"))
+    """Return the message of a Headwater error that a task raised, or one cause and where the rest is written down."""
+    cause = cause_of(error)
+    if isinstance(cause, HeadwaterError):
+        return _failure(cause)
+    path = write_report(error)
+    rest = f"the full report is in {path}" if path else "there was no room for the full report"
+    return _Failure(clean(f"Spark failed: {cause}; {rest}"))

@@ -66,37 +66,42 @@ def run(
     its proxy is built.
     """
     loaded = read_recipe(recipe)
+    from headwater.lineage.empty_stages import empty_stages
     from headwater.lineage.funnel import funnel
     from headwater.lineage.views import connect
     from headwater.pipelines.run import run as run_all
 
     since = datetime.datetime.now(datetime.UTC)
+    given = [*inputs, *paths]
+    _check_inputs(lake, given)
     _add_benchmarks(lake, loaded, benchmarks)
     alarms: dict[str, float] = {}
     refused: list[dict[str, str]] = []
-    unreadable: list[Sequence[str]] = []
 
     def tell(step: StepReport) -> None:
         if output == "text":
             click.echo(format_step(step.step, step.counts, step.seconds))
         if step.step == "ingest":
             refused.extend(_refused(lake, step.counts, since))
-            unreadable.extend(step.counts.get("unreadable", ()))
-            _name_faults(refused, unreadable)
+            _name_faults(step.warnings, refused, step.counts.get("unreadable", ()))
         if step.step == "decide":
             alarms.update(_alarms(step.counts, loaded))
 
     with spark_session(master, conf) as spark:
-        report = run_all(spark, lake, loaded, [*inputs, *paths], batch=batch, name=build, scale=scale, on_step=tell)
+        report = run_all(spark, lake, loaded, given, batch=batch, name=build, scale=scale, on_step=tell)
     with connect(lake) as connection:
         counted = funnel(connection, report.build, [stage.name for stage in loaded.stages])
+        empty = empty_stages(connection, report.build)
 
     def text() -> str:
         head = ["nothing new", ""] if report.nothing_new else [""]
         return "\n".join([*head, f"build {report.build}", format_funnel(counted)])
 
+    for stage, why in empty.items():
+        click.echo(f"stage {stage} is empty, and has no shards: {why}", err=True)
     found = {
         "build": report.build,
+        "empty_stages": empty,
         "nothing_new": report.nothing_new,
         "steps": [dataclasses.asdict(step) for step in report.steps],
         "alarms": alarms,
@@ -105,13 +110,17 @@ def run(
     }
     answer(found, text, output)
     _warn(alarms)
-    _exit_if_unreadable(unreadable)
 
 
 @click.command(epilog=example("headwater ingest lake ling-flash-2 --input data/web 'data/code/*.jsonl.zst'"))
 @job_arguments
 @inputs_option
 @click.option("--batch", metavar="NAME", help="Name of the batch; by default the current time.")
+@click.option(
+    "--retry-quarantined",
+    is_flag=True,
+    help="Read every file again of which something was refused, whatever its reason.",
+)
 @job_options
 def ingest(
     lake: str,
@@ -119,29 +128,41 @@ def ingest(
     paths: Sequence[str],
     inputs: Sequence[str],
     batch: str | None,
+    retry_quarantined: bool,
     master: str | None,
     conf: Sequence[str],
     output: str,
 ) -> None:
     """Add the files that LAKE does not have yet.
 
-    A file that it already has, under whatever name, is skipped. Files that cannot be read are named at the end, and the exit code is
-    then 1.
+    A file that it already has, under whatever name, is skipped, unless something of it was refused that may be taken now: by a higher
+    limit, a later version, or a name that says what it is. Files that cannot be read are named at the end, and the exit code is then 1.
     """
     loaded = read_recipe(recipe)
-    if not inputs and not paths:
+    given = [*inputs, *paths]
+    if not given:
         raise click.UsageError("expected at least one --input PATH, found none")
     from headwater.pipelines.ingest.step import ingest as ingest_step
+    from headwater.pipelines.ingest.step import ingest_counts, ingest_warnings
 
+    _check_inputs(lake, given)
     since = datetime.datetime.now(datetime.UTC)
     with spark_session(master, conf) as spark, Timer() as timer:
-        report = ingest_step(spark, lake, loaded, [*inputs, *paths], batch)
-    counts = dataclasses.asdict(report) if report.files or report.unreadable else {}
+        report = ingest_step(spark, lake, loaded, given, batch, retry_quarantined=retry_quarantined)
+    counts = ingest_counts(report)
     text = format_step("ingest", counts, timer.seconds)
     refused = _refused(lake, counts, since)
     found = dataclasses.asdict(report) | {"step": "ingest", "seconds": timer.seconds, "refused_files": refused}
     answer(found, text, output)
-    _end_of_ingest(refused, report.unreadable)
+    _name_faults(ingest_warnings(report, given), refused, report.unreadable)
+    _exit_if_unreadable(report.unreadable)
+
+
+def _check_inputs(lake: str, inputs: Sequence[str]) -> None:
+    """Refuse inputs that name nothing before Spark starts, and before anything is made for them."""
+    from headwater.pipelines.ingest.inputs import check_inputs
+
+    check_inputs(inputs, lake)
 
 
 def _alarms(counts: Mapping[str, int], recipe: Recipe) -> dict[str, float]:
@@ -167,13 +188,11 @@ def _refused(lake: str, counts: Mapping[str, object], since: datetime.datetime) 
         return refused_files(connection, since)
 
 
-def _end_of_ingest(refused: Sequence[Mapping[str, str]], unreadable: Sequence[Sequence[str]]) -> None:
-    """Name the files that could not be used, and exit with 1 where one could not even be read; all others were ingested."""
-    _name_faults(refused, unreadable)
-    _exit_if_unreadable(unreadable)
-
-
-def _name_faults(refused: Sequence[Mapping[str, str]], unreadable: Sequence[Sequence[str]]) -> None:
+def _name_faults(
+    warnings: Sequence[str], refused: Sequence[Mapping[str, str]], unreadable: Sequence[Sequence[str]]
+) -> None:
+    for warning in warnings:
+        click.echo(f"warning: {clean(warning)}", err=True)
     for file in refused:
         click.echo(
             f"warning: {clean(file['uri'])}: {file['reason']}; the refused records are in family quarantine", err=True

@@ -16,6 +16,7 @@ from headwater.cli.contamination import benchmarks, report
 from headwater.cli.groups import Commands, refuse_empty_texts
 from headwater.cli.job import annotate, decide, dedup, ingest, run
 from headwater.cli.questions import find, runs, sql, trace, why
+from headwater.cli.signals import end_in_order
 from headwater.cli.streams import drop_unwritten, keep_standard_streams
 from headwater.cli.trainers import steps
 from headwater.cli.upgrade import upgrade
@@ -48,6 +49,7 @@ refuse_empty_texts(cli)
 def main() -> None:
     """Run the command line."""
     keep_standard_streams()
+    end_in_order()
     try:
         cli(prog_name="headwater")
     except OSError as error:  # commands tell theirs; this one is of the help's own output

@@ -24,12 +24,22 @@ def format_step(step: str, counts: Answer, seconds: float) -> str:
 
 def _ingested(counts: Answer, seconds: float) -> list[str]:
     parts = [f"{format_count(counts.get('records', 0), 'record')} of {format_count(counts.get('files', 0), 'file')}"]
+    if counts.get("quarantined"):
+        parts.append(f"{counts['quarantined']:,} quarantined{_reasons(counts.get('reasons') or {})}")
     parts += [
-        f"{counts[name]:,} {name.replace('_', ' ')}" for name in ("quarantined", "known_files") if counts.get(name)
+        f"{counts[name]:,} {name.replace('_', ' ')}"
+        for name in ("released", "known_files", "read_again")
+        if counts.get(name)
     ]
     if counts.get("unreadable"):
         parts.append(f"{len(counts['unreadable']):,} unreadable")
     return [*parts, *_text(counts, seconds)]
+
+
+def _reasons(reasons: Mapping[str, int]) -> str:
+    """Return the reasons of refusals, most frequent first."""
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return f" ({', '.join(f'{count:,} {reason}' for reason, count in ordered)})" if ordered else ""
 
 
 def _annotated(counts: Answer, seconds: float) -> list[str]:

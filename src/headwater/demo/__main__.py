@@ -48,7 +48,8 @@ def fresh_folder(folder: Path) -> None:
     if folder.exists() or folder.is_symlink():
         strange = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
         if (folder / _MARK).is_file():
-            strange = [name for name in strange if name not in {_MARK, *_MADE}]
+            made = {name for name in (_MARK, *_MADE) if not (folder / name).is_symlink()}
+            strange = [name for name in strange if name not in made]
         if strange or folder.is_symlink():
             raise UsageError(
                 f"expected no folder at {folder}, an empty one or the lake of an earlier demo, found files that no demo made ({len(strange)}); "

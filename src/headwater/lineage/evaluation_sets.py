@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,11 +18,13 @@ import orjson
 import pyarrow as pa
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, RecipeError
+from headwater.errors import BadInputError, CorruptLakeError, RecipeError, one_line
 from headwater.filters.contamination.index import ContaminationIndex, ItemSet, Matchable, build_index
 from headwater.filters.contamination.items import Item
 from headwater.filters.rules.predicates import nearest
+from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join, write_file
+from headwater.warehouse.real_files import refuse_links
 
 __all__ = [
     "EVERY_SET",
@@ -40,6 +43,9 @@ FORMAT: Final = 1
 EVERY_SET: Final = "*"
 """Stands in a recipe for all sets of the lake."""
 
+MOST_BYTES: Final = 1 << 28
+"""Most bytes of a set's lines, which a worker holds while it makes the index."""
+_BLOCK_BYTES: Final = 1 << 20
 _FOLDER: Final = "benchmarks"
 _STORED: Final = re.compile(r"(?P<name>[a-z0-9][a-z0-9_.-]*)-(?P<sha256>[0-9a-f]{64})\.jsonl\.zst")
 
@@ -61,14 +67,20 @@ def store_set(lake: str, name: str, items: Sequence[Item]) -> StoredSet:
         *({"item": i.name, "question": i.question, "answers": list(i.answers), "known": i.known} for i in items),
     ]
     data = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+    if len(data) > MOST_BYTES:
+        raise BadInputError(
+            f"expected at most {MOST_BYTES:,} bytes of items in set {name}, found {len(data):,}; split the set"
+        )
     sha256 = hashlib.sha256(data).hexdigest()
     file = f"{name}-{sha256}.jsonl.zst"
     known = {found.sha256: found for found in list_benchmarks(lake) if found.name == name}
     if sha256 not in known:
-        write_file(join(lake, _FOLDER), file, pa.Codec("zstd", compression_level=9).compress(data, asbytes=True))
+        compressed = pa.Codec("zstd", compression_level=9).compress(data, asbytes=True)
+        write_file(join(lake, _FOLDER), file, compressed, root=lake)
     for other, found in known.items():
         if other != sha256:
             filesystem, path = filesystem_of(found.uri)
+            refuse_links(filesystem, filesystem_of(lake)[1], path)
             delete_file(filesystem, path)
     return StoredSet(name=name, sha256=sha256, uri=join(lake, _FOLDER, file))
 
@@ -92,25 +104,52 @@ def load_benchmark(stored: StoredSet) -> ItemSet:
     filesystem, path = filesystem_of(stored.uri)
     try:
         with filesystem.open_input_stream(path, compression="zstd") as stream:
-            data = stream.read()
-    except (OSError, pa.ArrowException) as error:
+            blocks, unpacked = [], 0
+            while block := stream.read(_BLOCK_BYTES):
+                blocks.append(block)
+                unpacked += len(block)
+                if unpacked > MOST_BYTES:
+                    raise ValueError(f"more than {MOST_BYTES:,} bytes when unpacked")
+    except UNREADABLE as error:
         raise CorruptLakeError(
-            f"cannot read {stored.uri}: {error}; add the set again: headwater benchmarks add"
+            one_line(f"cannot read {stored.uri}: {error}; add the set again: headwater benchmarks add")
         ) from None
+    data = b"".join(blocks)
+    del blocks
     if hashlib.sha256(data).hexdigest() != stored.sha256:
         raise CorruptLakeError(
             f"{stored.uri} is not what was stored; delete it and add the set again: headwater benchmarks add"
         )
-    head, *lines = (orjson.loads(line) for line in data.splitlines())
-    if head["format"] != FORMAT:
+    try:
+        return ItemSet(name=stored.name, items=tuple(_items(data, stored.uri)))
+    except (ValueError, KeyError, TypeError) as error:
         raise CorruptLakeError(
-            f"expected format {FORMAT} in {stored.uri}, found {head['format']!r}; use the release that wrote it"
+            one_line(
+                f"expected evaluation items in {stored.uri}, found other content: {error}; add the set again: headwater benchmarks add"
+            )
+        ) from None
+
+
+def _items(data: bytes, uri: str) -> Iterator[Item]:
+    """Yield the items of a set's lines; what is none is a ValueError, KeyError or TypeError."""
+    lines = io.BytesIO(data)
+    head = orjson.loads(lines.readline())
+    if not isinstance(head, dict) or head["format"] != FORMAT:
+        found = head.get("format") if isinstance(head, dict) else None
+        raise CorruptLakeError(
+            one_line(f"expected format {FORMAT} in {uri}, found {found!r}; use the release that wrote it")
         )
-    items = [
-        Item(name=each["item"], question=each["question"], answers=tuple(each["answers"]), known=each["known"])
-        for each in lines
-    ]
-    return ItemSet(name=stored.name, items=tuple(items))
+    for line in lines:
+        match orjson.loads(line):
+            case {
+                "item": str(name),
+                "question": str(question),
+                "answers": [*answers],
+                "known": bool(known),
+            } if all(isinstance(answer, str) for answer in answers):
+                yield Item(name=name, question=question, answers=tuple(answers), known=known)
+            case _:
+                raise ValueError("a line that is no item")
 
 
 def chosen_sets(lake: str, names: Sequence[str]) -> tuple[StoredSet, ...]:

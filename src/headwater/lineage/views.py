@@ -128,7 +128,9 @@ def connect(lake: str, version: int | None = None, limits: Limits | None = None)
     )
     _spill_to_own_folder(connection)
     connection.execute(f"LOAD {_quoted(_extension_path())}")
-    connection.execute(f"ATTACH {_quoted(place)} AS lake (TYPE delta, PIN_SNAPSHOT, VERSION {snapshot.version})")
+    # Where a checkpoint is damaged the log is read through another folder; the files that it leads to lie in the lake all the same.
+    log = place if snapshot.log_uri == snapshot.uri else snapshot.log_uri
+    connection.execute(f"ATTACH {_quoted(log)} AS lake (TYPE delta, PIN_SNAPSHOT, VERSION {snapshot.version})")
     for statement in view_statements(snapshot.columns):
         connection.execute(statement)
     # DuckDB's bar of a query of more than two seconds would stand among the answer on standard output.

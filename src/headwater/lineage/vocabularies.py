@@ -7,12 +7,13 @@ name must go on to mean the same ids.
 from __future__ import annotations
 
 import functools
+import lzma
 import re
 from typing import Final
 
 from pyarrow import fs as pafs
 
-from headwater.errors import UsageError
+from headwater.errors import CorruptLakeError, HeadwaterError, UsageError
 from headwater.filters.rules.predicates import nearest
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary, read_vocabulary, shipped_vocabularies
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
@@ -22,6 +23,7 @@ __all__ = [
     "find_vocabulary",
     "lake_vocabularies",
     "store_vocabulary",
+    "stored_vocabulary",
     "vocabularies_uri",
 ]
 
@@ -49,6 +51,33 @@ def check_vocabulary_name(name: str) -> str:
             f"expected another name than that of a shipped vocabulary, found {name!r}; choose one with --name"
         )
     return name
+
+
+def stored_vocabulary(lake: str, name: str) -> Vocabulary:
+    """Return a vocabulary of the lake as its file has it now, the file read to its last byte.
+
+    Raises:
+        CorruptLakeError: the file is damaged, or something follows its content.
+    """
+    filesystem, path = filesystem_of(join(vocabularies_uri(lake), name + _SUFFIX))
+    way_on = "restore it from a copy, or delete it and train it again"
+    try:
+        data = read_bytes(filesystem, path)
+        # The checksums of xz are over its content; nothing may come after it.
+        unpacked = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
+        unpacked.decompress(data, 1)
+        while not unpacked.eof and not unpacked.needs_input:
+            unpacked.decompress(b"", 1 << 20)
+        if not unpacked.eof or unpacked.unused_data:
+            raise CorruptLakeError(f"expected one xz stream in {path}, found it cut or something after it; {way_on}")
+        found = read_vocabulary(name, data)
+    except (HeadwaterError, OSError, lzma.LZMAError) as error:
+        if isinstance(error, CorruptLakeError):
+            raise
+        raise CorruptLakeError(f"expected a vocabulary in {path}, found damage; {way_on}") from error
+    if found.name != name:
+        raise CorruptLakeError(f"expected the vocabulary {name} in {path}, found that of another name; {way_on}")
+    return found
 
 
 def lake_vocabularies(lake: str) -> list[str]:
@@ -102,4 +131,4 @@ def store_vocabulary(lake: str, name: str, data: bytes) -> None:
                 f"expected no vocabulary {name} in {folder}, or the one with fingerprint {made}, found {there}; choose another name with --name"
             )
         return
-    write_file(folder, name + _SUFFIX, data)
+    write_file(folder, name + _SUFFIX, data, root=lake)

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from headwater.errors import UsageError
+from headwater.errors import UnreadableInputsError, UsageError
 from headwater.pipelines.annotate.step import annotate
 from headwater.pipelines.builds.step import build
 from headwater.pipelines.decide.step import decide
 from headwater.pipelines.deduplicate.step import deduplicate
-from headwater.pipelines.ingest.step import IngestReport, ingest
+from headwater.pipelines.ingest.inputs import check_inputs
+from headwater.pipelines.ingest.step import ingest, ingest_counts, ingest_warnings
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import resolve
 from headwater.pipelines.selection.proxy import parse_scale, scale_down
@@ -35,12 +36,13 @@ __all__ = ["RunReport", "StepReport", "run"]
 class StepReport:
     """One step: its name, what it counted (empty when there was nothing to do) and how long it took.
 
-    Counts are numbers by name, and of select and its proxies rows of cells.
+    Counts are numbers by name, and of select and its proxies rows of cells. Warnings are lines for people, about inputs.
     """
 
     step: str
     counts: JsonObject
     seconds: float
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +84,8 @@ def run(
         on_step: called with the report of each step as it ends.
 
     Raises:
+        UnreadableInputsError: some inputs could not be read. The others are in the lake, measured and decided upon; nothing was selected or
+            built, since a build without them would look like one with them.
         HeadwaterError: the step that failed says why; what earlier waves committed stays, and the same call goes on from there.
     """
     # What can be refused is refused before anything is written.
@@ -90,14 +94,23 @@ def run(
             batch_name(given)
     if scale is not None:
         parse_scale(scale)
+    check_inputs(inputs, lake)
     job = resolve(recipe, lake)
     _make_lake(lake)
     steps = _Steps(on_step=on_step)
+    unreadable: tuple[tuple[str, str], ...] = ()
     if inputs:
-        steps.end("ingest", _ingest_counts(ingest(spark, lake, recipe, inputs, batch)))
+        report = ingest(spark, lake, recipe, inputs, batch)
+        unreadable = report.unreadable
+        steps.end("ingest", ingest_counts(report), ingest_warnings(report, inputs))
     steps.end("annotate", annotate(spark, job))
     steps.end("deduplicate", deduplicate(spark, job))
     steps.end("decide", decide(spark, job))
+    if unreadable:
+        raise UnreadableInputsError(
+            f"expected every input to be readable, found {len(unreadable)} that could not be read, {unreadable[0][0]} among them; the others are "
+            "in the lake, but nothing was selected or built: repair or leave out, then run again"
+        )
     selection = select(spark, job, build=name)
     steps.end("select", _selection_counts(selection))
     chosen = selection.build
@@ -117,8 +130,9 @@ class _Steps:
     reports: list[StepReport] = field(default_factory=list)
     begin: float = field(default_factory=time.monotonic)
 
-    def end(self, step: str, counts: JsonObject) -> None:
-        self.reports.append(StepReport(step=step, counts=counts, seconds=time.monotonic() - self.begin))
+    def end(self, step: str, counts: JsonObject, warnings: Sequence[str] = ()) -> None:
+        seconds = time.monotonic() - self.begin
+        self.reports.append(StepReport(step=step, counts=counts, seconds=seconds, warnings=list(warnings)))
         if self.on_step is not None:
             self.on_step(self.reports[-1])
         self.begin = time.monotonic()
@@ -130,10 +144,6 @@ def _make_lake(lake: str) -> None:
     except UsageError:
         with contextlib.suppress(UsageError):  # another driver has made it meanwhile
             create_lake(lake)
-
-
-def _ingest_counts(report: IngestReport) -> JsonObject:
-    return dataclasses.asdict(report) if report.files or report.unreadable else {}
 
 
 def _selection_counts(selection: Selection) -> JsonObject:

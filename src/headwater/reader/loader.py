@@ -17,6 +17,7 @@ from headwater.reader.stage import Stage
 __all__ = ["Reader"]
 
 FORMAT: Final = 1
+LAST_STEPS: Final = ("short", "whole", "drop")
 _AHEAD: Final = 4096
 
 
@@ -27,6 +28,10 @@ class Reader:
     k * batch_size and following, of which rank r gets the r-th equal part. So every sequence comes once an epoch, whoever reads, and a run
     goes on with another number of ranks or another batch size from the same state. A step may end one epoch and begin the next.
 
+    No rank ever gets an empty batch. Where `epochs` end before a step is full, ``last_step`` says what becomes of it: ``short``, what is left, in
+    parts that are as equal as can be; ``whole``, filled with the beginning of the next epoch's order, so that all steps have one shape and a few
+    sequences come once more; ``drop``, left out. A short step for fewer sequences than ranks is refused beforehand.
+
     Args:
         stage: from `open_stage`.
         batch_size: sequences of a step, all ranks together; a multiple of ``world_size``.
@@ -34,11 +39,13 @@ class Reader:
         shuffle: whether each epoch has an order of its own; False: the stored one, shuffled when it was built, every time.
         rank: which of ``world_size`` readers this one is.
         world_size: how many there are.
-        epochs: after how many the stream ends; its last step may be short, or empty for a rank. None: never.
+        epochs: after how many the stream ends. None: never.
+        last_step: ``short``, ``whole`` or ``drop``: what a step becomes that the end of the stream cuts.
         state: of an earlier reader, or of a batch.
 
     Raises:
-        UsageError: arguments out of range, a stage without sequences, or a state of another stage, seed or order.
+        UsageError: arguments out of range, a stage without sequences, a last step without a sequence for each rank, or a state of another
+            stage, seed or order.
     """
 
     def __init__(
@@ -51,6 +58,7 @@ class Reader:
         rank: int = 0,
         world_size: int = 1,
         epochs: int | None = None,
+        last_step: str = "short",
         state: ValuesByName | None = None,
     ) -> None:
         if world_size < 1 or not 0 <= rank < world_size:
@@ -61,14 +69,18 @@ class Reader:
             )
         if epochs is not None and epochs < 1:
             raise UsageError(f"expected at least 1 epoch, or None for no end, found {epochs}")
+        if last_step not in LAST_STEPS:
+            raise UsageError(f"expected a last_step of {', '.join(LAST_STEPS)}, found {last_step!r}")
         if len(stage) == 0:
             raise UsageError(f"expected sequences in {stage.uri}, found none")
         self.stage, self.batch_size, self.seed, self.shuffle = stage, batch_size, seed, shuffle
-        self.rank, self.world_size, self.epochs = rank, world_size, epochs
+        self.rank, self.world_size, self.epochs, self.last_step = rank, world_size, epochs, last_step
         self._next = 0  # place in the list of all epochs
         self._held = (-1, np.zeros(0, dtype=np.int64))
         if state is not None:
             self.load_state(state)
+        else:
+            self._check_last_step()
 
     def state(self) -> JsonObject:
         """Return where the reader stands, as JSON: what identifies its order, the epoch, and the position in it over all ranks."""
@@ -84,7 +96,7 @@ class Reader:
         """Go on from a state that `state` or a batch gave.
 
         Raises:
-            UsageError: it is of another format, stage, seed or order.
+            UsageError: it is of another format, stage, seed or order, or leaves a last step without a sequence for each rank.
         """
         if state.get("format") != FORMAT:
             raise UsageError(f"expected a reader's state of format {FORMAT}, found format {state.get('format')}")
@@ -103,6 +115,7 @@ class Reader:
                 f"expected a position of 0 to {len(self.stage) - 1} in an epoch, found {position} in {epoch}"
             )
         self._next = epoch * len(self.stage) + position
+        self._check_last_step()
 
     def __iter__(self) -> Self:
         """Return the reader itself."""
@@ -128,8 +141,9 @@ class Reader:
 
     def batch_at(self, place: int) -> Batch:
         """Return this rank's part of the step that begins at a place of the list of all epochs."""
-        share = self.batch_size // self.world_size
-        sequences = self.order(place + self.rank * share, share)
+        size = self._size(place)
+        begin, end = (size * rank // self.world_size for rank in (self.rank, self.rank + 1))
+        sequences = self.order(place + begin, end - begin)
         tokens, runs = self.stage.gather(sequences)
         shards, numbers = self.stage.locate(sequences)
         epoch, position = divmod(place, len(self.stage))
@@ -145,8 +159,8 @@ class Reader:
         )
 
     def order(self, place: int, n: int) -> npt.NDArray[np.int64]:
-        """Return the stage's sequences at some places of the list of all epochs, int64; fewer where the stream ends."""
-        end = place + n if self.epochs is None else min(place + n, self.epochs * len(self.stage))
+        """Return the stage's sequences at some places of the list of all epochs, int64, whether or not the stream ends before."""
+        end = place + n
         found = []
         while place < end:
             number, begin = divmod(place, _AHEAD)
@@ -169,9 +183,26 @@ class Reader:
             self._held = (number, np.concatenate(found))
         return self._held[1]
 
+    def _size(self, place: int) -> int:
+        """Return how many sequences the step has that begins at a place, all ranks together."""
+        if self.epochs is None or self.last_step == "whole":
+            return self.batch_size
+        return min(self.batch_size, self.epochs * len(self.stage) - place)
+
     def _after(self, place: int) -> int:
         after = place + self.batch_size
         return after if self.epochs is None else min(after, self.epochs * len(self.stage))
 
     def _ended(self, place: int) -> bool:
-        return self.epochs is not None and place >= self.epochs * len(self.stage)
+        needed = self.batch_size if self.last_step == "drop" else 1
+        return self.epochs is not None and place + needed > self.epochs * len(self.stage)
+
+    def _check_last_step(self) -> None:
+        if self.epochs is None or self.last_step != "short":
+            return
+        left = max(0, self.epochs * len(self.stage) - self._next) % self.batch_size
+        if 0 < left < self.world_size:
+            raise UsageError(
+                f"expected a sequence for each of {self.world_size} ranks in the last step, found {left} left after whole steps of "
+                f"{self.batch_size}; give last_step: whole fills it with the beginning of the next epoch, drop leaves it out"
+            )

@@ -16,13 +16,13 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, StorageError
+from headwater.errors import CorruptLakeError, StorageError, one_line
 from headwater.hashes import items_of_hashes
 from headwater.reader.batches import RUN
+from headwater.untrusted import UNREADABLE
 
 __all__ = ["RunFiles", "read_sidecar"]
 
@@ -52,9 +52,9 @@ def read_sidecar(
             wanted = [name for name in (*_COLUMNS, "begins") if name in stored.schema_arrow.names]
             table = stored.read(wanted)
         column = {name: table[name].combine_chunks() for name in (*_COLUMNS, *wanted)}
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (*UNREADABLE, KeyError) as error:
         raise CorruptLakeError(
-            f"{path}: expected a sidecar of boundaries: {error}; restore it, or build --repair"
+            one_line(f"{path}: expected a sidecar of boundaries: {error}; restore it, or build --repair")
         ) from error
     sequence = column["sequence"].to_numpy()
     runs = np.zeros(len(sequence), dtype=RUN)

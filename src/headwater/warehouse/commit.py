@@ -23,6 +23,8 @@ from deltalake.transaction import AddAction, RemoveAction
 from headwater.errors import ConflictError, CorruptLakeError, StorageError, UsageError
 from headwater.warehouse.filesystem import exists, filesystem_of, is_local, join
 from headwater.warehouse.fragments import FileEntry, expand_masks
+from headwater.warehouse.log import LOG, PREVIOUS, entry_numbers, entry_sha256, log_folder, record_head
+from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.schema import FAMILIES, table_schema
 from headwater.warehouse.snapshot import DESCRIPTION, Snapshot, open_snapshot, table_uri
 
@@ -44,6 +46,7 @@ def create_lake(lake: str) -> Snapshot:
     uri = table_uri(lake)
     filesystem, path = filesystem_of(uri)
     try:
+        refuse_links(filesystem, filesystem_of(lake)[1], join(path, LOG))
         filesystem.create_dir(path, recursive=True)
         DeltaTable.create(
             uri,
@@ -65,6 +68,7 @@ def create_lake(lake: str) -> Snapshot:
         raise StorageError(f"cannot make a lake at {lake}: {error}; check the path and its permissions") from error
     except OSError as error:
         raise StorageError(f"cannot make a lake at {lake}: {error}; check the path and its permissions") from error
+    record_head(uri, 0)
     return open_snapshot(lake)
 
 
@@ -162,12 +166,20 @@ def commit_once(
         ConflictError: the table has moved on.
         StorageError: the log cannot be written.
     """
+    filesystem, folder = log_folder(snapshot.uri)
+    refuse_links(filesystem, filesystem_of(snapshot.lake)[1], folder)
+    snapshot.check_writable()
+    previous = entry_sha256(snapshot.uri, snapshot.version)
     shared = (snapshot.transaction(_SHARED) or 0) + 1
-    properties = CommitProperties(max_commit_retries=0, app_transactions=[Transaction(_SHARED, shared), *transactions])
+    properties = CommitProperties(
+        max_commit_retries=0,
+        app_transactions=[Transaction(_SHARED, shared), *transactions],
+        custom_metadata={PREVIOUS: previous} if previous is not None else None,
+    )
     try:
         change(properties, PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False))
     except (DeltaError, OSError) as error:
-        newest = DeltaTable(snapshot.uri).version()
+        newest = max(entry_numbers(snapshot.uri), default=0)
         if newest > snapshot.version:
             raise ConflictError(
                 f"planned from version {snapshot.version}, found {newest}: another writer was faster"
@@ -176,6 +188,7 @@ def commit_once(
             f"cannot commit to {snapshot.uri}: {error}; free space or grant permission, then run again"
         ) from error
     _sync_log(snapshot.uri, snapshot.version + 1)
+    record_head(snapshot.uri, snapshot.version + 1)
 
 
 def _sync_log(uri: str, version: int) -> None:

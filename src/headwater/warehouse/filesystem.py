@@ -20,6 +20,7 @@ import pyarrow as pa
 from pyarrow import fs as pafs
 
 from headwater.errors import StorageError, UsageError
+from headwater.warehouse.real_files import refuse_links
 
 __all__ = [
     "HashedFile",
@@ -189,14 +190,17 @@ class HashedFile:
 
     Args:
         uri: the folder; made when missing.
+        root: the folder that the user named, a lake as a rule: what lies between it and ``uri`` may be no link.
 
     Raises:
+        UsageError: a symbolic link leads out of ``root``.
         StorageError: no space, no permission, or the store refused; every method may raise it.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, root: str) -> None:
         self._uri = uri
         self._filesystem, self._folder = filesystem_of(uri)
+        refuse_links(self._filesystem, filesystem_of(root)[1], self._folder)
         self._temporary = join(self._folder, f".{secrets.token_hex(8)}.tmp")
         with self._storage():
             self._filesystem.create_dir(self._folder, recursive=True)
@@ -235,21 +239,25 @@ class HashedFile:
             delete_file(self._filesystem, self._temporary)
 
 
-def write_hashed(uri: str, fill: Callable[[HashingSink], None], name: Callable[[str], str]) -> tuple[str, str, int]:
+def write_hashed(
+    uri: str, fill: Callable[[HashingSink], None], name: Callable[[str], str], *, root: str
+) -> tuple[str, str, int]:
     """Write one file below the folder ``uri``, whole or not at all.
 
     Args:
         uri: the folder; made when missing.
         fill: writes the content into the sink.
         name: gives the file's name from the SHA-256 of its content.
+        root: as of ``HashedFile``.
 
     Returns:
         The name, the SHA-256 and the size in bytes.
 
     Raises:
+        UsageError: a symbolic link leads out of ``root``.
         StorageError: no space, no permission, or the store refused.
     """
-    file = HashedFile(uri)
+    file = HashedFile(uri, root)
     try:
         fill(file.sink)
         final = name(file.sink.sha256)
@@ -265,13 +273,13 @@ def write_hashed(uri: str, fill: Callable[[HashingSink], None], name: Callable[[
     return final, file.sink.sha256, file.sink.size
 
 
-def write_file(uri: str, name: str, data: bytes) -> None:
+def write_file(uri: str, name: str, data: bytes, *, root: str) -> None:
     """Write one file of a given name below the folder ``uri``, whole or not at all; errors as for ``write_hashed``."""
 
     def fill(sink: HashingSink) -> None:
         sink.write(data)
 
-    write_hashed(uri, fill, lambda _: name)
+    write_hashed(uri, fill, lambda _: name, root=root)
 
 
 def _sync_folder(folder: str) -> None:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from headwater.errors import CorruptLakeError, UsageError
 
 __all__ = [
+    "BATCH_PATTERN",
     "FRAGMENTS_PER_FILE",
     "NAME_PATTERN",
     "ROWS_PER_FRAGMENT",
@@ -52,7 +53,14 @@ NAME_PATTERN: Final = (
 )
 """A file's path in the table as a regular expression, the same to Python and to Arrow; its parts in the order of ``FileName``."""
 _NAME = re.compile(NAME_PATTERN)
-_BATCH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+BATCH_PATTERN: Final = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
+_BATCH = re.compile(BATCH_PATTERN)
+_RESERVED: Final = {
+    "__hive_default_partition__": "stands for no name at all in the paths of tables",
+    "runs": "is the partition of the lake's own records of runs",
+    "null": "readers of partitions take for no name at all",
+}
+"""Names that a partition may not have, in small letters, and why."""
 
 
 class FileName(NamedTuple):
@@ -136,8 +144,10 @@ def batch_name(name: str) -> str:
     """Return ``name`` when it can stand in a path.
 
     Raises:
-        UsageError: it begins with a dot, or holds other characters than letters, digits, dot, dash and underscore.
+        UsageError: it begins with a dot, holds other characters than letters, digits, dot, dash and underscore, or is reserved.
     """
+    if name.lower() in _RESERVED:
+        raise UsageError(f"expected another name than {name!r}, which {_RESERVED[name.lower()]}; choose another name")
     if not _BATCH.fullmatch(name):
         raise UsageError(
             f"expected a name of letters, digits, '_', '-' and, but at its beginning, '.', found {name!r}; choose another name"

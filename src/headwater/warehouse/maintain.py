@@ -7,35 +7,50 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake.exceptions import DeltaError
-from pyarrow import fs as pafs
 
-from headwater.errors import ConflictError, CorruptLakeError, StorageError
+from headwater.errors import ConflictError, CorruptLakeError, UsageError
 from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
-from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragments_of
+from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAME_PATTERN, FileEntry, fragments_of
+from headwater.warehouse.log import entry_fault, entry_name, read_entry, read_log
+from headwater.warehouse.log_repair import write_checkpoint
 from headwater.warehouse.parquet import check_file, read_file, write_family
+from headwater.warehouse.real_files import RealFile, refuse_links, walk_files
 from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["MaintenanceReport", "compact", "maintain"]
+__all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_versions"]
 
 _LEFT_ALONE: Final = {"content", "placements", "uri_index"}
 """Content is a file a fragment by design; a shard's placements are one file; an index file is sorted as a whole."""
 _MAX_TABLE_BYTES: Final = 256 << 20
+MOST_HOURS: Final = 1_000_000
+"""Most hours of a retention, more than a hundred years: dates of files can be reckoned with."""
+_TEMPORARY: Final = r"\.[0-9a-f]{16}\.tmp"
+_LEFT_BY_COMMITS: Final = re.compile(rf"_delta_log/{_TEMPORARY}")
+_OWN: Final = re.compile(
+    rf"({_LEFT_BY_COMMITS.pattern}|family=({'|'.join(FAMILIES)})/batch={BATCH_PATTERN}/{_TEMPORARY}|{NAME_PATTERN})"
+)
+_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/)?[^/]+/{_TEMPORARY}")
+_LEFT_BY_TRAININGS: Final = re.compile(rf"({_TEMPORARY}|\.counts-[0-9a-f]+/({_TEMPORARY}|[^/.][^/]*\.parquet))")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MaintenanceReport:
-    """What was done: numbers of files, and bytes."""
+    """What was done: numbers of files, and bytes.
+
+    Attributes:
+        strangers: what lies below the table's folder and is not Headwater's, relative to the lake, links among it; it was left alone.
+    """
 
     version: int
     files_before: int
@@ -44,6 +59,7 @@ class MaintenanceReport:
     deleted: int
     deleted_bytes: int
     orphans: int
+    strangers: tuple[str, ...] = ()
 
 
 def maintain(
@@ -57,29 +73,33 @@ def maintain(
         dry_run: count, change nothing.
 
     Raises:
+        UsageError: hours that are no number from 0 to ``MOST_HOURS``, or a folder of the lake that is a symbolic link.
         ConflictError: writers were faster throughout; try again when they rest.
         CorruptLakeError: a file cannot be read as it was committed.
         StorageError: the file system refused a write.
     """
+    for name, hours in (("retention", retention_hours), ("orphan", orphan_hours)):
+        if not 0 <= hours <= MOST_HOURS:  # NaN is neither
+            raise UsageError(f"--{name}-hours: expected a number from 0 to {MOST_HOURS:,}, found {hours}")
     before = open_snapshot(lake)
+    filesystem, root = filesystem_of(before.uri)
+    refuse_links(filesystem, filesystem_of(lake)[1], root)
+    if not dry_run:
+        before.check_writable()
     compacted = 0 if dry_run else compact(lake)
     after = open_snapshot(lake)
     if not dry_run:
-        try:
-            after.delta.create_checkpoint()
-        except (DeltaError, OSError) as error:
-            raise StorageError(
-                f"cannot write a checkpoint of {after.uri}: {error}; free space or grant permission, then run again"
-            ) from error
-    deleted, deleted_bytes, orphans = _sweep(after, retention_hours, orphan_hours, dry_run)
+        write_checkpoint(after)
+    swept = _sweep(after, retention_hours, orphan_hours, dry_run)
     return MaintenanceReport(
         version=after.version,
         files_before=before.files.num_rows,
         files_after=after.files.num_rows,
         compacted=compacted,
-        deleted=deleted,
-        deleted_bytes=deleted_bytes,
-        orphans=orphans,
+        deleted=swept.deleted,
+        deleted_bytes=swept.deleted_bytes,
+        orphans=swept.orphans,
+        strangers=tuple(swept.strangers),
     )
 
 
@@ -169,69 +189,89 @@ def _rewrite(snapshot: Snapshot, family: str, files: pa.Table) -> FileEntry:
     return write_family(snapshot.uri, family, batch, base, mask, operator, groups())
 
 
-def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_run: bool) -> tuple[int, int, int]:
-    """Delete what is neither live nor needed; return files deleted, their bytes, and how many of them no version ever named."""
+@dataclass(kw_only=True, slots=True)
+class _Swept:
+    """What a sweep deleted, or would: files, their bytes, how many of them no version ever named, and what was not Headwater's."""
+
+    deleted: int = 0
+    deleted_bytes: int = 0
+    orphans: int = 0
+    strangers: list[str] = field(default_factory=list)
+
+
+def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_run: bool) -> _Swept:
+    """Delete Headwater's own files that are neither live nor needed; everything else below the lake's folders is left and named."""
     filesystem, root = filesystem_of(snapshot.uri)
+    lake = filesystem_of(snapshot.lake)[1]
     live = set(snapshot.files["path"].to_pylist()) | _pinned(snapshot)
     now = datetime.datetime.now(datetime.UTC)
     named = _named(snapshot)
-    deleted = size = orphans = 0
-    for info in filesystem.get_file_info(pafs.FileSelector(root, recursive=True)):
-        path = info.path[len(root) :].lstrip("/")
-        if info.type != pafs.FileType.File or path.startswith("_delta_log") or path in live:
-            continue
-        removed = named.get(path)
-        limit = retention_hours if removed is not None else orphan_hours
-        since = removed if removed is not None else _written(info)
-        if now - since < datetime.timedelta(hours=limit):
-            continue
+    swept = _Swept()
+
+    def delete(folder: str, file: RealFile, *, orphan: bool) -> None:
         if not dry_run:
-            delete_file(filesystem, info.path)
-        deleted += 1
-        size += int(info.size)
-        orphans += removed is None
+            delete_file(filesystem, join(folder, file.path))
+        swept.deleted += 1
+        swept.deleted_bytes += file.size
+        swept.orphans += orphan
+
+    for file in walk_files(filesystem, root):
+        if file.path in live or (file.path.startswith("_delta_log/") and not _LEFT_BY_COMMITS.fullmatch(file.path)):
+            continue
+        if not (file.regular and _OWN.fullmatch(file.path)):
+            swept.strangers.append(f"samples/{file.path}")
+            continue
+        removed = named.get(file.path)
+        limit = retention_hours if removed is not None else orphan_hours
+        if now - (removed or file.written) >= datetime.timedelta(hours=limit):
+            delete(root, file, orphan=removed is None)
     # What a killed build task leaves beside its shards holds tokens of texts, what a killed training of a vocabulary leaves their pieces.
-    lake = filesystem_of(snapshot.lake)[1]
-    for folder, kinds in (("builds", ("tmp",)), ("vocabularies", ("tmp", "parquet"))):
-        place = join(lake, folder)
-        for info in filesystem.get_file_info(pafs.FileSelector(place, recursive=True, allow_not_found=True)):
-            hidden = "/." in info.path[len(place) :]
-            temporary = info.type == pafs.FileType.File and hidden and info.extension in kinds
-            if temporary and now - _written(info) >= datetime.timedelta(hours=orphan_hours):
-                if not dry_run:
-                    delete_file(filesystem, info.path)
-                deleted += 1
-                size += int(info.size)
-                orphans += 1
-    return deleted, size, orphans
-
-
-def _written(info: pafs.FileInfo) -> datetime.datetime:
-    return info.mtime if info.mtime.tzinfo else info.mtime.replace(tzinfo=datetime.UTC)
+    for name, left in (
+        ("builds", _LEFT_BY_BUILDS),
+        ("vocabularies", _LEFT_BY_TRAININGS),
+        ("benchmarks", re.compile(_TEMPORARY)),
+    ):
+        folder = join(lake, name)
+        for file in walk_files(filesystem, folder):
+            own = file.regular and left.fullmatch(file.path)
+            if own and now - file.written >= datetime.timedelta(hours=orphan_hours):
+                delete(folder, file, orphan=True)
+    return swept
 
 
 def _named(snapshot: Snapshot) -> dict[str, datetime.datetime]:
     """Return files that earlier versions held → when the newest of them was replaced, from the log."""
-    filesystem, root = filesystem_of(snapshot.uri)
     found: dict[str, datetime.datetime] = {}
-    for info in filesystem.get_file_info(pafs.FileSelector(join(root, "_delta_log"))):
-        if not info.path.endswith(".json"):
-            continue
-        with filesystem.open_input_stream(info.path) as stream:
-            for line in bytes(stream.read()).splitlines():
-                action = json.loads(line)
-                if "remove" in action:
-                    moment = datetime.datetime.fromtimestamp(action["remove"]["deletionTimestamp"] / 1000, datetime.UTC)
-                    found[action["remove"]["path"]] = moment
+    for version, data in read_log(snapshot.uri, range(snapshot.version + 1)):
+        try:
+            for kind, body in read_entry(data):
+                if kind == "remove":
+                    moment = datetime.datetime.fromtimestamp(body["deletionTimestamp"] / 1000, datetime.UTC)
+                    found[body["path"]] = moment
+        except (ValueError, KeyError, TypeError, OverflowError, OSError):
+            fault = entry_fault(snapshot.uri, version, newest=version == snapshot.version)
+            raise CorruptLakeError(
+                fault
+                or f"expected the time of each removal in {entry_name(version)} of the log, found another value; restore it from a copy"
+            ) from None
     return found
 
 
 def _pinned(snapshot: Snapshot) -> set[str]:
     """Return the files of the versions that builds were made from: a build can always be explained and made again."""
+    return {
+        path
+        for version in pinned_versions(snapshot)
+        for path in open_snapshot(snapshot.lake, version).files["path"].to_pylist()
+    }
+
+
+def pinned_versions(snapshot: Snapshot) -> list[int]:
+    """Return the versions that builds were made from, ascending."""
     versions: set[int] = set()
     for path in snapshot.paths("runs"):
         for table in read_file(snapshot.uri, path, ["step", "input_version", "operators"]):
             for row in table.filter(pc.equal(table["step"], "build")).to_pylist():
                 if json.loads(row["operators"]):
                     versions.add(row["input_version"])
-    return {path for version in versions for path in open_snapshot(snapshot.lake, version).files["path"].to_pylist()}
+    return sorted(versions)

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, StorageError, UsageError
+from headwater.errors import CorruptLakeError, StorageError, UsageError, one_line
 from headwater.plain import Row
+from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join
 from headwater.warehouse.fragments import FileEntry, file_name, operator_digits, sample_ids
-from headwater.warehouse.row_groups import FORMAT_KEY, UNREADABLE, family_of, format_of, read_columns, read_group
+from headwater.warehouse.row_groups import FORMAT_KEY, family_of, format_of, read_columns, read_group
 from headwater.warehouse.schema import ALIGNED, FAMILIES, FORMAT, arrow_schema
 
 __all__ = [
@@ -94,7 +95,7 @@ class FamilyWriter:
         self._names = set(self._schema.names)
         self._rows = 0
         self._bounds: list[int] = []
-        self._file = HashedFile(join(table_uri, self._folder))
+        self._file = HashedFile(join(table_uri, self._folder), root=table_uri.rpartition("/")[0])
         try:
             self._writer = self._open_writer()
         except BaseException:
@@ -212,6 +213,7 @@ def _open(table_uri: str, path: str, dictionaries: Sequence[str] = ()) -> pq.Par
             buffer_size=1 << 20,
             read_dictionary=list(dictionaries),
         )
+        _ = file.schema_arrow  # made on first use, of a footer that may be damaged
     except FileNotFoundError as error:
         raise CorruptLakeError(f"the log names {path}, which is gone; restore it or run the step again") from error
     except PermissionError as error:
@@ -219,7 +221,9 @@ def _open(table_uri: str, path: str, dictionaries: Sequence[str] = ()) -> pq.Par
             f"cannot open {path}: {error}; grant permission to read, then run the same command again"
         ) from error
     except UNREADABLE as error:
-        raise CorruptLakeError(f"cannot read {path}: {error}; restore it from a copy or run the step again") from error
+        raise CorruptLakeError(
+            f"cannot read {path}: {one_line(str(error))}; restore it from a copy or run the step again"
+        ) from error
     format_of(file, path)
     return file
 

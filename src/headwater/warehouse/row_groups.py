@@ -9,14 +9,13 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, LakeFormatError
+from headwater.errors import CorruptLakeError, LakeFormatError, one_line
+from headwater.untrusted import UNREADABLE
 from headwater.warehouse.schema import FAMILIES, READABLE, arrow_schema
 
-__all__ = ["FORMAT_KEY", "UNREADABLE", "family_of", "format_of", "read_columns", "read_group"]
+__all__ = ["FORMAT_KEY", "family_of", "format_of", "read_columns", "read_group"]
 
 FORMAT_KEY: Final = b"headwater.format"
-UNREADABLE: Final = (pa.ArrowException, OSError, UnicodeDecodeError)
-"""What pyarrow raises on damaged bytes: also types it does not know and names that are no UTF-8, after a flip in a footer."""
 
 
 def family_of(path: str) -> str:
@@ -72,11 +71,18 @@ def read_group(file: pq.ParquetFile, path: str, group: int, columns: Sequence[st
     try:
         table = file.read_row_group(group, columns=[name for name in columns if name in there])
     except UNREADABLE as error:
-        detail = re.sub(r"'.*'", "", str(error))
+        detail = one_line(re.sub(r"'.*'", "", str(error)))
         raise CorruptLakeError(
             f"cannot read row group {group} of {path}: {detail}; run verify, then restore the file"
         ) from error
     schema = arrow_schema(family_of(path))
+    for found in table.schema:
+        kind = found.type.value_type if pa.types.is_dictionary(found.type) else found.type
+        wanted = schema.field(found.name).type if found.name in schema.names else kind
+        if kind != wanted and not pa.types.is_nested(kind):
+            raise CorruptLakeError(
+                f"expected {found.name} as {wanted} in {path}, found {kind}; run verify, then restore the file"
+            )
     for name in columns:
         if name not in there:
             table = table.append_column(name, pa.nulls(table.num_rows, schema.field(name).type))

@@ -158,7 +158,7 @@ _FAMILIES = [
             "bands": (pa.list_(_I64), "14 band hashes of 8 rows; empty under 20 shingles"),
             "signature": (_HASH, "112 MinHash values, uint32 little-endian; empty without shingles"),
             "n_shingles": (_I32, "distinct shingles"),
-            "normalized_hash": (_HASH, "BLAKE2b-128 of the normalised text; empty when that is empty"),
+            "normalized_hash": (_HASH, "BLAKE2b-128 of the normalised text with its numbers; empty when that is empty"),
         },
     ),
     Family(

@@ -6,6 +6,7 @@ lake.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +19,20 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from headwater.errors import CorruptLakeError, LakeFormatError, UsageError
-from headwater.warehouse.filesystem import exists, filesystem_of, join, lake_place
+from headwater.plain import JsonObject
+from headwater.warehouse.filesystem import exists, join, lake_place
 from headwater.warehouse.fragments import NAME_PATTERN, FileName, expand_masks, operator_digits
+from headwater.warehouse.log import (
+    LAST_CHECKPOINT,
+    LOG,
+    checkpoint_names,
+    entry_fault,
+    entry_name,
+    entry_numbers,
+    find_fault,
+    log_folder,
+)
+from headwater.warehouse.log_view import without_checkpoints
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import FORMAT, READABLE
 
@@ -59,6 +72,7 @@ class Snapshot:
         uri: the Delta table in it.
         version: its version; pins everything that is read through this object.
         delta: the open table, which commits are planned from.
+        log_uri: the folder through which ``delta`` was opened: ``uri``, unless a damaged checkpoint had to be done without.
         files: one row a live file: path, size, rows, min_id, max_id, family, batch, base, mask, operator, sha256.
         format: of the lake in this version.
         upgrading: whether it was opened by an upgrade, which alone may see a lake of an older format.
@@ -69,12 +83,25 @@ class Snapshot:
     version: int
     delta: DeltaTable = field(repr=False)
     files: pa.Table = field(repr=False)
+    log_uri: str
     format: int = FORMAT
     upgrading: bool = False
 
     def newest(self) -> Snapshot:
         """Return the newest version of the same lake."""
         return open_snapshot(self.lake, upgrading=self.upgrading)
+
+    def check_writable(self) -> None:
+        """Do nothing where the table was opened as it lies there.
+
+        Raises:
+            CorruptLakeError: it was opened without a damaged checkpoint, for reading only.
+        """
+        if self.log_uri != self.uri:
+            raise CorruptLakeError(
+                f"expected a sound checkpoint of the lake at {self.lake}, found a damaged one; it can be read, and written to after: "
+                f"headwater maintain {self.lake} --repair-log"
+            )
 
     @property
     def columns(self) -> frozenset[str]:
@@ -85,6 +112,16 @@ class Snapshot:
         """Return the last number that writer ``app`` committed, or None."""
         found = self.delta.transaction_version(app)
         return None if found is None else int(found)
+
+    def described(self) -> JsonObject:
+        """Return what the table says of itself as it was opened: its description, configuration, partition columns and schema."""
+        told = self.delta.metadata()
+        return {
+            "description": told.description,
+            "configuration": told.configuration,
+            "partition columns": told.partition_columns,
+            "schema": json.loads(self.delta.schema().to_json()),
+        }
 
     def live(self, family: str, operator: str | None = None, batch: str | None = None) -> pa.Table:
         """Return the live files of a family in order of their first fragment, of one operator fingerprint or batch if given."""
@@ -164,20 +201,11 @@ def open_snapshot(lake: str, version: int | None = None, *, upgrading: bool = Fa
         CorruptLakeError: the log names files that Headwater did not write.
     """
     uri = table_uri(lake)
-    try:
-        delta = DeltaTable(uri, version=version)
-    except TableNotFoundError as error:
-        raise UsageError(f"expected a lake at {lake}, found none; make one with: headwater init {lake}") from error
-    except Exception as error:
-        if version is not None:
-            raise UsageError(f"expected version {version} of the lake at {lake}; it cannot be read: {error}") from error
-        raise CorruptLakeError(
-            f"the log of the lake at {lake} cannot be read: {error}; restore its newest entry from a copy"
-        ) from error
+    delta, log_uri = _open_table(lake, uri, version)
     found, begun = _format_of(uri, delta)
     older = (found < FORMAT or begun) and not upgrading
     # A version from before an upgrade is read as it was; the newest one has to be of today.
-    if older and (version is None or _format_of(uri, DeltaTable(uri)) != (FORMAT, False)):
+    if older and (version is None or _format_of(uri, _open_table(lake, uri, None)[0]) != (FORMAT, False)):
         state = "whose upgrade has not ended" if begun else "made by an earlier release"
         raise LakeFormatError(
             f"expected a lake of format {FORMAT} at {lake}, found format {found}, {state}; bring it up to date with: headwater upgrade {lake}"
@@ -189,8 +217,45 @@ def open_snapshot(lake: str, version: int | None = None, *, upgrading: bool = Fa
         version=delta.version(),
         delta=delta,
         files=_live_files(delta),
+        log_uri=log_uri,
         format=found,
         upgrading=upgrading,
+    )
+
+
+def _open_table(lake: str, uri: str, version: int | None) -> tuple[DeltaTable, str]:
+    """Return the table, and the folder through which it was opened; errors are those of ``open_snapshot``."""
+    try:
+        return DeltaTable(uri, version=version), uri
+    except TableNotFoundError as error:
+        if entry_numbers(uri):
+            raise CorruptLakeError(find_fault(uri) or f"the log of the lake at {lake} cannot be read") from error
+        raise UsageError(f"expected a lake at {lake}, found none; make one with: headwater init {lake}") from error
+    except BaseException as error:
+        # A panic of the library is no Exception; anything else that is none is for whoever waits for it.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        numbers = entry_numbers(uri)
+        if version is not None and not 0 <= version <= max(numbers, default=-1):
+            newest = f"versions 0 to {numbers[-1]}" if numbers else "none"
+            raise UsageError(
+                f"expected version {version} of the lake at {lake}, found {newest}; name one of them"
+            ) from error
+        view = without_checkpoints(uri)
+        if view is None:
+            raise CorruptLakeError(_unreadable(lake, uri)) from error
+        return DeltaTable(view, version=version), view
+
+
+def _unreadable(lake: str, uri: str) -> str:
+    """Return why a log cannot be opened, and the way on."""
+    fault = find_fault(uri)
+    if fault is not None:
+        return fault
+    damaged = " or ".join([*checkpoint_names(uri)[-1:], LAST_CHECKPOINT])
+    return (
+        f"expected a log that can be read at {join(uri, LOG)}, found {damaged} damaged; "
+        f"write it anew from the log's entries: headwater maintain {lake} --repair-log"
     )
 
 
@@ -216,12 +281,9 @@ def _format_of(uri: str, delta: DeltaTable) -> tuple[int, bool]:
 
 def _check_newest_entry(uri: str, version: int) -> None:
     """Refuse a log whose newest entry is empty: a crash of the machine leaves one, and delta-rs reads it as a commit of nothing."""
-    filesystem, root = filesystem_of(uri)
-    name = f"_delta_log/{version:020d}.json"
-    if exists(filesystem, join(root, name)) == 0:
-        raise CorruptLakeError(
-            f"expected a commit in {name} of {uri}, found an empty file; restore it from a copy, or delete it and run the last step again"
-        )
+    filesystem, folder = log_folder(uri)
+    if exists(filesystem, join(folder, entry_name(version))) == 0:
+        raise CorruptLakeError(entry_fault(uri, version, newest=True) or "")
 
 
 def _live_files(delta: DeltaTable) -> pa.Table:

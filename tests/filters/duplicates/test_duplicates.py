@@ -214,7 +214,8 @@ def reference_elect(
                     same = (normalized[row] == normalized[other]).all() and normalized[row].any()
                     found = 1.0 if same and short[row] and short[other] else 0.0
                 else:
-                    found = float(np.float32(counts[row, other] / 112))
+                    same = (normalized[row] == normalized[other]).all() and normalized[row].any()
+                    found = float(np.float32((counts[row, other] if same else min(counts[row, other], 111)) / 112))
                 if found >= 0.75:
                     winner, similarity = other, found
                     break
@@ -239,6 +240,8 @@ def test_elect_equals_reference(seed: int, n: int, n_families: int, changes: int
     content[:, 0] = content[:, 1] // 3
     normalized = np.stack([np.arange(n), np.arange(n)], axis=1).astype(np.uint64)
     normalized[short] = generator.integers(0, 3, (int(short.sum()), 1))
+    for row in range(1, n, 7):  # equal normalised text has an equal signature
+        normalized[row], signatures[row], short[row] = normalized[row - 1], signatures[row - 1], short[row - 1]
     signatures[generator.random(n) < 0.05] = 0xFFFFFFFF
     offsets = np.array([0, min(n, 3), n], np.int64)
     winner, similarity = elect_winners(signatures, offsets, content, normalized, short)
@@ -258,6 +261,21 @@ def test_elect_keeps_the_far_end_of_a_chain() -> None:
     winner, similarity = elect_winners(np.stack([a, b, c]), np.array([0, 3]), keys, keys, np.zeros(3, bool))
     assert winner.tolist() == [-1, 0, -1]
     assert similarity.tolist() == [1.0, 0.75, 1.0]
+
+
+@pytest.mark.parametrize("n", [2, 70])
+def test_only_equal_normalised_text_is_of_similarity_one(n: int) -> None:
+    """Equal signatures of texts that differ, in their numbers say, count as 111 of 112: at 1.0 all of them stay, in small and large clusters."""
+    signatures = np.tile(np.arange(112, dtype=np.uint32), (n, 1))
+    keys = np.arange(2, 2 * n + 2, dtype=np.uint64).reshape(n, 2)
+    winner, similarity = elect_winners(signatures, np.array([0, n]), keys, keys, np.zeros(n, bool))
+    assert winner.tolist() == [-1] + [0] * (n - 1)
+    assert set(similarity[1:].tolist()) == {float(np.float32(111 / 112))}
+    winner, _ = elect_winners(signatures, np.array([0, n]), keys, keys, np.zeros(n, bool), 112)
+    assert winner.tolist() == [-1] * n
+    winner, similarity = elect_winners(signatures, np.array([0, n]), keys, keys // 1000 + 1, np.zeros(n, bool), 112)
+    assert winner.tolist() == [-1] + [0] * (n - 1)
+    assert set(similarity.tolist()) == {1.0}
 
 
 def test_elect_short_and_empty_rows() -> None:

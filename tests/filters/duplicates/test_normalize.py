@@ -33,7 +33,7 @@ def reference_normalize(text: str) -> str:
         if category == "Cf" or ord(character) in _IGNORED:
             continue
         if category == "Nd":
-            written.append("0")
+            written.append(str(unicodedata.decimal(character)))
         elif category[0] == "M":
             if written and written[-1] != " ":
                 written.append(character)
@@ -98,7 +98,7 @@ def test_every_code_point_alone_and_before_and_behind_others() -> None:
         ("...", ""),
         ("\u0301\u0301", ""),
         ("Don't  STOP!", "don t stop"),
-        ("Tel. ٠١٢-345", "tel 000 000"),
+        ("Tel. ٠١٢-345", "tel 012 345"),
         ("می‌خواهم", "میخواهم"),
         ("❤️ x", "x"),
         ("ＡＢＣ　ｶﾞ", "abc ガ"),
@@ -123,7 +123,7 @@ def test_long_runs_of_marks_are_cut() -> None:
 def test_batch_shapes() -> None:
     """Strings and large strings, slices, nulls and empty arrays give one row a text."""
     texts = ["Erst", None, "", "Zwei—3", "ﬁn"]
-    expected = ["erst", "", "", "zwei 0", "fin"]
+    expected = ["erst", "", "", "zwei 3", "fin"]
     for kind in (pa.string(), pa.large_string()):
         array = pa.array(texts, kind)
         assert normalize(array).to_pylist() == expected

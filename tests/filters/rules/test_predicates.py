@@ -22,6 +22,11 @@ _COLUMNS = {"score": "FLOAT", "words": "INTEGER", "domain": "VARCHAR"}
         ("score <= CAST(0.1 AS FLOAT)", ("score",)),
         ("coalesce(score, 0) > 0 AND domain IS NOT NULL", ("score", "domain")),
         ("greatest(words, 3) = abs(-3)", ("words",)),
+        ("TRY_CAST(domain AS INTEGER) > 3", ("domain",)),
+        ("words > '3' AND domain IN ('3', '4')", ("words", "domain")),
+        ("CAST(words AS BIGINT) * words > 9", ("words",)),
+        ("words // 0 = 1 OR words % 0 = 1", ("words",)),
+        ("(" * 900 + "domain = 'a'" + ")" * 900, ("domain",)),
     ],
 )
 def test_columns_of_a_good_predicate(predicate: str, columns: tuple[str, ...]) -> None:
@@ -62,6 +67,16 @@ def test_columns_of_a_good_predicate(predicate: str, columns: tuple[str, ...]) -
         ("current_date > domain", "unknown column 'current_date'"),
         ("words", "expected an expression that is true or false, 'words' is INTEGER"),
         ("domain > 1", "does not fit its columns"),
+        ("domain IN (3)", "fails on some values of its columns: Conversion Error: Could not convert string"),
+        ("CAST(domain AS INTEGER) > 3", "fails on some values of its columns: Conversion Error"),
+        ("domain = DATE '2026-01-01'", "fails on some values of its columns: Conversion Error"),
+        ("words > 'many'", "Could not convert string 'many' to INT32"),
+        ("words * words > 9", "fails on some values of its columns: Out of Range Error: Overflow"),
+        ("CAST(score AS INTEGER) > 9", "fails on some values of its columns: Conversion Error"),
+        ("domain IN ('a', 'b') AND score > 1 OR words * words * words > 9", "Overflow"),
+        (" OR ".join(f"domain = '{number}'" for number in range(2000)), "at most 20000 characters"),
+        ("NOT " * 4000 + "TRUE", "expression depth"),
+        ("domain = 'a\0b'", "without a NUL"),
     ],
 )
 def test_bad_predicate(predicate: str, message: str) -> None:

@@ -29,7 +29,7 @@ from headwater.filters.rules.rule_set import (
     reasons_sql,
     rule_set_names,
 )
-from headwater.filters.scores.formulas import DOMAINS
+from headwater.filters.scores.names import DOMAINS
 from headwater.filters.signals.columns import SIGNALS
 from headwater.fingerprint import fingerprint
 
@@ -443,8 +443,8 @@ def test_limits_of_a_recipe() -> None:
 
 def test_exemptions_of_a_recipe() -> None:
     """A recipe's domains replace the rule's own."""
-    rule_set = load_rules(["default"], exempt={"c4_max_curly_brackets": ["web"]})
-    rows = [_row(domain=domain, c4_curly_brackets=300) for domain in ("web", "code", "math")]
+    rule_set = load_rules(["default"], exempt={"c4_max_curly_brackets": ["dialogue"]})
+    rows = [_row(domain=domain, c4_curly_brackets=300) for domain in ("dialogue", "code", "math")]
     assert _reasons(rule_set, *rows) == [[], ["c4_max_curly_brackets"], ["c4_max_curly_brackets"]]
 
 
@@ -481,7 +481,24 @@ def test_sets_one_after_the_other() -> None:
             "unknown rule 'gopher_minwords'; did you mean 'gopher_min_words'?",
         ),
         (["gopher"], {}, {"gopher_min_words": "code"}, "expected a list of domains"),
-        (["gopher"], {}, {"gopher_min_words": ["co'de"]}, "expected a list of domains"),
+        (["gopher"], {}, {"gopher_min_words": ["co'de"]}, "unknown domain \"co'de\"; did you mean 'code'?"),
+        (
+            ["gopher"],
+            {},
+            {"gopher_min_words": ["code", "web"]},
+            "rules.exempt.gopher_min_words: unknown domain 'web'; known: code",
+        ),
+        (["gopher"], {}, {"gopher_min_words": [7]}, "expected a list of domains"),
+        (
+            ["gopher"],
+            {"gopher_min_words": {"xx": 1}},
+            {},
+            "limits.gopher_min_words: expected 'default' or the tag of a language",
+        ),
+        (["gopher"], {"gopher_min_words": {"EN": 1}}, {}, "found 'EN'; did you mean 'en'?"),
+        (["gopher"], {"gopher_min_words": {"english": 1}}, {}, "found 'english'; did you mean 'en'?"),
+        (["gopher"], {"gopher_min_words": {"zh-Hans": 1}}, {}, "found 'zh-Hans'; did you mean 'zh'?"),
+        (["gopher"], {"gopher_min_words": 10**4000}, {}, "expected a number that a 32-bit float can hold"),
     ],
 )
 def test_wrong_settings(sets: list[str], limits: dict[str, Any], exempt: dict[str, Any], message: str) -> None:
@@ -553,11 +570,11 @@ def test_signals_that_no_rule_reads() -> None:
 def test_rules_changed_after_loading() -> None:
     """Limits, exemptions and rules left out change a loaded set as a recipe would; an unknown name is an error."""
     loaded = load_rules(["default"], {"gopher_min_words": 40})
-    changed = change_rules(loaded, {"gopher_min_words": {"de": 30}}, {"c4_max_curly_brackets": ["web"]})
+    changed = change_rules(loaded, {"gopher_min_words": {"de": 30}}, {"c4_max_curly_brackets": ["dialogue"]})
     wanted = load_rules(
         ["default"],
         {"gopher_min_words": {"default": 40, "de": 30}},
-        {"c4_max_curly_brackets": ["web"]},
+        {"c4_max_curly_brackets": ["dialogue"]},
     )
     assert changed.columns == wanted.columns
     assert change_rules(loaded, without=["gopher_min_words"]).rules == loaded.rules[1:]

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from headwater.errors import UsageError
-from headwater.filters.scores.formulas import DOMAINS, SCORES, score
+from headwater.filters.scores.formulas import SCORES, score
+from headwater.filters.scores.names import DOMAINS
 from headwater.filters.signals.measure import SIGNALS, measure_signals
 
 PROSE = (

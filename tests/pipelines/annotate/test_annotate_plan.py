@@ -10,12 +10,15 @@ import pyarrow as pa
 import pytest
 from small_lake import small_recipe
 
+from headwater.filters.duplicates.minhash import measure_minhash
+from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS
 from headwater.lineage.runs import begin_run
 from headwater.pipelines.annotate import step as annotate
+from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import ANNOTATED, resolve
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import FileEntry, fragment_mask, sample_ids
-from headwater.warehouse.parquet import write_family
+from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -102,7 +105,76 @@ def test_an_operator_names_what_it_reads() -> None:
     found = resolve(small_recipe(), "").operators
     assert found["scores"]["signals"]["language"] == found["language"]
     assert found["tokens"]["spans"] == found["spans"]
+    assert found["minhash"]["scores"] == found["scores"]
+    assert resolve(_folding(), "").operators["minhash"].keys() == {"version", "unicode", "numbers"}
     assert "model" in found["language"]
+
+
+def _folding() -> Recipe:
+    """The small recipe, numbers folded everywhere."""
+    recipe = small_recipe()
+    return dataclasses.replace(
+        recipe, deduplicate=dataclasses.replace(recipe.deduplicate, numbers=dict.fromkeys(DEFAULT_NUMBERS, "fold"))
+    )
+
+
+def test_what_is_asked_for_comes_with_what_it_reads() -> None:
+    """MinHash needs the domain, so scores, signals and language, though it reads only the first; without domains it needs none of them."""
+    assert set(annotate._with_what_they_read(resolve(small_recipe(), ""), ["minhash"])) == {
+        "minhash",
+        "scores",
+        "signals",
+        "language",
+    }
+    assert set(annotate._with_what_they_read(resolve(_folding(), ""), ["minhash"])) == {"minhash"}
+
+
+def _measured(folder: Path, families: set[str], recipe: Recipe) -> dict[str, pa.Table]:
+    """Annotate fragment 1 in this process and return what was written."""
+    snapshot = open_snapshot(str(folder))
+    run = begin_run(str(folder), "annotate", {}, {}, snapshot.version)
+    job = resolve(recipe, "")
+    (task,) = annotate._plan(snapshot, run, job, annotate._with_what_they_read(job, sorted(families)), 1)
+    assert set(task.families) == families
+    result = annotate._annotate(task)
+    removes = annotate._unit(snapshot, task, result).removes
+    commit(snapshot, adds=result.entries, removes=removes, wave=(run.run_id, 1), lake=str(folder))
+    return {entry.family: pa.concat_tables(list(read_file(snapshot.uri, entry.path))) for entry in result.entries}
+
+
+def test_domains_are_read_where_they_lie(lake_folder: Path) -> None:
+    """MinHash by domains in the same pass as scores, and later from the stored ones, is the same; folded everywhere it is not."""
+    words = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi psi omega"
+    texts = [f"{words} because x = 3 and y = 4", f"{words} by 3 and by 4 men"]
+    snapshot = create_lake(str(lake_folder))
+    content = arrow_schema("content").empty_table().schema
+    columns = {
+        "sample_id": pa.array(sample_ids(1, 0, 2)),
+        "text": pa.array(texts),
+        "text_bytes": pa.array(list(map(len, texts))),
+    }
+    rows = pa.table(
+        [columns.get(field.name, pa.nulls(2, field.type)).cast(field.type) for field in content], schema=content
+    )
+    base, mask = fragment_mask([1])
+    commit(
+        snapshot,
+        adds=[write_family(snapshot.uri, "content", "b", base, mask, OLD, [rows])],
+        wave=("w", 1),
+        lake=str(lake_folder),
+    )
+    fused = _measured(lake_folder, {"language", "signals", "scores", "minhash"}, small_recipe())
+    assert fused["scores"]["domain"].to_pylist() == ["math", "general"]
+    names = ["bands", "signature", "n_shingles", "normalized_hash"]
+    numbers = dataclasses.replace(small_recipe().deduplicate, numbers=DEFAULT_NUMBERS | {"dense": "fold"})
+    recipe = dataclasses.replace(small_recipe(), deduplicate=numbers)
+    later = _measured(lake_folder, {"minhash"}, recipe)["minhash"].select(names)
+    assert later.equals(
+        pa.Table.from_batches([measure_minhash(pa.array(texts), fused["scores"]["domain"], numbers.numbers)]).cast(
+            later.schema
+        )
+    )
+    assert not later.equals(_measured(lake_folder, {"minhash"}, _folding())["minhash"].select(names))
 
 
 def test_missing_families_by_fragment(lake_folder: Path) -> None:

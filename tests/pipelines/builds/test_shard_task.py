@@ -233,11 +233,11 @@ def test_what_a_killed_task_left_is_overwritten(tmp_path: Path, monkeypatch: pyt
     _write(tmp_path / "whole")
     written: list[str] = []
 
-    def dies(*arguments: Any) -> Any:
+    def dies(*arguments: Any, **keywords: Any) -> Any:
         if len(written) == 2:
             raise OSError("gone")
         written.append("one")
-        return write_shard_file(*arguments)
+        return write_shard_file(*arguments, **keywords)
 
     with monkeypatch.context() as patch:
         patch.setattr(shards, "write_shard_file", dies)

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.errors import StorageError
+from headwater.pipelines.ingest.chunks import Chunk
 from headwater.pipelines.ingest.decompress import Limits
-from headwater.pipelines.ingest.file_kinds import Chunk, FileInfo, detect_compression, detect_format, inspect_file
+from headwater.pipelines.ingest.file_kinds import FileInfo, detect_compression, detect_format, inspect_file
 
 RECORD = b'{"text": "one line"}\n'
 

@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from headwater.errors import BadInputError
+from headwater.pipelines.ingest.chunks import Chunk
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.fields import FieldPlacer
-from headwater.pipelines.ingest.file_kinds import Chunk, FileInfo, inspect_file
+from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.records import Record, RecordColumns, parse_line, read_records
 from headwater.pipelines.ingest.refusals import REASONS, Refusal
 
@@ -129,10 +131,92 @@ def test_a_line_is_a_record_or_a_refusal(line: bytes, found: Record | Refusal) -
 
 
 def test_nan_and_huge_integers_in_meta(jsonl: Path) -> None:
-    """NaN is null, an integer beyond 64 bits the nearest double, on the fast path and beside a NaN alike."""
+    """NaN is null, an integer beyond 64 bits has the digits that were written, on the fast path and beside a NaN alike."""
     jsonl.write_bytes(b'{"text": "a", "n": 36893488147419103232}\n{"text": "b", "n": 36893488147419103232, "x": NaN}\n')
     (batch,) = _batches(jsonl)
-    assert batch.meta.to_pylist() == ['{"n":3.6893488147419103e+19}', '{"n":3.6893488147419103e+19,"x":null}']
+    assert batch.meta.to_pylist() == ['{"n":36893488147419103232}', '{"n":36893488147419103232,"x":null}']
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "123456789012345678901234",
+        "-123456789012345678901234",
+        "18446744073709551616",
+        "9223372036854775808",
+        "0.12345678901234567890123",
+        "1e400",
+        "9" * 5000,
+    ],
+)
+def test_a_number_that_is_an_id_keeps_its_digits(jsonl: Path, number: str) -> None:
+    """An id fills its column as it is written, so ids that differ in their last digit are two; in meta an integer is whole too."""
+    line = f'{{"text": "a", "id": {number}, "metadata": {{"id": {number}}}, "x": [{number}]}}\n'
+    jsonl.write_text(line + line.replace(number, number[:-1] + "7"))
+    (batch,) = _batches(jsonl)
+    assert batch.uri.to_pylist() == [number, number[:-1] + "7"]
+    if "." not in number:
+        assert batch.meta.to_pylist()[0] == f'{{"metadata":{{"id":{number}}},"x":[{number}]}}'
+
+
+def test_numbers_that_a_double_holds_are_as_before(jsonl: Path) -> None:
+    """What is no longer than a double needs is written as doubles are."""
+    jsonl.write_bytes(b'{"text": "a", "id": 2101.10, "b": 1E2, "c": 0.1, "d": 1e300}\n')
+    (batch,) = _batches(jsonl)
+    assert batch.uri.to_pylist() == ["2101.1"]
+    assert batch.meta.to_pylist() == ['{"b":100.0,"c":0.1,"d":1e+300}']
+
+
+@pytest.mark.parametrize(
+    "line, text",
+    [
+        (b'{"text": null, "content": "c"}', "c"),
+        (b'{"content": null, "text": null, "raw_content": "r"}', "r"),
+        (b'{"text": "t", "content": null}', "t"),
+        (b'{"Text": null, "CONTENT": "c"}', "c"),
+    ],
+)
+def test_the_text_is_the_first_that_is_not_null(jsonl: Path, line: bytes, text: str) -> None:
+    """A null under a better name does not cost the text under the next."""
+    assert _read(jsonl, line + b"\n") == ([(0, text)], [])
+
+
+@pytest.mark.parametrize(
+    "line, meta",
+    [
+        (
+            b'{"text": "ok", "title": "half \\ud83d"}',
+            '{"headwater_replaced":{"title":"lone_surrogate"},"title":"half \ufffd"}',
+        ),
+        (
+            b'{"text": "ok", "title": "caf\xe9", "n": 123456789012345678901234}',
+            '{"headwater_replaced":{"title":"invalid_utf8"},"n":123456789012345678901234,"title":"caf\ufffd"}',
+        ),
+        (
+            b'{"text": "ok", "a": {"b": ["x", "\\udc00y"]}}',
+            '{"a":{"b":["x","\ufffdy"]},"headwater_replaced":{"a":"lone_surrogate"}}',
+        ),
+        (b'{"text": "ok", "\\ud800": 1}', '{"headwater_replaced":{"\ufffd":"lone_surrogate"},"\ufffd":1}'),
+        (
+            b'{"text": "ok", "headwater_replaced": 1, "t": "\\udfff"}',
+            '{"headwater_replaced":1,"headwater_replaced_":{"t":"lone_surrogate"},"t":"\ufffd"}',
+        ),
+    ],
+)
+def test_a_fault_beside_the_text_costs_its_characters_only(jsonl: Path, line: bytes, meta: str) -> None:
+    """The record is kept, what no UTF-8 can hold is replaced, and ``meta`` says in which fields."""
+    jsonl.write_bytes(line + b"\n")
+    (batch,) = _batches(jsonl)
+    assert batch.text.to_pylist() == ["ok"]
+    assert batch.refused == ()
+    assert batch.meta.to_pylist() == [meta]
+
+
+def test_a_url_with_a_fault_names_no_document(jsonl: Path) -> None:
+    """Two URLs that differ in what was replaced would be one: such a value fills no column, and the next name is tried."""
+    jsonl.write_bytes(b'{"text": "a", "url": "http://x/\xe9", "id": 7}\n{"text": "b", "url": "http://x/\\ud800"}\n')
+    (batch,) = _batches(jsonl)
+    assert batch.uri.to_pylist() == ["7", None]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +225,11 @@ def test_nan_and_huge_integers_in_meta(jsonl: Path) -> None:
         (b'{"text": "\xff\xfe"}', "invalid_utf8"),
         (b'{"text": "\xed\xa0\x80"}', "invalid_utf8"),
         (b'{"text": "\\ud800"}', "lone_surrogate"),
-        (b'{"text": "ok", "title": "\\udfff"}', "lone_surrogate"),
+        (b'{"text": "\\udfff", "title": "ok"}', "lone_surrogate"),
+        (b'{"text": null, "content": "\\udfff"}', "lone_surrogate"),
+        (b'{"text": "\xff", "title": "\\udfff"}', "invalid_utf8"),
+        (b'{"title": "\xff"}', "no_text_field"),
+        (b'{"text": null, "content": null}', "text_not_string"),
         (b'{"text": "a\\u0000b"}', "nul_byte"),
         (b'{"text": "a\x00b"}', "not_json"),
         (b"[" * 100_000 + b"]" * 100_000, "too_deep"),
@@ -271,13 +359,60 @@ def test_batches_are_bounded(jsonl: Path) -> None:
     assert sum(len(batch.refused) for batch in batches) == 50
 
 
-def test_changed_file_is_refused(jsonl: Path) -> None:
-    """A file whose size is not the inspected one is not read, since its SHA-256 would name other bytes."""
-    jsonl.write_bytes(_lines("a"))
-    info = inspect_file(str(jsonl), jsonl.stat().st_size, Limits())
-    jsonl.write_bytes(_lines("a", "b"))
-    (batch,) = read_records(str(jsonl), info, info.chunks[0], Limits())
-    assert batch.refused == ((-1, "file_changed"),)
+def _changed(path: Path, data: bytes, limits: Limits) -> list[str]:
+    """Return how the reading of each chunk ends after the file's bytes were replaced behind the back of its inspection."""
+    info = inspect_file(str(path), path.stat().st_size, limits)
+    path.write_bytes(data)
+    ends = []
+    for chunk in info.chunks:
+        try:
+            list(read_records(str(path), info, chunk, limits))
+            ends.append("whole")
+        except BadInputError as error:
+            ends.append(error.reason)
+    return ends
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (_lines("a"), _lines("a", "b")),
+        (_lines("aaaa"), _lines("bbbb")),
+        (_lines("a", "b"), _lines("a")),
+        (gzip.compress(_lines("aaaa"), mtime=0), gzip.compress(_lines("aaab"), mtime=0)),
+        (b"prose one", b"prose two"),
+    ],
+    ids=["grown", "same size", "shrunk", "packed, same size", "text"],
+)
+def test_a_file_that_changed_after_its_inspection_is_no_input(tmp_path: Path, before: bytes, after: bytes) -> None:
+    """What was read must be what the SHA-256 names, even where the size is the same: neither a record nor a refusal stands."""
+    path = tmp_path / ("a.txt" if before.startswith(b"prose") else "a.jsonl")
+    path.write_bytes(before)
+    assert _changed(path, after, Limits()) == ["file_changed"]
+    path.write_bytes(before)
+    assert _changed(path, before, Limits()) == ["whole"]
+
+
+def test_a_chunk_that_changed_is_no_input(jsonl: Path) -> None:
+    """Of a file that is split, each task vouches for what it read itself."""
+    lines = [_lines(f"text {number}") for number in range(4)]
+    jsonl.write_bytes(b"".join(lines))
+    changed = b"".join([*lines[:2], lines[2].replace(b"text", b"next"), lines[3]])
+    assert _changed(jsonl, changed, Limits(split_bytes=1)) == ["whole", "whole", "file_changed", "whole"]
+
+
+def test_row_groups_that_changed_are_no_input(tmp_path: Path) -> None:
+    """The same of a Parquet file: a row group costs the chunks whose blocks it shares, the footer all, and an unchanged file none."""
+    path = tmp_path / "a.parquet"
+    limits = Limits(split_bytes=1)
+    pq.write_table(pa.table({"text": [f"text {n}" for n in range(40)]}), path, row_group_size=10, compression="none")
+    data = path.read_bytes()
+    assert _changed(path, data, limits) == ["whole"] * 4
+    assert "file_changed" in _changed(path, data.replace(b"text 25", b"next 25"), limits)
+    path.write_bytes(data)
+    assert _changed(path, data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], limits) == ["file_changed"] * 4
+    path.write_bytes(data)
+    assert _changed(path, data.replace(b"text 25", b"next 25"), Limits()) == ["file_changed"]
 
 
 # Text files
@@ -425,21 +560,17 @@ def test_parquet_columns(tmp_path: Path) -> None:
 
 
 def test_parquet_rows_that_are_refused(tmp_path: Path) -> None:
-    """Invalid UTF-8 in the text or beside it, NUL, blank and long texts cost their rows only."""
+    """Invalid UTF-8, NUL, blank and long texts cost their rows only; invalid UTF-8 beside the text not even that."""
     bad_string = pa.Array.from_buffers(
         pa.string(), 6, pa.array([b"ok", b"ok", b"ok", b"ok", b"ok", b"\xff"], pa.binary()).buffers()
     )
     text = pa.array([b"good", b"\xff", b"a\0b", b" ", b"x" * 200, b"fine"], pa.binary())
     pq.write_table(pa.table({"text": text, "title": bad_string}), tmp_path / "a.parquet")
     records, refused = _read(tmp_path / "a.parquet", limits=Limits(max_record_bytes=100))
-    assert records == [(0, "good")]
-    assert refused == [
-        (1, "invalid_utf8"),
-        (2, "nul_byte"),
-        (3, "empty_text"),
-        (4, "record_too_large"),
-        (5, "invalid_utf8"),
-    ]
+    assert records == [(0, "good"), (5, "fine")]
+    assert refused == [(1, "invalid_utf8"), (2, "nul_byte"), (3, "empty_text"), (4, "record_too_large")]
+    (batch,) = _batches(tmp_path / "a.parquet", Limits(max_record_bytes=100))
+    assert batch.meta.to_pylist()[1] == '{"headwater_replaced":{"title":"invalid_utf8"},"title":"\ufffd"}'
 
 
 @pytest.mark.parametrize(
@@ -511,3 +642,15 @@ def test_unknown_file_needs_no_inspection_to_be_refused(tmp_path: Path) -> None:
     )
     (batch,) = read_records(str(tmp_path / "x"), info, info.chunks[0], Limits())
     assert batch.refused == ((-1, "wrong_format"),)
+
+
+def test_parquet_text_is_the_first_that_is_not_null(tmp_path: Path) -> None:
+    """Row by row, through columns of nulls; what was taken as the text is not in meta, and what was not is."""
+    path = tmp_path / "a.parquet"
+    columns = {"text": ["t", None, None], "content": ["c", "d", None], "raw_content": pa.nulls(3)}
+    assert _parquet(path, columns) == ([(0, "t"), (1, "d")], [(2, "text_not_string")])
+    (batch,) = _batches(path)
+    assert batch.meta.to_pylist() == ['{"content":"c","raw_content":null}', '{"raw_content":null,"text":null}']
+    assert _parquet(path, {"text": pa.nulls(1), "content": ["c"]}) == ([(0, "c")], [])
+    assert _parquet(path, {"text": pa.nulls(1)}) == ([], [(-1, "text_not_string")])
+    assert _parquet(path, {"text": [1], "content": ["c"]}) == ([], [(-1, "text_not_string")])

@@ -12,6 +12,7 @@ from small_lake import SmallLake, small_recipe
 
 from headwater.errors import RecipeError, UsageError
 from headwater.filters.contamination.items import Item
+from headwater.filters.duplicates import minhash
 from headwater.filters.language import identify as language
 from headwater.filters.language import names
 from headwater.filters.signals import measure as signals
@@ -54,6 +55,9 @@ def _reached(lake: Path, change: Change, start: Recipe) -> set[str]:
         (lambda raw: raw["rules"].update(limits={"gopher_min_words": 49}), {"verdicts"}),
         (lambda raw: raw["deduplicate"].update(min_similarity=0.8), {"duplicates", "verdicts"}),
         (lambda raw: raw["deduplicate"].update(alarm_source_loss=0.4), set()),
+        (lambda raw: raw["deduplicate"].update(numbers="keep"), {"minhash", "duplicates", "verdicts"}),
+        (lambda raw: raw["deduplicate"].update(numbers={"math": "fold"}), {"minhash", "duplicates", "verdicts"}),
+        (lambda raw: raw["deduplicate"].update(numbers={"math": "keep"}), set()),
         (lambda raw: raw["spans"].update(operators=["emails"]), {"spans", "tokens", "verdicts"}),
         (lambda raw: raw["vocabulary"].update(name="mine"), {"tokens", "verdicts"}),
         (lambda raw: raw["contamination"].update(ngram_words=12), {"contamination", "verdicts"}),
@@ -79,8 +83,9 @@ def test_a_changed_setting_reaches_what_depends_on_it(tmp_path: Path, change: Ch
 @pytest.mark.parametrize(
     ("changed", "reached"),
     [
-        ((language, "VERSION"), {"language", "signals", "scores", "verdicts"}),
-        ((signals, "VERSION"), {"signals", "scores", "verdicts"}),
+        ((language, "VERSION"), {"language", "signals", "scores", "minhash", "duplicates", "verdicts"}),
+        ((signals, "VERSION"), {"signals", "scores", "minhash", "duplicates", "verdicts"}),
+        ((minhash, "VERSION"), {"minhash", "duplicates", "verdicts"}),
         ((operators, "DEDUPLICATE_VERSION"), {"duplicates", "verdicts"}),
         ((operators, "DECIDE_VERSION"), {"verdicts"}),
     ],
@@ -133,6 +138,8 @@ def test_the_named_language_model_is_loaded(tmp_path: Path, monkeypatch: pytest.
         "language",
         "signals",
         "scores",
+        "minhash",
+        "duplicates",
         "verdicts",
     }
     assert loaded == ["lid.176", "lid.other"]

@@ -73,6 +73,13 @@ def test_defaults() -> None:
     assert recipe.language.model == "lid.176"
     assert recipe.spans.operators == ()
     assert (recipe.deduplicate.min_similarity, recipe.deduplicate.alarm_source_loss) == (0.75, 0.5)
+    assert recipe.deduplicate.numbers == {
+        "general": "fold",
+        "code": "keep",
+        "math": "keep",
+        "dialogue": "fold",
+        "dense": "keep",
+    }
     assert recipe.vocabulary.name == "headwater-156k"
     assert (recipe.rules.sets, recipe.rules.limits, recipe.rules.exempt) == (("default",), {}, {})
     assert (recipe.build.seed, recipe.build.shard_tokens, recipe.build.formats) == (0, 67_108_864, ("megatron", "npy"))
@@ -80,6 +87,24 @@ def test_defaults() -> None:
     assert (first.max_copies, first.packing, first.on_shortfall, first.where) == (1, "concatenate", "report", "TRUE")
     assert second.languages == {"reasoning": {"en+zh": 0.9, "*": 0.1}}
     assert (first.choose, second.choose) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("fold", set()),
+        ("keep", {"general", "code", "math", "dialogue", "dense"}),
+        ({"default": "keep", "general": "fold"}, {"code", "math", "dialogue", "dense"}),
+        ({"math": "keep", "code": "keep", "default": "fold"}, {"math", "code"}),
+        ({"dense": "fold"}, {"math", "code"}),
+        ({}, {"math", "code", "dense"}),
+    ],
+)
+def test_numbers_by_domain(written: object, kept: set[str]) -> None:
+    """One word stands for every kind of text, ``default`` for those that a table leaves out, else they keep their own default."""
+    numbers = _changed(lambda raw: raw.update(deduplicate={"numbers": written})).deduplicate.numbers
+    assert {name for name, value in numbers.items() if value == "keep"} == kept
+    assert set(numbers) == {"general", "code", "math", "dialogue", "dense"}
 
 
 def test_literals_give_the_recipe_back() -> None:
@@ -183,6 +208,22 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         "deduplicate: min_similarity: expected a number from 0 to 1",
     ),
     (
+        lambda raw: raw.update(deduplicate={"numbers": "kept"}),
+        "deduplicate: numbers: expected one of keep, fold, found 'kept'; did you mean 'keep'?",
+    ),
+    (
+        lambda raw: raw.update(deduplicate={"numbers": {"maths": "keep"}}),
+        "deduplicate: numbers: expected one of general, code, math, dialogue, dense, default, found 'maths'",
+    ),
+    (
+        lambda raw: raw.update(deduplicate={"numbers": {"math": True}}),
+        "deduplicate: numbers.math: expected one of keep, fold, found True",
+    ),
+    (
+        lambda raw: raw.update(deduplicate={"numbers": 1}),
+        "deduplicate: numbers: expected keep, fold or a table of them by domain, found 1",
+    ),
+    (
         lambda raw: raw.update(deduplicate={"min_similarity": float("nan")}),
         "deduplicate: min_similarity: expected a number",
     ),
@@ -261,6 +302,28 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         lambda raw: raw["stages"][0].update(languages={"en": 0.5, "en+fr": 0.5}),
         "languages: 'en' has more than one share",
     ),
+    (
+        lambda raw: raw["stages"][0].update(languages={"en": 0.5, "xx": 0.5}),
+        "languages: expected the tag of a language such as 'pt', found 'xx'; did you mean 'xh'?",
+    ),
+    (lambda raw: raw["stages"][0].update(languages={"EN": 1}), "found 'EN'; did you mean 'en'?"),
+    (
+        lambda raw: raw["stages"][0].update(languages={"general": {"en+english": 1}}),
+        "languages.general: expected the tag of a language such as 'pt', found 'english'; did you mean 'en'?",
+    ),
+    (
+        lambda raw: raw["stages"][0].update(domains={"general": {"maths": 0.5, "*": 0.5}}),
+        "domains.general: unknown domain 'maths'; did you mean 'math'?",
+    ),
+    (lambda raw: raw["stages"][0].update(shortfall_to=["general/xx"]), "shortfall_to: expected the tag of a language"),
+    (lambda raw: raw.update(contamination={"sets": ["../x"]}), "contamination: sets: expected '*' or the name"),
+    (lambda raw: raw.update(contamination={"sets": ["/etc/x"]}), "contamination: sets: expected '*' or the name"),
+    (lambda raw: raw.update(contamination={"sets": [".hidden"]}), "contamination: sets: expected '*' or the name"),
+    (
+        lambda raw: raw["pools"][0].update(where="language IN (3)"),
+        "pools (reasoning): where: 'language IN (3)' fails on some values of its columns: Conversion Error",
+    ),
+    (lambda raw: raw["stages"][0].update(where="language > 3"), "stages (first): where: 'language > 3' does not fit"),
     (lambda raw: raw["stages"][0].update(languages={"en+*": 1}), "languages: expected a name, names joined by + or *"),
     (lambda raw: raw["stages"][0].update(languages={"en+": 1}), "languages: expected a name, names joined by + or *"),
     (
@@ -361,3 +424,29 @@ def test_documented_recipe() -> None:
             assert f"`{section}.{key}`" in reference
     for key in Stage.__dataclass_fields__:
         assert f"| `{key}` |" in reference
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("pools = " + "[" * 10_000, "nested more than 64 deep"),
+        ("pools = " + "{a=" * 5000, "nested more than 64 deep"),
+        ("format = " + "9" * 5000, "digits"),
+        ("a" + ".a" * 30_000 + " = 1", "a key of more than 64 parts"),
+        ("[" + "a." * 3000 + "a]", "a key of more than 64 parts"),
+        ("name = '" + "x" * (1 << 20) + "'", "more than 1,048,576 bytes"),
+        ("name = 'a'\nname = 'b'", "Cannot overwrite a value"),
+        ("format = 1\nname = 7", "expected the key"),
+        ("format = 1\nname = 'x'\nstages = []\npools = [" + "1," * 100_000 + "]", "expected at least one table"),
+    ],
+)
+def test_hostile_files_are_told_in_one_line(text: str, fault: str, tmp_path: Path) -> None:
+    """Depth, digits, length: whatever a file holds, the error is one line that names the file and the fault, and comes at once."""
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=re.escape(fault)) as caught:
+        load_recipe(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    assert len(message) <= 500

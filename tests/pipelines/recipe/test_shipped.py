@@ -32,8 +32,8 @@ def test_identities_of_the_shipped_recipes() -> None:
     found = {name: find_recipe(name).fingerprint for name in shipped_recipes()}
     found |= {name: find_vocabulary_recipe(name).fingerprint for name in shipped_vocabulary_recipes()}
     assert found == {
-        "demo": "a1f3b1aea18a032d3f8540ade8d3e31c",
-        "ling-flash-2": "3db881bc1b71fd6b057fb8036568ca93",
+        "demo": "f85f3365c33a924bbe47abebe60bf54a",
+        "ling-flash-2": "26b8fe81968251e4e440ee0247d8cca5",
         "demo-vocabulary": "9f63a750c6c27e51f744a0eaae0acac7",
         "vocabulary-156k": "6bee231717b4bd072268d366273487d5",
     }

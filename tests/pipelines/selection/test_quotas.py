@@ -15,11 +15,11 @@ from headwater.pipelines.recipe.sections import Stage
 from headwater.pipelines.selection.quotas import Cell, Plan, apportion, solve, stage_budget
 
 _LAKE = {
-    Cell("general", "en", "web"): 600,
-    Cell("general", "en", "wiki"): 100,
-    Cell("general", "zh", "web"): 200,
-    Cell("general", "fr", "web"): 75,
-    Cell("general", "de", "web"): 25,
+    Cell("general", "en", "general"): 600,
+    Cell("general", "en", "dialogue"): 100,
+    Cell("general", "zh", "general"): 200,
+    Cell("general", "fr", "general"): 75,
+    Cell("general", "de", "general"): 25,
     Cell("reasoning", "en", "code"): 300,
     Cell("reasoning", "en", "math"): 100,
     Cell("reasoning", "fr", "math"): 100,
@@ -49,7 +49,7 @@ def test_without_quotas_languages_are_taken_in_proportion() -> None:
     }
     assert plan.unplaced == 0
     assert plan.shortfalls == {}
-    assert plan.cell_of[Cell("general", "en", "wiki")] == Cell("general", "en", "*")
+    assert plan.cell_of[Cell("general", "en", "dialogue")] == Cell("general", "en", "*")
 
 
 def test_language_quota_with_a_group_and_a_rest() -> None:
@@ -75,18 +75,18 @@ def test_language_quota_for_all_pools() -> None:
 
 def test_domain_quota() -> None:
     """A domain that a quota names is a cell of its own; the others are one cell."""
-    plan = solve(_LAKE, _stage(domains={"general": {"wiki": 0.1, "*": 0.9}}), 100)
+    plan = solve(_LAKE, _stage(domains={"general": {"dialogue": 0.1, "*": 0.9}}), 100)
     assert _targets(plan) == {
         "general/de/*": 2,
         "general/en/*": 36,
-        "general/en/wiki": 6,
+        "general/en/dialogue": 6,
         "general/fr/*": 4,
         "general/zh/*": 12,
         "reasoning/en/*": 32,
         "reasoning/fr/*": 8,
     }
-    assert plan.cell_of[Cell("general", "en", "wiki")] == Cell("general", "en", "wiki")
-    assert plan.cell_of[Cell("general", "en", "web")] == Cell("general", "en", "*")
+    assert plan.cell_of[Cell("general", "en", "dialogue")] == Cell("general", "en", "dialogue")
+    assert plan.cell_of[Cell("general", "en", "general")] == Cell("general", "en", "*")
 
 
 def test_languages_outside_a_quota_without_a_rest() -> None:
@@ -137,8 +137,8 @@ def test_quota_for_what_is_not_there() -> None:
     assert plan.shortfalls == {Cell("general", "ja+ko", "*"): 30}
     plan = solve(_LAKE, _stage(shares={"general": 0.5, "rare": 0.5}), 100)
     assert plan.shortfalls == {Cell("rare", "*", "*"): 50}
-    plan = solve(_LAKE, _stage(domains={"general": {"law": 0.5, "*": 0.5}}), 100)
-    assert plan.shortfalls == {Cell("general", "*", "law"): 30}
+    plan = solve(_LAKE, _stage(domains={"general": {"code": 0.5, "*": 0.5}}), 100)
+    assert plan.shortfalls == {Cell("general", "*", "code"): 30}
     assert solve({}, _stage(), 100).unplaced == 100
 
 
@@ -162,7 +162,7 @@ def test_negative_numbers_are_an_error() -> None:
     with pytest.raises(UsageError):
         solve(_LAKE, _stage(), -1)
     with pytest.raises(UsageError):
-        solve({Cell("general", "en", "web"): -1}, _stage(), 1)
+        solve({Cell("general", "en", "general"): -1}, _stage(), 1)
 
 
 def test_stage_budget() -> None:
@@ -184,7 +184,10 @@ def test_largest_remainder() -> None:
 
 
 _CELLS = st.builds(
-    Cell, st.sampled_from(["general", "reasoning"]), st.sampled_from(list("abcdef")), st.sampled_from("xy")
+    Cell,
+    st.sampled_from(["general", "reasoning"]),
+    st.sampled_from(["en", "fr", "de", "ja", "zh", "ko"]),
+    st.sampled_from(["code", "math"]),
 )
 
 
@@ -198,9 +201,9 @@ def _quotas(draw: st.DrawFn, names: list[str]) -> dict[str, float]:
 
 @st.composite
 def _stages(draw: st.DrawFn) -> Stage:
-    languages: dict[str, Any] = draw(st.just({}) | _quotas(["a", "b+c", "zz", "*"]))
-    domains: dict[str, Any] = draw(st.just({}) | _quotas(["x", "*"]).map(lambda quota: {"general": quota}))
-    cells = st.sampled_from(["general/*", "reasoning/*", "general/a", "reasoning/b"])
+    languages: dict[str, Any] = draw(st.just({}) | _quotas(["en", "fr+de", "ja", "*"]))
+    domains: dict[str, Any] = draw(st.just({}) | _quotas(["code", "*"]).map(lambda quota: {"general": quota}))
+    cells = st.sampled_from(["general/*", "reasoning/*", "general/en", "reasoning/fr"])
     return _stage(
         shares=draw(_quotas(["general", "reasoning"])),
         languages=languages,

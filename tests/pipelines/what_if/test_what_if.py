@@ -16,7 +16,7 @@ from what_if_lake import BUILD, Row, content_hash, make_lake, random_rows, recip
 from headwater.errors import UsageError
 from headwater.pipelines.what_if import passes as what_if_passes
 from headwater.pipelines.what_if.answer import DIMENSIONS, what_if, what_if_sweep
-from headwater.pipelines.what_if.changes import Changes, apply, find_limit, parse_values
+from headwater.pipelines.what_if.changes import Changes, apply, find_limit, parse_number, parse_values
 from headwater.pipelines.what_if.clusters import Members, elect_members
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,9 @@ _CHANGES = [
     Changes(limits=(("fineweb.min_punct_lines", 0.1),)),
     Changes(exempt={"gopher.min_words": ["code", "math"]}),
     Changes(without=("gopher_min_words", "gopher_max_words", "fineweb_min_punct_lines")),
-    Changes(exempt={"c4_max_curly_brackets": ["web"]}, without=("language_known",), limits=(("gopher_min_words", 45),)),
+    Changes(
+        exempt={"c4_max_curly_brackets": ["general"]}, without=("language_known",), limits=(("gopher_min_words", 45),)
+    ),
     Changes(),
 ]
 
@@ -302,7 +304,9 @@ def test_names_of_limits(name: str, found: tuple[str, str | None]) -> None:
         (Changes(limits=(("gopher.min_words.de", {"default": 3}),)), "expected a number"),
         (Changes(without=("gopher_min_wrds",)), "did you mean 'gopher_min_words'"),
         (Changes(exempt={"gopher_min_wrds": ["code"]}), "did you mean 'gopher_min_words'"),
-        (Changes(exempt={"gopher_min_words": ["no such"]}), "domains"),
+        (Changes(exempt={"gopher_min_words": ["no such"]}), "unknown domain 'no such'"),
+        (Changes(limits=(("gopher.min_words.EN", 3),)), "did you mean 'en'"),
+        (Changes(limits=(("gopher.min_words.xx", 3),)), "expected 'default' or the tag of a language"),
     ],
 )
 def test_wrong_changes(changes: Changes, message: str) -> None:
@@ -311,8 +315,18 @@ def test_wrong_changes(changes: Changes, message: str) -> None:
         apply(changes, _RULES)
 
 
-@pytest.mark.parametrize("text", ["", "a", "1:2", "1:2:0", "2:1:1", "1:2:-1", "1,x", "0:1:0.0001", "inf"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1:2", "1:2:0", "2:1:1", "1:2:-1", "1,x", "0:1:0.0001", "inf", "0:1e38:1e-300", "1e999:1:1"]
+)
 def test_wrong_values(text: str) -> None:
     """Values of a sweep are numbers, ascending by a step above 0, and not too many."""
     with pytest.raises(UsageError):
         parse_values(text)
+
+
+@pytest.mark.parametrize("text", ["1e999", "-1e999", "1e1000000000", "inf", "nan", "9" * 5000, "1e39", ""])
+def test_numbers_that_no_limit_can_be(text: str) -> None:
+    """A number beyond 32-bit floats is refused before it is written out, in a short line."""
+    with pytest.raises(UsageError, match="expected a finite number of at most 3.40282e\\+38") as caught:
+        parse_number(text)
+    assert len(str(caught.value)) < 600

@@ -12,8 +12,8 @@ The multiplication wraps and every step is integer arithmetic: the bits depend o
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +21,16 @@ import pyarrow as pa
 from numba import njit
 
 from headwater.buffers import text_buffers
-from headwater.filters.duplicates.normalize import normalize
+from headwater.filters.duplicates.normalize import normalize_bytes
+from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS
+from headwater.filters.duplicates.numbers import find_numbers, fold_digits, keeps_numbers, number_signs
 from headwater.filters.duplicates.shingles import distinct, finish64, most_shingles, unit_kinds, write_shingles
 
 __all__ = ["MIN_SHINGLES", "N_BANDS", "N_PERMUTATIONS", "ROWS_PER_BAND", "VERSION", "measure_minhash", "permutations"]
 
 _Words = npt.NDArray[np.uint32]
 
-VERSION = 1
+VERSION = 2
 N_PERMUTATIONS = 112
 N_BANDS = 14
 ROWS_PER_BAND = 8
@@ -47,21 +49,40 @@ def permutations() -> npt.NDArray[np.uint32]:
     return np.array([factors, generator.randint(0, 1 << 32, N_PERMUTATIONS, dtype=np.uint32)])
 
 
-def measure_minhash(texts: pa.Array) -> pa.RecordBatch:
+def measure_minhash(
+    texts: pa.Array,
+    domains: pa.Array | pa.ChunkedArray | None = None,
+    numbers: Mapping[str, str] = DEFAULT_NUMBERS,
+) -> pa.RecordBatch:
     """The columns ``bands signature n_shingles normalized_hash``, one row for each text (string or large_string; null counts as empty).
 
     - bands list<int64>: a 64-bit hash of 8 signature values and the band's number, 14 of them; empty under `MIN_SHINGLES` shingles.
     - signature binary: 112 uint32, little-endian; empty where there is no shingle.
     - n_shingles int32: distinct shingle hashes.
-    - normalized_hash binary: BLAKE2b, 16 bytes, of the normalised text; empty where that is empty.
+    - normalized_hash binary: BLAKE2b, 16 bytes, of the normalised text with its numbers; empty where that is empty.
+
+    Signature and shingles are those of the normalised text, its digits folded to 0 where `numbers` says so. The hash is that of a text
+    alone: texts of equal hashes have equal signatures, so a text whose digits were folded has another hash than one that kept them.
 
     Memory besides the input: the normalised text of the batch, and 10 bytes for each byte of the largest text at most.
+
+    Args:
+        domains: of the texts, family ``scores``; None or null: ``general``.
+        numbers: ``keep`` or ``fold`` for each of ``number_settings.NUMBER_TEXTS``.
+
+    Raises:
+        UsageError: texts of another type; more or fewer domains than texts, or an unknown one.
     """
-    normalized = normalize(texts)
-    data, offsets = text_buffers(normalized)
-    signatures, counts = _sign(data, offsets, unit_kinds(), permutations(), most_shingles(offsets))
-    has_signature = counts > 0
-    has_bands = counts >= MIN_SHINGLES
+    writable, offsets = normalize_bytes(texts)
+    data = writable.view()
+    data.flags.writeable = False  # as all bytes are that kernels read, so that each is compiled once
+    holds_numbers, dense = find_numbers(data, offsets, unit_kinds())
+    folded = holds_numbers & ~keeps_numbers(dense, domains, numbers)
+    hashes = _hash_texts(data, offsets, folded, *number_signs(*text_buffers(texts), holds_numbers))
+    fold_digits(writable, offsets, folded)
+    signatures, n_shingles = _sign(data, offsets, unit_kinds(), permutations(), most_shingles(offsets))
+    has_signature = n_shingles > 0
+    has_bands = n_shingles >= MIN_SHINGLES
     return pa.RecordBatch.from_pydict(
         {
             "bands": pa.ListArray.from_arrays(
@@ -70,8 +91,8 @@ def measure_minhash(texts: pa.Array) -> pa.RecordBatch:
             "signature": _binary(
                 has_signature, signatures[has_signature].astype("<u4", copy=False), 4 * N_PERMUTATIONS
             ),
-            "n_shingles": pa.array(counts),
-            "normalized_hash": _binary(offsets[1:] > offsets[:-1], _hash_texts(data, offsets), 16),
+            "n_shingles": pa.array(n_shingles),
+            "normalized_hash": _binary(offsets[1:] > offsets[:-1], hashes, 16),
         }
     )
 
@@ -87,12 +108,26 @@ def _binary(present: npt.NDArray[np.bool_], values: npt.NDArray[np.uint32] | byt
     return pa.BinaryArray.from_buffers(pa.binary(), present.size, buffers)
 
 
-def _hash_texts(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> bytes:
-    view = data.data
-    bounds = offsets.tolist()
-    return b"".join(
-        hashlib.blake2b(view[begin:end], digest_size=16).digest() for begin, end in pairwise(bounds) if end > begin
-    )
+def _hash_texts(
+    data: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    folded: npt.NDArray[np.bool_],
+    signs: npt.NDArray[np.uint8],
+    sign_offsets: npt.NDArray[np.int64],
+) -> bytes:
+    """BLAKE2b of each text that is not empty; behind a byte that no text has: its numbers' signs, and F where its digits are to be folded."""
+    view, sign_view = data.data, signs.data
+    bounds, sign_bounds = offsets.tolist(), sign_offsets.tolist()
+    digests = []
+    for row, is_folded in enumerate(folded.tolist()):
+        if bounds[row] == bounds[row + 1]:
+            continue
+        digest = hashlib.blake2b(view[bounds[row] : bounds[row + 1]], digest_size=16)
+        if is_folded or sign_bounds[row] < sign_bounds[row + 1]:
+            digest.update(b"\0F" if is_folded else b"\0")
+            digest.update(sign_view[sign_bounds[row] : sign_bounds[row + 1]])
+        digests.append(digest.digest())
+    return b"".join(digests)
 
 
 @njit(cache=True, nogil=True)

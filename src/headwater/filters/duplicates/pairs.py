@@ -91,7 +91,8 @@ def elect_winners(
         signatures: uint32 [n, 112], grouped by cluster, best row first.
         offsets: int64 [clusters + 1].
         content_hashes: uint64 [n, 2]; equal content is a duplicate of similarity 1.0, whatever its signature.
-        normalized_hashes: uint64 [n, 2], zeros where the normalised text is empty.
+        normalized_hashes: uint64 [n, 2], zeros where the normalised text is empty; equal ones have equal signatures, and only they are of
+            similarity 1.0: where nothing but numbers or the order of shingles differs it is 111 of 112.
         short: bool [n], fewer than 20 shingles: a duplicate only of a short row with the same normalised hash, of similarity 1.0.
         min_agreement: equal values that make two rows that are not short duplicates.
 
@@ -297,17 +298,18 @@ def _elect(
 def _match(
     row: int, other: int, signatures: Signatures, content_hashes: _Hashes, normalized_hashes: _Hashes, short: _Flags
 ) -> int:
-    """Equal values of two rows as `elect_winners` counts them: 112 for equal content or equal short texts."""
+    """Equal values of two rows as `elect_winners` counts them: 112 for equal content or normalised text, and for nothing else."""
     if content_hashes[row, 0] == content_hashes[other, 0] and content_hashes[row, 1] == content_hashes[other, 1]:
         return N_PERMUTATIONS
+    same = (
+        normalized_hashes[row, 0] == normalized_hashes[other, 0]
+        and normalized_hashes[row, 1] == normalized_hashes[other, 1]
+        and (normalized_hashes[row, 0] != 0 or normalized_hashes[row, 1] != 0)
+    )
     if short[row] or short[other]:
-        same = (
-            normalized_hashes[row, 0] == normalized_hashes[other, 0]
-            and normalized_hashes[row, 1] == normalized_hashes[other, 1]
-            and (normalized_hashes[row, 0] != 0 or normalized_hashes[row, 1] != 0)
-        )
         return N_PERMUTATIONS if same and short[row] and short[other] else 0
-    return equal_values(signatures, row, other)
+    count = equal_values(signatures, row, other)
+    return count if same else min(count, N_PERMUTATIONS - 1)
 
 
 @njit(cache=True, nogil=True)

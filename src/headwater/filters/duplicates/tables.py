@@ -67,7 +67,7 @@ def fold(character: str) -> int:
     if category == "Cf" or _is_variation_selector(code_point) or code_point == 0x34F:
         return 0
     if category == "Nd":
-        return ord("0")
+        return ord("0") + unicodedata.decimal(character)
     if category[0] == "M":
         return code_point | MARK
     if category[0] not in "LN":

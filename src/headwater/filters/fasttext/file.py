@@ -21,7 +21,9 @@ __all__ = ["ModelFile"]
 _CHUNK_BYTES = 1 << 20
 _ROW_ALIGNMENT = 8
 _LARGEST = 1e6  # of a trained vector; keeps every sum and product of the kernel finite
-_LARGEST_PART = 64  # columns of a part; fastText's default is 2. Keeps a small file from unpacking to gigabytes
+_LARGEST_PART = 16  # columns of a part; fastText's default is 2. A byte of codes unpacks to four bytes a column
+_LARGEST_UNPACKED = 1 << 28  # bytes that any file may unpack to
+_MOST_UNPACKED_TIMES = 32  # what a larger file may unpack to, in its own size
 _Floats = npt.NDArray[np.float32]
 
 
@@ -31,11 +33,14 @@ class ModelFile:
     Args:
         stream: the open file, at its beginning.
         size: bytes in it.
+
+    Attributes:
+        size: the same.
     """
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
         self._stream = stream
-        self._size = size
+        self.size = size
         self._unread = size  # not yet handed out
         self._buffer = b""
         self._at = 0
@@ -113,6 +118,9 @@ class ModelFile:
             or len(codes) != n_rows * n_parts
         ):
             raise ValueError(f"a product quantiser of {n_parts} parts and {len(codes)} codes for {n_rows} rows")
+        unpacked = 4 * n_rows * (columns + _ROW_ALIGNMENT - 1)
+        if unpacked > max(_LARGEST_UNPACKED, _MOST_UNPACKED_TIMES * self.size):
+            raise ValueError(f"a matrix of {unpacked:,} bytes from codes in a file of {self.size:,}")
         centroids = self.array("<f4", dim * 256)
         _check_finite(centroids)
         by_part = codes.reshape(n_rows, n_parts)
@@ -121,12 +129,14 @@ class ModelFile:
             width = part_dim if part < n_parts - 1 else last_dim
             begin = part * part_dim
             table = centroids[256 * begin : 256 * (begin + width)].reshape(256, width)
-            matrix[:, begin : begin + width] = table[by_part[:, part]]
+            step = _CHUNK_BYTES // (4 * width) + 1
+            for row in range(0, n_rows, step):  # without a second matrix
+                matrix[row : row + step, begin : begin + width] = table[by_part[row : row + step, part]]
         return matrix
 
     def _take(self, size: int) -> bytes:
         if size > self._unread:
-            raise ValueError(f"{size} bytes wanted at byte {self._size - self._unread} of {self._size}")
+            raise ValueError(f"{size} bytes wanted at byte {self.size - self._unread} of {self.size}")
         self._fill(size)
         self._at += size
         self._unread -= size

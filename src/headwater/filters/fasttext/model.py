@@ -44,6 +44,10 @@ _VERSION_WITHOUT_SUBWORDS = 11
 _SUPERVISED = 3
 _LABEL_PREFIX = b"__label__"
 _MAX_WORD_NGRAMS = 64
+_MAX_PRUNED_BUCKETS = (
+    1 << 25
+)  # before pruning; fastText's default is 2 million. Each takes four bytes whether it was left or not
+_MAX_SUBWORDS = 1 << 26  # of all words of any file; a larger one may have as many as it has words of four bytes
 _UNSEEN = 10**15  # weight of a node of the tree that is not made yet
 
 
@@ -130,7 +134,12 @@ def _parse(file: ModelFile) -> FastTextModel:
     size, n_words, n_labels, _, n_pruned = file.values("3i2q")
     if n_words < 0 or n_labels < 1 or size != n_words + n_labels:
         raise ValueError(f"{size} entries, {n_words} words, {n_labels} labels")
+    if n_pruned >= 0 and bucket > _MAX_PRUNED_BUCKETS:
+        raise ValueError(f"{bucket} buckets before pruning, more than {_MAX_PRUNED_BUCKETS}")
     names, counts = _read_entries(file, n_words, n_labels)
+    subwords = (sum(map(len, names[:n_words])) + 2 * n_words) * max_ngram
+    if subwords > max(_MAX_SUBWORDS, file.size // 4):
+        raise ValueError(f"up to {subwords:,} n-grams of words in a file of {file.size:,} bytes")
     pairs = file.array("<i4", 2 * max(n_pruned, 0)).reshape(-1, 2)
 
     (quantised,) = file.values("?")

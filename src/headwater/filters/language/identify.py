@@ -44,12 +44,14 @@ from headwater.buffers import text_buffers
 from headwater.errors import MissingDependencyError, UsageError
 from headwater.filters.fasttext.model import read_model
 from headwater.filters.fasttext.predict import KernelModel, predict, prepare, sum_segments
+from headwater.filters.language.compose import compose
 from headwater.filters.language.judge import judge_documents, judge_segments
 from headwater.filters.language.mixture import Mixture, find_mixtures, group_tags
 from headwater.filters.language.names import DEFAULT_MODEL, MODELS
 from headwater.filters.language.script import SCRIPTS, count_letters, find_scripts
 from headwater.filters.language.segments import find_segments
 from headwater.filters.language.windows import find_windows, whole_documents
+from headwater.filters.language.writing import Writing, possible_labels
 
 __all__ = [
     "LANGUAGES",
@@ -62,7 +64,7 @@ __all__ = [
     "load_model_file",
 ]
 
-VERSION = 3
+VERSION = 4
 """Raised whenever a column's value can change for some text."""
 
 LANGUAGES = (
@@ -190,8 +192,14 @@ def identify(texts: pa.Array, model: LanguageModel) -> pa.RecordBatch:
         UsageError: ``texts`` is an array of something else.
     """
     data, offsets = text_buffers(texts)
+    lid_labels, lid_scores = predict(data, whole_documents(offsets), model.kernel)
+    labels, scores = lid_labels, lid_scores
+    composed, rewritten = compose(texts, data, offsets)
+    if len(rewritten):
+        data, offsets = text_buffers(composed)
+        labels, scores = lid_labels.copy(), lid_scores.copy()
+        labels[rewritten], scores[rewritten] = predict(data, whole_documents(offsets)[rewritten], model.kernel)
     windows = find_windows(data, offsets)
-    labels, scores = predict(data, whole_documents(offsets), model.kernel)
     letters = count_letters(data, windows)
     has_text = (labels >= 0) & (letters.sum(axis=1) >= MIN_LETTERS)
 
@@ -201,6 +209,9 @@ def identify(texts: pa.Array, model: LanguageModel) -> pa.RecordBatch:
     languages = tags[np.where(has_text, labels, -1)]
     language_scores = np.where(has_text, np.minimum(scores, np.float32(1)), np.float32(0))
 
+    # What lid.176 says is no opinion where the text has no letters of that language.
+    possible = possible_labels(_writing(tuple(tags[:-1].tolist())), labels, letters)
+    languages[~possible], scores = _UNDETERMINED, np.where(possible, scores, np.float32(0))
     rows = np.flatnonzero(has_text & ~_is_plain(tags[:-1], labels, scores, letters))
     found, found_scores, mixtures = _judge(data, windows, rows, languages[rows], scores[rows], letters[rows], model)
     languages[rows], language_scores[rows] = found, found_scores
@@ -208,8 +219,8 @@ def identify(texts: pa.Array, model: LanguageModel) -> pa.RecordBatch:
         [
             pa.array(languages, pa.string()),
             pa.array(language_scores, pa.float32()),
-            pa.array(names[labels], pa.string()),
-            pa.array(scores, pa.float32()),
+            pa.array(names[lid_labels], pa.string()),
+            pa.array(lid_scores, pa.float32()),
             find_scripts(letters),
             _share_column(len(languages), {int(rows[place]): mixture for place, mixture in mixtures.items()}),
         ],
@@ -239,6 +250,12 @@ def _is_plain(
 
 
 @functools.cache
+def _writing(labels: tuple[str, ...]) -> Writing:
+    """The scripts of a model's labels."""
+    return Writing(labels)
+
+
+@functools.cache
 def _tables(labels: tuple[str, ...]) -> tuple[npt.NDArray[np.object_], _Longs, dict[str, int]]:
     """Of the labels of our model: their tags, with ``und`` for none at the end; their groups; the place of each."""
     tags = [_UNDETERMINED if label.startswith(_NAMELESS) else label for label in labels]
@@ -261,11 +278,13 @@ def _judge(
     """
     own = model.own_kernel
     tags, groups, places = _tables(model.own_labels)
+    writing = _writing(model.own_labels)
 
     segments, owners = find_segments(data, windows, rows, survey=True)
     sums, counts = sum_segments(data, segments, own)
     favoured = np.array([places.get(tag, -1) for tag in opinions], dtype=np.int64)
-    best, probabilities = judge_documents(sums, counts, owners, own, groups, favoured, scores)
+    possible = writing.possible(letters)
+    best, probabilities = judge_documents(sums, counts, owners, own, writing.sets, possible, groups, favoured, scores)
     found = tags[best]
     found_scores = probabilities.copy()
     # Both models waver between the two, and there is far more Indonesian.
@@ -282,21 +301,28 @@ def _judge(
     found[keeps], found_scores[keeps] = opinions[keeps], np.minimum(scores[keeps], np.float32(1))
     found_scores[found == _UNDETERMINED] = np.float32(0)
 
-    mixtures = _find_mixtures(
-        data, windows, rows, _disagree(sums, counts, owners, groups, letters, own), tags, groups, own
-    )
+    of_segments = writing.possible(count_letters(data, segments))
+    doubted = _disagree(sums, counts, owners, (writing.sets, of_segments), groups, letters, own)
+    mixtures = _find_mixtures(data, windows, rows, doubted, tags, groups, model)
     for place, mixture in mixtures.items():
         found[place], found_scores[place] = _MIXED, np.float32(mixture.score)
     return found, found_scores, mixtures
 
 
 def _disagree(
-    sums: _Floats, counts: _Longs, owners: _Longs, groups: _Longs, letters: npt.NDArray[np.int32], own: KernelModel
+    sums: _Floats,
+    counts: _Longs,
+    owners: _Longs,
+    written: tuple[_Longs, _Flags],
+    groups: _Longs,
+    letters: npt.NDArray[np.int32],
+    own: KernelModel,
 ) -> _Longs:
     """Places of the documents whose surveyed segments are of different groups surely, or whose letters are of different scripts."""
     several = np.bincount(owners, minlength=len(letters))[owners] > 1
     owners = owners[several]
-    best, probabilities = judge_segments(sums[several], counts[several], own)
+    sets, possible = written
+    best, probabilities = judge_segments(sums[several], counts[several], own, sets, possible[several])
     sure = probabilities >= np.float32(_MIN_DISSENT)
     # A segment that is not sure agrees with those beside it.
     best, owners = best[sure], owners[sure]
@@ -313,12 +339,16 @@ def _find_mixtures(
     places: _Longs,
     tags: npt.NDArray[np.object_],
     groups: _Longs,
-    own: KernelModel,
+    model: LanguageModel,
 ) -> dict[int, Mixture]:
     """The mixed ones among the documents at ``places`` of ``rows``, by place; all their segments are read."""
     segments, owners = find_segments(data, windows, rows[places], survey=False)
-    best, probabilities = judge_segments(*sum_segments(data, segments, own), own)
-    n_letters = count_letters(data, segments).sum(axis=1, dtype=np.int64)
+    letters = count_letters(data, segments)
+    own, writing = model.own_kernel, _writing(model.own_labels)
+    best, probabilities = judge_segments(
+        *sum_segments(data, segments, own), own, writing.sets, writing.possible(letters)
+    )
+    n_letters = letters.sum(axis=1, dtype=np.int64)
     mixtures = find_mixtures(owners, best, probabilities, n_letters, tags.tolist(), groups)
     return {int(places[owner]): mixture for owner, mixture in mixtures.items()}
 

@@ -7,6 +7,8 @@ counts for nothing. That is a tenth of the time for 200 labels.
 A document's vector is that of all its segments together. Another model's opinion is weighed in by a bonus to the products of one group
 of labels before the softmax: a share of the logarithm of the odds that the other model gives. The group is all that is written like the other
 model's label; the label itself gets another share, of the odds against all the rest together, so it loses where the other model is in doubt.
+
+Labels that a text cannot be in by its letters (``writing``) are left out before the softmax: probabilities are of those that remain.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ _LEAST, _MOST = 0.05, 0.999
 _Floats = npt.NDArray[np.float32]
 _Ints = npt.NDArray[np.int32]
 _Longs = npt.NDArray[np.int64]
+_Flags = npt.NDArray[np.bool_]
 
 
 @njit(cache=True, nogil=True)
@@ -36,6 +39,8 @@ def _judge(
     total: _Floats,
     count: int,
     model: KernelModel,
+    sets: _Longs,
+    possible: _Flags,
     groups: _Longs,
     favoured: int,
     odds: np.float32,
@@ -43,7 +48,7 @@ def _judge(
     hidden: _Floats,
     products: _Floats,
 ) -> tuple[int, np.float32]:
-    """The best label of a text with this sum of rows, -1 for one without rows, and its probability by softmax."""
+    """The best possible label of a text with this sum of rows, -1 for one without rows or labels, and its probability by softmax."""
     if count == 0:
         return -1, np.float32(0.0)
     output, norms = model.output, model.output_norms
@@ -63,13 +68,15 @@ def _judge(
             if groups[label] == groups[favoured]:
                 products[label] += _GROUP_WEIGHT * odds
         products[favoured] += _WEIGHT * own_odds
-    best = 0
-    for label in range(1, len(products)):
-        if products[label] > products[best]:
+    best = -1
+    for label in range(len(products)):
+        if possible[sets[label]] and (best < 0 or products[label] > products[best]):
             best = label
+    if best < 0:
+        return -1, np.float32(0.0)
     whole = 0.0
     for label in range(len(products)):
-        if products[label] > products[best] - _REACH:
+        if possible[sets[label]] and products[label] > products[best] - _REACH:
             whole += compute_exp(np.float64(products[label] - products[best]))
     return best, np.float32(1.0 / whole)
 
@@ -79,6 +86,8 @@ def _judge_all(
     sums: _Floats,
     counts: _Longs,
     model: KernelModel,
+    sets: _Longs,
+    possible: _Flags,
     groups: _Longs,
     favoured: _Longs,
     opinions: _Floats,
@@ -94,7 +103,7 @@ def _judge_all(
             odds = np.float32(compute_log(p) - compute_log((1.0 - p) / _OTHERS))
             own_odds = np.float32(compute_log(p) - compute_log(1.0 - p))
         labels[row], probabilities[row] = _judge(
-            sums[row], counts[row], model, groups, favoured[row], odds, own_odds, hidden, products
+            sums[row], counts[row], model, sets, possible[row], groups, favoured[row], odds, own_odds, hidden, products
         )
 
 
@@ -107,21 +116,25 @@ def _add_up(sums: _Floats, counts: _Longs, owners: _Longs, totals: _Floats, tota
             totals[owner, column] += sums[segment, column]
 
 
-def judge_segments(sums: _Floats, counts: _Longs, model: KernelModel) -> tuple[_Longs, _Floats]:
+def judge_segments(
+    sums: _Floats, counts: _Longs, model: KernelModel, sets: _Longs, possible: _Flags
+) -> tuple[_Longs, _Floats]:
     """The best label of each segment and its probability.
 
     Args:
         sums: float32 (n, columns), from ``predict.sum_segments``.
         counts: int64 (n,), likewise.
         model: of the softmax kind.
+        sets: int64 (labels,): the set of scripts of each label.
+        possible: bool (n, sets): whether each segment may be in a language of each set.
 
     Returns:
-        int64 (n,), places in the model's labels, -1 where the model knows no part of the text; float32 (n,), 0 there.
+        int64 (n,), places in the model's labels, -1 where the model knows no part of the text or no label is possible; float32 (n,), 0 there.
     """
     labels = np.empty(len(sums), dtype=np.int64)
     probabilities = np.empty(len(sums), dtype=np.float32)
     nobody = np.full(len(sums), -1, dtype=np.int64)
-    _judge_all(sums, counts, model, nobody, nobody, np.empty(0, np.float32), labels, probabilities)
+    _judge_all(sums, counts, model, sets, possible, nobody, nobody, np.empty(0, np.float32), labels, probabilities)
     return labels, probabilities
 
 
@@ -130,6 +143,8 @@ def judge_documents(
     counts: _Longs,
     owners: _Longs,
     model: KernelModel,
+    sets: _Longs,
+    possible: _Flags,
     groups: _Longs,
     favoured: _Longs,
     opinions: _Floats,
@@ -141,8 +156,10 @@ def judge_documents(
         counts: int64 (segments,), likewise.
         owners: int64 (segments,): the document of each segment, below ``len(favoured)``.
         model: of the softmax kind.
+        sets: int64 (labels,): the set of scripts of each label.
+        possible: bool (documents, sets): whether each document may be in a language of each set.
         groups: int64 (labels,): the group of each label.
-        favoured: int64 (documents,): the best label of another model, or -1.
+        favoured: int64 (documents,): the best label of another model, a possible one, or -1.
         opinions: float32 (documents,): the probability it gives.
 
     Returns:
@@ -153,5 +170,5 @@ def judge_documents(
     _add_up(sums, counts, owners, totals, total_counts)
     labels = np.empty(len(totals), dtype=np.int64)
     probabilities = np.empty(len(totals), dtype=np.float32)
-    _judge_all(totals, total_counts, model, groups, favoured, opinions, labels, probabilities)
+    _judge_all(totals, total_counts, model, sets, possible, groups, favoured, opinions, labels, probabilities)
     return labels, probabilities

@@ -1,20 +1,23 @@
-"""SQL predicates over named columns: parsed, checked and bound by DuckDB before any data is read.
+"""SQL predicates over named columns: parsed, checked, bound and tried by DuckDB before any data is read.
 
 A predicate comes from a recipe or a rule file, so it is treated as input: one expression, known columns, and only
 operators and functions whose result depends on the row alone. Clocks, random numbers, files, subqueries and aggregates
-are refused.
+are refused. What is left can still fail on some rows and not on others (a text that is no number, a product beyond its
+type), hours into a job: so it is tried on rows of the extremes of its columns first.
 """
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import duckdb
 
-from headwater.errors import RecipeError
+from headwater.errors import RecipeError, one_line
 from headwater.plain import JsonObject
 
 __all__ = ["check_predicate", "nearest", "predicate_connection"]
@@ -28,6 +31,21 @@ _FUNCTIONS: Final = frozenset(
         *("length", "list_value", "lower", "not", "prefix", "row", "starts_with", "suffix", "upper"),
     ]
 )
+_LONGEST: Final = 20_000
+"""Most characters of a predicate; the longest that ships has 79."""
+_SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
+_MOST_SCORE: Final = 65_535
+_EXTREMES: Final[dict[str, tuple[str, ...]]] = {
+    "VARCHAR": ("NULL", "''", "'en'", "'7'"),
+    # Signals count characters of a record, and 2^24 bytes are the default limit of one; token counts and bytes have twice that exponent's room.
+    "INTEGER": ("NULL", "0", "16777216"),
+    "BIGINT": ("NULL", "0", "1073741824"),
+    "FLOAT": ("NULL", "0", "1000000", "CAST('nan' AS FLOAT)"),
+    "BOOLEAN": ("NULL", "TRUE", "FALSE"),
+}
+"""Type to values that a column may hold, as SQL."""
+_MOST_TRIED: Final = 20_000
+"""Most rows on which a predicate is tried: all combinations of extremes up to that number, beyond it the extremes of all columns at once."""
 
 
 def predicate_connection() -> duckdb.DuckDBPyConnection:
@@ -76,12 +94,21 @@ def check_predicate(
     """
     if "--" in predicate or "/*" in predicate:
         raise RecipeError(f"{where}: expected an SQL expression without comments, found {predicate!r}")
+    if len(predicate) > _LONGEST or "\0" in predicate:
+        raise RecipeError(
+            f"{where}: expected an SQL expression of at most {_LONGEST} characters without a NUL, found {len(predicate)}"
+        )
     if connection is None:
         with predicate_connection() as own:
             return check_predicate(predicate, columns, where, own)
-    expression = _parse(connection, predicate, where)
-    used = dict.fromkeys(_columns(expression, predicate, columns, where))
-    _bind(connection, predicate, {name: columns[name] for name in used}, where)
+    try:
+        expression = _parse(connection, predicate, where)
+        used = dict.fromkeys(_columns(expression, predicate, columns, where))
+    except RecursionError:
+        raise RecipeError(f"{where}: expected an SQL expression, found one that is nested too deep") from None
+    named = {name: columns[name] for name in used}
+    _bind(connection, predicate, named, where)
+    _try(connection, predicate, named, where)
     return tuple(used)
 
 
@@ -94,7 +121,8 @@ def _parse(connection: duckdb.DuckDBPyConnection, predicate: str, where: str) ->
     row = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT {predicate}\n"]).fetchone()
     tree = json.loads(row[0] if row else "{}")
     if tree.get("error", True):
-        raise RecipeError(f"{where}: expected an SQL expression, found {predicate!r}: {tree.get('error_message')}")
+        found = one_line(str(tree.get("error_message")))
+        raise RecipeError(f"{where}: expected an SQL expression, found {predicate!r}: {found}")
     node = tree["statements"][0]["node"]
     bare = (
         len(tree["statements"]) == 1
@@ -146,3 +174,31 @@ def _bind(connection: duckdb.DuckDBPyConnection, predicate: str, columns: Mappin
         raise RecipeError(f"{where}: {predicate!r} does not fit its columns: {str(error).splitlines()[0]}") from None
     if found not in ("BOOLEAN", "bool"):
         raise RecipeError(f"{where}: expected an expression that is true or false, {predicate!r} is {found}")
+
+
+def _try(connection: duckdb.DuckDBPyConnection, predicate: str, columns: Mapping[str, str], where: str) -> None:
+    """Evaluate a predicate on the extremes of its columns: what fails there fails on some row of a lake."""
+    values = {name: _extremes(name, kind) for name, kind in columns.items()}
+    if math.prod(map(len, values.values())) <= _MOST_TRIED:
+        rows = list(itertools.product(*values.values()))
+    else:
+        longest = max(map(len, values.values()))
+        rows = [tuple(each[min(at, len(each) - 1)] for each in values.values()) for at in range(longest)]
+    if not rows[0]:
+        rows = [("NULL",)]
+    names = ", ".join(f'"{name}"' for name in columns) or "none"
+    kinds = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in columns.items()) or "none"
+    tried = ", ".join(f"({', '.join(row)})" for row in rows)
+    try:
+        connection.execute(
+            f"SELECT ({predicate}) FROM (SELECT {kinds} FROM (VALUES {tried}) AS extremes({names}))"
+        ).fetchall()
+    except duckdb.Error as error:
+        raise RecipeError(
+            f"{where}: {predicate!r} fails on some values of its columns: {str(error).splitlines()[0]}; "
+            "compare columns with values of their own type, cast to a wider one, or use TRY_CAST"
+        ) from None
+
+
+def _extremes(name: str, kind: str) -> tuple[str, ...]:
+    return ("NULL", "0", str(_MOST_SCORE)) if name in _SCORES else _EXTREMES[kind]

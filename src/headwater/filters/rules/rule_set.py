@@ -20,12 +20,15 @@ import duckdb
 import pyarrow as pa
 
 from headwater.errors import RecipeError, UsageError
+from headwater.filters.language.names import TAGS, nearest_tag
 from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
+from headwater.filters.scores.names import DOMAINS
 from headwater.filters.signals.columns import SIGNALS
 from headwater.fingerprint import fingerprint
 from headwater.plain import JsonObject, ValuesByName
 
 __all__ = [
+    "MOST_LIMIT",
     "RULE_COLUMNS",
     "Limit",
     "Rule",
@@ -54,9 +57,8 @@ RULE_COLUMNS: Final[dict[str, str]] = {
 Number: TypeAlias = int | float
 LimitSetting: TypeAlias = Number | Mapping[str, Number]
 
-_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
-_MOST_LIMIT: Final = 3.4028234663852886e38
+MOST_LIMIT: Final = 3.4028234663852886e38
 """Largest number of 32 bits: a limit is compared with signals as a FLOAT, see ``Limit.sql``."""
 _RESULT: Final = pa.schema([("reasons", pa.list_(pa.string())), ("first_reason", pa.string())])
 
@@ -78,9 +80,11 @@ class Limit:
         if not isinstance(setting, Mapping):
             return replace(self, default=self._number(setting, where), by_language={})
         for language in setting:
-            if language != "default" and not _LANGUAGE.fullmatch(language):
+            if language != "default" and language not in TAGS:
+                near = "default" if language.lower() == "default" else nearest_tag(language)
+                meant = f"; did you mean {near!r}?" if near else ""
                 raise RecipeError(
-                    f"{where}: expected 'default' or the tag of a language such as 'pt', found {language!r}"
+                    f"{where}: expected 'default' or the tag of a language such as 'pt', found {language!r}{meant}"
                 )
         values = {language: self._number(value, f"{where}.{language}") for language, value in setting.items()}
         default = values.pop("default", self.default)
@@ -100,8 +104,10 @@ class Limit:
     def _number(self, value: object, where: str) -> Number:
         if isinstance(value, bool) or not isinstance(value, int | float) or not -inf < value < inf:
             raise RecipeError(f"{where}: expected a finite number, found {value!r}")
-        if abs(value) > _MOST_LIMIT:
-            raise RecipeError(f"{where}: expected a number that a 32-bit float can hold, found {value!r}")
+        if abs(value) > MOST_LIMIT:
+            raise RecipeError(
+                f"{where}: expected a number that a 32-bit float can hold, at most {MOST_LIMIT:g}, found more"
+            )
         return float(value) if isinstance(self.default, float) else value
 
 
@@ -381,9 +387,12 @@ def _change(
 
 
 def _domains(domains: object, where: str) -> tuple[str, ...]:
-    listed = domains if isinstance(domains, list | tuple) else [None]
-    if not all(isinstance(item, str) and _NAME.fullmatch(item) for item in listed):
+    listed = [*domains] if isinstance(domains, list | tuple) else []
+    if not isinstance(domains, list | tuple) or not all(isinstance(item, str) for item in listed):
         raise RecipeError(f"{where}: expected a list of domains such as ['code', 'math'], found {domains!r}")
+    for item in listed:
+        if item not in DOMAINS:
+            raise RecipeError(f"{where}: unknown domain {item!r}; {nearest(item, DOMAINS)}")
     return tuple(listed)
 
 

@@ -42,16 +42,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.errors import UsageError
+from headwater.filters.scores.names import DOMAINS
 from headwater.filters.signals.columns import SIGNALS
 from headwater.filters.signals.lexicon import STOP_WORDS
 
-__all__ = ["DOMAINS", "SCORES", "VERSION", "score"]
+__all__ = ["SCORES", "VERSION", "score"]
 
 VERSION: Final = 1
 """Raised with any change that alters a stored score."""
 
 SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
-DOMAINS: Final = ("general", "code", "math", "dialogue")
 
 _Values = npt.NDArray[np.float64]
 

@@ -6,8 +6,10 @@ A build is held against the version of the table that it was made from, which ma
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
+from hashlib import sha256
 from operator import itemgetter
 from typing import BinaryIO, Final, cast
 
@@ -16,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import fs as pafs
 
-from headwater.errors import UsageError
+from headwater.errors import HeadwaterError
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
+from headwater.lineage.build_records import MANIFEST, PROVENANCE, provenance_bytes, recorded_files
 from headwater.lineage.builds import (
     LakeView,
     build_vocabulary,
@@ -27,44 +30,40 @@ from headwater.lineage.builds import (
     shard_name,
     snapshot_then,
 )
-from headwater.lineage.past_runs import ended_builds
+from headwater.lineage.checks.found import Found
+from headwater.lineage.checks.stages import finished_stages
+from headwater.lineage.past_runs import runs_of
 from headwater.lineage.questions import rows
 from headwater.plain import ValuesByName
 from headwater.tokenize.encode.encoder import decode
 from headwater.tokenize.forms.load import Vocabulary
-from headwater.tokenize.shards.manifest import Manifest, check_files, write_shard
+from headwater.tokenize.shards.manifest import Manifest, check_files, read_manifest, write_manifest, write_shard
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes
 from headwater.warehouse.fragments import first_id
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file, read_sparse
 from headwater.warehouse.schema import arrow_schema
 
-__all__ = ["Found", "finished_stages", "placed_as_planned", "shard_files", "texts_decode"]
+__all__ = ["build_records", "placed_as_planned", "shard_files", "texts_decode"]
 
 
-Found = tuple[int, list[str]]
-"""On how many things a check was tried, and what was found wrong."""
-
-
-def finished_stages(lake: LakeView) -> list[tuple[str, str]]:
-    """Return (build, stage) of all that has placements or was chosen for a build that ended, or of the build that was asked for."""
-    found = rows(lake.connection, "SELECT DISTINCT build, stage FROM placements")
-    found += rows(
-        lake.connection,
-        "SELECT DISTINCT build, stage FROM stages WHERE stage IS NOT NULL AND list_contains(?, build)",
-        [ended_builds(lake.snapshot)],
-    )
-    named = sorted({(str(row["build"]), str(row["stage"])) for row in found})
-    chosen = [(build, stage) for build, stage in named if lake.build in (None, build)]
-    if lake.build is not None and not chosen:
-        raise UsageError(f"expected a build {lake.build!r} with shards, found none")
-    return chosen
+def _manifests(lake: LakeView, build: str | None = None) -> tuple[dict[tuple[str, str], Manifest], list[str]]:
+    """Return the manifests of the finished stages, of one build if given, and what is wrong with those that cannot be read."""
+    found: dict[tuple[str, str], Manifest] = {}
+    faults = []
+    for of, stage in finished_stages(lake):
+        if build in (None, of):
+            try:
+                found[of, stage] = read_stage_manifest(lake.lake, of, stage)
+            except HeadwaterError:
+                faults.append(f"{of}/{stage}/manifest.json: missing, or no manifest")
+    return found, faults
 
 
 def shard_files(lake: LakeView) -> Found:
     """Every file of every shard has the size and SHA-256 of its manifest, and the record beside it says the same."""
-    faults, count = [], 0
-    for build, stage in finished_stages(lake):
-        manifest = read_stage_manifest(lake.lake, build, stage)
+    manifests, faults = _manifests(lake)
+    count = 0
+    for (build, stage), manifest in manifests.items():
         filesystem, path = filesystem_of(builds_uri(lake.lake, build, stage))
         damaged = check_files(manifest, partial(_open_beside, filesystem, path))
         count += sum(len(shard.files) for shard in manifest.shards)
@@ -77,6 +76,46 @@ def shard_files(lake: LakeView) -> Found:
                     f"{build}/{stage}/{record}: " + ("missing" if size is None else "differs from the manifest")
                 )
     return count, faults
+
+
+def build_records(lake: LakeView) -> Found:
+    """The manifest and the record of origins of every stage are byte for byte what the run that built it recorded."""
+    faults = []
+    stages = finished_stages(lake)
+    for build, stage in stages:
+        filesystem, path = filesystem_of(builds_uri(lake.lake, build, stage))
+        recorded = recorded_files(lake.snapshot, build, stage)
+        for name in (MANIFEST, PROVENANCE):
+            place = join(path, name)
+            if exists(filesystem, place) is None:
+                faults.append(f"{build}/{stage}/{name}: missing")
+                continue
+            data = read_bytes(filesystem, place)
+            if recorded is not None:
+                if sha256(data).hexdigest() != recorded[name]:
+                    faults.append(f"{build}/{stage}/{name}: has not the SHA-256 that its build recorded")
+            elif not _plausible(lake, build, stage, name, data):
+                faults.append(f"{build}/{stage}/{name}: does not fit the build that it is of")
+    return 2 * len(stages), faults
+
+
+def _plausible(lake: LakeView, build: str, stage: str, name: str, data: bytes) -> bool:
+    """Return whether a record of a build that an earlier release made, and of which no hash is known, fits what is known."""
+    try:
+        if name == MANIFEST:
+            manifest = read_manifest(data)
+            totals = ("sequences", "tokens", "padding", "documents", "cut_documents", "cut_tokens", "full_sequences")
+            sums = {total: sum(getattr(shard, total) for shard in manifest.shards) for total in totals}
+            return write_manifest(manifest) == data and all(getattr(manifest, total) == sums[total] for total in totals)
+        told = json.loads(data)
+        run = runs_of(lake.snapshot, "build", build)[-1]
+        return (
+            data == provenance_bytes(told)
+            and (told["build"], told["stage"], told["input_version"]) == (build, stage, run.input_version)
+            and run.run_id in told["runs"]["build"]
+        )
+    except (HeadwaterError, ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return False
 
 
 def _open_beside(filesystem: pafs.FileSystem, folder: str, name: str) -> BinaryIO:
@@ -121,8 +160,14 @@ def placed_as_planned(lake: LakeView) -> Found:
     """Every copy of every chosen sample is placed once, whole, and nothing else is; token sums equal the shards'."""
     faults, count = [], 0
     for build in dict.fromkeys(build for build, _ in finished_stages(lake)):
+        manifests, unreadable = _manifests(lake, build)
+        faults += unreadable
+        if unreadable:
+            continue
         lake.connection.register("tokens_then", _token_counts(lake, build))
-        lake.connection.register("stages_then", _stage_settings(lake, build))
+        lake.connection.register(
+            "stages_then", _stage_settings({stage: each for (_, stage), each in manifests.items()})
+        )
         faults += [
             f"{build}: sample {row['sample_id']} is not placed in {row['stage']} as it was chosen"
             for row in rows(lake.connection, _PLANNED, {"build": build})
@@ -132,13 +177,12 @@ def placed_as_planned(lake: LakeView) -> Found:
             "SELECT coalesce(sum(copies), 0)::BIGINT AS n FROM stages WHERE build = ? AND stage IS NOT NULL",
             [build],
         )[0]["n"]
-        faults += _shard_sums(lake, build)
+        faults += _shard_sums(lake, build, manifests)
     return count, faults
 
 
-def _stage_settings(lake: LakeView, build: str) -> pa.Table:
+def _stage_settings(manifests: Mapping[str, Manifest]) -> pa.Table:
     """Return for each stage of a build the tokens that it adds to a document, and where a document's first run begins among its own tokens."""
-    manifests = {stage: read_stage_manifest(lake.lake, build, stage) for stage in _stages_of(lake, build)}
     return pa.table(
         {
             "stage": pa.array(manifests, pa.string()),
@@ -148,7 +192,7 @@ def _stage_settings(lake: LakeView, build: str) -> pa.Table:
     )
 
 
-def _shard_sums(lake: LakeView, build: str) -> list[str]:
+def _shard_sums(lake: LakeView, build: str, manifests: Mapping[tuple[str, str], Manifest]) -> list[str]:
     """Return the shards whose placements do not sum to what their manifest says."""
     faults = []
     sums = rows(
@@ -158,7 +202,7 @@ def _shard_sums(lake: LakeView, build: str) -> list[str]:
     )
     by_shard = {(row["stage"], row["shard"]): row["n"] for row in sums}
     for stage in dict.fromkeys(stage for stage, _ in by_shard):
-        manifest = read_stage_manifest(lake.lake, build, stage)
+        manifest = manifests[build, stage]
         for shard in manifest.shards:
             placed = by_shard.pop((stage, shard.number), 0)
             if placed != shard.tokens or placed + shard.padding != shard.sequences * manifest.context:
@@ -170,16 +214,20 @@ def _shard_sums(lake: LakeView, build: str) -> list[str]:
     ]
 
 
-def _stages_of(lake: LakeView, build: str) -> list[str]:
-    return [stage for of, stage in finished_stages(lake) if of == build]
-
-
 def texts_decode(lake: LakeView) -> Found:
     """The bytes decoded from a sample's placements equal its text minus its spans."""
     faults, count = [], 0
     for build in dict.fromkeys(build for build, _ in finished_stages(lake)):
-        vocabulary = build_vocabulary(lake.snapshot, lake.lake, build)
-        manifests = {stage: read_stage_manifest(lake.lake, build, stage) for stage in _stages_of(lake, build)}
+        of_build, unreadable = _manifests(lake, build)
+        faults += unreadable
+        if unreadable:
+            continue
+        manifests = {stage: each for (_, stage), each in of_build.items()}
+        try:
+            vocabulary = build_vocabulary(lake.snapshot, lake.lake, build)
+        except HeadwaterError as error:
+            faults.append(f"{build}: {error}")
+            continue
         then = snapshot_then(lake.snapshot, build)
         for where in then.locate(then.covered("content"), ["spans"]):
             low, high = first_id(where.fragment), first_id(where.fragment + 1)

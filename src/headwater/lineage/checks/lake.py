@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-import duckdb
 import numpy as np
-import pyarrow as pa
 
 from headwater.errors import CorruptLakeError, HeadwaterError
 from headwater.lineage.builds import LakeView
-from headwater.lineage.checks.builds import Found, placed_as_planned, shard_files, texts_decode
+from headwater.lineage.checks.builds import build_records, placed_as_planned, shard_files, texts_decode
+from headwater.lineage.checks.found import Found
+from headwater.lineage.checks.log import log_entries, log_statistics
+from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
+from headwater.lineage.checks.stored import evaluation_sets, retained_files, vocabularies
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
 from headwater.plain import Row
@@ -49,16 +51,29 @@ def verify(lake: str, build: str | None = None, version: int | None = None) -> l
     snapshot = open_snapshot(lake, version)
     with connect(lake, snapshot.version) as connection:
         context = LakeView(lake=lake, snapshot=snapshot, connection=connection, build=build)
+        if build is not None:
+            check_build_known(snapshot, build)
         return [_checked(name, check, context) for name, check in _CHECKS.items()]
 
 
 def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> Check:
     try:
         count, faults = check(lake)
-    except (HeadwaterError, duckdb.Error, OSError, pa.ArrowException) as error:
-        return Check(name=name, passed=False, detail=str(error).splitlines()[0], count=0)
+    except HeadwaterError as error:
+        return Check(name=name, passed=False, detail=f"{str(error).splitlines()[0]}{_way_on(name, lake)}", count=0)
+    except Exception as error:
+        detail = f"something that it reads is damaged ({type(error).__name__}); other checks name the file"
+        return Check(name=name, passed=False, detail=detail, count=0)
     detail = "; ".join(faults[:_SHOWN]) + (f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else "")
-    return Check(name=name, passed=not faults, detail=detail, count=count)
+    if faults:
+        return Check(name=name, passed=False, detail=detail + _way_on(name, lake), count=count)
+    notes = build_notes(lake) if name == "builds_finished" else []
+    return Check(name=name, passed=True, detail="; ".join(notes), count=count)
+
+
+def _way_on(name: str, lake: LakeView) -> str:
+    """Return what to do about what a check found, where the check's faults do not say it themselves."""
+    return f". {_REMEDIES[name].format(lake=lake.lake)}" if name in _REMEDIES else ""
 
 
 def _sql_faults(lake: LakeView, statement: str, describe: Callable[[Row], str]) -> list[str]:
@@ -175,13 +190,18 @@ def _counts_reconcile(lake: LakeView) -> Found:
 
 
 def _runs_known(lake: LakeView) -> Found:
-    """Every run that a row names has its row in family runs."""
+    """Every run that a row names has its one row in family runs."""
     families = [*ALIGNED, "files", "quarantine", "spans", "contamination", "stages", "placements", "vocabularies"]
     named = " UNION ".join(f"SELECT DISTINCT run_id FROM {family}" for family in families)
     faults = _sql_faults(
         lake,
         f"SELECT run_id FROM ({named}) WHERE run_id NOT IN (SELECT run_id FROM runs)",
         lambda row: f"run {row['run_id']} has no row",
+    )
+    faults += _sql_faults(
+        lake,
+        "SELECT run_id, count(*) AS n FROM runs GROUP BY 1 HAVING n > 1 LIMIT 100",
+        lambda row: f"run {row['run_id']} has {row['n']} rows",
     )
     return rows(lake.connection, "SELECT count(*) AS n FROM runs")[0]["n"], faults
 
@@ -203,7 +223,31 @@ def _winners_kept(lake: LakeView) -> Found:
     )
 
 
+_FROM_COPY: Final = "Restore these files from a copy of the lake"
+_MADE_AGAIN: Final = f"{_FROM_COPY}; without one, make the lake again from its inputs"
+_REPAIR: Final = "Write it anew: headwater build {lake} RECIPE --build BUILD --repair"
+_REMEDIES: Final = {
+    "log_statistics": f"{_FROM_COPY}, its log with them",
+    "file_hashes": f"{_FROM_COPY}; without one, run the step that wrote them in a new lake",
+    "retained_files": f"{_FROM_COPY}; without one, these builds cannot be explained or repaired, and are to be built again",
+    "one_live_file": _MADE_AGAIN,
+    "families_aligned": _MADE_AGAIN,
+    "ids_unique": _MADE_AGAIN,
+    "content_hashes": _MADE_AGAIN,
+    "counts_reconcile": _MADE_AGAIN,
+    "runs_known": _MADE_AGAIN,
+    "winners_kept": _MADE_AGAIN,
+    "vocabularies": "Restore it from a copy of the lake, or train it again by the same recipe",
+    "evaluation_sets": "Add the set again: headwater benchmarks add {lake} FILE",
+    "shard_files": _REPAIR,
+    "build_records": _REPAIR,
+    "builds_finished": "Run the same command again",
+    "placed_as_planned": "If file_hashes and shard_files pass, select and build again under another name",
+    "texts_decode": "If file_hashes and shard_files pass, select and build again under another name",
+}
 _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
+    "log_entries": log_entries,
+    "log_statistics": log_statistics,
     "file_hashes": _file_hashes,
     "one_live_file": _one_live_file,
     "families_aligned": _aligned,
@@ -212,6 +256,11 @@ _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "counts_reconcile": _counts_reconcile,
     "runs_known": _runs_known,
     "winners_kept": _winners_kept,
+    "retained_files": retained_files,
+    "vocabularies": vocabularies,
+    "evaluation_sets": evaluation_sets,
+    "builds_finished": builds_finished,
+    "build_records": build_records,
     "shard_files": shard_files,
     "placed_as_planned": placed_as_planned,
     "texts_decode": texts_decode,

@@ -27,7 +27,7 @@ from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
 from headwater.lineage.evaluation_sets import StoredSet, load_index
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.vocabularies import find_vocabulary
-from headwater.pipelines.recipe.operators import READS, Resolved
+from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.recipe.sections import ContaminationSettings
 from headwater.pipelines.spark.aligned import group_neighbours
 from headwater.pipelines.spark.progress import Progress
@@ -52,10 +52,12 @@ class _Task:
     table: str
     run_id: str
     families: Mapping[str, str]
+    reads: Mapping[str, tuple[str, ...]]
     fragments: tuple[FragmentFiles, ...]
     language_model: str
     span_operators: tuple[str, ...]
     vocabulary: str
+    numbers: Mapping[str, str]
     contamination: ContaminationSettings
     sets: tuple[StoredSet, ...]
 
@@ -78,7 +80,7 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
         UsageError: a family that no annotation of this recipe fills.
     """
     snapshot = open_snapshot(job.lake)
-    wanted = _with_what_they_read(job.fingerprints, families)
+    wanted = _with_what_they_read(job, families)
     settings = {family: job.operators[family] for family in job.annotated}
     run = begin_run(job.lake, "annotate", job.recipe.literals, settings, snapshot.version)
     slots = parallelism(spark)
@@ -96,13 +98,16 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
     return dict(run.counts)
 
 
-def _with_what_they_read(wanted: Mapping[str, str], families: Sequence[str] | None) -> dict[str, str]:
-    """Return the fingerprints of ``families`` and of all that they read."""
+def _with_what_they_read(job: Resolved, families: Sequence[str] | None) -> dict[str, str]:
+    """Return the fingerprints of ``families`` and of all that they read, directly or through another."""
+    wanted = job.fingerprints
     if families is None:
-        return dict(wanted)
+        return wanted
     if unknown := [family for family in families if family not in wanted]:
         raise UsageError(f"annotate: expected families among {', '.join(wanted)}, found {', '.join(unknown)}")
-    chosen = set(families) | {other for family in families for other in READS.get(family, ())}
+    chosen = set(families)
+    while found := {other for family in chosen for other in job.reads.get(family, ())} - chosen:
+        chosen |= found
     return {family: operator for family, operator in wanted.items() if family in chosen}
 
 
@@ -146,10 +151,12 @@ def _plan(
             table=snapshot.uri,
             run_id=run.run_id,
             families={family: wanted[family] for family in missing[members[0].fragment]},
+            reads=job.reads,
             fragments=tuple(members),
             language_model=job.recipe.language.model,
             span_operators=tuple(job.recipe.spans.operators),
             vocabulary=job.recipe.vocabulary.name,
+            numbers=job.recipe.deduplicate.numbers,
             contamination=job.recipe.contamination,
             sets=job.sets,
         )
@@ -200,7 +207,7 @@ class _Inputs:
 
 def _read(task: _Task) -> set[str]:
     """Return the families that the task's operators read, made in the same pass or before."""
-    return {other for family in task.families for other in READS.get(family, ())}
+    return {other for family in task.families for other in task.reads.get(family, ())}
 
 
 def _inputs(task: _Task, where: FragmentFiles) -> Iterator[_Inputs]:
@@ -214,6 +221,8 @@ def _inputs(task: _Task, where: FragmentFiles) -> Iterator[_Inputs]:
     if "signals" in stored:
         columns["signals"] = list(SIGNALS)
     spans_there = arrow_schema("spans").empty_table()
+    if "scores" in stored:
+        columns["scores"] = ["domain"]
     if "spans" in stored:
         spans_there = read_sparse(task.table, where, "spans", SPAN_COLUMNS)
     for table in read_aligned(task.table, where, columns):
@@ -243,7 +252,8 @@ def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
         measured = found.get("signals", table)
         keep("scores", scores.score(pa.record_batch({n: measured[n].combine_chunks() for n in SIGNALS}), languages))
     if "minhash" in task.families:
-        keep("minhash", minhash.measure_minhash(texts))
+        domains = found.get("scores", table)["domain"] if task.reads["minhash"] else None
+        keep("minhash", minhash.measure_minhash(texts, domains, task.numbers))
     if "spans" in task.families:
         keep("spans", spans.find_spans(texts, task.span_operators))
     if "tokens" in task.families:

@@ -38,6 +38,7 @@ from headwater.tokenize.shards.mds import MdsShard, mds_index, mds_shard
 from headwater.tokenize.shards.tokens import token_suffix, tokens_in
 from headwater.tokenize.shards.writers import shard_writers
 from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join, read_bytes, write_file
+from headwater.warehouse.real_files import refuse_links
 
 __all__ = ["CHUNK_BYTES", "export", "stages_of"]
 
@@ -104,7 +105,8 @@ def stages_of(lake: str, build: str) -> list[str]:
     )
     if not names:
         raise UsageError(
-            f"expected a finished build {build!r}, found none at {path}; headwater runs LAKE lists what was run"
+            f"expected a finished build {build!r} with shards, found none at {path}; headwater runs {lake} lists what was run, "
+            f"and headwater verify {lake} --build {build} names stages for which nothing was chosen"
         )
     return names
 
@@ -127,6 +129,7 @@ def _export_stage(lake: str, build: str, stage: str, folder: str, kind: str, chu
         "manifest_sha256": hashlib.sha256(write_manifest(manifest)).hexdigest(),
     }
     filesystem, path = filesystem_of(folder)
+    refuse_links(filesystem, filesystem_of(_out(folder))[1], path)
     pieces = list(_pieces(manifest, plan["chunk_bytes"]))
     records = [join(path, f"export-{piece.number:05d}.json") for piece in pieces]
     if _begun(filesystem, path, plan):
@@ -247,7 +250,9 @@ def _write_piece(folder: str, kind: str, piece: _Piece, held: _Held, chunk_bytes
     else:
         named = shard_writers(sequences, held.boundaries, [kind]).items()
         writers = {shard_name(piece.shard) + suffix: write for suffix, write in named}
-    files = [dataclasses.asdict(write_shard_file(folder, name, write)) for name, write in writers.items()]
+    files = [
+        dataclasses.asdict(write_shard_file(folder, name, write, root=_out(folder))) for name, write in writers.items()
+    ]
     return {"piece": dataclasses.asdict(piece), "described": described, "files": files}
 
 
@@ -269,8 +274,17 @@ def _write_index(
         )
     else:
         return []
-    return [dataclasses.asdict(write_shard_file(folder, "index.json", partial(write_buffers, buffers=[data])))]
+    return [
+        dataclasses.asdict(
+            write_shard_file(folder, "index.json", partial(write_buffers, buffers=[data]), root=_out(folder))
+        )
+    ]
 
 
 def _write_json(folder: str, name: str, content: JsonObject) -> None:
-    write_file(folder, name, json.dumps(content, sort_keys=True, indent=1).encode() + b"\n")
+    write_file(folder, name, json.dumps(content, sort_keys=True, indent=1).encode() + b"\n", root=_out(folder))
+
+
+def _out(folder: str) -> str:
+    """Return the folder that the user named, of that of a stage."""
+    return folder.rpartition("/")[0]

@@ -18,6 +18,7 @@ from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, HeadwaterError, UsageError
 from headwater.fingerprint import canonical_json
+from headwater.lineage.build_records import MANIFEST, PROVENANCE, recorded_provenance
 from headwater.lineage.builds import builds_uri, shard_name, snapshot_then, stage_operator
 from headwater.lineage.past_runs import past_recipe
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
@@ -40,6 +41,7 @@ from headwater.warehouse.filesystem import (
 )
 from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import read_file
+from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class StageDamage:
     Attributes:
         shards: by number, what each shard may be: one form, or two where manifest and record differ and the files do not tell which is right.
         files: name of a shard's file → what is wrong with it.
-        records: which of manifest.json and the records beside the shards must be written anew.
+        records: which of manifest.json, provenance.json and the records beside the shards must be written anew.
     """
 
     stage: str
@@ -138,7 +140,10 @@ def _stage_damage(lake: str, snapshot: Snapshot, recipe: Recipe, name: str, stag
             records.append(record)
     decided = all(len(forms) == 1 for forms in shards.values())
     if not decided or stored != _manifest(lake, recipe, stage, buckets, shards):
-        records.append("manifest.json")
+        records.append(MANIFEST)
+    origins = recorded_provenance(snapshot, name, stage)
+    if origins is not None and _read(filesystem, join(path, PROVENANCE)) != origins:
+        records.append(PROVENANCE)
     return StageDamage(stage=stage, buckets=buckets, shards=shards, files=files, records=tuple(records))
 
 
@@ -211,7 +216,7 @@ def repair(spark: SparkSession | None, job: Resolved, damage: Damage) -> dict[st
     )
     snapshot, _ = commit_wave(run, snapshot, [])
     folder = builds_uri(lake, name, _FOLDER)
-    _clear(folder)
+    _clear(folder, lake)
     if spark is not None:
         _build_again(spark, job, snapshot, damage, folder, run.run_id)
     reach("repair/before-replace/1")
@@ -226,17 +231,17 @@ def repair(spark: SparkSession | None, job: Resolved, damage: Damage) -> dict[st
                 continue
             chosen[number] = (form,)
             for file in (file for file in form.files if file.name in names):
-                _put_back(join(folder, stage.stage), builds_uri(lake, name, stage.stage), file)
+                _put_back(join(folder, stage.stage), builds_uri(lake, name, stage.stage), file, lake)
                 n_files += 1
                 reach(f"repair/after-replace/{n_files}")
         if all(len(forms) == 1 for forms in chosen.values()):
-            _write_records(lake, recipe, name, stage, chosen)
+            _write_records(snapshot, recipe, name, stage, chosen)
     if different:
         raise CorruptLakeError(
             f"{name}: expected the bytes that were committed, found others in {', '.join(different)}, built again; they were left as they are and "
             f"the new ones are in {folder}. Another version of Headwater or pyarrow, or a table that changed, gives other bytes"
         )
-    _clear(folder)
+    _clear(folder, lake)
     counts = {
         "shards": sum(len(stage.numbers) for stage in damage.stages),
         "files": n_files,
@@ -247,8 +252,9 @@ def repair(spark: SparkSession | None, job: Resolved, damage: Damage) -> dict[st
     return counts
 
 
-def _clear(folder: str) -> None:
+def _clear(folder: str, lake: str) -> None:
     filesystem, path = filesystem_of(folder)
+    refuse_links(filesystem, filesystem_of(lake)[1], path)
     if filesystem.get_file_info(path).type == pafs.FileType.Directory:
         filesystem.delete_dir(path)
 
@@ -299,7 +305,7 @@ def _agreed(lake: str, name: str, stage: StageDamage, number: int) -> tuple[Shar
     return (form if same.issuperset(broken) else None), broken
 
 
-def _put_back(source: str, target: str, file: ShardFile) -> None:
+def _put_back(source: str, target: str, file: ShardFile, root: str) -> None:
     """Put a file in the place of its damaged form, whole or not at all.
 
     Raises:
@@ -319,16 +325,19 @@ def _put_back(source: str, target: str, file: ShardFile) -> None:
             )
         return file.name
 
-    write_hashed(target, fill, name)
+    write_hashed(target, fill, name, root=root)
 
 
 def _write_records(
-    lake: str, recipe: Recipe, name: str, stage: StageDamage, shards: dict[int, tuple[Shard, ...]]
+    snapshot: Snapshot, recipe: Recipe, name: str, stage: StageDamage, shards: dict[int, tuple[Shard, ...]]
 ) -> None:
-    """Write the damaged ones of the manifest and the shards' records."""
+    """Write the damaged ones of the manifest, the record of origins and the shards' records."""
+    lake = snapshot.lake
     for record in stage.records:
-        if record == "manifest.json":
+        if record == MANIFEST:
             data = _manifest(lake, recipe, stage.stage, stage.buckets, shards)
+        elif record == PROVENANCE:
+            data = recorded_provenance(snapshot, name, stage.stage) or b""
         else:
             data = write_shard(shards[int(record.removeprefix("shard-").removesuffix(".json"))][0])
-        write_file(builds_uri(lake, name, stage.stage), record, data)
+        write_file(builds_uri(lake, name, stage.stage), record, data, root=lake)

@@ -58,7 +58,7 @@ def _write_shard(job: BuildJob, slot: int, rows: TokenRows) -> pa.RecordBatch:
     boundaries = boundaries_table(
         packed, hashes_of_items(rows.content_hash), pa.array(rows.origin), pa.array(rows.copy)
     )
-    shard = _write_files(join(job.folder, name), number, packed, boundaries, job.recipe.build.formats)
+    shard = _write_files(job.lake, join(job.folder, name), number, packed, boundaries, job.recipe.build.formats)
     adds = []
     if job.placements:
         placements = _placements(job, stage, number, packed, rows)
@@ -87,11 +87,13 @@ def empty_shard(job: BuildJob, stage: str, number: int) -> Unit:
     return Unit(adds=[write_family(job.table, "placements", job.build, number, 1, stage_operator(stage), [rows])])
 
 
-def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table, formats: Sequence[str]) -> Shard:
+def _write_files(
+    lake: str, folder: str, number: int, packed: Packed, boundaries: pa.Table, formats: Sequence[str]
+) -> Shard:
     stem = shard_name(number)
     files = []
     for suffix, write in shard_writers(packed.sequences, boundaries, formats).items():
-        files.append(write_shard_file(folder, stem + suffix, write))
+        files.append(write_shard_file(folder, stem + suffix, write, root=lake))
     shard = Shard(
         number=number,
         sequences=len(packed.sequences),
@@ -104,7 +106,7 @@ def _write_files(folder: str, number: int, packed: Packed, boundaries: pa.Table,
         full_sequences=packed.n_full_sequences,
         files=tuple(files),
     )
-    write_file(folder, f"{stem}.json", write_shard(shard))
+    write_file(folder, f"{stem}.json", write_shard(shard), root=lake)
     return shard
 
 

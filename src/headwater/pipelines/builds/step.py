@@ -7,7 +7,6 @@ a build that was killed goes on with the shards that are missing.
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from headwater.errors import RecipeError, UsageError
 from headwater.fingerprint import canonical_json, fingerprint
+from headwater.lineage.build_records import MANIFEST, PROVENANCE, build_record, provenance_bytes
 from headwater.lineage.builds import builds_uri, shard_name, stage_operator
 from headwater.lineage.past_runs import base_of, past_counts, past_recipe, past_run, runs_of
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
@@ -28,6 +28,7 @@ from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.recipe.sections import Stage
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
+from headwater.plain import JsonObject
 from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.shards.manifest import Shard, make_manifest, read_shard, write_manifest
 from headwater.version import __version__
@@ -138,8 +139,9 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
                 snapshot, _ = commit_wave(run, snapshot, empty)
     if not run.waves:
         snapshot, _ = commit_wave(run, snapshot, [])
-    _write_manifests(lake, recipe, name, shards, vocabulary)
-    _write_provenance(lake, recipe, name, shards, run, snapshot)
+    manifests = _write_manifests(lake, recipe, name, shards, vocabulary)
+    provenance = _write_provenance(lake, recipe, name, shards, run, snapshot)
+    run.operators = canonical_json({"shards": settings | build_record(manifests, provenance)})
     finish_run(run, snapshot)
     return dict(run.counts)
 
@@ -177,8 +179,11 @@ def run_shards(spark: SparkSession, job: BuildJob, located: Sequence[FragmentFil
         yield [pickle.loads(unit) for unit in found]  # noqa: S301 - written by this job's own tasks
 
 
-def _write_manifests(lake: str, recipe: Recipe, name: str, shards: Mapping[str, int], vocabulary: Vocabulary) -> None:
-    """Write each stage's manifest from the records beside its shards."""
+def _write_manifests(
+    lake: str, recipe: Recipe, name: str, shards: Mapping[str, int], vocabulary: Vocabulary
+) -> dict[str, bytes]:
+    """Write each stage's manifest from the records beside its shards, and return them by stage."""
+    written: dict[str, bytes] = {}
     for stage in recipe.stages:
         if stage.name not in shards:
             continue
@@ -191,7 +196,9 @@ def _write_manifests(lake: str, recipe: Recipe, name: str, shards: Mapping[str, 
                 continue  # a shard to which no document fell
             found.append(read_shard(read_bytes(filesystem, record), record))
         data = stage_manifest(recipe, stage, shards[stage.name], vocabulary, found)
-        write_file(folder, "manifest.json", data)
+        write_file(folder, MANIFEST, data, root=lake)
+        written[stage.name] = data
+    return written
 
 
 def stage_manifest(
@@ -215,13 +222,14 @@ def stage_manifest(
 
 def _write_provenance(
     lake: str, recipe: Recipe, name: str, shards: Mapping[str, int], run: Run, snapshot: Snapshot
-) -> None:
-    """Write beside each manifest where the shards come from: what may differ between lakes that hold the same documents."""
+) -> dict[str, JsonObject]:
+    """Write beside each manifest where the shards come from, what may differ between lakes that hold the same documents; return it by stage."""
+    written: dict[str, JsonObject] = {}
     runs = {step: sorted(run.run_id for run in runs_of(snapshot, step, name)) for step in ("select", "build")}
     for stage in recipe.stages:
         if stage.name not in shards:
             continue
-        record = {
+        record: JsonObject = {
             "format": PROVENANCE_FORMAT,
             "build": name,
             "stage": stage.name,
@@ -232,5 +240,6 @@ def _write_provenance(
             "runs": runs,
             "code_version": __version__,
         }
-        data = json.dumps(record, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
-        write_file(builds_uri(lake, name, stage.name), "provenance.json", data)
+        write_file(builds_uri(lake, name, stage.name), PROVENANCE, provenance_bytes(record), root=lake)
+        written[stage.name] = record
+    return written

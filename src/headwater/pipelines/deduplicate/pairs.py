@@ -76,8 +76,10 @@ def verified_pairs(
     Args:
         sources: every fragment with signatures, ascending.
         texts: how many they hold.
-        min_agreement: equal signature values that make a pair.
+        min_agreement: equal signature values that make a pair. All 112 make none: that is said of equal nodes alone, as in an election.
     """
+    if min_agreement == N_PERMUTATIONS:
+        return context.parallelize([])
     slots = int(context.defaultParallelism)
     by_band = partitions_of(texts * _BANDS * _BANDED.itemsize, slots)
     by_bucket = partitions_of(2 * texts * _SIGNED.itemsize, slots)

@@ -20,10 +20,10 @@ from typing import Final, Protocol
 
 import pyarrow as pa
 
+from headwater.pipelines.ingest.opening import open_stream
 from headwater.pipelines.ingest.refusals import fault
 from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, NESTING, RECORD_BYTES, Bounds
 from headwater.pipelines.recipe.checks import check_whole
-from headwater.warehouse.filesystem import filesystem_of
 
 __all__ = ["BLOCK_BYTES", "COMPRESSIONS", "Limits", "unpacked_blocks"]
 
@@ -165,8 +165,7 @@ class _CountedReader:
 
 @contextlib.contextmanager
 def _open_unpacked(uri: str, compression: str) -> Iterator[tuple[_ByteStream, _CountedReader]]:
-    filesystem, path = filesystem_of(uri)
-    with filesystem.open_input_stream(path, compression=None, buffer_size=_STORED_BYTES) as raw:
+    with open_stream(uri) as raw:
         counted = _CountedReader(raw)
         if compression == "bz2":
             yield _MemberStream(counted, bz2.BZ2Decompressor, b""), counted
@@ -191,8 +190,7 @@ def unpacked_blocks(uri: str, compression: str, limits: Limits) -> Iterator[byte
         OSError: the file cannot be opened, or a plain one not be read.
     """
     if compression == "":
-        filesystem, path = filesystem_of(uri)
-        with filesystem.open_input_stream(path, compression=None) as stream:
+        with open_stream(uri) as stream:
             while block := stream.read(BLOCK_BYTES):
                 yield block
         return

@@ -13,19 +13,19 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from headwater.errors import BadInputError, StorageError
+from headwater.pipelines.ingest.chunks import BlockHasher, Blocks, Chunk, LineSplitter, row_group_chunks
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, COMPRESSIONS, Limits, unpacked_blocks
-from headwater.warehouse.filesystem import filesystem_of
+from headwater.pipelines.ingest.opening import file_state, name_of, open_stream
+from headwater.pipelines.ingest.refusals import fault
 
-__all__ = ["HEAD_BYTES", "Chunk", "FileInfo", "detect_compression", "detect_format", "inspect_file"]
+__all__ = ["HEAD_BYTES", "FileInfo", "detect_compression", "detect_format", "inspect_file"]
 
 HEAD_BYTES: Final = 64 << 10
 """How much of a file's unpacked beginning decides its format."""
@@ -41,21 +41,6 @@ _COMPRESSED_NAMES = {".bz2", ".gz", ".xz", ".zst", ".zstd"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Chunk:
-    """The part of a file that one task reads.
-
-    Attributes:
-        begin: first byte of a plain JSON Lines file, or first row group of a Parquet file; else 0.
-        end: first byte or row group after it; the stored size of a file that is not split.
-        first_record: number of its first record in the file.
-    """
-
-    begin: int
-    end: int
-    first_record: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class FileInfo:
     """An input file as one streaming read found it.
 
@@ -65,6 +50,7 @@ class FileInfo:
         format: ``jsonl``, ``parquet``, ``text`` or ``unknown``; reading an unknown file gives one refusal, ``wrong_format``.
         compression: ``''``, ``gz``, ``zst``, ``bz2`` or ``xz``.
         chunks: in order, together the whole file; none for an empty JSON Lines file.
+        blocks: hashes of the blocks of a Parquet file that is split.
     """
 
     sha256: str
@@ -72,6 +58,12 @@ class FileInfo:
     format: str
     compression: str
     chunks: tuple[Chunk, ...]
+    blocks: Blocks | None = field(default=None, compare=False)
+
+    @property
+    def kind(self) -> str:
+        """Format and compression, as family ``files`` has them: ``jsonl.gz``."""
+        return self.format + (f".{self.compression}" if self.compression else "")
 
 
 def detect_compression(head: bytes) -> str:
@@ -151,11 +143,13 @@ def inspect_file(uri: str, size: int, limits: Limits) -> FileInfo:
 
     Raises:
         StorageError: the file cannot be opened or read.
+        BadInputError: ``file_changed``, while it was read.
     """
-    name = PurePosixPath(uri).name
+    name = name_of(uri)
     digest = hashlib.sha256()
     read = 0
     try:
+        before = file_state(uri)
         blocks = _stored_blocks(uri)
         first = next(blocks, b"")
         compression = detect_compression(first)
@@ -164,27 +158,40 @@ def inspect_file(uri: str, size: int, limits: Limits) -> FileInfo:
         if compression and found == "parquet":
             found = "unknown"  # Parquet is read from its end and cannot be inside a stream
         split = found == "jsonl" and compression == "" and size > limits.split_bytes
-        splitter = _LineSplitter(limits.split_bytes)
+        splitter = LineSplitter(limits.split_bytes)
+        groups = row_group_chunks(uri, limits) if found == "parquet" else ()
+        hasher = BlockHasher(size) if len(groups) > 1 else None
         for block in _chain(first, blocks):
             digest.update(block)
             read += len(block)
             if split:
                 splitter.add(block)
+            if hasher is not None:
+                hasher.add(block)
         if found == "parquet":
-            chunks = _row_group_chunks(uri, limits)
+            chunks = groups
         elif split:
             chunks = splitter.finish()
         elif found == "jsonl" and read == 0 and not _named_compression(name):
             chunks = ()
         else:
             chunks = (Chunk(begin=0, end=read, first_record=0),)
+        if file_state(uri) != before:
+            raise fault("file_changed", uri)
     except OSError as error:
         raise StorageError(
             f"cannot read the input file {uri}: {error}; check that it is there and may be read"
         ) from error
     if read == 0:
         compression = _named_compression(name)
-    return FileInfo(sha256=digest.hexdigest(), size=read, format=found, compression=compression, chunks=chunks)
+    return FileInfo(
+        sha256=digest.hexdigest(),
+        size=read,
+        format=found,
+        compression=compression,
+        chunks=chunks,
+        blocks=None if hasher is None else hasher.finish(),
+    )
 
 
 def _named_compression(name: str) -> str:
@@ -200,8 +207,7 @@ def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _stored_blocks(uri: str) -> Iterator[bytes]:
-    filesystem, path = filesystem_of(uri)
-    with filesystem.open_input_stream(path, compression=None) as stream:
+    with open_stream(uri) as stream:
         while block := stream.read(BLOCK_BYTES):
             yield block
 
@@ -215,54 +221,3 @@ def _unpacked_head(uri: str, compression: str, limits: Limits) -> bytes:
             if len(head) >= HEAD_BYTES:
                 break
     return head[:HEAD_BYTES]
-
-
-class _LineSplitter:
-    """Finds chunks of about ``split_bytes`` that end at line ends, and the number of each one's first line."""
-
-    def __init__(self, split_bytes: int) -> None:
-        self._split_bytes = split_bytes
-        self._chunks: list[Chunk] = []
-        self._begin = self._first_line = 0
-        self._position = self._lines = 0
-
-    def add(self, block: bytes) -> None:
-        counted = 0
-        while True:
-            # The chunk ends after the first newline at or beyond its target size.
-            wanted = max(self._begin + self._split_bytes - 1 - self._position, counted)
-            newline = block.find(b"\n", wanted) if wanted < len(block) else -1
-            if newline < 0:
-                break
-            self._lines += block.count(b"\n", counted, newline + 1)
-            counted = newline + 1
-            end = self._position + counted
-            self._chunks.append(Chunk(begin=self._begin, end=end, first_record=self._first_line))
-            self._begin, self._first_line = end, self._lines
-        self._lines += block.count(b"\n", counted)
-        self._position += len(block)
-
-    def finish(self) -> tuple[Chunk, ...]:
-        if self._position > self._begin:
-            self._chunks.append(Chunk(begin=self._begin, end=self._position, first_record=self._first_line))
-        return tuple(self._chunks)
-
-
-def _row_group_chunks(uri: str, limits: Limits) -> tuple[Chunk, ...]:
-    filesystem, path = filesystem_of(uri)
-    try:
-        with filesystem.open_input_file(path) as stream:
-            metadata: pq.FileMetaData = pq.read_metadata(stream)
-    except (pa.ArrowException, OSError):
-        # One chunk whose reading reports the fault.
-        return (Chunk(begin=0, end=0, first_record=0),)
-    chunks = []
-    begin = first_row = rows = group_bytes = 0
-    for group in range(metadata.num_row_groups):
-        described = metadata.row_group(group)
-        rows += described.num_rows
-        group_bytes += described.total_byte_size
-        if group_bytes >= limits.split_bytes or group == metadata.num_row_groups - 1:
-            chunks.append(Chunk(begin=begin, end=group + 1, first_record=first_row))
-            begin, first_row, group_bytes = group + 1, rows, 0
-    return tuple(chunks) or (Chunk(begin=0, end=0, first_record=0),)

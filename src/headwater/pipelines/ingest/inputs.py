@@ -1,8 +1,9 @@
 """Input files under folders, globs and single paths, as a stream sorted by name within each folder.
 
-Names that begin with ``.`` or ``_`` (``.git``, ``_SUCCESS``, ``_delta_log``) are left out, as Spark does, unless they are named outright.
-Globs know ``*``, ``?``, ``[…]`` within a name and ``**`` for any number of folders; in a URI ``?`` begins the query and is no wildcard.
-One folder's listing is held in memory at a time, with those of the folders above it.
+What a search finds is left out by rule where its name is hidden (``.git``, ``_SUCCESS``, ``_delta_log``, as Spark does) or temporary
+(``x.jsonl~``, ``x.tmp``, ``.crc``), unless it is named outright, and always where it lies below a lake; see ``left_out``. Globs know ``*``,
+``?``, ``[…]`` within a name and ``**`` for any number of folders; in a URI ``?`` begins the query and is no wildcard. One folder's listing
+is held in memory at a time, with those of the folders above it.
 """
 
 from __future__ import annotations
@@ -10,16 +11,23 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pyarrow import fs as pafs
 
 from headwater.errors import StorageError, UsageError
+from headwater.pipelines.ingest.lakes import Lakes
+from headwater.pipelines.ingest.left_out import LeftOut, rule_of_name
+from headwater.pipelines.ingest.opening import local_path, uri_of_path
 from headwater.warehouse.filesystem import filesystem_of, is_local
 
-__all__ = ["InputFile", "list_inputs"]
+__all__ = ["InputFile", "check_inputs", "list_inputs"]
+
+_LISTED: Final = {pafs.FileType.File, pafs.FileType.Directory}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,15 +35,28 @@ class InputFile:
     """A file to read.
 
     Attributes:
-        uri: absolute local path, or URI, that ``headwater.warehouse.filesystem.filesystem_of`` opens.
-        size: stored bytes.
+        uri: absolute local path, or URI, that ``headwater.pipelines.ingest.opening`` opens.
+        size: stored bytes; 0 for one that could not be looked up, whose reading says why.
     """
 
     uri: str
     size: int
 
 
-def list_inputs(paths: Sequence[str]) -> Iterator[InputFile]:
+def check_inputs(paths: Sequence[str], lake: str | None = None) -> None:
+    """Raise what ``list_inputs`` would raise for paths that name nothing, before anything is made for what they name.
+
+    Raises:
+        UsageError: a path is empty, not there, or below a lake, or a glob matches no file.
+        StorageError: a path cannot be looked up or listed.
+    """
+    for path in paths:
+        root = _find_root(path, lake)
+        if root.pattern:
+            next(_list_one(root, LeftOut()))
+
+
+def list_inputs(paths: Sequence[str], lake: str | None = None, left_out: LeftOut | None = None) -> Iterator[InputFile]:
     """Return an iterator over the files that ``paths`` name, in the order of ``paths``, and by name within each folder.
 
     Every path is looked up at once, so that a wrong one is reported before the first file is read; folders are listed as the iterator comes to them.
@@ -43,13 +64,25 @@ def list_inputs(paths: Sequence[str]) -> Iterator[InputFile]:
 
     Args:
         paths: files, folders (searched to any depth) and globs; local paths or URIs.
+        lake: the lake that is being written, which need not be there yet; of others it is found out.
+        left_out: gets what is left out by rule.
 
     Raises:
-        UsageError: a path is not there; while the iterator runs, a glob matches no file.
+        UsageError: a path is empty, not there, or below a lake; while the iterator runs, a glob matches no file.
         StorageError: a path cannot be looked up; while the iterator runs, a folder cannot be listed.
     """
-    roots = [_find_root(path) for path in paths]
-    return (file for root in roots for file in _list_one(root))
+    roots = [_find_root(path, lake) for path in paths]
+    noted = LeftOut() if left_out is None else left_out
+    return (file for root in roots for file in _list_one(root, noted))
+
+
+class _Entry(NamedTuple):
+    """A file or folder in a listing."""
+
+    path: str
+    name: str
+    is_folder: bool
+    size: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,29 +93,51 @@ class _Root:
     base: str
     pattern: list[str]
     filesystem: pafs.FileSystem
-    info: pafs.FileInfo
+    entry: _Entry
+    lakes: Lakes
 
 
-def _find_root(given: str) -> _Root:
+def _find_root(given: str, lake: str | None) -> _Root:
+    if not given:
+        raise UsageError("expected the path of an input, found an empty one; check the variable that it came from")
     base, pattern = _split_glob(given)
     if pattern and _look_up(given) is not None:
         base, pattern = given, []  # a name that holds brackets or stars, and is there
     found = _look_up(base)
     if found is None:
         raise UsageError(f"no input at {given}: expected a file, a folder or a glob; check the path")
-    filesystem, info = found
-    return _Root(given=given, base=base, pattern=pattern, filesystem=filesystem, info=info)
+    filesystem, entry = found
+    lakes = Lakes(filesystem=filesystem, own=_own_lake(filesystem, lake))
+    below = lakes.above(_real(filesystem, entry.path))
+    if below is not None:
+        raise UsageError(
+            f"expected an input outside of a lake, found {given}, which lies below the lake {below}; name the raw files, or move them"
+        )
+    return _Root(given=given, base=base, pattern=pattern, filesystem=filesystem, entry=entry, lakes=lakes)
 
 
-def _list_one(root: _Root) -> Iterator[InputFile]:
-    base, pattern, filesystem, info = root.base, root.pattern, root.filesystem, root.info
-    if not pattern and info.type == pafs.FileType.File:
-        yield InputFile(uri=_uri(base, filesystem, info.path), size=info.size)
+def _own_lake(filesystem: pafs.FileSystem, lake: str | None) -> str | None:
+    """Return the folder of the lake if it is in the file system of the inputs."""
+    if lake is None:
+        return None
+    own, path = filesystem_of(lake)
+    return _real(own, path) if type(own) is type(filesystem) else None
+
+
+def _real(filesystem: pafs.FileSystem, path: str) -> str:
+    return os.path.realpath(path) if is_local(filesystem) else path.rstrip("/")
+
+
+def _list_one(root: _Root, left_out: LeftOut) -> Iterator[InputFile]:
+    base, pattern, filesystem, entry = root.base, root.pattern, root.filesystem, root.entry
+    if not pattern and not entry.is_folder:
+        yield InputFile(uri=_uri(base, filesystem, entry.path), size=entry.size)
         return
     matched = False
     deep = "**" in pattern
-    for file in _walk(filesystem, info.path, [] if deep else pattern, ()):
-        if deep and not _matches(file.path.removeprefix(info.path).strip("/").split("/"), pattern):
+    search = _Search(filesystem=filesystem, lakes=root.lakes, left_out=left_out)
+    for file in search.walk(entry.path, [] if deep else pattern, ()):
+        if deep and not _matches(file.path.removeprefix(entry.path).strip("/").split("/"), pattern):
             continue
         matched = True
         yield InputFile(uri=_uri(base, filesystem, file.path), size=file.size)
@@ -107,61 +162,114 @@ def _matches(names: list[str], pattern: list[str]) -> bool:
     return bool(names) and fnmatch.fnmatchcase(names[0], pattern[0]) and _matches(names[1:], pattern[1:])
 
 
-def _look_up(uri: str) -> tuple[pafs.FileSystem, pafs.FileInfo] | None:
+def _look_up(uri: str) -> tuple[pafs.FileSystem, _Entry] | None:
+    path = uri if "://" not in uri else local_path(uri)
+    if path is not None:
+        path = os.path.abspath(path)  # noqa: PTH100 - a path that may be no UTF-8
+        try:
+            return pafs.LocalFileSystem(), _local_entry(path, os.stat(path))  # noqa: PTH116 - see above
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None  # ValueError: a path with a NUL
+        except OSError as error:
+            raise _no_look(uri, error) from error
     filesystem, path = filesystem_of(uri)
     try:
         info = filesystem.get_file_info(path.rstrip("/") or "/")
     except OSError as error:
-        raise StorageError(f"cannot look up the input {uri}: {error}; check that it may be read") from error
-    return None if info.type == pafs.FileType.NotFound else (filesystem, info)
+        raise _no_look(uri, error) from error
+    if info.type == pafs.FileType.NotFound:
+        return None
+    return filesystem, _stored_entry(info)
+
+
+def _no_look(uri: str, error: OSError) -> StorageError:
+    return StorageError(f"cannot look up the input {uri}: {error}; check that it may be read")
+
+
+def _local_entry(path: str, found: os.stat_result) -> _Entry:
+    is_folder = stat.S_ISDIR(found.st_mode)
+    return _Entry(path, path.rpartition("/")[2], is_folder, 0 if is_folder else found.st_size)
+
+
+def _stored_entry(info: pafs.FileInfo) -> _Entry:
+    is_folder = info.type == pafs.FileType.Directory
+    return _Entry(info.path, info.base_name, is_folder, 0 if is_folder else info.size)
 
 
 def _uri(base: str, filesystem: pafs.FileSystem, path: str) -> str:
     if is_local(filesystem):
-        return path
+        return uri_of_path(path)
     split = urlsplit(base)
     # hdfs has paths that begin with a slash below a host; object stores have the bucket in the path.
     host = split.netloc if path.startswith("/") else ""
     return f"{split.scheme}://{host}{quote(path, safe='/=+,:@')}" + (f"?{split.query}" if split.query else "")
 
 
-def _walk(
-    filesystem: pafs.FileSystem, folder: str, pattern: list[str], above: tuple[str, ...]
-) -> Iterator[pafs.FileInfo]:
-    """Yield files below ``folder``: all of them without a pattern, else those whose path matches it part by part."""
-    if is_local(filesystem):
-        real = os.path.realpath(folder)
-        if real in above:
-            return  # a link back to a folder that is being walked
-        above = (*above, real)
-    try:
-        entries = filesystem.get_file_info(pafs.FileSelector(folder))
-    except OSError as error:
-        raise StorageError(f"cannot list the input folder {folder}: {error}; check that it may be read") from error
-    for entry in sorted(entries, key=lambda entry: entry.base_name):
-        is_folder = entry.type == pafs.FileType.Directory
-        if entry.type not in {pafs.FileType.File, pafs.FileType.Directory}:
-            continue
-        hidden = entry.base_name.startswith((".", "_"))
-        if not pattern:
-            if not hidden:
-                if is_folder:
-                    yield from _walk(filesystem, entry.path, [], above)
-                else:
-                    yield entry
-            continue
-        yield from _match(filesystem, entry, pattern, above, hidden=hidden)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Search:
+    """A walk through the folders below one root."""
+
+    filesystem: pafs.FileSystem
+    lakes: Lakes
+    left_out: LeftOut
+
+    def walk(self, folder: str, pattern: list[str], above: tuple[str, ...]) -> Iterator[_Entry]:
+        """Yield files below ``folder``: all of them without a pattern, else those whose path matches it part by part."""
+        if is_local(self.filesystem):
+            real = os.path.realpath(folder)
+            if real in above:
+                return  # a link back to a folder that is being walked
+            above = (*above, real)
+        for entry in sorted(self._list(folder), key=lambda entry: entry.name):
+            if pattern and not fnmatch.fnmatchcase(entry.name, pattern[0]):
+                continue
+            rule = rule_of_name(entry.name, is_folder=entry.is_folder)
+            if rule is not None and not (pattern and _is_meant(entry.name, pattern[0], rule)):
+                self.left_out.add(rule, entry.path)
+                continue
+            if self._is_of_a_lake(entry):
+                self.left_out.add("lake", entry.path)
+            elif entry.is_folder:
+                # A folder that the whole pattern matches counts with everything in it.
+                yield from self.walk(entry.path, pattern[1:], above)
+            elif len(pattern) < 2:
+                yield entry
+
+    def _is_of_a_lake(self, entry: _Entry) -> bool:
+        """Return whether an entry of a folder that is of no lake is a lake, or leads into one."""
+        if not is_local(self.filesystem):
+            return entry.is_folder and self.lakes.is_lake(entry.path)
+        is_link = os.path.islink(entry.path)  # noqa: PTH114 - a path that may be no UTF-8
+        if not is_link and not entry.is_folder:
+            return False
+        real = os.path.realpath(entry.path)
+        return self.lakes.above(real) is not None if is_link else self.lakes.is_lake(real)
+
+    def _list(self, folder: str) -> Iterator[_Entry]:
+        try:
+            if is_local(self.filesystem):
+                yield from self._list_local(folder)
+                return
+            entries = self.filesystem.get_file_info(pafs.FileSelector(folder))
+        except OSError as error:
+            raise StorageError(f"cannot list the input folder {folder}: {error}; check that it may be read") from error
+        yield from (_stored_entry(info) for info in entries if info.type in _LISTED)
+
+    def _list_local(self, folder: str) -> Iterator[_Entry]:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    found = entry.stat()
+                except OSError:
+                    # A link to nothing, or a file that has just gone: whoever reads it says so.
+                    yield _Entry(entry.path, entry.name, is_folder=False, size=0)
+                    continue
+                if stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode):
+                    yield _local_entry(entry.path, found)
+                elif rule_of_name(entry.name) is None:
+                    self.left_out.add("special", entry.path)
 
 
-def _match(
-    filesystem: pafs.FileSystem, entry: pafs.FileInfo, pattern: list[str], above: tuple[str, ...], *, hidden: bool
-) -> Iterator[pafs.FileInfo]:
-    is_folder = entry.type == pafs.FileType.Directory
-    part, rest = pattern[0], pattern[1:]
-    if (hidden and not part.startswith(entry.base_name[0])) or not fnmatch.fnmatchcase(entry.base_name, part):
-        return
-    if is_folder:
-        # A folder that the whole pattern matches counts with everything in it.
-        yield from _walk(filesystem, entry.path, rest, above)
-    elif not rest:
-        yield entry
+def _is_meant(name: str, part: str, rule: str) -> bool:
+    """Return whether a part of a pattern asks for names that a rule leaves out: ``_*`` for hidden ones, ``*.tmp`` for temporary ones."""
+    return part.startswith(name[0]) if rule == "hidden" else rule_of_name(part) == rule

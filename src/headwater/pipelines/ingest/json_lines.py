@@ -1,27 +1,44 @@
 """JSON Lines: lines out of blocks, and objects out of lines, in bounded memory and whatever the bytes.
 
-Numbers follow orjson: 64-bit integers are exact, larger ones become the nearest double. Of a key that comes twice the last value
-counts, as in nearly every JSON library. ``NaN`` and ``Infinity``, which Python writes although JSON has no such thing, count as null:
-a broken score in a field of its own must not cost the text beside it.
+Numbers follow orjson: 64-bit integers are exact, larger ones become the nearest double where there is one; ``parse_exactly`` gives a line
+whose numbers are all exact, for values of which that matters. Of a key that comes twice the last value counts, as in nearly every JSON
+library. ``NaN`` and ``Infinity``, which Python writes although JSON has no such thing, count as null: a broken score in a field of its own
+must not cost the text beside it. For the same reason ``mend_object`` reads a line that holds bytes that are no UTF-8, or halves of
+surrogate pairs.
 """
 
 from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import orjson
 
 from headwater.pipelines.ingest.decompress import Limits, unpacked_blocks
+from headwater.pipelines.ingest.exact_numbers import Number, exact_float, exact_int
 from headwater.pipelines.ingest.file_kinds import detect_compression
-from headwater.warehouse.filesystem import filesystem_of
+from headwater.pipelines.ingest.opening import open_stream
 
-__all__ = ["is_too_deep", "number_lines", "parse_object", "read_objects", "split_lines"]
+__all__ = [
+    "Mended",
+    "Replaced",
+    "is_too_deep",
+    "mend_object",
+    "number_lines",
+    "parse_exactly",
+    "parse_object",
+    "read_objects",
+    "split_lines",
+    "surrogate_fault",
+]
 
 _STRINGS = re.compile(rb"\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"?", re.DOTALL)
 _BRACKETS = re.compile(rb"[\[{\]}]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _HEAD_BYTES = 16
 
 
@@ -111,14 +128,90 @@ def _parse_slowly(line: bytes, max_nesting: int) -> dict[str, object] | str:
     if is_too_deep(line, max_nesting):
         return "too_deep"
     try:
-        value = json.loads(text, parse_constant=lambda _: None, parse_int=_parse_int)
+        value = json.loads(text, parse_constant=lambda _: None, parse_int=_round_int, parse_float=_round_float)
     except (ValueError, RecursionError):
         return "not_json"
     try:
-        orjson.dumps(value)
+        orjson.dumps(value, default=str)
     except TypeError:
         return "lone_surrogate"
     return value if type(value) is dict else "not_an_object"
+
+
+def parse_exactly(line: bytes) -> dict[str, object]:
+    """Return the object of a line that ``parse_object`` has read, with every number as exact as it was written.
+
+    >>> parse_exactly(b'{"id": 123456789012345678901234}')
+    {'id': Number('123456789012345678901234')}
+    """
+    value: dict[str, object] = _loads(line.decode())
+    return value
+
+
+def _loads(text: str) -> Any:  # Any: whatever the JSON holds
+    return json.loads(text, parse_constant=lambda _: None, parse_int=exact_int, parse_float=exact_float)
+
+
+class Replaced(str):
+    """A string in which what no UTF-8 can hold was replaced by U+FFFD; it names nothing, so it fills no column but ``meta``."""
+
+    __slots__ = ()
+
+
+class Mended(NamedTuple):
+    """An object of a line that is no UTF-8, or holds halves of surrogate pairs, as it was read.
+
+    Attributes:
+        fields: key → value; their strings may hold surrogates, of which those from U+DC80 on stand for bytes that are no UTF-8.
+    """
+
+    fields: dict[str, object]
+
+    def replace(self) -> tuple[dict[str, object], dict[str, str]]:
+        """Return the fields with ``Replaced`` strings where there was a fault, and the fault of each such field."""
+        fields: dict[str, object] = {}
+        faults: dict[str, str] = {}
+        for key, value in self.fields.items():
+            found: list[str] = []
+            name = str(_replace(key, found))
+            fields[name] = _replace(value, found)
+            if found:
+                faults[name] = found[0]
+        return fields, faults
+
+
+def mend_object(line: bytes, max_nesting: int) -> Mended | None:
+    """Return the object of a line that ``parse_object`` refuses for its characters alone; None where more is wrong with it."""
+    if is_too_deep(line, max_nesting):
+        return None
+    try:
+        value = _loads(line.decode(errors="surrogateescape"))
+    except (ValueError, RecursionError):
+        return None
+    return Mended(value) if type(value) is dict else None
+
+
+def surrogate_fault(text: str) -> str | None:
+    """Return ``invalid_utf8`` or ``lone_surrogate`` for a string of ``Mended`` that no UTF-8 can hold, None for any other."""
+    found = _SURROGATES.search(text)
+    if found is None:
+        return None
+    return "invalid_utf8" if "\udc80" <= found[0] <= "\udcff" else "lone_surrogate"
+
+
+def _replace(value: object, faults: list[str]) -> object:
+    """Return a JSON value with its faulty strings replaced; recursion is bounded, since ``is_too_deep`` was asked before."""
+    if isinstance(value, str):
+        fault = surrogate_fault(value)
+        if fault is None:
+            return value
+        faults.append(fault)
+        return Replaced(_SURROGATES.sub("\ufffd", value))
+    if isinstance(value, dict):
+        return {str(_replace(key, faults)): _replace(item, faults) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replace(item, faults) for item in value]
+    return value
 
 
 def is_too_deep(line: bytes, max_nesting: int) -> bool:
@@ -142,8 +235,7 @@ def read_objects(uri: str, limits: Limits) -> Iterator[tuple[int, dict[str, obje
         BadInputError: the compressed data are damaged or expand too far, after the lines before the fault.
         OSError: the file cannot be opened or read.
     """
-    filesystem, path = filesystem_of(uri)
-    with filesystem.open_input_stream(path, compression=None) as stream:
+    with open_stream(uri) as stream:
         compression = detect_compression(bytes(stream.read(_HEAD_BYTES)))
     for number, line in number_lines(unpacked_blocks(uri, compression, limits), limits.max_record_bytes):
         if line is None:
@@ -154,8 +246,11 @@ def read_objects(uri: str, limits: Limits) -> Iterator[tuple[int, dict[str, obje
         yield number, "too_deep" if deep else found
 
 
-def _parse_int(digits: str) -> int | float | None:
-    if len(digits) <= 20 and -(1 << 63) <= int(digits) < 1 << 64:
-        return int(digits)
-    value = float(digits)
-    return value if abs(value) != float("inf") else None
+def _round_int(written: str) -> int | float | Number:
+    value = exact_int(written)
+    return value if isinstance(value, int) else _round_float(written)
+
+
+def _round_float(written: str) -> float | Number:
+    value = float(written)
+    return value if math.isfinite(value) else Number(written)

@@ -1,14 +1,16 @@
 """Rows of a Parquet file in bounded batches: the text as an Arrow column, the other columns as Python records.
 
 Pages are checked against their checksums where the writer stored any. The text may be a string or binary column, dictionary-encoded or
-not; its UTF-8 is verified, since Parquet writers do not. Loses: in ``meta``, timestamps keep microseconds, binary values that are no
-UTF-8 become hexadecimal, NaN and infinities null, decimals strings.
+not; its UTF-8 is verified, since Parquet writers do not. Where a file has several columns under known names of the text, a row's text is
+the first of them that is not null. Loses: in ``meta``, timestamps keep microseconds, binary values that are no UTF-8 become hexadecimal,
+NaN and infinities null, decimals strings; what Python cannot hold becomes text (see ``plain_values``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +18,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from headwater.pipelines.ingest.chunks import Blocks, Chunk, TouchedFile
 from headwater.pipelines.ingest.decompress import Limits
-from headwater.pipelines.ingest.fields import FIELD_NAMES, find_name
-from headwater.pipelines.ingest.file_kinds import Chunk
+from headwater.pipelines.ingest.fields import FIELD_NAMES, find_names, note_replaced
+from headwater.pipelines.ingest.json_lines import Replaced
+from headwater.pipelines.ingest.opening import open_file
+from headwater.pipelines.ingest.plain_values import plain_rows
 from headwater.pipelines.ingest.refusals import fault
-from headwater.warehouse.filesystem import filesystem_of
 
 __all__ = ["ParquetRows", "parquet_batches"]
 
-_READ_BYTES = 1 << 20
+_READ_BYTES: Final = 1 << 20
+_INT96_ROWS: Final = 1 << 16
+_MOST_MS: Final = (2**63 - 1) // 1000
+_FAULTS: Final = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError)
+"""What pyarrow raises for a damaged file (among others UnicodeDecodeError, for names of columns that are no UTF-8)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,34 +52,96 @@ class ParquetRows:
     refused: list[tuple[int, str]]
 
 
-def parquet_batches(uri: str, chunk: Chunk, limits: Limits) -> Iterator[ParquetRows]:
+def parquet_batches(
+    uri: str, chunk: Chunk, limits: Limits, blocks: Blocks | None = None, touched: set[int] | None = None
+) -> Iterator[ParquetRows]:
     """Yield the rows of row groups ``chunk.begin`` to ``chunk.end`` of the file ``uri``.
+
+    Args:
+        blocks: which bytes of the file are a block.
+        touched: gets the numbers of the blocks that are read.
 
     Raises:
         BadInputError: ``corrupt_parquet``, ``no_text_column`` or ``text_not_string``, after the batches before the fault.
         OSError: the file cannot be opened.
     """
-    filesystem, path = filesystem_of(uri)
-    with filesystem.open_input_file(path) as stream:
+    with open_file(uri) as opened:
+        stream = opened if blocks is None or touched is None else TouchedFile(opened, blocks.block_bytes, touched)
         try:
-            # A buffered stream reads a column chunk page by page instead of whole.
-            file = pq.ParquetFile(stream, page_checksum_verification=True, pre_buffer=False, buffer_size=_READ_BYTES)
+            wanted = range(chunk.begin, chunk.end)
+            file = _open(stream, "ms" if _has_far_int96(stream, wanted) else "us")
             schema = file.schema_arrow
-            groups = list(range(chunk.begin, min(chunk.end, file.metadata.num_row_groups)))
+            groups = _there(file, wanted)
             rows = _rows_in_batch(file.metadata, groups, limits)
-        except (pa.ArrowException, OSError):
+            all_names = schema.names
+        except _FAULTS:
             raise fault("corrupt_parquet", uri) from None
-        name = find_name(schema.names, FIELD_NAMES["text"])
-        if name is None or schema.names.count(name) > 1:
-            raise fault("no_text_column", uri)
-        if not _is_text(schema.field(name).type):
-            raise fault("text_not_string", uri)
-        others = pa.schema([field.with_type(_plain_type(field.type)) for field in schema if field.name != name])
+        names = _text_names(schema, all_names, uri)
         number = chunk.first_record
         for batch in _batches(file, groups, rows, uri):
-            for part in _parts(batch, name, limits):
-                yield _read_part(part, name, others, number, limits)
+            for part in _parts(batch, names, limits):
+                yield _read_part(part, names, number, limits)
                 number += part.num_rows
+
+
+def _open(stream: BinaryIO | TouchedFile, int96_unit: str) -> pq.ParquetFile:
+    # A buffered stream reads a column chunk page by page instead of whole. INT96 counts nanoseconds, of which 64 bits hold no more than the
+    # years 1677 to 2262; what lies beyond would come back as another date. With a binary type given, a dictionary of strings is read as
+    # strings: pyarrow refuses a dictionary in which one is no UTF-8.
+    return pq.ParquetFile(
+        stream,
+        page_checksum_verification=True,
+        pre_buffer=False,
+        buffer_size=_READ_BYTES,
+        coerce_int96_timestamp_unit=int96_unit,
+        binary_type=pa.large_binary(),
+    )
+
+
+def _there(file: pq.ParquetFile, groups: Sequence[int]) -> list[int]:
+    return [group for group in groups if group < file.metadata.num_row_groups]
+
+
+def _has_far_int96(stream: BinaryIO | TouchedFile, groups: Sequence[int]) -> bool:
+    """Return whether some row groups have an INT96 beyond what microseconds hold, 292,277 years: milliseconds hold all of them."""
+    file = _open(stream, "ms")
+    schema = file.schema
+    described = [schema.column(number) for number in range(len(schema))]
+    names = [column.path.split(".")[0] for column in described if column.physical_type == "INT96"]
+    if not names:
+        return False
+    try:
+        batches = file.iter_batches(_INT96_ROWS, row_groups=_there(file, groups), columns=names, use_threads=False)
+        return any(_is_far(column) for batch in batches for column in batch.columns)
+    except _FAULTS:
+        return False  # the reading of all columns reports it
+
+
+def _is_far(array: pa.Array) -> bool:
+    kind = array.type
+    if pa.types.is_timestamp(kind):
+        extremes = pc.min_max(array.view(pa.int64())).as_py().values()
+        return kind.unit == "ms" and any(value is not None and abs(value) > _MOST_MS for value in extremes)
+    if pa.types.is_struct(kind):
+        return any(_is_far(array.field(number)) for number in range(kind.num_fields))
+    if pa.types.is_map(kind):
+        return _is_far(array.keys) or _is_far(array.items)
+    return pa.types.is_nested(kind) and _is_far(array.values)
+
+
+def _text_names(schema: pa.Schema, all_names: list[str], uri: str) -> list[str]:
+    """Return the columns that may hold a row's text, best first."""
+    names = [
+        name for name in find_names(all_names, FIELD_NAMES["text"]) if not pa.types.is_null(schema.field(name).type)
+    ]
+    if not names:
+        known = find_names(all_names, FIELD_NAMES["text"])
+        raise fault("text_not_string" if known else "no_text_column", uri)
+    if all_names.count(names[0]) > 1:
+        raise fault("no_text_column", uri)
+    if not _is_text(schema.field(names[0]).type):
+        raise fault("text_not_string", uri)
+    return [name for name in names if all_names.count(name) == 1 and _is_text(schema.field(name).type)]
 
 
 def _batches(file: pq.ParquetFile, groups: list[int], rows: int, uri: str) -> Iterator[pa.RecordBatch]:
@@ -81,7 +151,7 @@ def _batches(file: pq.ParquetFile, groups: list[int], rows: int, uri: str) -> It
             given += batch.num_rows
             yield batch
         return
-    except (pa.ArrowException, OSError):
+    except _FAULTS:
         pass
     # The fault took rows of whole row groups with it, if they shared its batch: read on from there, a row group at a time.
     try:
@@ -91,7 +161,7 @@ def _batches(file: pq.ParquetFile, groups: list[int], rows: int, uri: str) -> It
                 given -= known
                 if known < batch.num_rows:
                     yield batch.slice(known)
-    except (pa.ArrowException, OSError):
+    except _FAULTS:
         raise fault("corrupt_parquet", uri) from None
 
 
@@ -102,6 +172,8 @@ def _rows_in_batch(metadata: pq.FileMetaData, groups: list[int], limits: Limits)
 
 
 def _is_text(kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return any(
@@ -117,38 +189,28 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    # Python has no nanoseconds; everything else converts as it is.
-    if pa.types.is_timestamp(kind) and kind.unit == "ns":
-        return pa.timestamp("us", kind.tz)
-    if pa.types.is_time64(kind) and kind.unit == "ns":
-        return pa.time64("us")
-    if pa.types.is_duration(kind) and kind.unit == "ns":
-        return pa.duration("us")
-    if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_plain_type(field.type)) for field in kind])
-    if pa.types.is_list(kind):
-        return pa.list_(_plain_type(kind.value_type))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(_plain_type(kind.value_type))
-    return kind
-
-
-def _parts(batch: pa.RecordBatch, name: str, limits: Limits) -> Iterator[pa.RecordBatch]:
+def _parts(batch: pa.RecordBatch, names: list[str], limits: Limits) -> Iterator[pa.RecordBatch]:
     # Rows differ in length: halve what turned out to hold too much text.
-    if batch.num_rows > 1 and batch.column(name).nbytes > limits.batch_bytes:
+    if batch.num_rows > 1 and sum(batch.column(name).nbytes for name in names) > limits.batch_bytes:
         half = batch.num_rows // 2
-        yield from _parts(batch.slice(0, half), name, limits)
-        yield from _parts(batch.slice(half), name, limits)
+        yield from _parts(batch.slice(0, half), names, limits)
+        yield from _parts(batch.slice(half), names, limits)
     else:
         yield batch
 
 
-def _read_part(batch: pa.RecordBatch, name: str, others: pa.Schema, number: int, limits: Limits) -> ParquetRows:
+def _raw_text(batch: pa.RecordBatch, name: str) -> pa.LargeBinaryArray:
     raw = batch.column(name)
+    if isinstance(raw.type, pa.BaseExtensionType):
+        raw = raw.storage
     if pa.types.is_dictionary(raw.type):
         raw = raw.dictionary_decode()
-    raw = raw.cast(pa.large_binary())
+    return raw.cast(pa.large_binary())
+
+
+def _read_part(batch: pa.RecordBatch, names: list[str], number: int, limits: Limits) -> ParquetRows:
+    candidates = [_raw_text(batch, name) for name in names]
+    raw = candidates[0] if len(names) == 1 else pc.coalesce(*candidates)
     reasons: dict[int, str] = {}
     for row in np.flatnonzero(raw.is_null().to_numpy(zero_copy_only=False)):
         reasons[int(row)] = "text_not_string"
@@ -160,18 +222,42 @@ def _read_part(batch: pa.RecordBatch, name: str, others: pa.Schema, number: int,
     for row in np.flatnonzero(pc.fill_null(blank, False).to_numpy(zero_copy_only=False)):
         reasons.setdefault(int(row), "empty_text")
     kept = [row for row in range(len(text)) if row not in reasons]
-    rest = batch.drop_columns([name])
+    rest = batch.drop_columns(names[:1])
+    records, broken = plain_rows(rest, limits.max_nesting)
     if reasons:
-        text, rest = text.take(pa.array(kept, pa.int64())), rest.take(pa.array(kept, pa.int64()))
-    records, broken = _records(rest, others)
+        # Not of the batch: pyarrow takes no rows of some types (binary_view among them).
+        text, records = text.take(pa.array(kept, pa.int64())), [records[row] for row in kept]
+    _leave_out_text(records, kept, names, candidates)
     record_no = np.array(kept, dtype=np.int64) + number
     refused = [(row + number, reason) for row, reason in reasons.items()]
     if broken:
-        refused += [(int(record_no[row]), "invalid_utf8") for row in broken]
-        whole = np.setdiff1d(np.arange(len(kept)), broken)
-        record_no, text = record_no[whole], text.take(pa.array(whole))
-        records = [records[row] for row in whole]
+        records = [note_replaced(record, _faults(record, broken)) for record in records]
     return ParquetRows(record_no=record_no, text=text, others=records, refused=refused)
+
+
+def _leave_out_text(
+    records: list[dict[str, object]], kept: list[int], names: list[str], candidates: list[pa.LargeBinaryArray]
+) -> None:
+    """Take the text out of the records whose text is not in the first column."""
+    for place, name in enumerate(names[1:], 1):
+        earlier = [column.is_null().to_numpy(zero_copy_only=False) for column in candidates[:place]]
+        used = np.logical_and.reduce(earlier) & candidates[place].is_valid().to_numpy(zero_copy_only=False)
+        for record, row in zip(records, kept, strict=True):
+            if used[row]:
+                del record[name]
+                record[names[0]] = None
+
+
+def _faults(record: dict[str, object], columns: Sequence[str]) -> dict[str, str]:
+    return {name: "invalid_utf8" for name in columns if _is_replaced(record.get(name))}
+
+
+def _is_replaced(value: object) -> bool:
+    if isinstance(value, list):
+        return any(_is_replaced(item) for item in value)
+    if isinstance(value, dict):
+        return any(_is_replaced(item) for item in value.values())
+    return type(value) is Replaced
 
 
 def _valid_text(raw: pa.LargeBinaryArray, reasons: dict[int, str]) -> pa.StringArray:
@@ -191,24 +277,3 @@ def _valid_text(raw: pa.LargeBinaryArray, reasons: dict[int, str]) -> pa.StringA
                 texts.append(None)
                 reasons.setdefault(row, "invalid_utf8")
         return pa.array(texts, pa.string())
-
-
-def _records(rest: pa.RecordBatch, others: pa.Schema) -> tuple[list[dict[str, object]], list[int]]:
-    """Return a dict a row, and the rows whose strings are no UTF-8 (their dict is empty)."""
-    if rest.num_columns == 0:
-        return [{} for _ in range(rest.num_rows)], []
-    if rest.schema != others:
-        columns = [column.cast(field.type, safe=False) for column, field in zip(rest.columns, others, strict=True)]
-        rest = pa.RecordBatch.from_arrays(columns, schema=others)
-    try:
-        return rest.to_pylist(), []
-    except UnicodeDecodeError:
-        records: list[dict[str, object]] = []
-        broken = []
-        for row in range(rest.num_rows):
-            try:
-                records += rest.slice(row, 1).to_pylist()
-            except UnicodeDecodeError:
-                records.append({})
-                broken.append(row)
-        return records, broken

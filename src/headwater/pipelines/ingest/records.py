@@ -10,9 +10,10 @@ Order and batches depend on the file and the limits alone.
 from __future__ import annotations
 
 import codecs
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +21,26 @@ import pyarrow as pa
 
 from headwater.buffers import text_buffers
 from headwater.errors import BadInputError
+from headwater.pipelines.ingest.chunks import Chunk, file_sha256
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits, unpacked_blocks
-from headwater.pipelines.ingest.fields import FieldPlacer, PlacedFields
-from headwater.pipelines.ingest.file_kinds import Chunk, FileInfo
-from headwater.pipelines.ingest.json_lines import is_too_deep, number_lines, parse_object
+from headwater.pipelines.ingest.fields import FieldPlacer, PlacedFields, note_replaced
+from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.json_lines import (
+    Mended,
+    is_too_deep,
+    mend_object,
+    number_lines,
+    parse_exactly,
+    parse_object,
+    surrogate_fault,
+)
+from headwater.pipelines.ingest.opening import file_state, open_file
 from headwater.pipelines.ingest.parquet_rows import parquet_batches
 from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal, fault
-from headwater.warehouse.filesystem import filesystem_of
 
 __all__ = ["Record", "RecordColumns", "parse_line", "read_records"]
+
+_CHARACTER_FAULTS: Final = ("invalid_utf8", "lone_surrogate")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +62,20 @@ class RecordColumns:
     meta: pa.StringArray
     text: pa.StringArray
     refused: tuple[Refusal, ...]
+
+    def take(self, rows: npt.NDArray[np.int64], refused: tuple[Refusal, ...]) -> RecordColumns:
+        """Return some of the records with other refusals."""
+        at = pa.array(rows)
+        return RecordColumns(
+            record_no=self.record_no[rows],
+            source=self.source.take(at),
+            uri=self.uri.take(at),
+            collected_at=self.collected_at.take(at),
+            license=self.license.take(at),
+            meta=self.meta.take(at),
+            text=self.text.take(at),
+            refused=refused,
+        )
 
 
 class Record(NamedTuple):
@@ -147,52 +173,70 @@ def read_records(uri: str, info: FileInfo, chunk: Chunk, limits: Limits) -> Iter
 
     Yields:
         Batches of at most ``limits.batch_bytes`` and ``limits.batch_records``; none is empty of both records and refusals. A fault of
-        the file (truncated, corrupt, changed, of no known format) is the last batch's last refusal, numbered -1.
+        the file (truncated, corrupt, of no known format) is the last batch's last refusal, numbered -1.
 
     Raises:
         OSError: the file is gone or the store failed.
+        BadInputError: ``file_changed``: what was read is not what was inspected, so nothing that was yielded may be used.
     """
     placer = FieldPlacer(limits.max_nesting)
     batch = _Batch(limits)
+    touched: set[int] = set()
     try:
         if info.format == "unknown":
             raise fault("wrong_format", uri)
         _check_size(uri, info)
         if info.format == "parquet":
-            yield from _read_parquet(uri, chunk, limits, placer)
+            yield from _read_parquet(uri, info, chunk, limits, placer, touched)
         elif info.format == "text":
             _read_text(uri, info, limits, placer, batch)
         else:
             yield from _read_json_lines(uri, info, chunk, limits, placer, batch)
     except BadInputError as error:
+        if error.reason == "file_changed":
+            raise
         batch.refuse(WHOLE_FILE, error.reason)
     if batch.texts or batch.refused:
         yield batch.take()
+    if info.format != "unknown":
+        _check_unchanged(uri, info, touched)
 
 
 def _check_size(uri: str, info: FileInfo) -> None:
-    filesystem, path = filesystem_of(uri)
-    if filesystem.get_file_info(path).size != info.size:
+    if file_state(uri)[0] != info.size:
         raise fault("file_changed", uri)
 
 
-def _chunk_blocks(uri: str, chunk: Chunk) -> Iterator[bytes]:
-    filesystem, path = filesystem_of(uri)
-    with filesystem.open_input_file(path) as stream:
+def _check_unchanged(uri: str, info: FileInfo, touched: set[int]) -> None:
+    """Read once more what the first reading could not hash: it leaps, or stops at a fault."""
+    _check_size(uri, info)
+    if info.format == "jsonl" and not info.compression:
+        return
+    whole = info.blocks.agree(uri, touched) if info.blocks is not None else file_sha256(uri) == info.sha256
+    if not whole:
+        raise fault("file_changed", uri)
+
+
+def _chunk_blocks(uri: str, info: FileInfo, chunk: Chunk) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    with open_file(uri) as stream:
         stream.seek(chunk.begin)
         left = chunk.end - chunk.begin
         while left > 0:
-            block = stream.read(min(left, BLOCK_BYTES))
+            block = bytes(stream.read(min(left, BLOCK_BYTES)))
             if not block:
                 raise fault("file_changed", uri)
             left -= len(block)
+            digest.update(block)
             yield block
+    if digest.hexdigest() != (chunk.digest or info.sha256):
+        raise fault("file_changed", uri)
 
 
 def _read_json_lines(
     uri: str, info: FileInfo, chunk: Chunk, limits: Limits, placer: FieldPlacer, batch: _Batch
 ) -> Iterator[RecordColumns]:
-    blocks = unpacked_blocks(uri, info.compression, limits) if info.compression else _chunk_blocks(uri, chunk)
+    blocks = unpacked_blocks(uri, info.compression, limits) if info.compression else _chunk_blocks(uri, info, chunk)
     for number, line in number_lines(blocks, limits.max_record_bytes, chunk.first_record):
         size = 0 if line is None else len(line)
         if not batch.has_room(size):
@@ -211,8 +255,9 @@ def parse_line(number: int, line: bytes, placer: FieldPlacer, max_nesting: int) 
     """Return the record of a line of JSON Lines, or the reason for which it is refused."""
     found = parse_object(line, max_nesting)
     if isinstance(found, str):
-        return Refusal(number, found)
-    name = placer.text_name(tuple(found))
+        mended = mend_object(line, max_nesting) if found in _CHARACTER_FAULTS else None
+        return Refusal(number, found) if mended is None else _mended_record(number, mended, placer)
+    name = placer.text_name(found)
     if name is None:
         return Refusal(number, "too_deep" if is_too_deep(line, max_nesting) else "no_text_field")
     text = found.pop(name)
@@ -220,19 +265,45 @@ def parse_line(number: int, line: bytes, placer: FieldPlacer, max_nesting: int) 
         return Refusal(number, "text_not_string")
     if not text or text.isspace():
         return Refusal(number, "empty_text")
-    placed = placer.place(found)
+
+    def exactly() -> dict[str, object]:
+        record = parse_exactly(line)
+        del record[name]
+        return record
+
+    placed = placer.place(found, exactly)
     return Refusal(number, "too_deep") if placed is None else Record(number, text, placed)
 
 
-def _read_parquet(uri: str, chunk: Chunk, limits: Limits, placer: FieldPlacer) -> Iterator[RecordColumns]:
-    for rows in parquet_batches(uri, chunk, limits):
+def _mended_record(number: int, mended: Mended, placer: FieldPlacer) -> Record | Refusal:
+    """Return the record of a line of which some field holds what no UTF-8 can: refused only where that is the text."""
+    name = placer.text_name(mended.fields)
+    if name is None:
+        return Refusal(number, "no_text_field")
+    text = mended.fields.pop(name)
+    if type(text) is not str:
+        return Refusal(number, "text_not_string")
+    fault_of_text = surrogate_fault(text)
+    if fault_of_text is not None:
+        return Refusal(number, fault_of_text)
+    if not text or text.isspace():
+        return Refusal(number, "empty_text")
+    fields, faults = mended.replace()
+    placed = placer.place(note_replaced(fields, faults))
+    return Refusal(number, "too_deep") if placed is None else Record(number, text, placed)
+
+
+def _read_parquet(
+    uri: str, info: FileInfo, chunk: Chunk, limits: Limits, placer: FieldPlacer, touched: set[int]
+) -> Iterator[RecordColumns]:
+    for rows in parquet_batches(uri, chunk, limits, info.blocks, touched):
         refused = [Refusal(*refused) for refused in rows.refused]
         placed: list[PlacedFields] = []
         kept: list[int] = []
         for row, record in enumerate(rows.others):
-            values = place_row(placer, record)
-            if isinstance(values, str):
-                refused.append(Refusal(record_no=int(rows.record_no[row]), reason=values))
+            values = placer.place(record)
+            if values is None:
+                refused.append(Refusal(record_no=int(rows.record_no[row]), reason="too_deep"))
             else:
                 kept.append(row)
                 placed.append(values)
@@ -241,15 +312,6 @@ def _read_parquet(uri: str, chunk: Chunk, limits: Limits, placer: FieldPlacer) -
             record_no, text = record_no[kept], text.take(pa.array(kept, pa.int64()))
         refused.sort(key=lambda refusal: refusal.record_no)
         yield _columns(record_no, placed, text, refused)
-
-
-def place_row(placer: FieldPlacer, record: dict[str, object]) -> PlacedFields | str:
-    """Return the placed fields of a Parquet row, or the reason for which it is refused."""
-    try:
-        placed = placer.place(record)
-    except TypeError:
-        return "invalid_utf8"  # a string that came out of the column with bytes that are none
-    return "too_deep" if placed is None else placed
 
 
 def _read_text(uri: str, info: FileInfo, limits: Limits, placer: FieldPlacer, batch: _Batch) -> None:

@@ -21,7 +21,7 @@ REASONS: Final[dict[str, str]] = {
     "corrupt_parquet": "the Parquet footer, a page or a page's checksum is wrong",
     "empty_text": "the text is empty or only white space",
     "expansion_ratio": "the file unpacks to more than Limits.max_expansion_ratio times what was read of it",
-    "file_changed": "the file's size differs from what it was when it was inspected",
+    "file_changed": "the file was written to while it was read; an error of the run, nothing of the file is in the lake",
     "invalid_utf8": "the record is not valid UTF-8",
     "lone_surrogate": "a JSON escape names half of a surrogate pair, which no UTF-8 can hold",
     "no_text_column": "a Parquet file has no column under any known name of the text",

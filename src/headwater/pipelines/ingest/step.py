@@ -1,47 +1,44 @@
 """Ingest: raw files to families ``files``, ``content``, ``uri_index`` and ``quarantine``.
 
 Two passes over a wave of files. The first takes each file's SHA-256, so that a file that the lake has, under whatever name, is left alone; the
-second reads records and writes content. A file is committed whole: its row in ``files``, its samples and its refused records in one commit.
+second reads records and writes content, and finds out whether the file changed meanwhile. A file is committed whole: its row in ``files``,
+its samples and its refused records in one commit. What was refused of a file that the lake has may be taken later; see ``again``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-
-from headwater.errors import BadInputError, HeadwaterError
-from headwater.fingerprint import fingerprint
+from headwater.errors import HeadwaterError
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
+from headwater.pipelines.ingest.again import again_unit, find_again, known_files, plan_again
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.inputs import InputFile, list_inputs
-from headwater.pipelines.ingest.task import VERSION, FilePart, IngestResult, IngestTask, write_task
+from headwater.pipelines.ingest.left_out import RULES, LeftOut
+from headwater.pipelines.ingest.task import VERSION, why_unread
+from headwater.pipelines.ingest.units import EXPANSION, Reader, new_files_unit, plan
 from headwater.pipelines.recipe.bounds import FRAGMENT_BYTES
 from headwater.pipelines.recipe.checks import check_whole
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
-from headwater.warehouse.commit import reserve_fragments
-from headwater.warehouse.faults import INGEST
+from headwater.plain import JsonObject
 from headwater.warehouse.fragments import batch_name
-from headwater.warehouse.parquet import read_file, write_family
-from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["IngestReport", "ingest"]
+__all__ = ["IngestReport", "ingest", "ingest_counts", "ingest_warnings"]
 
 _MAX_FRAGMENT_BYTES: Final = 512 << 20
 _MIN_FRAGMENT_BYTES: Final = 24 << 20
 _WAVE_FILES: Final = 2048
-_EXPANSION: Final = {"": 1.0, "gz": 4.0, "zst": 4.0, "bz2": 5.0, "xz": 5.0}
-"""Usual ratio of text to compressed bytes, only to guess how many fragments a file needs; a wrong guess costs a second try."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,151 +46,58 @@ class IngestReport:
     """What one ingest did.
 
     Attributes:
-        unreadable: (uri, reason) of files that could not be opened; nothing of them is in the lake.
+        files: files that the lake did not have.
+        known_files: files that it had, those that were read again included.
+        read_again: files that it had and of which refused records were judged anew.
+        records: records that came in.
+        quarantined: records and files that were refused.
+        reasons: reason → how many of them.
+        released: refusals that no longer hold.
+        unreadable: (uri, reason) of files that could not be read, or changed while they were; nothing of them is in the lake.
+        left_out: (rule, how many, the first of them) of what a search of folders left out; see ``headwater.pipelines.ingest.left_out``.
     """
 
     files: int = 0
     known_files: int = 0
+    read_again: int = 0
     records: int = 0
     quarantined: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    released: int = 0
     text_bytes: int = 0
     unreadable: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[tuple[str, int, str], ...] = ()
+
+    @property
+    def did_something(self) -> bool:
+        """Whether anything came in, was judged anew, or could not be read."""
+        return bool(self.files or self.read_again or self.unreadable)
 
 
-def _inspect(limits: Limits, file: InputFile) -> FileInfo | tuple[str, str]:
+def ingest_counts(report: IngestReport) -> JsonObject:
+    """Return the report as the counts of a step: none where there was nothing to do."""
+    return dataclasses.asdict(report) if report.did_something else {}
+
+
+def ingest_warnings(report: IngestReport, inputs: Sequence[str]) -> list[str]:
+    """Return a line for each thing about the inputs that their owner may not have meant."""
+    warnings = [
+        f"left out {count} {'name' if count == 1 else 'names'}, such as {example}: {RULES[rule]}"
+        for rule, count, example in report.left_out
+    ]
+    if not (report.files or report.known_files or report.unreadable):
+        warnings.append(
+            f"expected files of JSON Lines, Parquet or text, found no file at all in {', '.join(inputs)}; check the path"
+        )
+    return warnings
+
+
+def _inspect(limits: Limits, file: InputFile) -> FileInfo | str:
+    """Return what a file is, or why it could not be read."""
     try:
         return inspect_file(file.uri, file.size, limits)
     except (HeadwaterError, OSError) as error:
-        reason = error.reason if isinstance(error, BadInputError) else type(error).__name__
-        return file.uri, reason
-
-
-def _known(snapshot: Snapshot, sha256: set[str]) -> set[str]:
-    """Return which of some SHA-256 the lake holds; one file of family ``files`` in memory at a time."""
-    found: set[str] = set()
-    for path in snapshot.paths("files"):
-        for table in read_file(snapshot.uri, path, ["sha256"]):
-            found |= sha256.intersection(table["sha256"].to_pylist())
-    return found
-
-
-def _plan(files: Sequence[tuple[str, FileInfo]], fragment_bytes: int) -> list[list[tuple[FilePart, ...]]]:
-    """Group chunks of files into units of tasks.
-
-    Returns:
-        Units; each a list of tasks, each the parts that one task reads in order. Small files share a task; a large one has several tasks in
-        a unit of its own, so that it is still committed whole.
-    """
-    units: list[list[tuple[FilePart, ...]]] = []
-    shared: list[FilePart] = []
-    shared_bytes = 0.0
-    for uri, info in files:
-        expected = info.size * _EXPANSION[info.compression]
-        # A file without a chunk has no records, and still gets its row in family files.
-        parts = [FilePart(uri=uri, info=info, chunk=chunk) for chunk in range(len(info.chunks))] or [
-            FilePart(uri=uri, info=info, chunk=-1)
-        ]
-        if len(parts) > 1 and expected > fragment_bytes:
-            per_task = max(1, int(len(parts) * fragment_bytes // expected))
-            units.append([tuple(parts[at : at + per_task]) for at in range(0, len(parts), per_task)])
-            continue
-        if shared and shared_bytes + expected > fragment_bytes:
-            units.append([tuple(shared)])
-            shared, shared_bytes = [], 0.0
-        shared += parts
-        shared_bytes += expected
-    if shared:
-        units.append([tuple(shared)])
-    return units
-
-
-def _run_units(
-    spark: SparkSession,
-    run: Run,
-    batch: str,
-    units: list[list[tuple[FilePart, ...]]],
-    limits: Limits,
-    fragment_bytes: int,
-    progress: Progress,
-    table: str,
-) -> list[Unit]:
-    """Run every task of some units, again with more fragment numbers where they did not suffice, and return what to commit."""
-    factors = [1] * len(units)
-    done: dict[int, Unit] = {}
-    while len(done) < len(units):
-        waiting = [number for number in range(len(units)) if number not in done]
-        tasks: list[IngestTask] = []
-        owners: list[int] = []
-        needs: list[int] = []
-        for number in waiting:
-            for parts in units[number]:
-                expected = sum(p.info.size / max(1, len(p.info.chunks)) * _EXPANSION[p.info.compression] for p in parts)
-                needs.append(factors[number] * max(1, round(expected / fragment_bytes)))
-                owners.append(number)
-        first = reserve_fragments(run.lake, sum(needs))
-        for parts, need in zip((parts for number in waiting for parts in units[number]), needs, strict=True):
-            tasks.append(
-                IngestTask(
-                    table=table,
-                    run_id=run.run_id,
-                    batch=batch,
-                    first=first,
-                    fragments=need,
-                    fragment_bytes=fragment_bytes,
-                    parts=parts,
-                    limits=limits,
-                )
-            )
-            first += need
-        results = run_tasks(spark, write_task, tasks, progress, _size, point=INGEST)
-        for number in waiting:
-            mine = [
-                (task, result) for task, result, owner in zip(tasks, results, owners, strict=True) if owner == number
-            ]
-            if any(result.overflow for _, result in mine):
-                factors[number] *= 4
-            else:
-                done[number] = _unit(table, batch, run.run_id, mine)
-    return [done[number] for number in range(len(units))]
-
-
-def _size(result: IngestResult) -> tuple[int, int]:
-    return result.rows, result.text_bytes
-
-
-def _unit(table: str, batch: str, run_id: str, results: Sequence[tuple[IngestTask, IngestResult]]) -> Unit:
-    """Return the commit unit of some tasks: their files and the rows of family ``files``."""
-    rows: dict[int, dict[str, object]] = {}
-    for task, result in results:
-        for part in task.parts:
-            info = part.info
-            row = rows.setdefault(
-                part.file_id,
-                {
-                    "file_id": part.file_id,
-                    "file_uri": part.uri,
-                    "sha256": info.sha256,
-                    "file_bytes": info.size,
-                    "records": 0,
-                    "quarantined": 0,
-                    "format": info.format + (f".{info.compression}" if info.compression else ""),
-                    "license": result.licenses.get(part.file_id),
-                    "run_id": run_id,
-                },
-            )
-            records, quarantined = result.counts.pop(part.file_id, (0, 0))
-            row["records"] = int(str(row["records"])) + records
-            row["quarantined"] = int(str(row["quarantined"])) + quarantined
-    files = pa.Table.from_pylist(list(rows.values()), schema=arrow_schema("files"))
-    entries = [entry for _, result in results for entry in result.entries]
-    entries.append(write_family(table, "files", batch, 0, 0, fingerprint(["files", VERSION]), [files]))
-    counts = {
-        "files": len(rows),
-        "records": sum(files["records"].to_pylist()),
-        "quarantined": sum(files["quarantined"].to_pylist()),
-        "text_bytes": sum(result.text_bytes for _, result in results),
-    }
-    return Unit(adds=entries, counts=counts, tags=frozenset(files["sha256"].to_pylist()))
+        return why_unread(error)
 
 
 def ingest(
@@ -203,6 +107,8 @@ def ingest(
     inputs: Sequence[str],
     batch: str | None = None,
     fragment_bytes: int | None = None,
+    *,
+    retry_quarantined: bool = False,
 ) -> IngestReport:
     """Add the files at ``inputs`` that the lake does not have yet, and return what was done.
 
@@ -210,6 +116,7 @@ def ingest(
         inputs: files, folders or globs, local or URIs.
         batch: name of the partition; by default the start of the run.
         fragment_bytes: text bytes a fragment; by default 512 MB, less for inputs that would otherwise keep cores idle.
+        retry_quarantined: read every file again of which something was refused, not only those of which more can be taken now.
 
     Raises:
         UsageError: an input does not exist, or the lake does not; the batch's name cannot stand in a path, or ``fragment_bytes`` is out of
@@ -220,7 +127,8 @@ def ingest(
         batch_name(batch)
     if fragment_bytes is not None:
         check_whole("fragment_bytes", fragment_bytes, *FRAGMENT_BYTES)
-    found = list_inputs(inputs)
+    left_out = LeftOut()
+    found = list_inputs(inputs, lake, left_out)
     snapshot = open_snapshot(lake)
     limits = Limits(
         max_record_bytes=recipe.ingest.max_record_bytes,
@@ -230,36 +138,131 @@ def ingest(
     run = begin_run(
         lake, "ingest", {"ingest": recipe.literals.get("ingest", {})}, {"ingest": VERSION}, snapshot.version
     )
-    batch = batch or f"{run.started:%Y%m%dT%H%M%S}"
-    known_files = 0
-    unreadable: list[tuple[str, str]] = []
+    unread: dict[str, str] = {}
+    known = 0
     with Progress("ingest") as progress:
-        for wave in _waves(found, 8 * parallelism(spark) * _MAX_FRAGMENT_BYTES):
-            infos = run_tasks(spark, partial(_inspect, limits), wave, tasks=8 * parallelism(spark))
-            readable = [(file.uri, info) for file, info in zip(wave, infos, strict=True) if isinstance(info, FileInfo)]
-            unreadable += [info for info in infos if not isinstance(info, FileInfo)]
-            unique = dict(reversed([(info.sha256, (uri, info)) for uri, info in readable]))
-            held = _known(snapshot, set(unique))
-            files = [unique[sha256] for sha256 in reversed(unique) if sha256 not in held]
-            known_files += len(readable) - len(files)
-            while files:
-                size = fragment_bytes or _fragment_bytes(files, parallelism(spark))
-                units = _run_units(spark, run, batch, _plan(files, size), limits, size, progress, snapshot.uri)
-                snapshot, dropped = commit_wave(run, snapshot, units, valid=_unknown)
-                lost = {sha256 for unit in dropped for sha256 in unit.tags}
-                held = _known(snapshot, lost)
-                known_files += len(held)
-                files = [(uri, info) for uri, info in files if info.sha256 in lost - held]
+        wave_bytes = 8 * parallelism(spark) * _MAX_FRAGMENT_BYTES
+        step = _Ingest(
+            spark=spark,
+            run=run,
+            batch=batch or f"{run.started:%Y%m%dT%H%M%S}",
+            limits=limits,
+            fragment_bytes=fragment_bytes,
+            progress=progress,
+            unread=unread,
+            retry=retry_quarantined,
+        )
+        for wave in _waves(found, wave_bytes):
+            snapshot, held = step.add_wave(snapshot, wave)
+            known += held
     finish_run(run, snapshot)
     done = run.counts
     return IngestReport(
         files=done.get("files", 0),
-        known_files=known_files,
+        known_files=known,
+        read_again=done.get("read_again", 0),
         records=done.get("records", 0),
         quarantined=done.get("quarantined", 0),
+        reasons={
+            name.removeprefix("reason:"): count for name, count in sorted(done.items()) if name.startswith("reason:")
+        },
+        released=done.get("released", 0),
         text_bytes=done.get("text_bytes", 0),
-        unreadable=tuple(unreadable),
+        unreadable=tuple(unread.items()),
+        left_out=tuple((rule, count, left_out.examples[rule]) for rule, count in sorted(left_out.counts.items())),
     )
+
+
+_Files = list[tuple[str, FileInfo]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Ingest:
+    """One ingest: adds the files of a wave to the lake."""
+
+    spark: SparkSession
+    run: Run
+    batch: str
+    limits: Limits
+    fragment_bytes: int | None
+    progress: Progress
+    unread: dict[str, str]
+    retry: bool
+
+    def add_wave(self, snapshot: Snapshot, wave: Sequence[InputFile]) -> tuple[Snapshot, int]:
+        """Add the files of a wave that the lake lacks, and return the snapshot after that and how many files it had."""
+        infos = run_tasks(self.spark, partial(_inspect, self.limits), wave, tasks=8 * parallelism(self.spark))
+        readable: _Files = []
+        for file, info in zip(wave, infos, strict=True):
+            if isinstance(info, FileInfo):
+                readable.append((file.uri, info))
+            else:
+                self.unread[file.uri] = info
+        files = _one_of_each(readable)
+        snapshot = self._read_again(snapshot, files)
+        known = known_files(snapshot, {info.sha256 for _, info in files})
+        new = [(uri, info) for uri, info in files if info.sha256 not in known]
+        n_known = len(readable) - len(new)
+        while new:
+            reader = self._reader(snapshot, new)
+            parts = plan([(uri, info, None) for uri, info in new], reader.fragment_bytes)
+            done = reader.read([(self.batch, unit) for unit in parts])
+            units = [new_files_unit(snapshot.uri, self.run.run_id, each) for each in done if each is not None]
+            if not units:
+                break
+            snapshot, dropped = commit_wave(self.run, snapshot, units, valid=_unknown)
+            lost = {sha256 for unit in dropped for sha256 in unit.tags}
+            held = known_files(snapshot, lost)
+            n_known += len(held)
+            new = [(uri, info) for uri, info in new if info.sha256 in lost and info.sha256 not in held]
+        return snapshot, n_known
+
+    def _read_again(self, snapshot: Snapshot, files: _Files) -> Snapshot:
+        """Read those files again of which more may be taken than the lake has."""
+        while True:
+            known = known_files(snapshot, {info.sha256 for _, info in files})
+            held = [(uri, info) for uri, info in files if info.sha256 in known]
+            again = find_again(snapshot, known, held, self.limits, retry=self.retry)
+            if not again:
+                return snapshot
+            reader = self._reader(snapshot, again)
+            planned = plan_again(self.spark, snapshot, known, again)
+            batches = sorted({known[info.sha256].batch for _, info, _ in planned})
+            parts = [
+                (batch, unit)
+                for batch in batches
+                for unit in plan(
+                    [each for each in planned if known[each[1].sha256].batch == batch], reader.fragment_bytes
+                )
+            ]
+            done = [each for each in reader.read(parts) if each is not None]
+            unit = again_unit(snapshot, self.run, done, known, only_changes=self.retry) if done else None
+            if unit is None:
+                return snapshot
+            snapshot, dropped = commit_wave(self.run, snapshot, [unit])
+            if not dropped:
+                return snapshot
+
+    def _reader(self, snapshot: Snapshot, files: _Files) -> Reader:
+        return Reader(
+            spark=self.spark,
+            run=self.run,
+            limits=self.limits,
+            fragment_bytes=self.fragment_bytes or _fragment_bytes(files, parallelism(self.spark)),
+            progress=self.progress,
+            table=snapshot.uri,
+            unread=self.unread,
+        )
+
+
+def _one_of_each(files: _Files) -> _Files:
+    """Return each file once, under the first of its names by which it is of a known format."""
+    found: dict[str, tuple[str, FileInfo]] = {}
+    for uri, info in files:
+        held = found.get(info.sha256)
+        if held is None or (held[1].format == "unknown" and info.format != "unknown"):
+            found[info.sha256] = (uri, info)
+    return list(found.values())
 
 
 def _waves(files: Iterator[InputFile], max_bytes: int) -> Iterator[list[InputFile]]:
@@ -278,9 +281,9 @@ def _waves(files: Iterator[InputFile], max_bytes: int) -> Iterator[list[InputFil
 
 def _unknown(snapshot: Snapshot, unit: Unit) -> bool:
     """Return whether no file of a unit was ingested by another driver meanwhile."""
-    return not _known(snapshot, set(unit.tags))
+    return not known_files(snapshot, set(unit.tags))
 
 
 def _fragment_bytes(files: Sequence[tuple[str, FileInfo]], cores: int) -> int:
-    expected = sum(info.size * _EXPANSION[info.compression] for _, info in files)
+    expected = sum(info.size * EXPANSION[info.compression] for _, info in files)
     return int(min(_MAX_FRAGMENT_BYTES, max(_MIN_FRAGMENT_BYTES, expected / (4 * cores))))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -13,28 +15,68 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.buffers import text_buffers
+from headwater.errors import BadInputError, StorageError
 from headwater.fingerprint import fingerprint
 from headwater.hashes import content_hashes, origins
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.ranges import Ranges
 from headwater.pipelines.ingest.records import RecordColumns, read_records
+from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
 from headwater.warehouse.columns import repeat_text, with_run
 from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
 from headwater.warehouse.parquet import slice_by_bytes, write_family
 from headwater.warehouse.schema import arrow_schema
 
-__all__ = ["VERSION", "FilePart", "IngestResult", "IngestTask", "file_number", "uri_hashes", "write_task"]
+__all__ = [
+    "VERSION",
+    "Again",
+    "FilePart",
+    "IngestResult",
+    "IngestTask",
+    "file_number",
+    "uri_hashes",
+    "why_unread",
+    "write_task",
+]
 
-VERSION: Final = 1
+VERSION: Final = 2
+_NO_END: Final = 1 << 62
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Again:
+    """What is to be taken of a file that is read again.
+
+    Attributes:
+        numbers: records that count; None for all.
+        among: whether ``numbers`` are those to take, or those that the lake has.
+        was_cut: whether the earlier reading ended at a fault of the file.
+    """
+
+    numbers: Ranges | None
+    among: bool
+    was_cut: bool
+
+    def wanted(self, record_no: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Return which of some records are to be taken."""
+        if self.numbers is None:
+            return np.ones(len(record_no), np.bool_)
+        return self.numbers.hold(record_no) == self.among
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FilePart:
-    """One chunk of an input file; a chunk of -1 stands for a file without records."""
+    """One chunk of an input file; a chunk of -1 stands for a file without records.
+
+    Attributes:
+        again: None for a file that the lake does not have.
+    """
 
     uri: str
     info: FileInfo
     chunk: int
+    again: Again | None = None
 
     @property
     def file_id(self) -> int:
@@ -55,6 +97,10 @@ class IngestTask:
     parts: tuple[FilePart, ...]
     limits: Limits
 
+    def moved(self, first: int) -> IngestTask:
+        """Return the task with other fragments."""
+        return dataclasses.replace(self, first=first)
+
 
 @dataclass(kw_only=True, slots=True)
 class IngestResult:
@@ -62,11 +108,18 @@ class IngestResult:
 
     Attributes:
         counts: file_id → [records, refused records].
+        reasons: reason → refusals, of all files together.
+        reached: file_id → (first record, last record) of each of its chunks that was read again: what was judged anew.
+        unread: (file, reason) of files that could not be read, or changed while they were; nothing is committed, and the task runs again
+            without them.
         overflow: the fragments did not suffice; nothing of it is committed, and the task runs again with more of them.
     """
 
     entries: list[FileEntry] = field(default_factory=list)
     counts: dict[int, list[int]] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    reached: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    unread: list[tuple[str, str]] = field(default_factory=list)
     licenses: dict[int, str | None] = field(default_factory=dict)
     rows: int = 0
     text_bytes: int = 0
@@ -107,13 +160,12 @@ def _content(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
 
 def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, int, str]]) -> Iterator[pa.Table]:
     for part in task.parts:
-        counts = result.counts.setdefault(part.file_id, [0, 0])
-        if part.chunk < 0:
+        result.counts.setdefault(part.file_id, [0, 0])
+        if part.chunk < 0 or any(part.uri == uri for uri, _ in result.unread):
             continue
-        for columns in read_records(part.uri, part.info, part.info.chunks[part.chunk], task.limits):
-            refused.extend((part.file_id, number, reason) for number, reason in columns.refused)
-            counts[0] += len(columns.record_no)
-            counts[1] += len(columns.refused)
+        for columns in _read_part(task, part, result):
+            _count(part, columns.refused, result, refused)
+            result.counts[part.file_id][0] += len(columns.record_no)
             if len(columns.record_no):
                 known = columns.license.drop_null()
                 result.licenses.setdefault(part.file_id, known[0].as_py() if len(known) else None)
@@ -121,6 +173,56 @@ def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, in
                 result.rows += table.num_rows
                 result.text_bytes += int(table["text_bytes"].to_numpy().sum())
                 yield from slice_by_bytes(table)
+
+
+def _count(part: FilePart, found: Sequence[Refusal], result: IngestResult, refused: list[tuple[int, int, str]]) -> None:
+    refused.extend((part.file_id, number, reason) for number, reason in found)
+    result.counts[part.file_id][1] += len(found)
+    for _, reason in found:
+        result.reasons[reason] = result.reasons.get(reason, 0) + 1
+
+
+def _read_part(task: IngestTask, part: FilePart, result: IngestResult) -> Iterator[RecordColumns]:
+    """Yield what is to be taken of a part; what cannot be read, or changes while it is, is noted and ends it."""
+    chunk = part.info.chunks[part.chunk]
+    batches = read_records(part.uri, part.info, chunk, task.limits)
+    last, cut = chunk.first_record - 1, False
+    while True:
+        try:
+            columns = next(batches, None)
+        except (OSError, BadInputError) as error:
+            result.unread.append((part.uri, why_unread(error)))
+            return
+        if columns is None:
+            break
+        last = max([last, *columns.record_no[-1:].tolist(), *(refusal.record_no for refusal in columns.refused)])
+        cut = cut or any(refusal.record_no == WHOLE_FILE for refusal in columns.refused)
+        yield columns if part.again is None else _take_again(columns, part.again)
+    if part.again is not None:
+        following = part.info.chunks[part.chunk + 1 :]
+        end = following[0].first_record - 1 if following else _NO_END
+        result.reached.setdefault(part.file_id, []).append((chunk.first_record, last if cut else end))
+
+
+def _take_again(columns: RecordColumns, again: Again) -> RecordColumns:
+    """Return the records of a batch that are to be taken, and the refusals of those that are not in the lake."""
+    wanted = again.wanted(columns.record_no)
+    numbers = np.array([refusal.record_no for refusal in columns.refused], np.int64)
+    # A reading by lower limits may stop before the end; what lies behind it was read before.
+    judged = np.where(numbers == WHOLE_FILE, again.was_cut, again.wanted(numbers))
+    return columns.take(
+        np.flatnonzero(wanted),
+        tuple(refusal for refusal, held in zip(columns.refused, judged.tolist(), strict=True) if held),
+    )
+
+
+def why_unread(error: Exception) -> str:
+    """Return in a few words why a file could not be read: what the operating system says, where it says it."""
+    if isinstance(error, BadInputError):
+        return error.reason
+    cause = error.__cause__ if isinstance(error, StorageError) and error.__cause__ is not None else error
+    number = getattr(cause, "errno", None)
+    return os.strerror(number) if number else type(cause).__name__
 
 
 def write_task(task: IngestTask) -> IngestResult:

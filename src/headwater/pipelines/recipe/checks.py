@@ -8,8 +8,10 @@ from typing import Final
 
 from headwater.errors import RecipeError
 from headwater.filters.rules.predicates import nearest
+from headwater.filters.scores.names import DOMAINS
 
 __all__ = [
+    "check_domain",
     "check_flag",
     "check_format",
     "check_name",
@@ -49,6 +51,12 @@ def check_flag(key: str, value: object) -> None:
     """Raise RecipeError unless the value is true or false."""
     if not isinstance(value, bool):
         raise RecipeError(f"{key}: expected true or false, found {value!r}")
+
+
+def check_domain(key: str, name: str) -> None:
+    """Raise RecipeError unless some document can have that domain; the message names the nearest one."""
+    if name not in DOMAINS:
+        raise RecipeError(f"{key}: unknown domain {name!r}; {nearest(name, DOMAINS)}")
 
 
 def check_format(value: object, known: int) -> None:

@@ -6,13 +6,12 @@ same documents gives the same shards anywhere. A key that no section knows is an
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from headwater.errors import RecipeError
+from headwater.errors import RecipeError, one_line
 from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.checks import check_format, check_name
@@ -30,6 +29,7 @@ from headwater.pipelines.recipe.sections import (
     VocabularySettings,
 )
 from headwater.plain import JsonObject, ValuesByName
+from headwater.untrusted import parse_toml, read_bounded
 
 __all__ = [
     "FORMAT",
@@ -44,6 +44,7 @@ __all__ = [
 
 FORMAT: Final = 1
 """Version of the recipe file; readers accept exactly this one."""
+_MOST_BYTES: Final = 1 << 20
 
 _SECTIONS: Final[dict[str, type]] = {
     "ingest": IngestSettings,
@@ -128,21 +129,21 @@ def load_recipe(path: str | Path) -> Recipe:
     try:
         return parse_recipe(raw)
     except RecipeError as error:
-        raise RecipeError(f"{path}: {error}") from None
+        raise RecipeError(one_line(f"{path}: {error}")) from None
 
 
 def read_toml(path: str | Path) -> JsonObject:
     """Return a parsed TOML file.
 
     Raises:
-        RecipeError: the file cannot be read or is no TOML.
+        RecipeError: the file cannot be read, is too large or is no TOML that a recipe could be.
     """
     try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
+        return parse_toml(read_bounded(Path(path), _MOST_BYTES).decode())
     except OSError as error:
         raise RecipeError(f"{path}: expected a recipe, the file cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{path}: expected TOML in UTF-8, found something else: {error}") from None
+    except ValueError as error:
+        raise RecipeError(one_line(f"{path}: expected TOML in UTF-8, found something else: {error}")) from None
 
 
 def parse_recipe(raw: ValuesByName) -> Recipe:

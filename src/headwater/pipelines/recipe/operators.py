@@ -26,19 +26,20 @@ from headwater.pipelines.recipe.job import Recipe
 from headwater.plain import JsonObject
 from headwater.tokenize.forms.load import Vocabulary
 
-__all__ = ["ANNOTATED", "READS", "Resolved", "minhash_operator", "resolve"]
+__all__ = ["ANNOTATED", "READS", "Resolved", "resolve"]
 
 ANNOTATED: Final = ("language", "signals", "scores", "minhash", "spans", "tokens")
 """Families that every recipe fills; ``contamination`` comes to them where it names evaluation sets."""
 READS: Final[Mapping[str, tuple[str, ...]]] = {
     "signals": ("language",),
     "scores": ("signals", "language"),
+    "minhash": ("scores",),
     "tokens": ("spans",),
 }
-"""Annotated family → those that its operator reads."""
+"""Annotated family → those that its operator reads; ``minhash`` reads none where numbers are the same to every domain."""
 
-DEDUPLICATE_VERSION: Final = 1
-DECIDE_VERSION: Final = 2
+DEDUPLICATE_VERSION: Final = 2
+DECIDE_VERSION: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +51,7 @@ class Resolved:
         sets: the evaluation sets that the recipe names.
         operators: family → version, settings and model of the operator behind it, those it reads included: the annotated families,
             ``duplicates`` and ``verdicts``.
+        reads: annotated family → those that its operator reads under this recipe.
     """
 
     lake: str
@@ -57,6 +59,7 @@ class Resolved:
     sets: tuple[StoredSet, ...]
     vocabulary: Vocabulary
     operators: Mapping[str, JsonObject]
+    reads: Mapping[str, tuple[str, ...]]
 
     @property
     def annotated(self) -> tuple[str, ...]:
@@ -88,11 +91,12 @@ def resolve(recipe: Recipe, lake: str) -> Resolved:
     """
     sets = chosen_sets(lake, recipe.contamination.sets)
     vocabulary = find_vocabulary(lake, recipe.vocabulary.name)
-    annotated = _annotate_operators(recipe, sets, vocabulary)
+    reads = {**READS, "minhash": READS["minhash"] if recipe.deduplicate.numbers_by_domain else ()}
+    annotated = _annotate_operators(recipe, sets, vocabulary, reads)
     duplicates = {
         "version": DEDUPLICATE_VERSION,
         "min_similarity": recipe.deduplicate.min_similarity,
-        "minhash": minhash_operator(),
+        "minhash": annotated["minhash"],
     }
     verdicts = {
         "version": DECIDE_VERSION,
@@ -101,26 +105,27 @@ def resolve(recipe: Recipe, lake: str) -> Resolved:
         "duplicates": duplicates,
     }
     operators = {**annotated, "duplicates": duplicates, "verdicts": verdicts}
-    return Resolved(lake=lake, recipe=recipe, sets=sets, vocabulary=vocabulary, operators=operators)
+    return Resolved(lake=lake, recipe=recipe, sets=sets, vocabulary=vocabulary, operators=operators, reads=reads)
 
 
-def minhash_operator() -> JsonObject:
-    """Return the version of the signatures and of the tables that they normalise by."""
-    return {"version": minhash.VERSION, "unicode": UNICODE_VERSION}
-
-
-def _annotate_operators(recipe: Recipe, sets: tuple[StoredSet, ...], vocabulary: Vocabulary) -> dict[str, JsonObject]:
+def _annotate_operators(
+    recipe: Recipe, sets: tuple[StoredSet, ...], vocabulary: Vocabulary, reads: Mapping[str, tuple[str, ...]]
+) -> dict[str, JsonObject]:
     models = language.load_model(recipe.language.model)
     own: dict[str, JsonObject] = {
         "language": {"version": language.VERSION, "model": models.sha256, "own_model": models.own_sha256},
         "signals": {"version": signals.VERSION},
         "scores": {"version": scores.VERSION},
-        "minhash": minhash_operator(),
+        "minhash": {
+            "version": minhash.VERSION,
+            "unicode": UNICODE_VERSION,
+            "numbers": dict(recipe.deduplicate.numbers),
+        },
         "spans": {"version": {name: spans.OPERATORS[name] for name in recipe.spans.operators}},
         "tokens": {"vocabulary": vocabulary.fingerprint},
     }
     for family in ANNOTATED:
-        for other in READS.get(family, ()):
+        for other in reads.get(family, ()):
             own[family][other] = own[other]
     if sets:
         settings = {

@@ -13,12 +13,14 @@ from fractions import Fraction
 from typing import Final
 
 from headwater.errors import RecipeError
-from headwater.filters.language.names import DEFAULT_MODEL, MODELS
+from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS, DENSE_TEXTS, FOLD, KEEP, NUMBER_TEXTS
+from headwater.filters.language.names import DEFAULT_MODEL, MODELS, check_tag
 from headwater.filters.rules.predicates import nearest
 from headwater.filters.rules.rule_set import LimitSetting, RuleSet, load_rules
 from headwater.filters.spans.operators import OPERATORS
 from headwater.pipelines.recipe.bounds import BUCKETS, EXPANSION_RATIO, NESTING, RECORD_BYTES
 from headwater.pipelines.recipe.checks import (
+    check_domain,
     check_flag,
     check_name,
     check_number,
@@ -32,6 +34,7 @@ from headwater.pipelines.recipe.shares import check_total, read_shares
 from headwater.tokenize.names import DEFAULT_VOCABULARY, FORMATS, STRATEGIES
 
 __all__ = [
+    "REST",
     "SELECTION_COLUMNS",
     "BuildSettings",
     "ContaminationSettings",
@@ -53,7 +56,11 @@ SELECTION_COLUMNS: Final[dict[str, str]] = {
 }
 """Columns that ``where`` of a pool or a stage may read → DuckDB type; scores are 0 to 65535, overlaps 0 to 1."""
 
+REST: Final = "*"
+"""Stands in a table of shares for all that it does not name."""
 _SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
+_SET: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+"""What ``headwater benchmarks add`` may name a set."""
 _PERCENT: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
 _LARGEST: Final = 2**63 - 1
 
@@ -124,7 +131,10 @@ class ContaminationSettings:
     def __post_init__(self) -> None:
         check_texts("sets", self.sets)
         for name in self.sets:
-            check_text("sets", name)
+            if name != "*" and not _SET.fullmatch(name):
+                raise RecipeError(
+                    f"sets: expected '*' or the name of an evaluation set, of a-z, 0-9, _, . and -, found {name!r}"
+                )
         check_whole("ngram_words", self.ngram_words, 5, 64)
         check_number(self, "least_overlap", 0.01, 1.0)
         check_whole("answer_words", self.answer_words, 1, 10_000)
@@ -137,14 +147,37 @@ class DeduplicateSettings:
     Attributes:
         min_similarity: least share of equal signature values, of a pair and of a loser with its winner.
         alarm_source_loss: share of a source's samples whose removal raises the alarm.
+        numbers: ``keep`` or ``fold`` for each of ``number_settings.NUMBER_TEXTS``: what near comparison does with digits. In a recipe one word may
+            stand for all of them, and ``default`` for those that a table does not name.
     """
 
     min_similarity: float = 0.75
     alarm_source_loss: float = 0.5
+    numbers: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_NUMBERS))
 
     def __post_init__(self) -> None:
         check_number(self, "min_similarity", 0.0, 1.0)
         check_number(self, "alarm_source_loss", 0.0, 1.0)
+        object.__setattr__(self, "numbers", self._all_numbers())
+
+    @property
+    def numbers_by_domain(self) -> bool:
+        """Whether a text's domain has a say in what near comparison does with its digits."""
+        return len({value for name, value in self.numbers.items() if name != DENSE_TEXTS}) > 1
+
+    def _all_numbers(self) -> dict[str, str]:
+        """Return the setting of each kind of text, so that a setting left out and the same spelled out are one identity."""
+        table: object = self.numbers
+        if isinstance(table, str):
+            check_one_of("numbers", table, (KEEP, FOLD))
+            return dict.fromkeys(NUMBER_TEXTS, table)
+        if not isinstance(table, Mapping):
+            raise RecipeError(f"numbers: expected keep, fold or a table of them by domain, found {table!r}")
+        for name, value in table.items():
+            check_one_of("numbers", name, (*NUMBER_TEXTS, "default"))
+            check_one_of(f"numbers.{name}", value, (KEEP, FOLD))
+        default = table.get("default")
+        return {name: str(table.get(name, default or DEFAULT_NUMBERS[name])) for name in NUMBER_TEXTS}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -272,6 +305,8 @@ class Stage:
         for cell in self.shortfall_to:
             if not all(cell.partition("/")):
                 raise RecipeError(f"shortfall_to: expected cells such as 'general/en' or 'general/*', found {cell!r}")
+            if (language := cell.partition("/")[2]) != REST:
+                check_tag(language, "shortfall_to")
 
     @property
     def special_tokens(self) -> int:
@@ -299,14 +334,22 @@ class Stage:
         table = check_table(key, quotas)
         nested = [isinstance(value, Mapping) for value in table.values()]
         if not any(nested):
-            quota = _quota(key, table) if table else {}
+            quota = self._quota_of(key, key, table) if table else {}
             return {pool: dict(quota) for pool in self.shares} if quota else {}
         if not all(nested):
             raise RecipeError(f"{key}: expected shares for all pools or one table of shares a pool, found a mixture")
         for pool in table:
             if pool not in self.shares:
                 raise RecipeError(f"{key}: no share for the pool {pool!r}; {nearest(pool, self.shares)}")
-        return {pool: _quota(f"{key}.{pool}", quota) for pool, quota in table.items()}
+        return {pool: self._quota_of(key, f"{key}.{pool}", quota) for pool, quota in table.items()}
+
+    def _quota_of(self, kind: str, key: str, quota: object) -> dict[str, float]:
+        """Return a quota whose members are languages or domains that a document can have."""
+        shares = _quota(key, quota)
+        check = {"languages": lambda name: check_tag(name, key), "domains": lambda name: check_domain(key, name)}[kind]
+        for name in [member for group in shares if group != REST for member in group.split("+")]:
+            check(name)
+        return shares
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from headwater.errors import RecipeError
+from headwater.errors import RecipeError, one_line
+from headwater.filters.language.names import check_tag
 from headwater.filters.rules.predicates import check_predicate
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.checks import (
+    check_domain,
     check_format,
     check_name,
     check_number,
@@ -22,14 +24,13 @@ from headwater.pipelines.recipe.checks import (
     check_whole,
 )
 from headwater.pipelines.recipe.job import check_keys, plain_literals, read_section, read_toml
-from headwater.pipelines.recipe.sections import SELECTION_COLUMNS
+from headwater.pipelines.recipe.sections import REST, SELECTION_COLUMNS
 from headwater.pipelines.recipe.shares import check_total, read_shares, sum_exactly
 from headwater.plain import JsonObject, ValuesByName
 from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES, WEIGHT_UNIT
 
 __all__ = [
     "FORMAT",
-    "REST",
     "SAMPLE_COLUMNS",
     "SampleSettings",
     "VocabularyRecipe",
@@ -40,8 +41,6 @@ __all__ = [
 
 FORMAT: Final = 1
 """Version of the recipe file; readers accept exactly this one."""
-REST: Final = "*"
-"""Stands in a table of shares for all that it does not name."""
 SAMPLE_COLUMNS: Final[dict[str, str]] = {**SELECTION_COLUMNS, "kept": "BOOLEAN"}
 """Columns that ``where`` may read → DuckDB type."""
 _MAX_WEIGHT: Final = 1000
@@ -76,6 +75,11 @@ class SampleSettings:
             object.__setattr__(self, key, read_shares(key, getattr(self, key)))
         if REST in self.languages:
             raise RecipeError("languages: expected names of languages, found '*': the others are chosen by temperature")
+        for language in self.languages:
+            check_tag(language, "languages")
+        for domain in self.domains:
+            if domain != REST:
+                check_domain("domains", domain)
         if (total := sum_exactly(self.languages.values())) > 1:
             raise RecipeError(f"languages: expected shares of at most 1 in sum, found {float(total):g}")
         if self.domains:
@@ -125,6 +129,8 @@ class VocabularyTraining:
                     f"weights: expected a number from 1/{WEIGHT_UNIT}, the step that weights are rounded to, to {_MAX_WEIGHT} for {name!r}, "
                     f"found {weight!r}"
                 )
+            if name != REST:
+                check_tag(name, "weights")
             weights[name] = float(weight)
         object.__setattr__(self, "weights", weights)
 
@@ -168,7 +174,7 @@ def load_vocabulary_recipe(path: str | Path) -> VocabularyRecipe:
     try:
         return parse_vocabulary_recipe(raw)
     except RecipeError as error:
-        raise RecipeError(f"{path}: {error}") from None
+        raise RecipeError(one_line(f"{path}: {error}")) from None
 
 
 def parse_vocabulary_recipe(raw: ValuesByName) -> VocabularyRecipe:

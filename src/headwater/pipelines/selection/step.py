@@ -53,6 +53,11 @@ _FAMILIES: Final = [name for name in _COLUMNS if name != "content"]
 
 def _located(snapshot: Snapshot, own: str) -> tuple[npt.NDArray[np.int64], list[FragmentFiles]]:
     fragments = snapshot.covered("verdicts", own)
+    if len(snapshot.covered("content")) == 0:
+        raise UsageError(
+            f"expected samples in {snapshot.lake}, found none: no input was ingested, or none held a record that can be used (family quarantine has "
+            f"those that were refused); headwater ingest {snapshot.lake} RECIPE --input FILES adds some"
+        )
     if len(fragments) == 0:
         raise UsageError(
             "expected samples with verdicts by this recipe, found none; run decide first, or headwater run for all steps"

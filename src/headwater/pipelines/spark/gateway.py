@@ -13,6 +13,7 @@ from typing import Final
 from tqdm import tqdm
 
 from headwater.errors import UsageError
+from headwater.pipelines.spark.launch import launch
 
 __all__ = ["hush", "is_notice", "start_jvm"]
 
@@ -53,25 +54,21 @@ def start_jvm(settings: Mapping[str, str]) -> None:
     Raises:
         UsageError: the JVM ended before Spark was up; what it said is on standard error, and its first line in the message.
     """
-    from pyspark import SparkConf, SparkContext
-    from pyspark.errors import PySparkRuntimeError
-    from pyspark.java_gateway import launch_gateway
+    from pyspark import SparkContext
 
     if SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ:
         return
-    conf = SparkConf()
-    conf.setAll(list(settings.items()))
     reading, writing = os.pipe()
     output = _Output(reading)
     try:
-        gateway = launch_gateway(conf, {"stdout": writing, "stderr": writing})  # type: ignore[no-untyped-call]  # pyspark leaves it bare
-    except PySparkRuntimeError as error:
+        launched = launch(settings, writing)
+    finally:
         os.close(writing)
+    if launched is None:
         output.join()
-        said = output.first_line or str(error)
-        raise UsageError(f"expected Java to start Spark, but it ended: {said}; check JAVA_HOME and --conf") from error
-    os.close(writing)
-    SparkContext._ensure_initialized(gateway=gateway)
+        said = output.first_line or "it said nothing"
+        raise UsageError(f"expected Java to start Spark, but it ended: {said}; check JAVA_HOME and --conf")
+    SparkContext._ensure_initialized(gateway=launched[1])
 
 
 class _Output(threading.Thread):

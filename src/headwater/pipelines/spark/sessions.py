@@ -42,6 +42,8 @@ _SETTINGS: Final[dict[str, str]] = {
     "spark.python.worker.idleTimeoutSeconds": str(_IDLE_TIMEOUT_S),
     "spark.python.worker.killOnIdleTimeout": "true",
     "spark.python.worker.reuse": "true",
+    # Named, not imported: it knows the steps, which know this room.
+    "spark.python.daemon.module": "headwater.pipelines.worker_daemon",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(32 << 20),
     "spark.sql.adaptive.enabled": "true",
@@ -74,7 +76,10 @@ def session(
         UsageError: Java or Spark refused the master or a setting.
     """
     with needing_extras():
+        from pyspark.logger import PySparkLogger
         from pyspark.sql import SparkSession
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True  # each writes a line of Java's stack of what is raised besides
     _check_java()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable

@@ -201,7 +201,7 @@ def _write_part(folder: str, key: str, number: int, counts: pa.Table) -> str:
 
 
 def _write(folder: str, name: str, schema: pa.Schema, groups: Iterable[pa.Table]) -> None:
-    file = HashedFile(folder)
+    file = HashedFile(folder, folder.rsplit("/", 2)[0])
     try:
         with pq.ParquetWriter(file.sink, schema, compression="zstd", write_page_checksum=True) as writer:
             for group in groups:

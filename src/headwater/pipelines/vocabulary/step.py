@@ -45,6 +45,7 @@ from headwater.tokenize.forms.load import Vocabulary, write_vocabulary
 from headwater.warehouse.filesystem import filesystem_of, join
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, ROW_BITS
 from headwater.warehouse.parquet import FragmentFiles
+from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
@@ -332,5 +333,6 @@ def _run_counts(result: TrainedVocabulary) -> dict[str, int]:
 def _delete_folder(folder: str) -> None:
     """Delete what was counted; what is left is deleted by maintenance."""
     filesystem, path = filesystem_of(folder)
+    refuse_links(filesystem, filesystem_of(folder.rsplit("/", 2)[0])[1], path)
     with contextlib.suppress(OSError):
         filesystem.delete_dir(path)

@@ -6,21 +6,21 @@ behind another dot names the limit of this language only (``gopher.min_words.de`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from headwater.errors import UsageError
+from headwater.errors import UsageError, one_line
+from headwater.filters.language.names import TAGS
 from headwater.filters.rules.predicates import nearest
-from headwater.filters.rules.rule_set import LimitSetting, Number, RuleSet, change_rules
+from headwater.filters.rules.rule_set import MOST_LIMIT, LimitSetting, Number, RuleSet, change_rules
 
 __all__ = ["MOST_VALUES", "Changes", "apply", "find_limit", "find_rule", "parse_number", "parse_values"]
 
 MOST_VALUES: Final = 1000
 """Most values of one sweep."""
-_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
+_LONGEST_NUMBER: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +61,11 @@ def find_limit(name: str, rule_set: RuleSet) -> tuple[str, str | None]:
     if (plain := _plain(name)) in known:
         return known[plain], None
     head, dot, language = name.strip().rpartition(".")
-    if dot and _plain(head) in known and _LANGUAGE.fullmatch(language):
+    if dot and _plain(head) in known:  # whether it is a language, the rules say
         return known[_plain(head)], language
     if plain in {rule.name for rule in rule_set.rules}:
         raise UsageError(f"rule {plain!r} has no limit to set; leave it out with --without {plain}")
-    ending = f".{language}" if dot and _LANGUAGE.fullmatch(language) else ""
+    ending = f".{language}" if dot and language in TAGS else ""
     near = nearest(_plain(head if ending else name), known.values())
     raise UsageError(f"unknown rule {name!r}; {near}")
 
@@ -92,11 +92,13 @@ def parse_number(text: str) -> Number:
     (30, 0.25)
     """
     try:
-        number = Decimal(text.strip())
+        number = Decimal(text.strip() if len(text) <= _LONGEST_NUMBER else "NaN")
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite():
-        raise UsageError(f"expected a finite number, found {text!r}")
+    if (
+        not number.is_finite() or number.copy_abs() > MOST_LIMIT
+    ):  # before int(), which would write a billion digits of 1e1000000000
+        raise UsageError(one_line(f"expected a finite number of at most {MOST_LIMIT:g}, found {text!r}"))
     return int(number) if number == number.to_integral_value() and "." not in text else float(number)
 
 
@@ -117,9 +119,11 @@ def parse_values(text: str) -> list[Number]:
         first, last, step = (Decimal(str(parse_number(part))) for part in parts)
         if step <= 0 or last < first:
             raise UsageError(f"expected first:last:step with a step above 0 and last not below first, found {text!r}")
+        if (last - first) / step >= MOST_VALUES:
+            raise UsageError(
+                one_line(f"expected at most {MOST_VALUES} values, found more in {text!r}; take a larger step")
+            )
         count = int((last - first) // step) + 1
-        if count > MOST_VALUES:
-            raise UsageError(f"expected at most {MOST_VALUES} values, found {count} in {text!r}; take a larger step")
         whole = all("." not in part for part in parts)
         values = [int(first + step * at) if whole else float(first + step * at) for at in range(count)]
     else:

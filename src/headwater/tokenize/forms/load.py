@@ -9,23 +9,25 @@ for.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import json
 import lzma
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
 from headwater.arrays import Int32s
-from headwater.errors import BadInputError, UsageError
+from headwater.errors import BadInputError, UsageError, one_line
 from headwater.tokenize.encode.encoder import encodes_to_itself
 from headwater.tokenize.forms.tiktoken_ranks import read_tiktoken
 from headwater.tokenize.names import DEFAULT_VOCABULARY
 from headwater.tokenize.vocabulary.content import (
     FORMAT,
+    MOST_IDS,
     Vocabulary,
     VocabularyContent,
     assemble,
@@ -36,6 +38,7 @@ from headwater.tokenize.vocabulary.content import (
     vocabulary_stem,
 )
 from headwater.tokenize.vocabulary.tokenizer_json import read_tokenizer_json
+from headwater.untrusted import parse_json, read_bounded, unpack_xz
 
 __all__ = [
     "Vocabulary",
@@ -48,6 +51,11 @@ __all__ = [
 ]
 
 _XZ_MAGIC: Final = b"\xfd7zXZ\x00"
+_MOST_BYTES: Final = 1 << 25
+"""Most bytes of a vocabulary's file, unpacked too; the largest that are known have 28 MB."""
+_MOST_BESIDE: Final = 1 << 20
+_STORED_NAME: Final = re.compile(r"[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,255}")
+"""A name that exports can give to files; ``write_vocabulary`` stores no other."""
 
 
 class _Stored(VocabularyContent):
@@ -77,16 +85,29 @@ def load_vocabulary(name: str = DEFAULT_VOCABULARY) -> Vocabulary:
             f"vocabulary {name!r}: expected headwater-156k or the path of a tokenizer.json, .tiktoken or .json.xz, "
             "found neither"
         )
-    data = path.read_bytes()
+    data = _read(name, path, _MOST_BYTES)
     if data.startswith(_XZ_MAGIC):
         return read_vocabulary(name, data)
     if path.suffix == ".tiktoken":
         beside = path.with_name(path.name + ".json")
-        return read_tiktoken(name, data, json.loads(beside.read_bytes()) if beside.is_file() else None)
+        return read_tiktoken(
+            name, data, _parse(str(beside), _read(str(beside), beside, _MOST_BESIDE)) if beside.is_file() else None
+        )
+    return read_tokenizer_json(name, data)
+
+
+def _read(name: str, path: Path, most: int) -> bytes:
     try:
-        return read_tokenizer_json(name, data.decode())
+        return read_bounded(path, most)
     except ValueError as error:
-        raise BadInputError(f"vocabulary {name}: expected a tokenizer.json, found no JSON: {error}") from error
+        raise BadInputError(f"vocabulary {name}: expected a file of at most {most} bytes, found {error}") from None
+
+
+def _parse(name: str, data: bytes) -> object:
+    try:
+        return parse_json(data)
+    except ValueError as error:
+        raise BadInputError(one_line(f"vocabulary {name}: expected JSON, found something else: {error}")) from None
 
 
 def shipped_vocabularies() -> list[str]:
@@ -184,13 +205,14 @@ def read_vocabulary(name: str, data: bytes) -> Vocabulary:
         BadInputError: damaged, of another format, or with ids that do not follow from its merges.
     """
     try:
-        content: _Stored = json.loads(lzma.decompress(data))
-    except (lzma.LZMAError, ValueError) as error:
-        raise BadInputError(f"vocabulary {name}: expected xz-compressed JSON, found damage: {error}") from error
-    if content.get("format") != FORMAT:
-        raise BadInputError(f"vocabulary {name}: expected format {FORMAT}, found {content.get('format')}")
+        found = parse_json(unpack_xz(data, _MOST_BYTES))
+    except ValueError as error:
+        raise BadInputError(
+            one_line(f"vocabulary {name}: expected xz-compressed JSON, found damage: {error}")
+        ) from None
+    content = _checked(name, found)
     made = assemble(
-        name=content["name"],
+        name=name,
         pre_tokenizer=content["pre_tokenizer"],
         byte_ids=content["byte_ids"],
         pairs=np.array(content["merges"], dtype=np.int32).reshape(-1, 2),
@@ -203,7 +225,45 @@ def read_vocabulary(name: str, data: bytes) -> Vocabulary:
     stored = {key: value for key, value in content.items() if key not in {"name", "base_ids"}}
     if stored != content_of(made):
         raise BadInputError(f"vocabulary {name}: expected ids that follow from its merges, found others")
-    return made
+    return dataclasses.replace(made, name=content["name"])
+
+
+def _checked(name: str, found: object) -> _Stored:
+    """Return the content of the compact form, or raise BadInputError: the kinds of its values, and no more ids than merges can make."""
+    version = found.get("format") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or version != FORMAT:
+        raise BadInputError(one_line(f"vocabulary {name}: expected format {FORMAT}, found {str(version)[:40]}"))
+    for key, kind in _KINDS.items():
+        if type(found.get(key)) not in kind:
+            raise BadInputError(
+                f"vocabulary {name}: expected {key} to be {kind[0].__name__}, found another kind of value or none"
+            )
+    merges, runs = found["merges"], found["new_ids"]
+    if len(merges) % 2 or not all(type(i) is int and 0 <= i < MOST_IDS for i in merges):
+        raise BadInputError(f"vocabulary {name}: expected merges as pairs of ids below {MOST_IDS}, found others")
+    if not all(type(run) is list and len(run) == 2 and all(type(i) is int and i >= 0 for i in run) for run in runs):
+        raise BadInputError(f"vocabulary {name}: expected new_ids as pairs of a first id and a number, found others")
+    if sum(count for _, count in runs) > len(merges) // 2:
+        raise BadInputError(f"vocabulary {name}: expected at most an id a merge in new_ids, found more")
+    if not _STORED_NAME.fullmatch(found["name"]):
+        raise BadInputError(f"vocabulary {name}: expected a name that can be a file's, found another")
+    if not 0 <= found["base_ids"] <= MOST_IDS:
+        raise BadInputError(f"vocabulary {name}: expected base_ids from 0 to {MOST_IDS}, found another number")
+    return cast("_Stored", found)
+
+
+_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "name": (str,),
+    "pre_tokenizer": (dict,),
+    "byte_ids": (list,),
+    "merges": (list,),
+    "new_ids": (list,),
+    "unmade": (dict,),
+    "ignore_merges": (bool,),
+    "specials": (dict,),
+    "base_ids": (int,),
+}
+"""Key of the compact form to the types that its value may have."""
 
 
 def _expand(runs: Sequence[Sequence[int]]) -> list[int]:

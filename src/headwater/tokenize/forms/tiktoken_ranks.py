@@ -25,6 +25,7 @@ from headwater.errors import BadInputError
 from headwater.tokenize.encode.tables import EMPTY, FILTER_BITS, NO_RANK, MergeTables
 from headwater.tokenize.forms.rank_merges import find_rank_merges
 from headwater.tokenize.vocabulary.content import (
+    MOST_IDS,
     Vocabulary,
     assemble,
     split_pre_tokenizer,
@@ -43,6 +44,8 @@ class RankSettings(TypedDict):
     special_tokens: dict[str, int]
 
 
+_MOST_WORK: Final = 1 << 30
+"""Most sum of the squares of the tokens' lengths, which is what finding their merges costs; o200k_base has 16 million."""
 _CONTRACTIONS: Final = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _UPPER: Final = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
 _LOWER: Final = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
@@ -76,25 +79,25 @@ _KNOWN: Final[dict[str, RankSettings]] = {
 """SHA-256 of well-known files, which carry neither pattern nor special tokens: facts from the packages that use them."""
 
 
-def read_tiktoken(name: str, data: bytes, settings: RankSettings | None = None) -> Vocabulary:
+def read_tiktoken(name: str, data: bytes, settings: object = None) -> Vocabulary:
     """Return the vocabulary of a rank file.
 
     Args:
         name: for messages.
         data: the file.
-        settings: what the file beside it holds; may be None for a well-known file.
+        settings: what the file beside it holds, `RankSettings` if it is a sound one; may be None for a well-known file.
 
     Raises:
         BadInputError: no rank file, an unknown pattern, or a token that its own bytes do not merge to.
     """
-    settings = settings or _KNOWN.get(hashlib.sha256(data).hexdigest())
-    if settings is None:
+    known = settings or _KNOWN.get(hashlib.sha256(data).hexdigest())
+    if known is None:
         raise BadInputError(
             f"vocabulary {name}: expected {name}.json beside it with `pat_str` and `special_tokens`, found none, and the "
             "ranks are of no vocabulary known here; write them there as tiktoken.Encoding takes them"
         )
-    pattern = settings.get("pattern") or settings["pat_str"]
-    if "pattern" not in settings and ("}+" in pattern or "$" in pattern):
+    pattern, own_pattern, specials = _settings(name, known)
+    if not own_pattern and ("}+" in pattern or "$" in pattern):
         raise BadInputError(
             f"vocabulary {name}: expected a `pattern` in Oniguruma's syntax, where }}+ and $ mean something else than in "
             "`pat_str`; found only `pat_str`, which has them"
@@ -107,7 +110,7 @@ def read_tiktoken(name: str, data: bytes, settings: RankSettings | None = None) 
         byte_ids=[ranks[bytes([byte])] for byte in range(256)],
         pairs=pairs,
         new_ids=ids.tolist(),
-        specials=settings["special_tokens"],
+        specials=specials,
     )
 
 
@@ -162,8 +165,8 @@ def derive_merges(name: str, ranks: dict[bytes, int]) -> tuple[Int32s, Int32s]:
     Raises:
         BadInputError: a token that merging by the lower ranks does not leave in two parts, or an id of 2^20 or more.
     """
-    if max(ranks.values()) >= 1 << 20:
-        raise BadInputError(f"vocabulary {name}: expected ids below {1 << 20}, found {max(ranks.values())}")
+    if not 0 <= min(ranks.values()) <= max(ranks.values()) < MOST_IDS:
+        raise BadInputError(f"vocabulary {name}: expected ids from 0 to {MOST_IDS - 1}, found others")
     longer = sorted((i, token) for token, i in ranks.items() if len(token) > 1)
     ids = np.array([rank for rank, _ in longer], dtype=np.int32)
     data = np.frombuffer(b"".join(token for _, token in longer), dtype=np.uint8)
@@ -185,18 +188,37 @@ def derive_merges(name: str, ranks: dict[bytes, int]) -> tuple[Int32s, Int32s]:
     return merges, ids
 
 
+def _settings(name: str, settings: object) -> tuple[str, bool, dict[str, int]]:
+    """Return the pattern, whether it is in Oniguruma's syntax, and the special tokens, or raise BadInputError."""
+    table = settings if isinstance(settings, dict) else {}
+    pattern = table.get("pattern") or table.get("pat_str")
+    specials = table.get("special_tokens")
+    if not isinstance(pattern, str) or not isinstance(specials, dict):
+        raise BadInputError(
+            f"vocabulary {name}: expected `pattern` or `pat_str` as text and `special_tokens` as a table in {name}.json, found others"
+        )
+    return pattern, bool(table.get("pattern")), specials
+
+
 def _parse(name: str, data: bytes) -> dict[bytes, int]:
     ranks: dict[bytes, int] = {}
+    work = 0
     for number, line in enumerate(data.splitlines(), 1):
         if not line:
             continue
         try:
             token, rank = line.split()
-            ranks[base64.b64decode(token, validate=True)] = int(rank)
-        except ValueError as error:
+            decoded = base64.b64decode(token, validate=True)
+            ranks[decoded] = int(rank)
+        except ValueError:
             raise BadInputError(
                 f"vocabulary {name}: expected a token in base64 and its rank in line {number}, found something else"
-            ) from error
+            ) from None
+        work += len(decoded) ** 2
+        if work > _MOST_WORK:
+            raise BadInputError(
+                f"vocabulary {name}: expected tokens of some bytes each, found them so long in line {number} that merging takes minutes"
+            )
     missing = sum(bytes([byte]) not in ranks for byte in range(256))
     if missing:
         raise BadInputError(f"vocabulary {name}: expected a token for each of 256 bytes, {missing} are missing")

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
-from headwater.errors import CorruptLakeError, UsageError
+from headwater.errors import CorruptLakeError, UsageError, one_line
 from headwater.plain import JsonObject
 from headwater.tokenize.shards.files import Digest, hash_stream
 from headwater.tokenize.vocabulary.content import Vocabulary
+from headwater.untrusted import parse_json
 
 __all__ = [
     "FORMAT",
@@ -33,6 +35,18 @@ __all__ = [
 
 FORMAT: Final = 2
 """Version of a manifest and of the record of a shard; readers accept exactly this one."""
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+"""A file beside the manifest: in no other folder, and not hidden."""
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "int": (int,),
+    "str": (str,),
+    "bool": (bool,),
+    "int | None": (int, type(None)),
+    "tuple[Shard, ...]": (tuple,),
+    "tuple[ShardFile, ...]": (tuple,),
+}
+"""Types of fields as they are written below to those of values."""
+_Kind = TypeVar("_Kind")
 LABELS: Final = "each token's label is the next token of its sequence; the last token has none and is masked"
 
 
@@ -213,35 +227,69 @@ def read_manifest(data: bytes, where: str = "manifest") -> Manifest:
         CorruptLakeError: no JSON object, or fields are missing.
         UsageError: a format version that this Headwater does not know.
     """
+    content = _checked(data, where, "a manifest")
     try:
-        content = _checked(data, where)
-        shards = tuple(_shard(shard) for shard in content.pop("shards"))
-        return Manifest(**content, shards=shards)
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptLakeError(f"{where}: expected a manifest of format {FORMAT}, found other content") from error
+        shards = tuple(_shard(shard) for shard in _list(content.pop("shards")))
+        return _record(Manifest, {**content, "shards": shards})
+    except (KeyError, TypeError) as error:
+        raise CorruptLakeError(
+            one_line(f"{where}: expected a manifest of format {FORMAT}, found other content: {error}")
+        ) from error
 
 
 def read_shard(data: bytes, where: str = "shard") -> Shard:
     """Return the shard whose record `write_shard` wrote; errors are those of `read_manifest`."""
+    content = _checked(data, where, "a shard")
     try:
-        content = _checked(data, where)
         del content["format"]
         return _shard(content)
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptLakeError(f"{where}: expected a shard of format {FORMAT}, found other content") from error
+    except (KeyError, TypeError) as error:
+        raise CorruptLakeError(
+            one_line(f"{where}: expected a shard of format {FORMAT}, found other content: {error}")
+        ) from error
 
 
-def _checked(data: bytes, where: str) -> JsonObject:
-    content: JsonObject = json.loads(data)
+def _checked(data: bytes, where: str, what: str) -> JsonObject:
+    """Return the object that a record is, of the one format that is read."""
+    try:
+        content = parse_json(data)
+    except ValueError as error:
+        raise CorruptLakeError(one_line(f"{where}: expected {what} as JSON, found something else: {error}")) from None
+    if not isinstance(content, dict) or "format" not in content:
+        raise CorruptLakeError(f"{where}: expected {what} of format {FORMAT}, found other content")
     if content["format"] != FORMAT:
         raise UsageError(
-            f"{where}: expected format {FORMAT}, found {content['format']}; read it with the Headwater that wrote it, or build again"
+            f"{where}: expected format {FORMAT}, found {str(content['format'])[:40]}; read it with the Headwater that wrote it, or build again"
         )
     return content
 
 
-def _shard(content: JsonObject) -> Shard:
-    return Shard(**{**content, "files": tuple(ShardFile(**file) for file in content["files"])})
+def _shard(content: object) -> Shard:
+    if not isinstance(content, dict):
+        raise TypeError("no object for a shard")
+    files = tuple(_record(ShardFile, file) for file in _list(content["files"]))
+    if not all(_FILE_NAME.fullmatch(file.name) for file in files):
+        raise TypeError("a file of a shard that lies elsewhere")
+    return _record(Shard, {**content, "files": files})
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError("no list where one belongs")
+    return value
+
+
+def _record(kind: type[_Kind], content: object) -> _Kind:
+    """Return a dataclass of values of its own types; whole numbers are not negative. What does not fit is a TypeError."""
+    if not isinstance(content, dict):
+        raise TypeError(f"no object for a {kind.__name__}")
+    made: _Kind = kind(**content)
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # only dataclasses are handed in
+        value = content[field.name]
+        wanted = _TYPES[str(field.type)]
+        if type(value) not in wanted or (type(value) is int and value < 0):
+            raise TypeError(f"{field.name} is {type(value).__name__} where {field.type} belongs, or negative")
+    return made
 
 
 def check_files(manifest: Manifest, open_file: Callable[[str], BinaryIO]) -> dict[str, str]:

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError
+from headwater.errors import CorruptLakeError, one_line
+from headwater.untrusted import UNREADABLE
 
 __all__ = ["NPY_HEADER_BYTES", "SUFFIXES", "TokenFile", "open_tokens", "suffix_of", "token_suffix", "tokens_in"]
 
@@ -139,9 +140,11 @@ class _Parquet:
         self._where = where
         try:
             self._file = pq.ParquetFile(file, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            raise CorruptLakeError(f"cannot read {where}: {error}; run verify, then restore the file") from error
-        names = self._file.schema_arrow.names
+            names = self._file.schema_arrow.names
+        except UNREADABLE as error:
+            raise CorruptLakeError(
+                one_line(f"cannot read {where}: {error}; run verify, then restore the file")
+            ) from error
         if _COLUMN not in names or not pa.types.is_list(self._file.schema_arrow.field(_COLUMN).type):
             raise CorruptLakeError(f"{where}: expected a column {_COLUMN} of lists, found {', '.join(names)}")
         leaf = next(
@@ -169,9 +172,11 @@ class _Parquet:
         if found is None:
             try:
                 column = self._file.read_row_group(group, columns=[_COLUMN])[_COLUMN]
-            except (pa.ArrowException, OSError) as error:
+            except UNREADABLE as error:
                 raise CorruptLakeError(
-                    f"cannot read row group {group} of {self._where}: {error}; run verify, then restore the file"
+                    one_line(
+                        f"cannot read row group {group} of {self._where}: {error}; run verify, then restore the file"
+                    )
                 ) from error
             found = np.asarray(column.combine_chunks().flatten().to_numpy().view(np.uint32))
             while len(self._held) >= _GROUPS_HELD:

@@ -15,20 +15,22 @@ import functools
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
 import numpy as np
 
 from headwater.arrays import Int32s, Int64s, UInt8s
-from headwater.errors import BadInputError
+from headwater.errors import BadInputError, one_line
 
 __all__ = [
     "BEGINNING_OF_TEXT",
     "END_OF_TEXT",
     "FORMAT",
     "MODEL_SIZE_MULTIPLE",
+    "MOST_IDS",
     "ROOM_FOR_SPECIALS",
     "Vocabulary",
     "VocabularyContent",
@@ -43,6 +45,11 @@ __all__ = [
 ]
 
 FORMAT: Final = 2
+MOST_IDS: Final = 1 << 20
+"""Ids are below it, those of special tokens too: what the tables of the encoder hold. An id costs eight bytes whether it is used or not."""
+_MOST_TOKEN_BYTES: Final = 1 << 16
+_MOST_MADE_BYTES: Final = 1 << 28
+"""Most bytes that all merges may put together: each may join tokens that were joined before, so that lengths double."""
 MODEL_SIZE_MULTIPLE: Final = 128  # rows of an embedding that tensor cores and tensor-parallel ranks divide well
 ROOM_FOR_SPECIALS: Final = (
     256  # rows that Headwater's own vocabularies keep for special tokens, those of later training too
@@ -199,14 +206,31 @@ def assemble(
         base_ids: None for a vocabulary that extends none.
 
     Raises:
-        BadInputError: a part that is no token yet, an id given twice, or more or fewer new strings than ids.
+        BadInputError: a part that is no token yet, an id given twice or out of range, a token that is absurdly long, or more or fewer
+            new strings than ids.
     """
-    tokens, merges = _tokens_of_merges(name, byte_ids, pairs, new_ids)
     unmade = dict(unmade or {})
+    _check_ids(name, "bytes", byte_ids)
+    _check_ids(name, "merges", new_ids)
+    for what, given in (("tokens that no merge makes", unmade), ("special tokens", specials or {})):
+        _check_ids(name, what, given.values())
+        if any(_HALF.search(text) for text in given):
+            raise BadInputError(f"vocabulary {name}: expected {what} of whole characters, found half a surrogate")
+    try:
+        compact_json(pre_tokenizer)
+    except UnicodeEncodeError:
+        raise BadInputError(
+            f"vocabulary {name}: expected a pre-tokenizer of whole characters, found half a surrogate"
+        ) from None
+    tokens, merges = _tokens_of_merges(name, byte_ids, pairs, new_ids)
     to_byte = {letter: byte for byte, letter in enumerate(byte_letters())}
     for spelled, i in unmade.items():
         if i in tokens:
             raise BadInputError(f"vocabulary {name}: expected one token an id, found two with id {i}")
+        if len(spelled) > _MOST_TOKEN_BYTES:
+            raise BadInputError(
+                f"vocabulary {name}: expected tokens of at most {_MOST_TOKEN_BYTES} bytes, found a longer one with id {i}"
+            )
         tokens[i] = bytes(to_byte[letter] for letter in spelled) if all(map(to_byte.__contains__, spelled)) else b""
     n_ids = max(tokens) + 1
     specials = _complete_specials(specials or {}, n_ids)
@@ -271,20 +295,40 @@ def content_of(vocabulary: Vocabulary) -> VocabularyContent:
     }
 
 
+_HALF: Final = re.compile("[\ud800-\udfff]")
+
+
+def _check_ids(name: str, what: str, ids: Iterable[object]) -> None:
+    """Raise BadInputError unless all ids are whole numbers that the tables have room for."""
+    for i in ids:
+        if type(i) is not int or not 0 <= i < MOST_IDS:
+            raise BadInputError(
+                one_line(f"vocabulary {name}: expected ids of {what} from 0 to {MOST_IDS - 1}, found {str(i)[:40]!r}")
+            )
+
+
 def _tokens_of_merges(
     name: str, byte_ids: Sequence[int], pairs: Int32s, new_ids: Sequence[int]
 ) -> tuple[dict[int, bytes], Int32s]:
+    if len(byte_ids) != 256 or len(set(byte_ids)) != 256:
+        raise BadInputError(f"vocabulary {name}: expected an id for each of 256 bytes, found {len(set(byte_ids))}")
     tokens = {i: bytes([byte]) for byte, i in enumerate(byte_ids)}
-    if len(byte_ids) != 256 or len(tokens) != 256:
-        raise BadInputError(f"vocabulary {name}: expected an id for each of 256 bytes, found {len(tokens)}")
     known = {token: i for i, token in tokens.items()}
     merges = np.empty((len(pairs), 3), dtype=np.int32)
     merges[:, :2] = pairs
     ids = iter(new_ids)
+    made_bytes = 0
     for rank, (left, right) in enumerate(pairs.tolist()):
         if left not in tokens or right not in tokens:
             found = left if left not in tokens else right
             raise BadInputError(f"vocabulary {name}: expected parts made before merge {rank}, found id {found}")
+        length = len(tokens[left]) + len(tokens[right])
+        made_bytes += length
+        if length > _MOST_TOKEN_BYTES or made_bytes > _MOST_MADE_BYTES:
+            raise BadInputError(
+                f"vocabulary {name}: expected tokens of at most {_MOST_TOKEN_BYTES} bytes and merges of at most {_MOST_MADE_BYTES} in all, "
+                f"found more at merge {rank}"
+            )
         string = tokens[left] + tokens[right]
         made = known.get(string)
         if made is None:

@@ -1,0 +1,61 @@
+"""What a build records of the two files that describe each of its stages, so that a change of either is found.
+
+The manifest's SHA-256 and the record of origins itself stand in the operators of the build's row in family ``runs``, in the commit that ends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from headwater.lineage.past_runs import PastRun, runs_of
+from headwater.plain import JsonObject, ValuesByName
+from headwater.warehouse.snapshot import Snapshot
+
+__all__ = ["MANIFEST", "PROVENANCE", "build_record", "provenance_bytes", "recorded_files", "recorded_provenance"]
+
+MANIFEST: Final = "manifest.json"
+PROVENANCE: Final = "provenance.json"
+
+
+def provenance_bytes(record: ValuesByName) -> bytes:
+    """Return the record of origins as it is stored."""
+    return json.dumps(record, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def build_record(manifests: Mapping[str, bytes], provenance: Mapping[str, JsonObject]) -> JsonObject:
+    """Return what the row of a build says of its stages.
+
+    Args:
+        manifests: stage → its manifest as stored.
+        provenance: stage → its record of origins.
+    """
+    return {
+        "manifests": {stage: hashlib.sha256(data).hexdigest() for stage, data in manifests.items()},
+        "provenance": dict(provenance),
+    }
+
+
+def _recording_run(snapshot: Snapshot, build: str) -> PastRun | None:
+    ended = [run for run in runs_of(snapshot, "build", build) if run.ended is not None]
+    return ended[-1] if ended and ended[-1].record("build", build) is not None else None
+
+
+def recorded_provenance(snapshot: Snapshot, build: str, stage: str) -> bytes | None:
+    """Return the record of origins of a stage as its build wrote it, or None where an earlier release built it."""
+    run = _recording_run(snapshot, build)
+    record = None if run is None else run.record("build", build)
+    found = {} if record is None else record.get("provenance", {})
+    return provenance_bytes(found[stage]) if stage in found else None
+
+
+def recorded_files(snapshot: Snapshot, build: str, stage: str) -> dict[str, str] | None:
+    """Return the SHA-256 of the files that describe a stage, as its build recorded them, or None where an earlier release built it."""
+    run = _recording_run(snapshot, build)
+    record = None if run is None else run.record("build", build)
+    provenance = recorded_provenance(snapshot, build, stage)
+    if record is None or provenance is None or stage not in record.get("manifests", {}):
+        return None
+    return {MANIFEST: str(record["manifests"][stage]), PROVENANCE: hashlib.sha256(provenance).hexdigest()}

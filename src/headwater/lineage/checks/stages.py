@@ -1,0 +1,65 @@
+"""Which builds and stages the checks look at, and which of them are not finished."""
+
+from __future__ import annotations
+
+from headwater.errors import UsageError
+from headwater.lineage.builds import LakeView
+from headwater.lineage.checks.found import Found
+from headwater.lineage.empty_stages import empty_stages
+from headwater.lineage.past_runs import ended_builds
+from headwater.lineage.questions import rows
+from headwater.warehouse.snapshot import Snapshot
+
+__all__ = ["build_notes", "builds_finished", "check_build_known", "finished_stages", "unfinished_builds"]
+
+
+def check_build_known(snapshot: Snapshot, build: str) -> None:
+    """Do nothing where a build was chosen, begun or ended.
+
+    Raises:
+        UsageError: the lake has none of that name.
+    """
+    known = set(ended_builds(snapshot))
+    for family in ("stages", "placements"):
+        known |= set(snapshot.live(family)["batch"].to_pylist())
+    if build not in known:
+        listed = ", ".join(sorted(known)) or "none"
+        raise UsageError(f"expected a build of this lake, found {build!r}; it has {listed}")
+
+
+def finished_stages(lake: LakeView) -> list[tuple[str, str]]:
+    """Return (build, stage) of all that has placements or was chosen, of the builds that ended, or of the one that was asked for.
+
+    A stage for which nothing was chosen has no shards and no manifest, and is not among them; a build may have none at all.
+    """
+    ended = [build for build in ended_builds(lake.snapshot) if lake.build in (None, build)]
+    found = rows(lake.connection, "SELECT DISTINCT build, stage FROM placements WHERE list_contains(?, build)", [ended])
+    found += rows(
+        lake.connection,
+        "SELECT DISTINCT build, stage FROM stages WHERE stage IS NOT NULL AND list_contains(?, build)",
+        [ended],
+    )
+    return sorted({(str(row["build"]), str(row["stage"])) for row in found})
+
+
+def unfinished_builds(lake: LakeView) -> list[str]:
+    """Return the builds that have placements, or of which a run began, and that have not ended, sorted."""
+    begun = set(lake.snapshot.live("placements")["batch"].to_pylist())
+    return sorted(build for build in begun.difference(ended_builds(lake.snapshot)) if lake.build in (None, build))
+
+
+def build_notes(lake: LakeView) -> list[str]:
+    """Return what should be known of builds and is no fault: those that have not ended, and stages for which nothing was chosen."""
+    notes = [f"build {build} is not finished: run the same command again" for build in unfinished_builds(lake)]
+    for build in ended_builds(lake.snapshot):
+        if lake.build in (None, build):
+            notes += [f"{build}/{stage} is empty: {why}" for stage, why in empty_stages(lake.connection, build).items()]
+    return notes
+
+
+def builds_finished(lake: LakeView) -> Found:
+    """The build that was asked for has ended; one that has not is no fault of the lake's, and is told where none was asked for."""
+    ended = ended_builds(lake.snapshot)
+    if lake.build is None:
+        return len(ended), []
+    return 1, [] if lake.build in ended else [f"build {lake.build} is not finished"]

@@ -1,0 +1,184 @@
+"""Units of ingest: files that are read by one task or several and committed together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from headwater.fingerprint import fingerprint
+from headwater.lineage.runs import Run, Unit
+from headwater.pipelines.ingest.decompress import Limits
+from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.task import VERSION, Again, FilePart, IngestResult, IngestTask, write_task
+from headwater.pipelines.spark.progress import Progress
+from headwater.pipelines.spark.sessions import run_tasks
+from headwater.warehouse.commit import reserve_fragments
+from headwater.warehouse.faults import INGEST
+from headwater.warehouse.fragments import FileEntry
+from headwater.warehouse.parquet import write_family
+from headwater.warehouse.schema import arrow_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["EXPANSION", "Done", "Reader", "new_files_unit", "plan", "write_files"]
+
+EXPANSION: Final = {"": 1.0, "gz": 4.0, "zst": 4.0, "bz2": 5.0, "xz": 5.0}
+"""Usual ratio of text to compressed bytes, only to guess how many fragments a file needs; a wrong guess costs a second try."""
+
+Parts = tuple[FilePart, ...]
+
+
+@dataclass(kw_only=True, slots=True)
+class Done:
+    """What the tasks of a unit wrote, each with the parts that it read."""
+
+    batch: str
+    results: list[tuple[Parts, IngestResult]] = field(default_factory=list)
+
+
+def plan(files: Sequence[tuple[str, FileInfo, Again | None]], fragment_bytes: int) -> list[list[Parts]]:
+    """Group chunks of files into units of tasks.
+
+    Returns:
+        Units; each a list of tasks, each the parts that one task reads in order. Small files share a task; a large one has several tasks in
+        a unit of its own, so that it is still committed whole.
+    """
+    units: list[list[Parts]] = []
+    shared: list[FilePart] = []
+    shared_bytes = 0.0
+    for uri, info, again in files:
+        expected = info.size * EXPANSION[info.compression]
+        # A file without a chunk has no records, and still gets its row in family files.
+        parts = [FilePart(uri=uri, info=info, chunk=chunk, again=again) for chunk in range(len(info.chunks))] or [
+            FilePart(uri=uri, info=info, chunk=-1, again=again)
+        ]
+        if len(parts) > 1 and expected > fragment_bytes:
+            per_task = max(1, int(len(parts) * fragment_bytes // expected))
+            units.append([tuple(parts[at : at + per_task]) for at in range(0, len(parts), per_task)])
+            continue
+        if shared and shared_bytes + expected > fragment_bytes:
+            units.append([tuple(shared)])
+            shared, shared_bytes = [], 0.0
+        shared += parts
+        shared_bytes += expected
+    if shared:
+        units.append([tuple(shared)])
+    return units
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reader:
+    """Runs the tasks of units.
+
+    Attributes:
+        unread: gets (file, reason) of each file that could not be read, or changed while it was.
+    """
+
+    spark: SparkSession
+    run: Run
+    limits: Limits
+    fragment_bytes: int
+    progress: Progress
+    table: str
+    unread: dict[str, str]
+
+    def read(self, units: Sequence[tuple[str, list[Parts]]]) -> list[Done | None]:
+        """Run every task of some units, each of a batch, again where its fragments did not suffice or a file could not be read.
+
+        Returns:
+            What each unit wrote, in order; None for one of which no file could be read.
+        """
+        waiting = dict(enumerate(units))
+        factors = [1] * len(units)
+        done: list[Done | None] = [None] * len(units)
+        while waiting:
+            tasks: list[IngestTask] = []
+            owners: list[int] = []
+            for number, (batch, tasks_of_unit) in waiting.items():
+                for parts in tasks_of_unit:
+                    tasks.append(self._task(batch, parts, factors[number]))
+                    owners.append(number)
+            first = reserve_fragments(self.run.lake, sum(task.fragments for task in tasks))
+            for at, task in enumerate(tasks):
+                tasks[at] = task.moved(first)
+                first += task.fragments
+            results = run_tasks(self.spark, write_task, tasks, self.progress, _size, point=INGEST)
+            for number, (batch, tasks_of_unit) in list(waiting.items()):
+                mine = [result for result, owner in zip(results, owners, strict=True) if owner == number]
+                unread = dict(pair for result in mine for pair in result.unread)
+                self.unread.update(unread)
+                if unread:
+                    rest = [tuple(part for part in parts if part.uri not in unread) for parts in tasks_of_unit]
+                    waiting[number] = (batch, [parts for parts in rest if parts])
+                elif any(result.overflow for result in mine):
+                    factors[number] *= 4
+                    continue
+                else:
+                    done[number] = Done(batch=batch, results=list(zip(tasks_of_unit, mine, strict=True)))
+                if done[number] is not None or not waiting[number][1]:
+                    del waiting[number]
+        return done
+
+    def _task(self, batch: str, parts: Parts, factor: int) -> IngestTask:
+        expected = sum(p.info.size / max(1, len(p.info.chunks)) * EXPANSION[p.info.compression] for p in parts)
+        return IngestTask(
+            table=self.table,
+            run_id=self.run.run_id,
+            batch=batch,
+            first=0,
+            fragments=factor * max(1, round(expected / self.fragment_bytes)),
+            fragment_bytes=self.fragment_bytes,
+            parts=parts,
+            limits=self.limits,
+        )
+
+
+def _size(result: IngestResult) -> tuple[int, int]:
+    return result.rows, result.text_bytes
+
+
+def new_files_unit(table: str, run_id: str, done: Done) -> Unit:
+    """Return the commit unit of files that the lake does not have: what was written of them, and their rows of family ``files``."""
+    rows: dict[int, dict[str, object]] = {}
+    reasons: dict[str, int] = {}
+    for parts, result in done.results:
+        for part in parts:
+            info = part.info
+            row = rows.setdefault(
+                part.file_id,
+                {
+                    "file_id": part.file_id,
+                    "file_uri": part.uri,
+                    "sha256": info.sha256,
+                    "file_bytes": info.size,
+                    "records": 0,
+                    "quarantined": 0,
+                    "format": info.kind,
+                    "license": result.licenses.get(part.file_id),
+                    "run_id": run_id,
+                },
+            )
+            records, quarantined = result.counts.pop(part.file_id, (0, 0))
+            row["records"] = int(str(row["records"])) + records
+            row["quarantined"] = int(str(row["quarantined"])) + quarantined
+        for reason, count in result.reasons.items():
+            reasons[f"reason:{reason}"] = reasons.get(f"reason:{reason}", 0) + count
+    files = pa.Table.from_pylist(list(rows.values()), schema=arrow_schema("files"))
+    entries = [entry for _, result in done.results for entry in result.entries]
+    entries.append(write_files(table, done.batch, files))
+    counts = {
+        "files": len(rows),
+        "records": sum(files["records"].to_pylist()),
+        "quarantined": sum(files["quarantined"].to_pylist()),
+        "text_bytes": sum(result.text_bytes for _, result in done.results),
+    }
+    return Unit(adds=entries, counts=counts | reasons, tags=frozenset(files["sha256"].to_pylist()))
+
+
+def write_files(table: str, batch: str, rows: pa.Table) -> FileEntry:
+    """Write rows of family ``files``."""
+    return write_family(table, "files", batch, 0, 0, fingerprint(["files", VERSION]), [rows])

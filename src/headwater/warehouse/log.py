@@ -1,0 +1,213 @@
+"""The table's log as files: its entries in order, each naming the one before by its SHA-256, and a record of the newest.
+
+delta-rs writes the entries. Headwater adds to each the hash of its predecessor (``headwater.previous`` in ``commitInfo``), and beside the log
+two small records of its own, which every other reader passes over: the newest entry's hash and the hashes of checkpoints. So no entry can
+change, vanish or be doubled unseen. Entries that an earlier release wrote name no predecessor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from pyarrow import fs as pafs
+
+from headwater.errors import CorruptLakeError, StorageError
+from headwater.plain import JsonObject
+from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, join, read_bytes, write_file
+
+__all__ = [
+    "CHECKPOINT_RECORD",
+    "HEAD_RECORD",
+    "LAST_CHECKPOINT",
+    "LOG",
+    "PREVIOUS",
+    "checkpoint_names",
+    "entry_fault",
+    "entry_name",
+    "entry_numbers",
+    "entry_sha256",
+    "find_fault",
+    "log_folder",
+    "read_entry",
+    "read_log",
+    "read_record",
+    "record_checkpoints",
+    "record_head",
+]
+
+LOG: Final = "_delta_log"
+PREVIOUS: Final = "headwater.previous"
+"""Key of ``commitInfo`` with the SHA-256 of the entry before."""
+HEAD_RECORD: Final = "_headwater_head"
+CHECKPOINT_RECORD: Final = "_headwater_checkpoints"
+LAST_CHECKPOINT: Final = "_last_checkpoint"
+_FORMAT: Final = 1
+_ENTRY: Final = re.compile(r"([0-9]{20})\.json")
+_CHECKPOINT: Final = re.compile(r"[0-9]{20}\.checkpoint(\..+)?\.parquet")
+_KINDS: Final = {"commitInfo", "add", "remove", "txn", "metaData", "protocol"}
+
+
+def log_folder(uri: str) -> tuple[pafs.FileSystem, str]:
+    """Return the file system of a table and the path of its log."""
+    filesystem, path = filesystem_of(uri)
+    return filesystem, join(path, LOG)
+
+
+def entry_name(version: int) -> str:
+    """Return the name of the entry that made a version.
+
+    >>> entry_name(12)
+    '00000000000000000012.json'
+    """
+    return f"{version:020d}.json"
+
+
+def _names(uri: str) -> list[str]:
+    filesystem, folder = log_folder(uri)
+    found = filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+    return sorted(info.base_name for info in found if info.type == pafs.FileType.File)
+
+
+def entry_numbers(uri: str) -> list[int]:
+    """Return the versions whose entries are there, ascending."""
+    return [int(match[1]) for name in _names(uri) if (match := _ENTRY.fullmatch(name))]
+
+
+def checkpoint_names(uri: str) -> list[str]:
+    """Return the names of the log's checkpoints, oldest first."""
+    return [name for name in _names(uri) if _CHECKPOINT.fullmatch(name)]
+
+
+def read_entry(data: bytes) -> list[tuple[str, JsonObject]]:
+    """Return the actions of an entry: what each is, and what it says.
+
+    Raises:
+        ValueError: no release wrote this; the message repeats nothing of it.
+    """
+    if not data:
+        raise ValueError("an empty file")
+    actions: list[tuple[str, JsonObject]] = []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line and number > 1:
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            raise ValueError(f"no JSON in line {number}") from None
+        if not isinstance(found, dict) or len(found) != 1 or not _KINDS.issuperset(found):
+            raise ValueError(f"no action of Delta's in line {number}")
+        ((kind, body),) = found.items()
+        if not isinstance(body, dict):
+            raise ValueError(f"no action of Delta's in line {number}")
+        actions.append((kind, body))
+    for kind, key in (("add", "path"), ("remove", "path"), ("txn", "appId")):
+        named = [body.get(key) for each, body in actions if each == kind]
+        if not all(isinstance(name, str) for name in named) or len(set(named)) != len(named):
+            raise ValueError(f"an action {kind} twice, or one without {key}")
+    if [kind for kind, _ in actions].count("commitInfo") != 1:
+        raise ValueError("not one commitInfo")
+    return actions
+
+
+def entry_fault(uri: str, version: int, *, newest: bool) -> str | None:
+    """Return what is wrong with an entry taken alone, in one line that says what to do, or None.
+
+    Args:
+        newest: whether no other entry comes after it, so that the lake can do without it.
+    """
+    filesystem, folder = log_folder(uri)
+    place = join(folder, entry_name(version))
+    way_on = "restore it from a copy of the lake"
+    if newest:
+        lake = uri.rpartition("/")[0]
+        way_on += f"; without one, headwater maintain {lake} --repair-log sets it aside: run the last step again then"
+    if exists(filesystem, place) is None:
+        return f"expected an entry of the log at {place}, found none; {way_on}"
+    try:
+        read_entry(read_bytes(filesystem, place))
+    except ValueError as error:
+        return f"expected a commit in {place}, found {error}; {way_on}"
+    return None
+
+
+def find_fault(uri: str) -> str | None:
+    """Return the first fault among the entries that are read to open the newest version without a checkpoint, or None."""
+    newest = max(entry_numbers(uri), default=-1)
+    for version in range(newest + 1):
+        fault = entry_fault(uri, version, newest=version == newest)
+        if fault is not None:
+            return fault
+    return None
+
+
+def entry_sha256(uri: str, version: int) -> str | None:
+    """Return the SHA-256 of an entry, or None where it is not there."""
+    filesystem, folder = log_folder(uri)
+    with contextlib.suppress(FileNotFoundError):
+        return file_sha256(filesystem, join(folder, entry_name(version)))
+    return None
+
+
+def record_head(uri: str, version: int) -> None:
+    """Write down the newest entry's hash.
+
+    A record that could not be written, or that another writer wrote over, is of an earlier version; checks know that, and the commit stands.
+    """
+    with contextlib.suppress(StorageError):
+        _write(uri, HEAD_RECORD, {"format": _FORMAT, "version": version, "sha256": entry_sha256(uri, version)})
+
+
+def record_checkpoints(uri: str) -> None:
+    """Write down the hashes of the log's checkpoints and of the file that names the newest.
+
+    Raises:
+        StorageError: the file system refused.
+    """
+    filesystem, folder = log_folder(uri)
+    names = [*checkpoint_names(uri), *([LAST_CHECKPOINT] if exists(filesystem, join(folder, LAST_CHECKPOINT)) else [])]
+    files = {name: file_sha256(filesystem, join(folder, name)) for name in names}
+    _write(uri, CHECKPOINT_RECORD, {"format": _FORMAT, "files": files})
+
+
+def _write(uri: str, name: str, record: JsonObject) -> None:
+    data = json.dumps(record, sort_keys=True, indent=1).encode() + b"\n"
+    write_file(join(uri, LOG), name, data, root=uri.rpartition("/")[0])
+
+
+def read_record(uri: str, name: str) -> JsonObject | None:
+    """Return one of the two records, or None where there is none.
+
+    Raises:
+        CorruptLakeError: it is damaged.
+    """
+    filesystem, folder = log_folder(uri)
+    place = join(folder, name)
+    if exists(filesystem, place) is None:
+        return None
+    try:
+        found = json.loads(read_bytes(filesystem, place))
+        whole = isinstance(found, dict) and found.get("format") == _FORMAT
+        if whole and name == HEAD_RECORD:
+            whole = set(found) == {"format", "version", "sha256"} and type(found["version"]) is int
+        elif whole:
+            whole = set(found) == {"format", "files"} and isinstance(found["files"], dict)
+        if whole:
+            return dict(found)
+    except (ValueError, RecursionError):
+        pass
+    lake = uri.rpartition("/")[0]
+    raise CorruptLakeError(
+        f"expected a record of format {_FORMAT} at {place}, found none; write it again: headwater maintain {lake} --repair-log"
+    )
+
+
+def read_log(uri: str, numbers: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield the bytes of entries that are there, one at a time."""
+    filesystem, folder = log_folder(uri)
+    for version in numbers:
+        with contextlib.suppress(FileNotFoundError):
+            yield version, read_bytes(filesystem, join(folder, entry_name(version)))

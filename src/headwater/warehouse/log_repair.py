@@ -1,0 +1,116 @@
+"""Repair of the log: checkpoints and records are written anew from the entries, which must be whole.
+
+An entry is never made up. A newest entry that cannot be read is set aside, not deleted: the lake opens as it was before that commit, and the
+step that made it does its work again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from dataclasses import dataclass
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+from pyarrow import fs as pafs
+
+from headwater.errors import CorruptLakeError, StorageError, UsageError
+from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join
+from headwater.warehouse.log import (
+    CHECKPOINT_RECORD,
+    HEAD_RECORD,
+    LAST_CHECKPOINT,
+    checkpoint_names,
+    entry_fault,
+    entry_name,
+    entry_numbers,
+    find_fault,
+    log_folder,
+    record_checkpoints,
+    record_head,
+)
+from headwater.warehouse.real_files import refuse_links
+from headwater.warehouse.snapshot import Snapshot, open_snapshot, table_uri
+
+__all__ = ["LogRepair", "repair_log", "write_checkpoint"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogRepair:
+    """What was done.
+
+    Attributes:
+        version: of the table, as it now opens.
+        set_aside: what was renamed in the log's folder, by its new name: checkpoints, and a newest entry that could not be read.
+    """
+
+    version: int
+    set_aside: tuple[str, ...]
+
+
+def write_checkpoint(snapshot: Snapshot) -> None:
+    """Write a checkpoint of the newest version and the record of its hash.
+
+    Raises:
+        CorruptLakeError: the checkpoint before is damaged.
+        StorageError: the file system refused.
+    """
+    snapshot.check_writable()
+    try:
+        snapshot.delta.create_checkpoint()
+    except (DeltaError, OSError) as error:
+        raise StorageError(
+            f"cannot write a checkpoint of {snapshot.uri}: {error}; free space or grant permission, then run again"
+        ) from error
+    record_checkpoints(snapshot.uri)
+
+
+def repair_log(lake: str) -> LogRepair:
+    """Set checkpoints aside, and a newest entry that cannot be read; write a checkpoint and the records anew.
+
+    Twice is harmless, and so is being killed: the entries are the table, and they stay.
+
+    Raises:
+        UsageError: there is no lake, or its log is reached through a symbolic link.
+        CorruptLakeError: an entry that is not the newest is missing or damaged; nothing was changed.
+        StorageError: the file system refused.
+    """
+    uri = table_uri(lake)
+    filesystem, folder = log_folder(uri)
+    refuse_links(filesystem, filesystem_of(lake)[1], folder)
+    numbers = entry_numbers(uri)
+    if not numbers:
+        raise UsageError(f"expected a lake at {lake}, found no entry of its log; restore the lake from a copy")
+    aside = []
+    fault = find_fault(uri)
+    if fault is not None:
+        if len(numbers) == 1 or numbers != list(range(len(numbers))) or not _only_newest(uri, numbers[-1]):
+            raise CorruptLakeError(fault)
+        aside.append(_set_aside(filesystem, folder, entry_name(numbers.pop())))
+    names = checkpoint_names(uri)
+    if exists(filesystem, join(folder, LAST_CHECKPOINT)) is not None:
+        names.append(LAST_CHECKPOINT)
+    aside += [_set_aside(filesystem, folder, name) for name in names]
+    for record in (HEAD_RECORD, CHECKPOINT_RECORD):
+        delete_file(filesystem, join(folder, record))
+    record_head(uri, numbers[-1])
+    snapshot = open_snapshot(lake)
+    write_checkpoint(snapshot)
+    # Opened through it once, the checkpoint is known to be readable.
+    DeltaTable(uri)
+    return LogRepair(version=snapshot.version, set_aside=tuple(aside))
+
+
+def _only_newest(uri: str, newest: int) -> bool:
+    return all(entry_fault(uri, version, newest=False) is None for version in range(newest))
+
+
+def _set_aside(filesystem: pafs.FileSystem, folder: str, name: str) -> str:
+    """Rename a file so that no reader of Delta takes it for part of the log; return its new name."""
+    new = f"_headwater_{name.removeprefix('_')}.aside-{secrets.token_hex(4)}"
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            filesystem.move(join(folder, name), join(folder, new))
+    except OSError as error:
+        raise StorageError(f"cannot rename {join(folder, name)}: {error}; grant permission, then run again") from error
+    return new
