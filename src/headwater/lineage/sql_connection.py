@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import duckdb
 
-from headwater.errors import LimitError, UsageError
+from headwater.errors import CorruptLakeError, LimitError, UsageError
 from headwater.lineage.sql_check import check_statement
 
 if TYPE_CHECKING:
@@ -201,6 +201,7 @@ def _limited(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Iterator[
     Raises:
         UsageError: DuckDB refused the query; its message names the place.
         LimitError: time or memory ended.
+        CorruptLakeError: a file that it reads is gone or cannot be opened.
     """
     over = threading.Event()
 
@@ -222,6 +223,10 @@ def _limited(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Iterator[
             raise LimitError(
                 f"the query took more than {limits.memory:,} bytes of memory, or of space for temporary files; ask for less, or allow more "
                 "with --memory (memory)"
+            ) from error
+        if isinstance(error, duckdb.IOException):
+            raise CorruptLakeError(
+                "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
             ) from error
         raise UsageError(f"the query cannot be answered; DuckDB says: {error}") from error
     finally:
