@@ -14,7 +14,7 @@ from typing import Final
 import main_job
 from zygote import Zygote
 
-__all__ = ["COMMANDS", "STEPS", "Prepared", "command", "prepare", "shard_hashes", "stray_files"]
+__all__ = ["COMMANDS", "STEPS", "Prepared", "command", "prepare", "shard_hashes", "stray_files", "temporary_files"]
 
 STEPS: Final = ("ingest", "annotate", "dedup", "decide", "select", "build")
 COMMANDS: Final = (*STEPS, "run", "maintain")
@@ -118,3 +118,8 @@ def stray_files(lake: Path) -> list[str]:
         if path.name.startswith(".") or (table_file and "/".join(relative.parts[1:]) not in named):
             found.append(str(relative))
     return sorted(found)
+
+
+def temporary_files(lake: Path) -> list[str]:
+    """Return files below a lake under temporary names."""
+    return sorted(str(path.relative_to(lake)) for path in lake.rglob(".*") if path.is_file())

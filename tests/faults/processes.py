@@ -1,24 +1,29 @@
-"""A command with everything of its own, as a user starts it: interpreter, JVM, workers, temporary folder, process session."""
+"""A command with everything of its own, as a user starts it: interpreter, JVM, workers, temporary folder, process group."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from zygote import FAST_SPARK
 
 __all__ = ["Process"]
 
+_MARK: Final = "FAULTS_PROCESS"
+
 
 class Process:
     """``headwater`` in a session of its own; a context that leaves nothing of it behind.
+
+    All that it starts inherits a mark in its environment, by which it is found, whatever session it went to.
 
     Args:
         arguments: of ``headwater``.
@@ -29,6 +34,7 @@ class Process:
         self.said = folder / "said-process.txt"
         self.scratch = folder / "tmp"
         self.scratch.mkdir()
+        self._mark = secrets.token_hex(8).encode()
         confs = [f"--conf={key}={value}" for key, value in FAST_SPARK.items()]
         with self.said.open("wb") as said:
             self._process = subprocess.Popen(
@@ -37,7 +43,7 @@ class Process:
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
-                env=os.environ | {"TMPDIR": str(self.scratch)},
+                env=os.environ | {"TMPDIR": str(self.scratch), _MARK: self._mark.decode()},
             )
 
     @property
@@ -81,20 +87,16 @@ class Process:
         end = time.monotonic() + limit_s
         while (members := self._members()) and time.monotonic() < end:
             time.sleep(0.1)
-        return [Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()[:120] for pid in members]
+        return [_command_line(pid) for pid in members]
 
     def _members(self, *, only_java: bool = False) -> list[int]:
-        """Return the processes of the session that are no zombies."""
+        """Return the processes that carry the mark and are no zombies, which have no environment."""
         found = []
-        for status in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                text = status.read_text("utf-8")
-            except OSError:
-                continue
-            name = text[text.index("(") + 1 : text.rindex(")")]
-            state, _, _, session = text[text.rindex(")") + 2 :].split()[:4]
-            if int(session) == self._process.pid and state != "Z" and (name == "java" or not only_java):
-                found.append(int(status.parent.name))
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                marked = _MARK.encode() + b"=" + self._mark in (folder / "environ").read_bytes().split(b"\0")
+                if marked and (not only_java or (folder / "comm").read_text("utf-8").strip() == "java"):
+                    found.append(int(folder.name))
         return found
 
 
@@ -102,3 +104,9 @@ def _send(pids: list[int], number: int) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def _command_line(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()[:120]
+    return str(pid)

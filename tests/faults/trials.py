@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lakes import COMMANDS, LIMIT_S, STEPS, Prepared, command, shard_hashes, stray_files
+from lakes import COMMANDS, LIMIT_S, STEPS, Prepared, command, shard_hashes, stray_files, temporary_files
 from processes import Process
 from shim import CAN_REFUSE, Fault
 from zygote import CRASHED, Driver, Zygote, stop
@@ -159,6 +159,9 @@ def _real_process(trial: Trial) -> None:
         process.finish(LIMIT_S)
         if left := process.left(20.0):
             raise FoundError(f"processes are left: {left}")
+        # The keeper of the JVM removes its files, unless it is killed itself.
+        if (whom, name) != ("group", "SIGKILL") and (files := sorted(path.name for path in process.scratch.iterdir())):
+            raise FoundError(f"temporary files are left: {files}")
         if process.code == 0 or name == "SIGSTOP":
             return
         said = process.said.read_text("utf-8", "replace")
@@ -178,6 +181,8 @@ def _signalled_driver(trial: Trial) -> None:
     driver.signal(getattr(signal, name))
     number = int(getattr(signal, name))
     trial.end(driver, {0, 1, -number, 128 + number})
+    if number != signal.SIGKILL and (strays := temporary_files(trial.lake)):
+        raise FoundError(f"temporary files are left: {strays}")
     trial.fired = driver.code != 0
 
 
