@@ -83,7 +83,7 @@ def try_target(target: Target, seed: int, folder: Path, seconds: float, cases: i
     folder.mkdir(parents=True, exist_ok=True)
     files = _made_apart(target, folder)
     tried, begin, first = Tried(), time.monotonic(), 0
-    while (cases is None or first < cases) and (first == 0 or time.monotonic() - begin < seconds):
+    while first < cases if cases is not None else first == 0 or time.monotonic() - begin < seconds:
         last = first + _CASES_A_PROCESS if cases is None else min(cases, first + _CASES_A_PROCESS)
         ends = begin + seconds if cases is None else float("inf")
         first = _in_child(target, files, seed, folder, first, last, ends, tried)
