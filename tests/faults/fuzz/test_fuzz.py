@@ -16,7 +16,7 @@ from .trials import Target, try_target
 
 pytestmark = pytest.mark.slow
 
-_SECONDS = 40
+_SECONDS = 20
 _FAULTS = Path(__file__).parents[1]
 
 
@@ -38,7 +38,7 @@ def test_hostile_files_are_refused_at_once(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     counts = dict(re.findall(r"^(.{20}) +(\d+) cases", done.stdout, re.MULTILINE))
     assert {name.strip() for name in counts} == {target.name for target in TARGETS}
-    assert all(int(count) >= 2 for count in counts.values()), done.stdout
+    assert all(int(count) > 20 for count in counts.values()), done.stdout
 
 
 def _escaping(path: Path) -> None:
@@ -86,7 +86,7 @@ def test_the_harness_finds_what_it_looks_for(parse: object, word: bytes, fault: 
         hostile=lambda: [word],
         allowed=(ValueError,),
     )
-    tried = try_target(target, 0, tmp_path, 0, cases=3)
+    tried = try_target(target, 0, tmp_path, 0, more=1)
     (found,) = tried.findings
     assert fault in found.fault
     assert (found.case, found.data) == (0, word)
@@ -104,7 +104,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
                 file.write(path.read_bytes() + b"\n")
 
         target = Target(name="kept", seeds=lambda _: [b"a sound file"], mutate=mutate_bytes, parse=keep)
-        try_target(target, 5, made, 0, cases=50)
+        try_target(target, 5, made, 0, more=49)
         seen.append((made / "seen").read_bytes().splitlines())
     assert seen[0] == seen[1]
     assert len(set(seen[0])) > 30
