@@ -212,9 +212,9 @@ def by_value() -> Iterator[None]:
     """Let workers get the broken functions of this process, not those that they would import."""
     modules = (*_TRAVELLING, sys.modules[__name__])
     for module in modules:
-        cloudpickle.register_pickle_by_value(module)
+        cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]  # pyspark leaves it bare
     try:
         yield
     finally:
         for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
+            cloudpickle.unregister_pickle_by_value(module)  # type: ignore[no-untyped-call]  # pyspark leaves it bare
