@@ -62,7 +62,7 @@ def removed(
     minhash = measure_minhash(texts, measured["domain"], numbers)
     content = halves_of_hashes(content_hashes(texts))
     normalized = halves_of_hashes(minhash["normalized_hash"], missing_as_zeros=True)
-    node = np.where(normalized.any(axis=1)[:, None], normalized, content)
+    node = np.where((normalized != 0).any(axis=1, keepdims=True), normalized, content)
     cluster = _clusters(minhash, node, min_agreement)
     quality = measured["quality"].fill_null(0).to_numpy()
     size = np.array([len(text.as_py().encode()) for text in texts])

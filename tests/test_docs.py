@@ -43,7 +43,7 @@ _COMMAND_IN_PROSE = re.compile(
     r"^(?: {4,}|\t)(?:\$ |headwater |python |\S*/python |pip |make |spark-submit )", re.MULTILINE
 )
 _NO_RUN = re.compile(r"no-run: \S.{14,}")
-_PARQUET_KEYS = {"headwater.family", "headwater.format"}
+_STORED_KEYS = {"headwater.family", "headwater.format", "headwater.previous"}
 """Keys of the metadata of the lake's files, which look like modules."""
 
 
@@ -196,7 +196,7 @@ def test_fences_say_how_they_run(page: Path) -> None:
 def test_names_resolve(page: Path) -> None:
     """Every ``headwater.…`` on a page can be imported, every path is one of the repository, every benchmark a module."""
     text = page.read_text("utf-8")
-    names = {f"headwater{found}" for found in _NAME.findall(text)} - _PARQUET_KEYS
+    names = {f"headwater{found}" for found in _NAME.findall(text)} - _STORED_KEYS
     wrong = [name for name in sorted(names) if not _resolves(name)]
     wrong += [path for path in sorted(set(_PATH.findall(text))) if not list(REPOSITORY.glob(path))]
     for module in sorted(set(_MODULE.findall(text))):

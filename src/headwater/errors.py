@@ -34,7 +34,25 @@ __all__ = [
     "StorageError",
     "UnreadableInputsError",
     "UsageError",
+    "one_line",
 ]
+
+_SHOWN = 500
+_SHOWN_OF_RECIPES = 1000
+
+
+def one_line(message: str, most: int = _SHOWN) -> str:
+    r"""Return a message as one line of at most ``most`` characters: whatever a file holds may stand in it.
+
+    >>> one_line("a\nb" + 600 * "x")[:6], len(one_line(600 * "x")), len(one_line(5000 * "x "))
+    ('a bxxx', 500, 500)
+    """
+    head, tail = message[: 2 * most], message[-most:]  # so that a message of a gigabyte is not split as a whole
+    shown = " ".join(head.split())
+    if len(message) <= 2 * most and len(shown) <= most:
+        return shown
+    end = " ".join(tail.split())[-(most // 3) :]
+    return f"{shown[: most - len(end) - 3]} … {end}"
 
 
 class HeadwaterError(Exception):
@@ -46,7 +64,13 @@ class UsageError(HeadwaterError):
 
 
 class RecipeError(UsageError):
-    """A recipe has an unknown key, an unknown rule, a value out of range or quotas that cannot be met together."""
+    """A recipe has an unknown key, an unknown rule, a value out of range or quotas that cannot be met together.
+
+    Its message is one line of bounded length, whatever stands in the recipe.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message, _SHOWN_OF_RECIPES))
 
 
 class BadInputError(HeadwaterError):

@@ -20,7 +20,6 @@ __all__ = [
     "DEEPEST",
     "UNREADABLE",
     "check_depth",
-    "one_line",
     "parse_json",
     "parse_toml",
     "read_bounded",
@@ -37,24 +36,9 @@ _LONG_KEY: Final = re.compile(r"""(?<![\w"'-])[\w"'-]++(?:[ \t]*+\.[ \t]*+[\w"'-
 """A TOML key of so many parts that parsing it takes time by their square."""
 _XZ_MEMORY: Final = 128 << 20
 """What the decoder may take: the strongest preset of ``xz`` needs 65 MiB."""
-_SHOWN: Final = 500
 
 UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError, SystemError)
 """What pyarrow raises on damaged Parquet: types that it does not know, lengths that are negative or absurd, names that are no UTF-8."""
-
-
-def one_line(message: str, most: int = _SHOWN) -> str:
-    r"""Return a message as one line of at most ``most`` characters: whatever a file holds may stand in it.
-
-    >>> one_line("a\nb" + 600 * "x")[:6], len(one_line(600 * "x")), len(one_line(5000 * "x "))
-    ('a bxxx', 500, 500)
-    """
-    head, tail = message[: 2 * most], message[-most:]  # so that a message of a gigabyte is not split as a whole
-    shown = " ".join(head.split())
-    if len(message) <= 2 * most and len(shown) <= most:
-        return shown
-    end = " ".join(tail.split())[-(most // 3) :]
-    return f"{shown[: most - len(end) - 3]} … {end}"
 
 
 def read_bounded(path: Path, most: int) -> bytes:

@@ -507,6 +507,30 @@ def test_unreadable_files_are_named_at_the_end(small_lake: Path, monkeypatch: py
     assert "Error: 1 file could not be read" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "ingest"])
+@pytest.mark.parametrize(
+    ("wrong", "told"), [("nowhere", "no input at"), ("no*.jsonl", "no input matches"), ("", "an empty one")]
+)
+def test_a_wrong_input_is_told_before_anything_is_made(tmp_path: Path, command: str, wrong: str, told: str) -> None:
+    """A mistyped, unmatched or empty input ends with exit code 2 before Spark starts, and leaves no lake."""
+    done = call(command, tmp_path / "lake", "demo", "--input", str(tmp_path / wrong) if wrong else wrong)
+    assert (done.exit_code, told in done.stderr) == (2, True)
+    assert not (tmp_path / "lake").exists()
+
+
+def test_what_ingest_left_out_is_told(small_lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder is named, and so is what was left out by rule; there is no more to say than that nothing is new."""
+    report = IngestReport(left_out=(("temporary", 2, "raw/a~"),))
+    monkeypatch.setattr("headwater.pipelines.ingest.step.ingest", lambda *_, **__: report)
+    monkeypatch.setattr("headwater.cli.job.spark_session", lambda *_: contextlib.nullcontext())
+    done = call("ingest", small_lake, "demo", "--input", tmp_path)
+    assert (done.exit_code, "nothing new" in done.stdout) == (0, True)
+    assert done.stderr.splitlines() == [
+        "warning: left out 2 names, such as raw/a~: temporary, or copies that an editor left",
+        f"warning: expected files of JSON Lines, Parquet or text, found no file at all in {tmp_path}; check the path",
+    ]
+
+
 @pytest.mark.spark
 def test_bad_files_are_named_and_the_rest_goes_on(lake_folder: Path, tmp_path: Path, spark: object) -> None:
     """A file that is no Parquet is named with its reason and the good one is ingested; ingested again, both are known."""

@@ -57,6 +57,21 @@ def test_fresh_folder_refuses_files_and_links(tmp_path: Path) -> None:
             fresh_folder(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["samples", "builds", ".headwater-demo"])
+def test_fresh_folder_follows_no_link(name: str, tmp_path: Path) -> None:
+    """A link in the place of what a demo made is not the demo's: nothing behind it is deleted or written over."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").write_text("mine")
+    fresh_folder(tmp_path / "lake")
+    place = tmp_path / "lake" / name
+    place.unlink(missing_ok=True)
+    place.symlink_to(outside / "mine" if name.startswith(".") else outside)
+    with pytest.raises(UsageError, match="files that no demo made"):
+        fresh_folder(tmp_path / "lake")
+    assert (outside / "mine").read_text() == "mine"
+
+
 @pytest.mark.spark
 def test_demo_prints_all_sections(demo_lake: DemoLake) -> None:
     """The demo shows the job, the funnel by step and by language, one why, one trace and the checks, each with its command."""

@@ -118,6 +118,7 @@ def test_a_relative_lake_stays_where_it_was_named(tmp_path: Path, monkeypatch: p
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     monkeypatch.chdir(tmp_path / "one")
+    assert lake_place("../two/lake") == str(tmp_path / "two" / "lake")
     lake = Lake.create("lake")
     snapshot = make_text_lake(Path("other"), [[Document("first", "u")]])
     other = Lake("other")

@@ -110,12 +110,16 @@ def test_maintain_leaves_what_is_not_its_own(name: str, lake: Snapshot) -> None:
         ("vocabularies/.counts-0123abcd/part.parquet", True),
         ("vocabularies/.0123456789abcdef.tmp", True),
         ("vocabularies/.mine/part.parquet", False),
+        ("benchmarks/.0123456789abcdef.tmp", True),
+        ("benchmarks/mine.tmp", False),
+        ("samples/_delta_log/.0123456789abcdef.tmp", True),
+        ("samples/_delta_log/mine.tmp", False),
     ],
 )
 def test_what_a_killed_step_left_beside_the_table(name: str, goes: bool, lake: Snapshot) -> None:
-    """Of files beside the table only those go that a killed build or training left."""
+    """Of files beside the table's only those go that a killed build, training or commit left."""
     place = Path(lake.lake, name)
-    place.parent.mkdir(parents=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(b"tokens")
     _age(place)
     assert maintain(lake.lake, orphan_hours=24).deleted == int(goes)

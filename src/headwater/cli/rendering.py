@@ -311,14 +311,14 @@ def format_proxy(cells: Sequence[Answer]) -> str:
 
 
 def format_check_table(checks: Sequence[Check]) -> str:
-    """Return the results of ``verify``: whether each check passed, on how many things it was tried, what was found."""
+    """Return the results of ``verify``: whether each check passed, on how many things it was tried, and below, whole, what was found."""
     rows = [
         {
             "": "ok" if check.passed else "FAILED",
             "check": check.name.replace("_", " "),
             "checked": f"{check.count:,}",
-            "found": check.detail,
         }
         for check in checks
     ]
-    return format_table(rows, list(rows[0]) if any(check.detail for check in checks) else ["", "check", "checked"])
+    found = [clean(f"{check.name.replace('_', ' ')}: {check.detail}") for check in checks if check.detail]
+    return "\n".join([format_table(rows, list(rows[0])), *found])

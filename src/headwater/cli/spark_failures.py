@@ -12,8 +12,7 @@ import traceback
 from typing import Final
 
 from headwater import errors
-from headwater.errors import HeadwaterError
-from headwater.untrusted import one_line
+from headwater.errors import HeadwaterError, one_line
 from headwater.version import __version__
 
 __all__ = ["cause_of", "write_report"]

@@ -35,7 +35,7 @@ def contamination_report(
         ``benchmarks`` [benchmark, items_found, answers_found, samples, kept], ``sources`` [benchmark, source, items_found, samples, kept, worst],
         ``worst`` [benchmark, item, sample_id, source, uri, question, answer, span_begin, span_end, kept], the largest overlaps first.
     """
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE found AS {_FOUND}", [benchmark, benchmark])
+    rows(connection, f"CREATE OR REPLACE TEMP TABLE found AS {_FOUND}", [benchmark, benchmark])
     counts = (
         "count(DISTINCT item) FILTER (question IS NOT NULL) AS items_found, "
         "count(DISTINCT item) FILTER (answer IS NOT NULL) AS answers_found, "

@@ -13,7 +13,7 @@ from typing import Final
 
 import duckdb
 
-from headwater.errors import UsageError
+from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.hosts import HOST_PATTERN, UNUSUAL_HOST, host_of, plain_host, without_credentials
 from headwater.lineage.past_runs import PastRun, read_runs, require_build
 from headwater.lineage.reasons import reason_sentence
@@ -25,6 +25,14 @@ __all__ = ["placements_of", "query", "rows", "samples_named", "why"]
 
 _HIDDEN: Final = {"text", "signature", "bands", "normalized_hash"}
 _MOST_SAMPLES: Final = 1000
+_NO_DAMAGE: Final = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.InterruptException,
+    duckdb.OutOfMemoryException,
+    duckdb.ParserException,
+)
+"""What DuckDB raises for other reasons than the bytes that it reads."""
 _AT_ONCE: Final = 10_000
 _SPARSE: Final = ("spans", "contamination", "stages", "placements", "vocabularies")
 
@@ -38,9 +46,20 @@ def rows(
 
     Args:
         parameters: of the statement's ``?``, or by the names after its ``$``.
+
+    Raises:
+        CorruptLakeError: a file that it reads is damaged or gone.
     """
-    found = connection.execute(statement, parameters)
-    return _as_rows([column[0] for column in found.description or []], found.fetchall())
+    try:
+        found = connection.execute(statement, parameters)
+        return _as_rows([column[0] for column in found.description or []], found.fetchall())
+    except duckdb.Error as error:
+        # The statements are Headwater's own: what is left when they are right is what they read.
+        if isinstance(error, _NO_DAMAGE):
+            raise
+        raise CorruptLakeError(
+            "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
+        ) from error
 
 
 def _as_rows(columns: Sequence[str], values: Sequence[Sequence[object]]) -> list[Row]:

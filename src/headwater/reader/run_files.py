@@ -19,10 +19,10 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, StorageError
+from headwater.errors import CorruptLakeError, StorageError, one_line
 from headwater.hashes import items_of_hashes
 from headwater.reader.batches import RUN
-from headwater.untrusted import UNREADABLE, one_line
+from headwater.untrusted import UNREADABLE
 
 __all__ = ["RunFiles", "read_sidecar"]
 

@@ -77,7 +77,8 @@ def lake_place(given: str | Path) -> str:
         _check_name(text, text, {**_DECODED, "?": "a question mark", "#": "a hash sign", " ": "a space"})
         return text.rstrip("/")
     _check_name(text, text, {})
-    place = str(Path(text).absolute())
+    # A way that leads up is followed now: the folder that it begins in may be gone later.
+    place = os.path.realpath(text) if ".." in Path(text).parts else str(Path(text).absolute())
     # Links are followed first: the libraries open the folder by its real name.
     _check_name(os.path.realpath(place), text, _DECODED)
     return place

@@ -36,7 +36,10 @@ _MAX_TABLE_BYTES: Final = 256 << 20
 MOST_HOURS: Final = 1_000_000
 """Most hours of a retention, more than a hundred years: dates of files can be reckoned with."""
 _TEMPORARY: Final = r"\.[0-9a-f]{16}\.tmp"
-_OWN: Final = re.compile(rf"(family=({'|'.join(FAMILIES)})/batch={BATCH_PATTERN}/{_TEMPORARY}|{NAME_PATTERN})")
+_LEFT_BY_COMMITS: Final = re.compile(rf"_delta_log/{_TEMPORARY}")
+_OWN: Final = re.compile(
+    rf"({_LEFT_BY_COMMITS.pattern}|family=({'|'.join(FAMILIES)})/batch={BATCH_PATTERN}/{_TEMPORARY}|{NAME_PATTERN})"
+)
 _LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/)?[^/]+/{_TEMPORARY}")
 _LEFT_BY_TRAININGS: Final = re.compile(rf"({_TEMPORARY}|\.counts-[0-9a-f]+/({_TEMPORARY}|[^/.][^/]*\.parquet))")
 
@@ -213,7 +216,7 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         swept.orphans += orphan
 
     for file in walk_files(filesystem, root):
-        if file.path.startswith("_delta_log/") or file.path in live:
+        if file.path in live or (file.path.startswith("_delta_log/") and not _LEFT_BY_COMMITS.fullmatch(file.path)):
             continue
         if not (file.regular and _OWN.fullmatch(file.path)):
             swept.strangers.append(f"samples/{file.path}")
@@ -223,7 +226,11 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         if now - (removed or file.written) >= datetime.timedelta(hours=limit):
             delete(root, file, orphan=removed is None)
     # What a killed build task leaves beside its shards holds tokens of texts, what a killed training of a vocabulary leaves their pieces.
-    for name, left in (("builds", _LEFT_BY_BUILDS), ("vocabularies", _LEFT_BY_TRAININGS)):
+    for name, left in (
+        ("builds", _LEFT_BY_BUILDS),
+        ("vocabularies", _LEFT_BY_TRAININGS),
+        ("benchmarks", re.compile(_TEMPORARY)),
+    ):
         folder = join(lake, name)
         for file in walk_files(filesystem, folder):
             own = file.regular and left.fullmatch(file.path)

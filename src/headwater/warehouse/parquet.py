@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, StorageError, UsageError
+from headwater.errors import CorruptLakeError, StorageError, UsageError, one_line
 from headwater.plain import Row
-from headwater.untrusted import UNREADABLE, one_line
+from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join
 from headwater.warehouse.fragments import FileEntry, file_name, operator_digits, sample_ids
 from headwater.warehouse.row_groups import FORMAT_KEY, family_of, format_of, read_columns, read_group

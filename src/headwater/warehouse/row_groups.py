@@ -9,8 +9,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, LakeFormatError
-from headwater.untrusted import UNREADABLE, one_line
+from headwater.errors import CorruptLakeError, LakeFormatError, one_line
+from headwater.untrusted import UNREADABLE
 from headwater.warehouse.schema import FAMILIES, READABLE, arrow_schema
 
 __all__ = ["FORMAT_KEY", "family_of", "format_of", "read_columns", "read_group"]

@@ -113,7 +113,9 @@ def test_an_operator_names_what_it_reads() -> None:
 def _folding() -> Recipe:
     """The small recipe, numbers folded everywhere."""
     recipe = small_recipe()
-    return dataclasses.replace(recipe, deduplicate=dataclasses.replace(recipe.deduplicate, numbers="fold"))
+    return dataclasses.replace(
+        recipe, deduplicate=dataclasses.replace(recipe.deduplicate, numbers=dict.fromkeys(DEFAULT_NUMBERS, "fold"))
+    )
 
 
 def test_what_is_asked_for_comes_with_what_it_reads() -> None:

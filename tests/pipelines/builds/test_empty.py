@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
-_TEXT = (
-    "The river runs past the mill, and the miller counts the sacks that the carts bring before the bell rings at noon. "
-    * 8
-)
+_SHIPPED = small_lake._lines("web/en.jsonl", 0, 6) + small_lake._lines("reasoning/code.jsonl", 0, 3)
 
 
 def _recipe(change: str = "", put: str = "") -> Recipe:
@@ -35,9 +32,9 @@ def _recipe(change: str = "", put: str = "") -> Recipe:
     return parse_recipe(tomllib.loads(text.replace(change, put, 1) if change else text))
 
 
-def _lake(spark: SparkSession, folder: Path, texts: list[str], recipe: Recipe) -> str:
+def _lake(spark: SparkSession, folder: Path, lines: str, recipe: Recipe) -> str:
     records = folder / "records.jsonl"
-    records.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    records.write_text(lines, "utf-8")
     run(spark, str(folder / "lake"), recipe, [str(records)], name="b")
     return str(folder / "lake")
 
@@ -51,7 +48,7 @@ def _notes(lake: str, build: str | None) -> str:
 def test_all_rejected(spark: SparkSession, tmp_path: Path) -> None:
     """A build of nothing ends, again too, and says that no sample was kept."""
     recipe = _recipe()
-    lake = _lake(spark, tmp_path, ["too short", "too short too"], recipe)
+    lake = _lake(spark, tmp_path, '{"text": "too short"}\n{"text": "too short too"}\n', recipe)
     assert run(spark, lake, recipe, name="b").nothing_new
     for build in (None, "b"):
         assert _notes(lake, build).startswith("b/knowledge is empty: none of 2 samples was kept; headwater sql")
@@ -68,14 +65,14 @@ def test_all_rejected(spark: SparkSession, tmp_path: Path) -> None:
         (
             'name = "mid-training"',
             'name = "mid-training"\nwhere = "quality > 99999999"',
-            "none of 1 kept samples meets its where",
+            "none of 9 kept samples meets its where",
         ),
         ('budget = "30 %"', 'budget = "0.0001 %"', "its budget came to less than one of them"),
     ],
 )
 def test_one_empty_stage(change: str, put: str, why: str, spark: SparkSession, tmp_path: Path) -> None:
     """A stage that nothing meets, or whose budget is nothing, has no shards; the other one is whole."""
-    lake = _lake(spark, tmp_path, [_TEXT], _recipe(change, put))
+    lake = _lake(spark, tmp_path, _SHIPPED, _recipe(change, put))
     note = _notes(lake, "b")
     assert "b/mid-training is empty: " in note
     assert why in note
@@ -86,9 +83,9 @@ def test_one_empty_stage(change: str, put: str, why: str, spark: SparkSession, t
 @pytest.mark.parametrize("texts", [None, [], [""]])
 def test_a_lake_without_samples(texts: list[str] | None, spark: SparkSession, tmp_path: Path) -> None:
     """The message names what is missing and the command that brings it, not the command that was run."""
-    with pytest.raises(UsageError, match="expected samples in .*, found none: .* headwater ingest .* adds some"):
-        if texts is None:
-            run(spark, str(tmp_path / "lake"), _recipe())
-        else:
-            _lake(spark, tmp_path, texts, _recipe())
+    records = tmp_path / "records.jsonl"
+    records.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts or []))
+    inputs = [] if texts is None else [str(records)]
+    with pytest.raises(UsageError, match=r"expected samples in .*, found none: .* headwater ingest .* adds some"):
+        run(spark, str(tmp_path / "lake"), _recipe(), inputs)
     assert [check.name for check in verify(str(tmp_path / "lake")) if not check.passed] == []

@@ -108,6 +108,25 @@ def test_a_finished_export_is_not_written_again(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_no_export_through_a_link(finished: bool, tmp_path: Path) -> None:
+    """The folder of a stage that leads elsewhere is refused, and files there that look like those of a killed export stay."""
+    write_build(tmp_path, ["megatron"])
+    outside = tmp_path / "outside"
+    if finished:
+        run(tmp_path, tmp_path / "first", "mds")
+        (tmp_path / "first" / STAGE).rename(outside)
+    else:
+        outside.mkdir()
+    (outside / ".0123456789abcdef.tmp").write_bytes(b"mine")
+    before = hashes(outside)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / STAGE).symlink_to(outside, target_is_directory=True)
+    with pytest.raises(UsageError, match="found a symbolic link"):
+        run(tmp_path, tmp_path / "out", "mds")
+    assert hashes(outside) == before
+
+
 def test_exports_do_not_mix(tmp_path: Path) -> None:
     """A folder that holds another export, or anything else, is refused and left alone."""
     write_build(tmp_path, ["megatron"])

@@ -134,6 +134,54 @@ def test_manifest_and_records(copied_lake: SmallLake, build_folder: Path, damage
     _check_mended(copied_lake, before, names)
 
 
+@pytest.mark.parametrize("damage", [_truncate, _flip, _empty, Path.unlink], ids=lambda damage: damage.__name__)
+def test_records_of_origins(copied_lake: SmallLake, build_folder: Path, damage: _Damage) -> None:
+    """A damaged `provenance.json` comes back byte for byte from the row of the build, without Spark."""
+    before = _state(copied_lake.folder / "builds")
+    damage(build_folder / "knowledge" / "provenance.json")
+    assert _failed(str(copied_lake.folder)) == ["build_records"]
+    recipe = small_recipe()
+    damaged = find_damage(str(copied_lake.folder), recipe, BUILD)
+    assert damaged.files == {"knowledge/provenance.json": "record"}
+    assert repair(None, resolve(recipe, str(copied_lake.folder)), damaged)["records"] == 1
+    _check_mended(copied_lake, before, {"knowledge/provenance.json"})
+    assert _failed(str(copied_lake.folder)) == []
+
+
+@pytest.mark.parametrize("link", [".repair", "knowledge"])
+def test_no_repair_through_a_link(link: str, copied_lake: SmallLake, build_folder: Path, tmp_path: Path) -> None:
+    """A folder of a build that leads elsewhere is refused: nothing there is deleted or replaced."""
+    outside = tmp_path / "outside"
+    if link == "knowledge":
+        (build_folder / link).rename(outside)
+    else:
+        outside.mkdir()
+        (outside / "mine").write_text("mine")
+    (build_folder / link).symlink_to(outside, target_is_directory=True)
+    _truncate(build_folder / "knowledge" / "manifest.json")
+    before = _state(outside)
+    recipe = small_recipe()
+    damaged = find_damage(str(copied_lake.folder), recipe, BUILD)
+    with pytest.raises(UsageError, match="found a symbolic link"):
+        repair(None, resolve(recipe, str(copied_lake.folder)), damaged)
+    assert _state(outside) == before
+
+
+def test_what_lies_in_the_folder_of_repairs(copied_lake: SmallLake, build_folder: Path, tmp_path: Path) -> None:
+    """The folder that a killed repair left is cleared; a link in it goes, what it leads to stays."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").write_text("mine")
+    (build_folder / ".repair" / "knowledge").mkdir(parents=True)
+    (build_folder / ".repair" / "link").symlink_to(outside, target_is_directory=True)
+    _truncate(build_folder / "knowledge" / "manifest.json")
+    recipe = small_recipe()
+    damaged = find_damage(str(copied_lake.folder), recipe, BUILD)
+    assert repair(None, resolve(recipe, str(copied_lake.folder)), damaged)["records"] == 1
+    assert not (build_folder / ".repair").exists()
+    assert (outside / "mine").read_text() == "mine"
+
+
 def test_two_that_disagree(spark: SparkSession, copied_lake: SmallLake, build_folder: Path) -> None:
     """Where manifest and record differ and the file fits neither, or both, the shard built again says which is right."""
     before = _state(copied_lake.folder / "builds")

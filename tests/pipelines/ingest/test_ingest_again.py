@@ -15,7 +15,8 @@ import headwater.pipelines.ingest.step as ingest_step
 from headwater.errors import UnreadableInputsError, UsageError
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.views import connect
-from headwater.pipelines.ingest.inputs import InputFile
+from headwater.pipelines.ingest.again import known_files
+from headwater.pipelines.ingest.inputs import InputFile, list_inputs
 from headwater.pipelines.ingest.step import IngestReport, ingest, ingest_warnings
 from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
 from headwater.pipelines.run import run
@@ -23,7 +24,7 @@ from headwater.warehouse.commit import create_lake
 from headwater.warehouse.snapshot import open_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pyspark.sql import SparkSession
 
@@ -87,11 +88,14 @@ def raw(tmp_path: Path) -> Path:
     return tmp_path / "raw"
 
 
-def take(spark: SparkSession, lake: Path, raw: Path, *, retry: bool = False, **limits: int) -> IngestReport:
+def take(
+    spark: SparkSession, lake: Path, raw: Path, limits: Mapping[str, int] | None = None, *, retry: bool = False
+) -> IngestReport:
     """Ingest a folder by a recipe with some limits."""
-    return ingest(spark, str(lake), recipe(**limits), [str(raw)], retry_quarantined=retry)
+    return ingest(spark, str(lake), recipe(**(limits or {})), [str(raw)], retry_quarantined=retry)
 
 
+@pytest.mark.slow
 def test_what_was_refused_comes_in_once_it_may(spark: SparkSession, lake: Path, raw: Path) -> None:
     """After a rename or with a higher limit, a plain ingest takes what it refused, and of what was in not a record twice.
 
@@ -104,7 +108,7 @@ def test_what_was_refused_comes_in_once_it_may(spark: SparkSession, lake: Path, 
     )
     (raw / "bad.jsonl").write_bytes(lines("good") + b"no JSON\n")
     strict = {"max_record_bytes": 2048, "max_expansion_ratio": 10}
-    first = take(spark, lake, raw, **strict)
+    first = take(spark, lake, raw, strict)
     assert (first.files, first.read_again) == (4, 0)
     assert first.reasons == {
         "expansion_ratio": 1,
@@ -116,16 +120,16 @@ def test_what_was_refused_comes_in_once_it_may(spark: SparkSession, lake: Path, 
     assert 500 < len(before) < 1500, "of the bomb what came before the fault is in"
     assert_reconciled(lake)
 
-    again = take(spark, lake, raw, **strict)
+    again = take(spark, lake, raw, strict)
     assert not again.did_something
 
     (raw / "note.log").rename(raw / "note.txt")
-    renamed = take(spark, lake, raw, **strict)
+    renamed = take(spark, lake, raw, strict)
     assert (renamed.files, renamed.read_again, renamed.records, renamed.released) == (0, 1, 1, 1)
     assert ("note.txt", 0, "A text that was called a log.") in texts(lake)
     assert_reconciled(lake)
 
-    higher = take(spark, lake, raw, max_record_bytes=4096, max_expansion_ratio=10)
+    higher = take(spark, lake, raw, {"max_record_bytes": 4096, "max_expansion_ratio": 10})
     assert (higher.read_again, higher.records, higher.released) == (1, 1, 1)
     assert ("long.jsonl", 3, "record_too_large") in refusals(lake)
 
@@ -144,19 +148,20 @@ def test_what_was_refused_comes_in_once_it_may(spark: SparkSession, lake: Path, 
     assert_reconciled(lake)
 
     assert not take(spark, lake, raw).did_something
-    lower = take(spark, lake, raw, **strict)
+    lower = take(spark, lake, raw, strict)
     assert not lower.did_something, "a lower limit makes nothing of what is in or was refused worth reading again"
 
 
+@pytest.mark.slow
 def test_retry_reads_whatever_was_refused(spark: SparkSession, lake: Path, raw: Path) -> None:
     """With --retry-quarantined every such file is read, by whatever limits: what is in stays, a refusal stays one row, none is written twice."""
     (raw / "a.jsonl").write_bytes(lines("one") + b"no JSON\n" + lines("x" * 3000, "two"))
     (raw / "b.jsonl").write_bytes(lines("fine"))
-    take(spark, lake, raw, max_record_bytes=4096)
+    take(spark, lake, raw, {"max_record_bytes": 4096})
     version = open_snapshot(str(lake)).version
     before = texts(lake)
     for limit in (4096, 2048):
-        retried = take(spark, lake, raw, retry=True, max_record_bytes=limit)
+        retried = take(spark, lake, raw, {"max_record_bytes": limit}, retry=True)
         assert (retried.files, retried.records, retried.released) == (0, 0, 0)
         assert (texts(lake), refusals(lake)) == (before, [("a.jsonl", 1, "not_json")])
     assert rows(
@@ -206,11 +211,10 @@ def test_shards_are_those_of_one_run(
 
 def disturb(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
     """Call ``change`` between the inspection of a wave and its reading."""
-    known = ingest_step.known_files
 
     def after_inspection(*given: Any) -> Any:
         change()
-        return known(*given)
+        return known_files(*given)
 
     monkeypatch.setattr(ingest_step, "known_files", after_inspection)
 
@@ -245,17 +249,17 @@ def test_inputs_that_change_or_go_are_errors(
     assert [text for _, _, text in texts(lake)] == ["bbbb", "stays", "parquet two"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_no_further_than_decide_without_an_input(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An input that is gone when it is to be read is an error of the run before select; the same command goes on when it is back."""
     (folder,) = main_job.write_folders(tmp_path / "in", folders=1)
     gone = InputFile(uri=str(tmp_path / "in" / "gone.jsonl"), size=10)
-    listed = ingest_step.list_inputs
 
     def with_one_more(*given: Any) -> Iterator[InputFile]:
         yield gone
-        yield from listed(*given)
+        yield from list_inputs(*given)
 
     steps: list[str] = []
     with monkeypatch.context() as context:

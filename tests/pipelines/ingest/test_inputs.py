@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from headwater.errors import UsageError
-from headwater.pipelines.ingest.inputs import list_inputs
+from headwater.errors import StorageError, UsageError
+from headwater.pipelines.ingest.decompress import Limits
+from headwater.pipelines.ingest.file_kinds import inspect_file
+from headwater.pipelines.ingest.inputs import check_inputs, list_inputs
+from headwater.pipelines.ingest.left_out import LeftOut
 
 Lister = Callable[..., list[str]]
 
@@ -100,3 +104,96 @@ def test_file_uri_and_relative_path(listed: Lister, tmp_path: Path, monkeypatch:
     assert [file.uri for file in list_inputs([f"file://{tmp_path}/b.txt", "b.txt", "*.txt"])] == [
         f"{tmp_path}/b.txt"
     ] * 3
+
+
+def test_temporary_names_are_left_out_unless_meant(tmp_path: Path) -> None:
+    """What an editor or a download leaves is no input, and is told; a glob that asks for such names, or the name itself, gets them."""
+    names = ["a.jsonl", "a.jsonl~", "b.tmp", "c.crc", "d.jsonl.PART", "#e.jsonl#", "f._COPYING_", "g.jsonl.swp"]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "corpus.part").mkdir()
+    (tmp_path / "corpus.part" / "h.jsonl").touch()
+    left_out = LeftOut()
+    found = [Path(file.uri).name for file in list_inputs([str(tmp_path)], None, left_out)]
+    assert found == ["a.jsonl", "h.jsonl"]
+    assert left_out.counts == {"temporary": 7}
+    assert left_out.examples == {"temporary": f"{tmp_path}/#e.jsonl#"}
+    for pattern, expected in {"*.tmp": ["b.tmp"], "a.*": ["a.jsonl"], "*~": ["a.jsonl~"], "c.crc": ["c.crc"]}.items():
+        assert [Path(file.uri).name for file in list_inputs([f"{tmp_path}/{pattern}"])] == expected
+
+
+def test_what_is_left_out_is_counted_by_rule(tmp_path: Path) -> None:
+    """A hidden folder counts once, whatever it holds; a pipe is neither file nor folder."""
+    for name in (".git/config", ".git/HEAD", "_SUCCESS", "a.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    os.mkfifo(os.fsencode(tmp_path) + b"/pipe\xff")
+    left_out = LeftOut()
+    assert len(list(list_inputs([str(tmp_path)], None, left_out))) == 1
+    assert left_out.counts == {"hidden": 2, "special": 1}
+    assert left_out.examples["special"] == f"file://{tmp_path}/pipe%FF", "whatever its name, it can be shown"
+
+
+def test_what_lies_below_a_lake_is_no_input(tmp_path: Path) -> None:
+    """A lake is known by its table, by whatever link one comes to it; another program's Delta table called samples is no lake."""
+    for folder in (
+        "in/lake/samples/_delta_log",
+        "in/lake/builds/b",
+        "other/samples/_delta_log",
+        "old/samples/_delta_log",
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "in" / "lake" / "samples" / "_delta_log" / f"{0:020d}.json").write_text(
+        '{"metaData": {"description": "headwater lake format 2"}}'
+    )
+    (tmp_path / "old" / "samples" / "family=files").mkdir()
+    for name in ("in/raw.jsonl", "in/lake/builds/b/shard.parquet", "other/samples/part.parquet", "old/notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "in" / "shards").symlink_to(tmp_path / "in" / "lake" / "builds")
+    (tmp_path / "in" / "shard.parquet").symlink_to(tmp_path / "in" / "lake" / "builds" / "b" / "shard.parquet")
+    (tmp_path / "in" / "other").symlink_to(tmp_path / "other")
+    left_out = LeftOut()
+    found = [str(Path(file.uri).relative_to(tmp_path)) for file in list_inputs([f"{tmp_path}/in"], None, left_out)]
+    assert found == ["in/other/samples/part.parquet", "in/raw.jsonl"]
+    assert left_out.counts == {"hidden": 1, "lake": 3}, "the log of the other table is hidden"
+    for path in ("in/lake", "in/lake/builds/b/shard.parquet", "in/shards/b", "in/lake/builds/*", "old"):
+        with pytest.raises(UsageError, match="below the lake"):
+            list_inputs([f"{tmp_path}/{path}"])
+    with pytest.raises(UsageError, match="below the lake"):
+        list_inputs([f"{tmp_path}/other"], lake=f"{tmp_path}/other")
+
+
+def test_a_lake_that_is_not_there_yet_is_none(tmp_path: Path) -> None:
+    """Inputs that lie where the lake is to be made are refused before it is."""
+    (tmp_path / "raw").mkdir()
+    check_inputs([str(tmp_path / "raw")], str(tmp_path / "lake"))
+    with pytest.raises(UsageError, match="below the lake"):
+        check_inputs([str(tmp_path / "raw")], str(tmp_path))
+
+
+def test_empty_path_is_an_error() -> None:
+    """An unset variable must not read the current folder."""
+    with pytest.raises(UsageError, match="found an empty one"):
+        list_inputs([""])
+
+
+def test_link_to_nothing_is_an_input_that_cannot_be_read(tmp_path: Path) -> None:
+    """It is listed, so that whoever reads it says so; nothing is passed over in silence."""
+    (tmp_path / "gone.jsonl").symlink_to(tmp_path / "nowhere")
+    (file,) = list_inputs([str(tmp_path)])
+    assert (Path(file.uri).name, file.size) == ("gone.jsonl", 0)
+    with pytest.raises(StorageError):
+        inspect_file(file.uri, file.size, Limits())
+
+
+@pytest.mark.parametrize("below", [b"caf\xe9.jsonl", b"d\xff/x.jsonl", b"50%.jsonl", "\u00fc.jsonl".encode()])
+def test_any_name_is_listed_and_read(tmp_path: Path, below: bytes) -> None:
+    """Bytes that are no UTF-8 in a name of file or folder are percent-encoded in its URI; other names are plain paths."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + below))
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b'{"text": "a"}\n')
+    for given in (str(tmp_path), str(path), f"{tmp_path}/**"):
+        (file,) = list_inputs([given])
+        assert file.uri.encode()
+        assert inspect_file(file.uri, file.size, Limits()).size == 14
+        assert [found.uri for found in list_inputs([file.uri])] == [file.uri]

@@ -191,3 +191,21 @@ def test_int96_beyond_what_nanoseconds_hold(tmp_path: Path) -> None:
     expected = ["1970-01-01T00:00:00.000005", "+10000-01-01T00:00:00.000005", "0000-12-31T23:59:59.000005"]
     assert batch.collected_at.to_pylist() == expected
     assert [json.loads(meta)["seen"] for meta in batch.meta.to_pylist()] == expected
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_int96_beyond_what_microseconds_hold(tmp_path: Path, nested: bool) -> None:
+    """A day of year 5,000,000 stays that day, at the top and in a list, if at the price of the microseconds."""
+    path = tmp_path / "a.parquet"
+    dates = pa.array([0, 86_400_000_000], pa.timestamp("us"))
+    columns = {"text": pa.array(["a", "b"]), "seen": pa.array([[date] for date in dates]) if nested else dates}
+    options: dict[str, Any] = {"use_dictionary": False, "compression": "none", "write_statistics": False}
+    _read(path, columns, use_deprecated_int96_timestamps=True, **options)
+    # The Julian day, the last four bytes of an INT96, of the second row.
+    day = (2_440_589).to_bytes(4, "little")
+    assert path.read_bytes().count(day) == 1
+    path.write_bytes(path.read_bytes().replace(day, (2_440_588 + 1_826_212_500).to_bytes(4, "little")))
+    info = inspect_file(str(path), path.stat().st_size, Limits())
+    (batch,) = read_records(str(path), info, info.chunks[0], Limits())
+    seen = [json.loads(meta)["seen"] for meta in batch.meta.to_pylist()]
+    assert [value[0] if nested else value for value in seen] == ["1970-01-01T00:00:00", "+5001970-01-01T00:00:00"]

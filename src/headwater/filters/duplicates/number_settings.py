@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 __all__ = ["DEFAULT_NUMBERS", "DENSE_TEXTS", "FOLD", "KEEP", "NUMBER_TEXTS"]
@@ -15,7 +14,7 @@ NUMBER_TEXTS: Final = ("general", "code", "math", "dialogue", DENSE_TEXTS)
 """Kinds of text that have a setting: the four domains of family ``scores``, and ``dense``: a text of any domain that has a number in at least a
 third of its shingles. Numbers are kept where the domain says so, and where ``dense`` does and the text is."""
 
-DEFAULT_NUMBERS: Final[Mapping[str, str]] = {
+DEFAULT_NUMBERS: Final[dict[str, str]] = {
     "general": FOLD,
     "code": KEEP,
     "math": KEEP,

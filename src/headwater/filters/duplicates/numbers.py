@@ -13,7 +13,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ DENSE: Final = (1, 3)
 _Bytes = npt.NDArray[np.uint8]
 _Ints = npt.NDArray[np.int64]
 _Flags = npt.NDArray[np.bool_]
+_Int: TypeAlias = int | np.int64
+"""Numba compiles both to the same 64 bits."""
 
 _ZERO, _NINE, _SPACE, _LINE_FEED = 48, 57, 32, 10
 # What `_sign_kinds` says of a character besides the signs, which are their ASCII bytes.
@@ -110,7 +112,7 @@ def _find_numbers(data: _Bytes, offsets: _Ints, kinds: _Bytes, holds: _Flags, de
 
 
 @njit(cache=True, nogil=True)
-def _count_runs(data: _Bytes, begin: int, end: int) -> tuple[int, int]:
+def _count_runs(data: _Bytes, begin: _Int, end: _Int) -> tuple[_Int, _Int]:
     """Runs of digits and spaces among the bytes; no way out of the loop, so that the compiler counts many at once."""
     numbers, spaces = 0, 0
     if begin < end:
@@ -124,7 +126,7 @@ def _count_runs(data: _Bytes, begin: int, end: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def count_number_shingles(data: _Bytes, i: int, end: int, kinds: _Bytes) -> tuple[int, int]:
+def count_number_shingles(data: _Bytes, i: _Int, end: _Int, kinds: _Bytes) -> tuple[_Int, _Int]:
     """How many shingles of the normalised bytes [i, end) hold a digit, and how many there are, repeats counted."""
     unit = np.int64(-1)  # number of the unit that is being read
     last = np.int64(-N_UNITS)  # number of the last one that holds a digit
@@ -231,7 +233,9 @@ def _number_signs(data: _Bytes, offsets: _Ints, rows: _Flags, kinds: _Bytes, lea
 
 
 @njit(cache=True, nogil=True)
-def _write_signs(data: _Bytes, begin: int, end: int, kinds: _Bytes, leads: _Bytes, signs: _Bytes, first: int) -> int:
+def _write_signs(
+    data: _Bytes, begin: _Int, end: _Int, kinds: _Bytes, leads: _Bytes, signs: _Bytes, first: _Int
+) -> _Int:
     """Write the signs of the bytes [begin, end) at `signs[first]`; return where they end. At most a byte is written for each that is read."""
     j = first
     any_sign = False
@@ -267,7 +271,7 @@ def _write_signs(data: _Bytes, begin: int, end: int, kinds: _Bytes, leads: _Byte
 
 
 @njit(cache=True, nogil=True)
-def _kind_at(data: _Bytes, i: int, end: int, kinds: _Bytes) -> tuple[int, int]:
+def _kind_at(data: _Bytes, i: _Int, end: _Int, kinds: _Bytes) -> tuple[_Int, _Int]:
     """The kind of the character that begins at byte `i`, and its bytes."""
     if data[i] < 128:
         return np.int64(kinds[data[i]]), np.int64(1)
@@ -276,7 +280,7 @@ def _kind_at(data: _Bytes, i: int, end: int, kinds: _Bytes) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _kind_before(data: _Bytes, i: int, begin: int, kinds: _Bytes) -> tuple[int, int]:
+def _kind_before(data: _Bytes, i: _Int, begin: _Int, kinds: _Bytes) -> tuple[_Int, _Int]:
     """The kind of the character that ends before byte `i`, and where it begins; a break before the first one."""
     if i <= begin:
         return np.int64(_BREAK), np.int64(begin)
@@ -287,7 +291,7 @@ def _kind_before(data: _Bytes, i: int, begin: int, kinds: _Bytes) -> tuple[int, 
 
 
 @njit(cache=True, nogil=True)
-def _sign_before(data: _Bytes, at: int, begin: int, kinds: _Bytes, kind: int) -> int:
+def _sign_before(data: _Bytes, at: _Int, begin: _Int, kinds: _Bytes, kind: _Int) -> _Int:
     """The sign that counts for a number behind a character of this kind at byte `at`, 0 for none."""
     if kind in _BETWEEN:
         before = _kind_before(data, at, begin, kinds)[0]

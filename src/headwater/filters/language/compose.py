@@ -95,8 +95,8 @@ def _tables() -> tuple[npt.NDArray[np.uint32], _Longs]:
             first, second = (int(part, 16) for part in parts)
             entries[second] |= _SECOND
             pairs.append(first << 21 | second)
-    for first, last in ((0x1161, 0x1175), (0x11A8, 0x11C2)):
-        entries[first : last + 1] |= _CHANGES
+    entries[0x1161:0x1176] |= _CHANGES
+    entries[0x11A8:0x11C3] |= _CHANGES
     return entries, np.sort(np.array(pairs, np.int64))
 
 
@@ -145,7 +145,7 @@ def _find_decomposed(
             entry = np.int64(entries[point]) if point < entries.size else np.int64(0)
             mark_class = entry & _CLASS
             if entry:
-                changes |= (
+                changes |= bool(
                     entry & _CHANGES != 0
                     or (mark_class != 0 and mark_class < last_class)
                     or (entry & _SECOND != 0 and (last_class != 0 or _composes(before, point, pairs)))

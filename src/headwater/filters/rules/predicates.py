@@ -17,9 +17,8 @@ from typing import Final
 
 import duckdb
 
-from headwater.errors import RecipeError
+from headwater.errors import RecipeError, one_line
 from headwater.plain import JsonObject
-from headwater.untrusted import one_line
 
 __all__ = ["check_predicate", "nearest", "predicate_connection"]
 

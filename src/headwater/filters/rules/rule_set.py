@@ -387,8 +387,8 @@ def _change(
 
 
 def _domains(domains: object, where: str) -> tuple[str, ...]:
-    listed = domains if isinstance(domains, list | tuple) else [None]
-    if not all(isinstance(item, str) for item in listed):
+    listed = [*domains] if isinstance(domains, list | tuple) else []
+    if not isinstance(domains, list | tuple) or not all(isinstance(item, str) for item in listed):
         raise RecipeError(f"{where}: expected a list of domains such as ['code', 'math'], found {domains!r}")
     for item in listed:
         if item not in DOMAINS:

@@ -197,12 +197,12 @@ def _record_faults(snapshot: Snapshot, chained: int | None) -> list[str]:
         head = read_record(snapshot.uri, HEAD_RECORD)
         if head is None:
             faults += [f"{HEAD_RECORD} is gone; write it anew: {mend}"] if chained is not None else []
-        elif head["version"] > snapshot.version:
+        elif head["version"] > snapshot.version and head["version"] not in entry_numbers(snapshot.uri):
             faults.append(
                 f"the log ended with {entry_name(head['version'])} and now ends with {entry_name(snapshot.version)}: restore the entries between "
                 f"from a copy; without one: {mend}, then run the last step again"
             )
-        elif entry_sha256(snapshot.uri, head["version"]) != head["sha256"]:
+        elif head["version"] <= snapshot.version and entry_sha256(snapshot.uri, head["version"]) != head["sha256"]:
             faults.append(
                 f"{entry_name(head['version'])} has not the hash that {HEAD_RECORD} says; restore it from a copy"
             )

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from headwater.pipelines.ingest.opening import uri_of_path
+
 __all__ = ["RULES", "LeftOut", "rule_of_name"]
 
 RULES: Final[dict[str, str]] = {
@@ -49,4 +51,4 @@ class LeftOut:
     def add(self, rule: str, path: str) -> None:
         """Note that ``path`` was left out."""
         self.counts[rule] = self.counts.get(rule, 0) + 1
-        self.examples.setdefault(rule, path)
+        self.examples.setdefault(rule, uri_of_path(path))

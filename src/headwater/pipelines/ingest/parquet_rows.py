@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +28,10 @@ from headwater.pipelines.ingest.refusals import fault
 
 __all__ = ["ParquetRows", "parquet_batches"]
 
-_READ_BYTES = 1 << 20
-_FAULTS = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError)
+_READ_BYTES: Final = 1 << 20
+_INT96_ROWS: Final = 1 << 16
+_MOST_MS: Final = (2**63 - 1) // 1000
+_FAULTS: Final = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError)
 """What pyarrow raises for a damaged file (among others UnicodeDecodeError, for names of columns that are no UTF-8)."""
 
 
@@ -65,19 +68,10 @@ def parquet_batches(
     with open_file(uri) as opened:
         stream = opened if blocks is None or touched is None else TouchedFile(opened, blocks.block_bytes, touched)
         try:
-            # A buffered stream reads a column chunk page by page instead of whole. INT96 counts nanoseconds, of which 64 bits hold no
-            # more than the years 1677 to 2262; what lies beyond would come back as another date. With a binary type given, a dictionary of
-            # strings is read as strings: pyarrow refuses a dictionary in which one is no UTF-8.
-            file = pq.ParquetFile(
-                stream,
-                page_checksum_verification=True,
-                pre_buffer=False,
-                buffer_size=_READ_BYTES,
-                coerce_int96_timestamp_unit="us",
-                binary_type=pa.large_binary(),
-            )
+            wanted = range(chunk.begin, chunk.end)
+            file = _open(stream, "ms" if _has_far_int96(stream, wanted) else "us")
             schema = file.schema_arrow
-            groups = list(range(chunk.begin, min(chunk.end, file.metadata.num_row_groups)))
+            groups = _there(file, wanted)
             rows = _rows_in_batch(file.metadata, groups, limits)
             all_names = schema.names
         except _FAULTS:
@@ -88,6 +82,51 @@ def parquet_batches(
             for part in _parts(batch, names, limits):
                 yield _read_part(part, names, number, limits)
                 number += part.num_rows
+
+
+def _open(stream: BinaryIO | TouchedFile, int96_unit: str) -> pq.ParquetFile:
+    # A buffered stream reads a column chunk page by page instead of whole. INT96 counts nanoseconds, of which 64 bits hold no more than the
+    # years 1677 to 2262; what lies beyond would come back as another date. With a binary type given, a dictionary of strings is read as
+    # strings: pyarrow refuses a dictionary in which one is no UTF-8.
+    return pq.ParquetFile(
+        stream,
+        page_checksum_verification=True,
+        pre_buffer=False,
+        buffer_size=_READ_BYTES,
+        coerce_int96_timestamp_unit=int96_unit,
+        binary_type=pa.large_binary(),
+    )
+
+
+def _there(file: pq.ParquetFile, groups: Sequence[int]) -> list[int]:
+    return [group for group in groups if group < file.metadata.num_row_groups]
+
+
+def _has_far_int96(stream: BinaryIO | TouchedFile, groups: Sequence[int]) -> bool:
+    """Return whether some row groups have an INT96 beyond what microseconds hold, 292,277 years: milliseconds hold all of them."""
+    file = _open(stream, "ms")
+    schema = file.schema
+    described = [schema.column(number) for number in range(len(schema))]
+    names = [column.path.split(".")[0] for column in described if column.physical_type == "INT96"]
+    if not names:
+        return False
+    try:
+        batches = file.iter_batches(_INT96_ROWS, row_groups=_there(file, groups), columns=names, use_threads=False)
+        return any(_is_far(column) for batch in batches for column in batch.columns)
+    except _FAULTS:
+        return False  # the reading of all columns reports it
+
+
+def _is_far(array: pa.Array) -> bool:
+    kind = array.type
+    if pa.types.is_timestamp(kind):
+        extremes = pc.min_max(array.view(pa.int64())).as_py().values()
+        return kind.unit == "ms" and any(value is not None and abs(value) > _MOST_MS for value in extremes)
+    if pa.types.is_struct(kind):
+        return any(_is_far(array.field(number)) for number in range(kind.num_fields))
+    if pa.types.is_map(kind):
+        return _is_far(array.keys) or _is_far(array.items)
+    return pa.types.is_nested(kind) and _is_far(array.values)
 
 
 def _text_names(schema: pa.Schema, all_names: list[str], uri: str) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from headwater.errors import RecipeError
+from headwater.errors import RecipeError, one_line
 from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.checks import check_format, check_name
@@ -29,7 +29,7 @@ from headwater.pipelines.recipe.sections import (
     VocabularySettings,
 )
 from headwater.plain import JsonObject, ValuesByName
-from headwater.untrusted import one_line, parse_toml, read_bounded
+from headwater.untrusted import parse_toml, read_bounded
 
 __all__ = [
     "FORMAT",

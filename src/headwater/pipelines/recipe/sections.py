@@ -167,12 +167,12 @@ class DeduplicateSettings:
 
     def _all_numbers(self) -> dict[str, str]:
         """Return the setting of each kind of text, so that a setting left out and the same spelled out are one identity."""
-        if isinstance(self.numbers, str):
-            check_one_of("numbers", self.numbers, (KEEP, FOLD))
-            return dict.fromkeys(NUMBER_TEXTS, self.numbers)
-        if not isinstance(self.numbers, Mapping):
-            raise RecipeError(f"numbers: expected keep, fold or a table of them by domain, found {self.numbers!r}")
-        table: Mapping[str, object] = self.numbers
+        table: object = self.numbers
+        if isinstance(table, str):
+            check_one_of("numbers", table, (KEEP, FOLD))
+            return dict.fromkeys(NUMBER_TEXTS, table)
+        if not isinstance(table, Mapping):
+            raise RecipeError(f"numbers: expected keep, fold or a table of them by domain, found {table!r}")
         for name, value in table.items():
             check_one_of("numbers", name, (*NUMBER_TEXTS, "default"))
             check_one_of(f"numbers.{name}", value, (KEEP, FOLD))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from headwater.errors import RecipeError
+from headwater.errors import RecipeError, one_line
 from headwater.filters.language.names import check_tag
 from headwater.filters.rules.predicates import check_predicate
 from headwater.fingerprint import fingerprint
@@ -28,7 +28,6 @@ from headwater.pipelines.recipe.sections import REST, SELECTION_COLUMNS
 from headwater.pipelines.recipe.shares import check_total, read_shares, sum_exactly
 from headwater.plain import JsonObject, ValuesByName
 from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES, WEIGHT_UNIT
-from headwater.untrusted import one_line
 
 __all__ = [
     "FORMAT",

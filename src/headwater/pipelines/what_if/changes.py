@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from headwater.errors import UsageError
+from headwater.errors import UsageError, one_line
 from headwater.filters.language.names import TAGS
 from headwater.filters.rules.predicates import nearest
 from headwater.filters.rules.rule_set import MOST_LIMIT, LimitSetting, Number, RuleSet, change_rules
-from headwater.untrusted import one_line
 
 __all__ = ["MOST_VALUES", "Changes", "apply", "find_limit", "find_rule", "parse_number", "parse_values"]
 

@@ -9,8 +9,10 @@ for.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import lzma
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Final, cast
 import numpy as np
 
 from headwater.arrays import Int32s
-from headwater.errors import BadInputError, UsageError
+from headwater.errors import BadInputError, UsageError, one_line
 from headwater.tokenize.encode.encoder import encodes_to_itself
 from headwater.tokenize.forms.tiktoken_ranks import read_tiktoken
 from headwater.tokenize.names import DEFAULT_VOCABULARY
@@ -36,7 +38,7 @@ from headwater.tokenize.vocabulary.content import (
     vocabulary_stem,
 )
 from headwater.tokenize.vocabulary.tokenizer_json import read_tokenizer_json
-from headwater.untrusted import one_line, parse_json, read_bounded, unpack_xz
+from headwater.untrusted import parse_json, read_bounded, unpack_xz
 
 __all__ = [
     "Vocabulary",
@@ -52,6 +54,8 @@ _XZ_MAGIC: Final = b"\xfd7zXZ\x00"
 _MOST_BYTES: Final = 1 << 25
 """Most bytes of a vocabulary's file, unpacked too; the largest that are known have 28 MB."""
 _MOST_BESIDE: Final = 1 << 20
+_STORED_NAME: Final = re.compile(r"[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,255}")
+"""A name that exports can give to files; ``write_vocabulary`` stores no other."""
 
 
 class _Stored(VocabularyContent):
@@ -208,7 +212,7 @@ def read_vocabulary(name: str, data: bytes) -> Vocabulary:
         ) from None
     content = _checked(name, found)
     made = assemble(
-        name=content["name"],
+        name=name,
         pre_tokenizer=content["pre_tokenizer"],
         byte_ids=content["byte_ids"],
         pairs=np.array(content["merges"], dtype=np.int32).reshape(-1, 2),
@@ -221,7 +225,7 @@ def read_vocabulary(name: str, data: bytes) -> Vocabulary:
     stored = {key: value for key, value in content.items() if key not in {"name", "base_ids"}}
     if stored != content_of(made):
         raise BadInputError(f"vocabulary {name}: expected ids that follow from its merges, found others")
-    return made
+    return dataclasses.replace(made, name=content["name"])
 
 
 def _checked(name: str, found: object) -> _Stored:
@@ -241,7 +245,9 @@ def _checked(name: str, found: object) -> _Stored:
         raise BadInputError(f"vocabulary {name}: expected new_ids as pairs of a first id and a number, found others")
     if sum(count for _, count in runs) > len(merges) // 2:
         raise BadInputError(f"vocabulary {name}: expected at most an id a merge in new_ids, found more")
-    if found["base_ids"] is not None and not 0 <= found["base_ids"] <= MOST_IDS:
+    if not _STORED_NAME.fullmatch(found["name"]):
+        raise BadInputError(f"vocabulary {name}: expected a name that can be a file's, found another")
+    if not 0 <= found["base_ids"] <= MOST_IDS:
         raise BadInputError(f"vocabulary {name}: expected base_ids from 0 to {MOST_IDS}, found another number")
     return cast("_Stored", found)
 
@@ -255,7 +261,7 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "unmade": (dict,),
     "ignore_merges": (bool,),
     "specials": (dict,),
-    "base_ids": (int, type(None)),
+    "base_ids": (int,),
 }
 """Key of the compact form to the types that its value may have."""
 

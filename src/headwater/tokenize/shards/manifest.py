@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, Final, TypeVar
 
-from headwater.errors import CorruptLakeError, UsageError
+from headwater.errors import CorruptLakeError, UsageError, one_line
 from headwater.plain import JsonObject
 from headwater.tokenize.shards.files import Digest, hash_stream
 from headwater.tokenize.vocabulary.content import Vocabulary
-from headwater.untrusted import one_line, parse_json
+from headwater.untrusted import parse_json
 
 __all__ = [
     "FORMAT",

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError
-from headwater.untrusted import UNREADABLE, one_line
+from headwater.errors import CorruptLakeError, one_line
+from headwater.untrusted import UNREADABLE
 
 __all__ = ["NPY_HEADER_BYTES", "SUFFIXES", "TokenFile", "open_tokens", "suffix_of", "token_suffix", "tokens_in"]
 

@@ -23,8 +23,7 @@ from typing import Final, TypedDict
 import numpy as np
 
 from headwater.arrays import Int32s, Int64s, UInt8s
-from headwater.errors import BadInputError
-from headwater.untrusted import one_line
+from headwater.errors import BadInputError, one_line
 
 __all__ = [
     "BEGINNING_OF_TEXT",
@@ -217,6 +216,12 @@ def assemble(
         _check_ids(name, what, given.values())
         if any(_HALF.search(text) for text in given):
             raise BadInputError(f"vocabulary {name}: expected {what} of whole characters, found half a surrogate")
+    try:
+        compact_json(pre_tokenizer)
+    except UnicodeEncodeError:
+        raise BadInputError(
+            f"vocabulary {name}: expected a pre-tokenizer of whole characters, found half a surrogate"
+        ) from None
     tokens, merges = _tokens_of_merges(name, byte_ids, pairs, new_ids)
     to_byte = {letter: byte for byte, letter in enumerate(byte_letters())}
     for spelled, i in unmade.items():
@@ -305,9 +310,9 @@ def _check_ids(name: str, what: str, ids: Iterable[object]) -> None:
 def _tokens_of_merges(
     name: str, byte_ids: Sequence[int], pairs: Int32s, new_ids: Sequence[int]
 ) -> tuple[dict[int, bytes], Int32s]:
+    if len(byte_ids) != 256 or len(set(byte_ids)) != 256:
+        raise BadInputError(f"vocabulary {name}: expected an id for each of 256 bytes, found {len(set(byte_ids))}")
     tokens = {i: bytes([byte]) for byte, i in enumerate(byte_ids)}
-    if len(byte_ids) != 256 or len(tokens) != 256:
-        raise BadInputError(f"vocabulary {name}: expected an id for each of 256 bytes, found {len(tokens)}")
     known = {token: i for i, token in tokens.items()}
     merges = np.empty((len(pairs), 3), dtype=np.int32)
     merges[:, :2] = pairs

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from headwater.errors import BadInputError
+from headwater.errors import BadInputError, one_line
 from headwater.plain import JsonObject
 from headwater.tokenize.vocabulary.content import MOST_IDS, Vocabulary, assemble, byte_letters, token_strings
-from headwater.untrusted import one_line, parse_json
+from headwater.untrusted import parse_json
 
 __all__ = ["read_tokenizer_json", "write_tokenizer_json"]
 
