@@ -85,7 +85,7 @@ def test_permissions_follow_the_umask(tmp_path: Path, mask: int) -> None:
         entry = write_family(snapshot.uri, "files", "one", 0, 0, "0" * 32, [empty])
         snapshot, _ = commit_wave(run, snapshot, [Unit(adds=[entry])])
         finish_run(run, snapshot)
-        write_file(f"{lake}/builds/one/stage", "manifest.json", b"{}")
+        write_file(f"{lake}/builds/one/stage", "manifest.json", b"{}", root=lake)
         maintain(lake)
     finally:
         os.umask(before)

@@ -19,8 +19,10 @@ import pyarrow.compute as pc
 import pytest
 from pyspark import cloudpickle
 
+from headwater.filters.duplicates.pairs import elect_winners
 from headwater.hashes import content_hashes
 from headwater.lineage import runs
+from headwater.lineage.claims import Claims
 from headwater.pipelines.builds import encode_task, shard_task
 from headwater.pipelines.builds import step as build_step
 from headwater.pipelines.decide import election
@@ -50,7 +52,7 @@ def _refusals_are_counted_and_not_stored(monkeypatch: pytest.MonkeyPatch) -> Non
 def _fragments_are_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest_step, "reserve_fragments", lambda *_: 0)
     monkeypatch.setattr(commit, "_check_coverage", lambda *_: None)
-    monkeypatch.setattr(runs.Claims, "grant", lambda *_: True)
+    monkeypatch.setattr(Claims, "grant", lambda *_: True)
 
 
 def _only_the_beginning_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +79,7 @@ def _places_are_one_token_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _losers_name_their_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = election.elect_winners
+    plain = elect_winners
 
     def chained(
         *given: Any,
@@ -212,9 +214,9 @@ def by_value() -> Iterator[None]:
     """Let workers get the broken functions of this process, not those that they would import."""
     modules = (*_TRAVELLING, sys.modules[__name__])
     for module in modules:
-        cloudpickle.register_pickle_by_value(module)
+        cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]  # pyspark leaves it bare
     try:
         yield
     finally:
         for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
+            cloudpickle.unregister_pickle_by_value(module)  # type: ignore[no-untyped-call]  # pyspark leaves it bare

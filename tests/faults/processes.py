@@ -65,7 +65,12 @@ class Process:
         self._process.wait()
 
     def disturb(self, whom: str, number: int, after_s: float) -> bool:
-        """Send a signal to the driver, the JVM or all after some seconds; a stopped one goes on a second later. Return whether it went out."""
+        """Send a signal to the driver, the JVM or all after some seconds; a stopped one goes on a second later. Return whether it went out.
+
+        The seconds count from the start of the driver, or from that of a JVM where it is meant.
+        """
+        while whom == "jvm" and self._process.poll() is None and not self._members(only_java=True):
+            time.sleep(0.05)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(after_s)
         if self._process.poll() is not None:

@@ -150,7 +150,7 @@ def _real_process(trial: Trial) -> None:
     step = trial.random.choice(STEPS)
     whom = trial.random.choice(["driver", "jvm", "group"])
     name = trial.random.choice(["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGSTOP"])
-    after = trial.random.uniform(0.2, 12.0)
+    after = trial.random.uniform(0.0, 8.0)
     trial.what = f"{step}: {name} to {whom} of a process of its own after {after:.1f} s"
     trial.begin(step)
     command_line = command(step, trial.lake, [trial.inputs])

@@ -143,7 +143,8 @@ def samples_named(
         found = [int(row["sample_id"]) for row in rows(connection, statement, [*parameters, limit])]
     if not found:
         raise UsageError(
-            f"expected a sample with --{kind} {value}, found none in this lake; headwater sql LAKE 'SELECT … FROM content' shows what it holds"
+            f"expected a sample with --{kind} {without_credentials(str(value))}, found none in this lake; "
+            "headwater sql LAKE 'SELECT … FROM content' shows what it holds"
         )
     return sorted(found)[:limit]
 

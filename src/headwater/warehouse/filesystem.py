@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -38,6 +39,11 @@ __all__ = [
 ]
 
 _BLOCK = 4 << 20
+_SECRET: Final = re.compile(
+    r"^[^/]*://[^/?#]*:[^/?#]*@|[?&][^=&]*(?:secret|key|token|password|signature)[^=&]*=|[?&](?:sig|sas)=",
+    re.IGNORECASE,
+)
+"""A password before a host, or a setting that is one, in the URI of a store."""
 _DECODED: Final = {"%": "a percent sign", "\\": "a backslash"}
 """What delta-rs and DuckDB read as an escape or a separator in a path: they would come to another folder than the one named."""
 
@@ -93,20 +99,36 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
     """Return the file system of ``uri`` and the path in it; a plain path is local and made absolute.
 
     Raises:
-        UsageError: nothing is named; as a path that would be the current folder.
+        UsageError: nothing is named; as a path that would be the current folder. Or a secret is, which would be stored and shown.
         StorageError: the scheme is unknown or the store cannot be reached.
     """
     if not uri:
         raise UsageError("expected a path or a URI, found an empty text; is a variable not set?")
     if "://" not in uri:
         return pafs.LocalFileSystem(), str(Path(uri).absolute())
+    shown = _without_user(uri)
+    if _SECRET.search(uri):
+        raise UsageError(
+            f"expected a URI without a password or key in it, found one in {shown}; give those in the store's own variables or files"
+        )
     try:
         filesystem, path = pafs.FileSystem.from_uri(uri)
     except (pa.ArrowInvalid, OSError) as error:
         raise StorageError(
-            f"cannot open {uri}: {error}; expected a local path or a URI such as s3://bucket/folder"
+            f"cannot open {shown}: {str(error).replace(uri, shown)}; expected a local path or a URI such as s3://bucket/folder"
         ) from error
     return filesystem, path
+
+
+def _without_user(uri: str) -> str:
+    """Return a URI as messages show it.
+
+    >>> _without_user("s3://key:secret@bucket/folder?region=eu&secret_key=secret")
+    's3://bucket/folder'
+    """
+    scheme, _, rest = uri.partition("://")
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    return f"{scheme}://{place.rpartition('@')[2]}{re.split(r'[?#]', rest[len(place) :], maxsplit=1)[0]}"
 
 
 def is_local(filesystem: pafs.FileSystem) -> bool:
