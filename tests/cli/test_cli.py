@@ -513,7 +513,7 @@ def test_unreadable_files_are_named_at_the_end(small_lake: Path, monkeypatch: py
 
 @pytest.mark.parametrize("command", ["run", "ingest"])
 @pytest.mark.parametrize(
-    ("wrong", "told"), [("nowhere", "no input at"), ("no*.jsonl", "no input matches"), ("", "an empty one")]
+    ("wrong", "told"), [("nowhere", "no input at"), ("no*.jsonl", "no input matches"), ("", "found an empty text")]
 )
 def test_a_wrong_input_is_told_before_anything_is_made(tmp_path: Path, command: str, wrong: str, told: str) -> None:
     """A mistyped, unmatched or empty input ends with exit code 2 before Spark starts, and leaves no lake."""
