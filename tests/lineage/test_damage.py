@@ -14,6 +14,7 @@ import pytest
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.checks.lake import verify
+from headwater.lineage.questions import rows
 from headwater.lineage.runs import Unit, begin_run, commit_wave
 from headwater.lineage.views import connect
 from headwater.warehouse.log import entry_name
@@ -255,3 +256,20 @@ def test_swapped_files_of_a_sparse_family(finished_lake: SmallLake) -> None:
         for path, sha256 in zip(mine["path"].to_pylist(), mine["sha256"].to_pylist(), strict=True):
             by_hash.setdefault(sha256, set()).add((finished_lake.folder / "samples" / path).read_bytes())
         assert all(len(contents) == 1 for contents in by_hash.values())
+
+
+@pytest.mark.parametrize("family", ["stages", "runs", "verdicts", "placements"])
+def test_a_cut_table_file_ends_no_other_check(family: str, copied: Path) -> None:
+    """Every check gives its answer, though most of them need the file; a question ends in one line that names verify."""
+    snapshot = open_snapshot(str(copied))
+    place = copied / "samples" / snapshot.paths(family)[0]
+    place.write_bytes(place.read_bytes()[:-1])
+    if family == "runs":
+        with pytest.raises(CorruptLakeError, match=place.name):
+            maintain(str(copied))
+    checks = {check.name: check for check in verify(str(copied))}
+    assert len(checks) == 18
+    assert place.name in checks["file_hashes"].detail
+    assert checks["log_entries"].passed
+    with connect(str(copied)) as connection, pytest.raises(CorruptLakeError, match="headwater verify LAKE names it"):
+        rows(connection, f"SELECT run_id FROM {family}")

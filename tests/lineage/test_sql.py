@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from text_lake import Document, make_text_lake
 
-from headwater.errors import LimitError, UsageError
+from headwater.errors import CorruptLakeError, LimitError, UsageError
 from headwater.lineage.questions import query
 from headwater.lineage.sql_connection import LakeConnection, Limits, parse_size
 from headwater.lineage.sql_functions import FUNCTIONS, TABLE_FUNCTIONS
@@ -178,6 +178,15 @@ def test_a_query_that_duckdb_refuses_is_a_wrong_call(statement: str, opened: Lak
     """What is harmless and wrong keeps DuckDB's message, which names the place."""
     with pytest.raises(UsageError, match="DuckDB says"):
         opened.execute(statement)
+
+
+def test_a_file_that_is_gone_is_told_as_damage(tmp_path: Path) -> None:
+    """A query is not to blame for the lake: exit code 1 of a command, and what names the damage."""
+    snapshot = make_text_lake(tmp_path, [[Document("first", "u")]])
+    with connect_for_users(str(tmp_path)) as connection:
+        (tmp_path / "samples" / snapshot.paths("content")[0]).unlink()
+        with pytest.raises(CorruptLakeError, match="headwater verify LAKE names it"):
+            query(connection, "SELECT text FROM content")
 
 
 def test_no_function_is_allowed_that_was_not_looked_at(lake: Path, opened: LakeConnection) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import itertools
 import os
 import random
 import re
@@ -41,6 +42,7 @@ __all__ = ["KINDS", "Trial", "damages_of", "kind_of", "prepare", "targets", "tri
 
 KINDS: Final = ("append", "cut", "delete", "double", "empty", "flip", "swap", "zero")
 _PAGE: Final = 4096
+_TOLD: Final = 25
 _KIND_OF: Final = (
     ("samples/_delta_log/_last_checkpoint", "last checkpoint"),
     ("samples/_delta_log/_headwater_", "log record"),
@@ -265,10 +267,14 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     parser.add_argument("lake", type=Path)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial: where a stopped run goes on")
     asked = parser.parse_args(arguments)
     table: collections.Counter[tuple[str, str]] = collections.Counter()
     bad = 0
-    for number, (path, damage, seed) in enumerate(damages_of(asked.lake, asked.seed, asked.trials)):
+    planned = enumerate(damages_of(asked.lake, asked.seed, asked.trials))
+    for number, (path, damage, seed) in itertools.islice(planned, asked.first, None):
+        if number % _TOLD == 0:
+            say(f"at trial {number}")
         done = trial(asked.lake, path, damage, seed)
         outcome = "harmless: " + done.harmless if done.harmless else "MISSED" if done.missed else "found"
         table[done.kind, outcome] += 1
@@ -279,7 +285,7 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
             )
     for (kind, outcome), count in sorted(table.items()):
         say(f"{kind:16} {count:6} {outcome}")
-    say(f"{asked.trials} trials, {bad} missed or with a raw error")
+    say(f"{asked.trials - asked.first} trials, {bad} missed or with a raw error")
     return int(bad > 0)
 
 

@@ -168,7 +168,8 @@ def test_a_version_that_there_is_not(lake_folder: Path) -> None:
 def test_fields_of_json_that_are_no_record(lake_folder: Path) -> None:
     """A record of another shape is damage, told with the command that writes it anew."""
     snapshot = _grow(lake_folder, 1)
-    for record in ({"format": 2}, {"format": 1, "version": "1", "sha256": ""}, {"format": 1, "files": []}, []):
+    records: list[object] = [{"format": 2}, {"format": 1, "version": "1", "sha256": ""}, {"format": 1, "files": []}, []]
+    for record in records:
         (_log(lake_folder) / HEAD_RECORD).write_text(json.dumps(record))
         with pytest.raises(CorruptLakeError, match="headwater maintain .* --repair-log"):
             read_record(snapshot.uri, HEAD_RECORD)

@@ -38,8 +38,11 @@ def verify(lake: str, build: str | None, version: int | None, output: str) -> No
 
     Counts, ids, files, duplicates, placements and the tokens in shards. Exits with 1 if a check fails.
     """
+    from headwater.lineage.builds import require_named_build
     from headwater.lineage.checks.lake import verify as verify_lake
+    from headwater.warehouse.snapshot import open_snapshot
 
+    require_named_build(open_snapshot(lake, version), build)
     checks = verify_lake(lake, build, version)
     passed = all(check.passed for check in checks)
     found = {"passed": passed, "checks": [dataclasses.asdict(check) for check in checks]}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 
 import click
 
 from headwater.cli.rendering import clean
+from headwater.cli.signals import ended_by
 from headwater.cli.spark_failures import cause_of, write_report
 from headwater.errors import HeadwaterError, MissingPackageError, UsageError
 from headwater.extras import needing_extras
@@ -74,6 +76,18 @@ def refuse_empty_texts(command: click.Command) -> None:
             refuse_empty_texts(below)
 
 
+_QUERY_INTERRUPTED: Final = "Query interrupted"
+"""What DuckDB makes of any exception that a signal's handler raises while it computes."""
+
+
+def _interruption() -> BaseException:
+    """Return what ends a command that a signal interrupted, which has told so itself where it was no Ctrl-C."""
+    number = ended_by()
+    if number is not None:
+        return SystemExit(128 + number)
+    return _Interruption("interrupted; what was committed stays, and the same command goes on from there")
+
+
 class _Interruption(click.ClickException):
     """The same where the user pressed Ctrl-C; the exit code is a shell's for it."""
 
@@ -99,13 +113,15 @@ def errors_as_messages() -> Iterator[None]:
     except HeadwaterError as error:
         raise _failure(error) from error
     except KeyboardInterrupt as error:
-        raise _Interruption("interrupted; what was committed stays, and the same command goes on from there") from error
+        raise _interruption() from error
     except BrokenPipeError:
         raise  # click ends quietly where the reader of the answer went away
     except OSError as error:
         found = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         raise _Failure(clean(found)) from error
     except Exception as error:
+        if isinstance(error, RuntimeError) and str(error) == _QUERY_INTERRUPTED:
+            raise _interruption() from error
         if not type(error).__module__.startswith(("py4j", "pyspark")):
             raise
         raise _failure_in_spark(error) from error

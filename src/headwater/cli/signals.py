@@ -8,10 +8,18 @@ import sys
 from types import FrameType
 from typing import Final
 
-__all__ = ["end_in_order"]
+__all__ = ["end_in_order", "ended_by"]
 
 _MESSAGE: Final = b"Error: ended by signal %d; what was committed stays, and the same command goes on from there\n"
 _STDERR: Final = 2
+
+
+_got: list[int] = []
+
+
+def ended_by() -> int | None:
+    """Return the signal that asked this process to end, if one did; a library may have turned the exit that follows into an error of its own."""
+    return _got[0] if _got else None
 
 
 def end_in_order() -> None:
@@ -30,5 +38,6 @@ def _end(number: int, _: FrameType | None) -> None:
         signal.signal(each, signal.SIG_DFL)
     if gateway := sys.modules.get("headwater.pipelines.spark.gateway"):
         gateway.hush()
+    _got.append(number)
     os.write(_STDERR, _MESSAGE % number)
     sys.exit(128 + number)

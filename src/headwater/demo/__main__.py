@@ -20,6 +20,7 @@ from headwater.cli.rendering import (
     format_table,
     format_trace,
 )
+from headwater.cli.signals import end_in_order
 from headwater.cli.summaries import format_step
 from headwater.demo import TEXT_FOLDERS
 from headwater.errors import UsageError
@@ -157,4 +158,5 @@ def _demo(folder: Path, master: str | None) -> bool:
 
 
 if __name__ == "__main__":
+    end_in_order()
     demo(prog_name="python -m headwater.demo")

@@ -9,10 +9,11 @@ from typing import Final
 import duckdb
 import numpy as np
 import numpy.typing as npt
+from pyarrow.fs import FileType
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.fingerprint import fingerprint
-from headwater.lineage.past_runs import Source, runs_of
+from headwater.lineage.past_runs import Source, require_build, runs_of
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.names import DEFAULT_VOCABULARY
@@ -29,6 +30,7 @@ __all__ = [
     "builds_uri",
     "read_stage_manifest",
     "read_tokens",
+    "require_named_build",
     "shard_name",
     "snapshot_then",
     "stage_operator",
@@ -55,6 +57,19 @@ class LakeView:
 def builds_uri(lake: str, build: str, stage: str = "") -> str:
     """Return the folder of a build, or of one of its stages."""
     return join(lake, "builds", build, stage) if stage else join(lake, "builds", build)
+
+
+def require_named_build(snapshot: Snapshot, build: str | None) -> None:
+    """Refuse the name of a build that neither has a folder nor was made by a run; a build whose folder is gone is a damage, and no wrong name.
+
+    Raises:
+        UsageError: there is none of that name; the message has the nearest one.
+    """
+    if build is None:
+        return
+    filesystem, path = filesystem_of(builds_uri(snapshot.lake, build))
+    if filesystem.get_file_info(path).type == FileType.NotFound:
+        require_build(snapshot, build)
 
 
 def shard_name(number: int) -> str:

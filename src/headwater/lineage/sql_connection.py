@@ -5,18 +5,17 @@ The limits are for mistakes as much as for malice: a cross join of ``samples`` w
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import duckdb
 
-from headwater.errors import LimitError, UsageError
+from headwater.errors import CorruptLakeError, LimitError, UsageError
 from headwater.lineage.sql_check import check_statement
 
 if TYPE_CHECKING:
@@ -31,6 +30,10 @@ _CHUNK: Final = 1024
 _VALUE_BYTES: Final = 64
 """What a Python object takes, about."""
 
+_PATIENCE_S: Final = 0.1
+"""Between two interrupts: one that comes before DuckDB has begun is forgotten."""
+
+_Answer = TypeVar("_Answer")
 _Parameters = Sequence[object] | Mapping[str, object] | None
 
 
@@ -101,13 +104,11 @@ class Result:
 
     def fetchone(self) -> tuple[Any, ...] | None:  # Any: a row has the types of the query
         """Return the next row, or None."""
-        with _limited(self._cursor, self._limits):
-            return self._cursor.fetchone()
+        return _within(self._cursor, self._limits, self._cursor.fetchone)
 
     def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:  # Any: as in fetchone
         """Return the next rows, at most ``size``."""
-        with _limited(self._cursor, self._limits):
-            return self._cursor.fetchmany(size)
+        return _within(self._cursor, self._limits, lambda: self._cursor.fetchmany(size))
 
     def fetchall(self) -> list[tuple[Any, ...]]:  # Any: as in fetchone
         """Return all further rows.
@@ -115,28 +116,28 @@ class Result:
         Raises:
             LimitError: they take more memory than the query may use.
         """
+        return _within(self._cursor, self._limits, self._all)
+
+    def _all(self) -> list[tuple[Any, ...]]:  # Any: as in fetchone
         found: list[tuple[Any, ...]] = []  # Any: as in fetchone
         held = 0
-        with _limited(self._cursor, self._limits):
-            while rows := self._cursor.fetchmany(_CHUNK):
-                held += sum(_weight(value) for row in rows for value in row)
-                if held > self._limits.memory:
-                    raise LimitError(
-                        f"the answer of the query takes more than {self._limits.memory:,} bytes; ask for fewer rows or columns, or allow more "
-                        "with --memory (memory)"
-                    )
-                found += rows
+        while rows := self._cursor.fetchmany(_CHUNK):
+            held += sum(_weight(value) for row in rows for value in row)
+            if held > self._limits.memory:
+                raise LimitError(
+                    f"the answer of the query takes more than {self._limits.memory:,} bytes; ask for fewer rows or columns, or allow more "
+                    "with --memory (memory)"
+                )
+            found += rows
         return found
 
     def arrow(self) -> pa.Table:
         """Return all further rows as an Arrow table."""
-        with _limited(self._cursor, self._limits):
-            return self._cursor.to_arrow_table()
+        return _within(self._cursor, self._limits, self._cursor.to_arrow_table)
 
     def df(self) -> pd.DataFrame:
         """Return all further rows as a DataFrame of pandas."""
-        with _limited(self._cursor, self._limits):
-            return self._cursor.df()
+        return _within(self._cursor, self._limits, self._cursor.df)
 
 
 def _weight(value: object) -> int:
@@ -173,8 +174,7 @@ class LakeConnection:
         """
         check_statement(self._connection, statement)
         cursor = self._connection.cursor()
-        with _limited(cursor, self._limits):
-            cursor.execute(statement, parameters)
+        _within(cursor, self._limits, lambda: cursor.execute(statement, parameters))
         return Result(cursor, self._limits)
 
     def sql(self, statement: str, parameters: _Parameters = None) -> Result:
@@ -194,37 +194,55 @@ class LakeConnection:
         self.close()
 
 
-@contextlib.contextmanager
-def _limited(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Iterator[None]:
-    """Interrupt what the connection does when its time is up; DuckDB's refusals become errors of Headwater.
+def _within(connection: duckdb.DuckDBPyConnection, limits: Limits, call: Callable[[], _Answer]) -> _Answer:
+    """Return what a call on the connection gives; it is interrupted when its time is up, by Ctrl-C or by a signal that ends the process.
+
+    The call runs in a thread of its own, since Python cannot handle a signal while DuckDB computes in its main thread.
 
     Raises:
         UsageError: DuckDB refused the query; its message names the place.
         LimitError: time or memory ended.
+        CorruptLakeError: a file that it reads is gone or cannot be opened.
     """
-    over = threading.Event()
+    answers: list[_Answer] = []
+    errors: list[BaseException] = []
 
-    def stop() -> None:
-        over.set()
-        connection.interrupt()
+    def work() -> None:
+        try:
+            answers.append(call())
+        except BaseException as error:
+            errors.append(error)
 
-    timer = None if limits.timeout_s is None else threading.Timer(limits.timeout_s, stop)
-    if timer is not None:
-        timer.start()
+    worker = threading.Thread(target=work, name="query")
+    worker.start()
+    over = False
     try:
-        yield
-    except duckdb.Error as error:
-        if over.is_set():
-            raise LimitError(
-                f"the query was stopped after {limits.timeout_s:g} s; ask for less, or allow more with --timeout (timeout_s)"
-            ) from error
-        if isinstance(error, duckdb.OutOfMemoryException):
-            raise LimitError(
-                f"the query took more than {limits.memory:,} bytes of memory, or of space for temporary files; ask for less, or allow more "
-                "with --memory (memory)"
-            ) from error
-        raise UsageError(f"the query cannot be answered; DuckDB says: {error}") from error
+        worker.join(limits.timeout_s)
+        over = worker.is_alive()
     finally:
-        if timer is not None:
-            timer.cancel()
-            timer.join()  # a thread that Python finds at its end would abort the process
+        while worker.is_alive():
+            connection.interrupt()
+            worker.join(_PATIENCE_S)
+    if over:
+        raise LimitError(
+            f"the query was stopped after {limits.timeout_s:g} s; ask for less, or allow more with --timeout (timeout_s)"
+        )
+    for error in errors:
+        raise _told(error, limits) from error
+    return answers[0]
+
+
+def _told(error: BaseException, limits: Limits) -> BaseException:
+    """Return a refusal of DuckDB as an error of Headwater, any other error as it is."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return LimitError(
+            f"the query took more than {limits.memory:,} bytes of memory, or of space for temporary files; ask for less, or allow more "
+            "with --memory (memory)"
+        )
+    if isinstance(error, duckdb.IOException):
+        return CorruptLakeError(
+            "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
+        )
+    if isinstance(error, duckdb.Error):
+        return UsageError(f"the query cannot be answered; DuckDB says: {error}")
+    return error

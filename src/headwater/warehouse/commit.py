@@ -169,14 +169,14 @@ def commit_once(
     filesystem, folder = log_folder(snapshot.uri)
     refuse_links(filesystem, filesystem_of(snapshot.lake)[1], folder)
     snapshot.check_writable()
-    previous = entry_sha256(snapshot.uri, snapshot.version)
-    shared = (snapshot.transaction(_SHARED) or 0) + 1
-    properties = CommitProperties(
-        max_commit_retries=0,
-        app_transactions=[Transaction(_SHARED, shared), *transactions],
-        custom_metadata={PREVIOUS: previous} if previous is not None else None,
-    )
     try:
+        previous = entry_sha256(snapshot.uri, snapshot.version)
+        shared = (snapshot.transaction(_SHARED) or 0) + 1
+        properties = CommitProperties(
+            max_commit_retries=0,
+            app_transactions=[Transaction(_SHARED, shared), *transactions],
+            custom_metadata={PREVIOUS: previous} if previous is not None else None,
+        )
         change(properties, PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False))
     except (DeltaError, OSError) as error:
         newest = max(entry_numbers(snapshot.uri), default=0)

@@ -157,7 +157,7 @@ def record_head(uri: str, version: int) -> None:
 
     A record that could not be written, or that another writer wrote over, is of an earlier version; checks know that, and the commit stands.
     """
-    with contextlib.suppress(StorageError):
+    with contextlib.suppress(StorageError, OSError):
         _write(uri, HEAD_RECORD, {"format": _FORMAT, "version": version, "sha256": entry_sha256(uri, version)})
 
 

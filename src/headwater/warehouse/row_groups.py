@@ -83,7 +83,12 @@ def read_group(file: pq.ParquetFile, path: str, group: int, columns: Sequence[st
             raise CorruptLakeError(
                 f"expected {found.name} as {wanted} in {path}, found {kind}; run verify, then restore the file"
             )
+    strange = there.difference(schema.names)
     for name in columns:
         if name not in there:
+            if strange:  # a name that a flipped bit made, as likely as not of this column
+                raise CorruptLakeError(
+                    f"expected a column {name} in {path}, found one of an unknown name; run verify, then restore the file"
+                )
             table = table.append_column(name, pa.nulls(table.num_rows, schema.field(name).type))
     return table

@@ -103,6 +103,10 @@ def _own_by_hand() -> Sequence[bytes]:
     ]
 
 
+_NO_VOCAB: Final[tuple[object, ...]] = ([], None, {"a": "b"}, {"a": 10**12}, {"a": -1}, {"a": 1.5}, {"a": True})
+_NO_MERGES: Final[tuple[object, ...]] = ({}, None, "x", [1], [["a"]], ["a b c"], [["a", 1]], [[]], [None])
+
+
 def _tokenizer_by_hand() -> Sequence[bytes]:
     sound = json.loads(write_tokenizer_json(_vocabulary()))
 
@@ -124,8 +128,8 @@ def _tokenizer_by_hand() -> Sequence[bytes]:
             b'{"model": NaN}',
         ),
         *(b" " * (1 << 26), b"[" + b"0," * 16_000_000 + b"0]"),
-        *(changed(vocab=value) for value in ([], None, {"a": "b"}, {"a": 10**12}, {"a": -1}, {"a": 1.5}, {"a": True})),
-        *(changed(merges=value) for value in ({}, None, "x", [1], [["a"]], ["a b c"], [["a", 1]], [[]], [None])),
+        *(changed(vocab=value) for value in _NO_VOCAB),
+        *(changed(merges=value) for value in _NO_MERGES),
         changed(vocab=sound["model"]["vocab"] | {"far": 10**12}),
         changed(vocab=sound["model"]["vocab"] | {"\ud800": 400}),
         json.dumps(sound | {"added_tokens": [{"content": "x", "id": 10**12}]}).encode(),
@@ -137,6 +141,11 @@ def _tokenizer_by_hand() -> Sequence[bytes]:
             sound | {"pre_tokenizer": {"pretokenizers": [{"type": "ByteLevel"}], "x": [[[[[[]]]]]] * 1000}}
         ).encode(),
     ]
+
+
+def _ranks(folder: Path) -> Sequence[bytes]:
+    (folder / "ranks.tiktoken.json").write_text(write_tiktoken_settings(_vocabulary()))
+    return [write_tiktoken(_vocabulary())]
 
 
 def _ranks_by_hand() -> Sequence[bytes]:
@@ -503,9 +512,7 @@ TARGETS: Final = (
     ),
     Target(
         name="tiktoken ranks",
-        seeds=lambda folder: [
-            (folder / "ranks.tiktoken.json").write_bytes(_settings(folder)[0]) and write_tiktoken(_vocabulary())
-        ],
+        seeds=_ranks,
         mutate=mutate_bytes,
         parse=_load,
         hostile=_ranks_by_hand,

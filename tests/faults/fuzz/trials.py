@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import IO, Final, TypeAlias
 
 from headwater.errors import HeadwaterError
 
@@ -28,6 +28,7 @@ MEMORY: Final = 1 << 30
 _LONGEST_MESSAGE: Final = 1200
 _STUCK_S: Final = 60
 _CASES_A_PROCESS: Final = 400
+_MORE: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,15 +79,22 @@ class Tried:
         return self.refused + self.read + len(self.findings)
 
 
-def try_target(target: Target, seed: int, folder: Path, seconds: float, cases: int | None = None) -> Tried:
-    """Try a parser for some seconds, or on so many cases; the same seed gives the same files."""
+def try_target(target: Target, seed: int, folder: Path, seconds: float, more: int = _MORE) -> Tried:
+    """Try a parser on all files made by hand, all sound ones and some that are changed, then for as long as there is time.
+
+    The same seed gives the same files.
+
+    Args:
+        folder: for the files; made where it is missing.
+        seconds: how long to go on.
+        more: how many changed files there are at least, however long they take.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files = _made_apart(target, folder)
-    tried, begin, first = Tried(), time.monotonic(), 0
-    while (cases is None or first < cases) and (first == 0 or time.monotonic() - begin < seconds):
-        last = first + _CASES_A_PROCESS if cases is None else min(cases, first + _CASES_A_PROCESS)
-        ends = begin + seconds if cases is None else float("inf")
-        first = _in_child(target, files, seed, folder, first, last, ends, tried)
+    tried, ends, first = Tried(), time.monotonic() + seconds, 0
+    least = len(files[0]) + len(files[1]) + more
+    while first < least or time.monotonic() < ends:
+        first = _in_child(target, files, seed, folder, first, least, ends, tried)
     return tried
 
 
@@ -121,7 +129,7 @@ def _case(target: Target, files: _Files, seed: int, number: int) -> bytes:
 
 
 def _in_child(
-    target: Target, files: _Files, seed: int, folder: Path, first: int, last: int, ends: float, tried: Tried
+    target: Target, files: _Files, seed: int, folder: Path, first: int, least: int, ends: float, tried: Tried
 ) -> int:
     """Run cases in a forked process; return the number of the first case that was not tried."""
     reading, writing = os.pipe()
@@ -131,7 +139,7 @@ def _in_child(
         try:
             os.close(reading)
             with os.fdopen(writing, "wb") as pipe:
-                _run(target, files, seed, folder, range(first, last), ends, pipe)
+                _run(target, files, seed, folder, first, least, ends, pipe)
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -166,17 +174,19 @@ def _in_child(
     return number
 
 
-def _run(target: Target, files: _Files, seed: int, folder: Path, numbers: range, ends: float, pipe: object) -> None:
+def _run(
+    target: Target, files: _Files, seed: int, folder: Path, first: int, least: int, ends: float, pipe: IO[bytes]
+) -> None:
     path = folder / target.file_name
     for data in files[1]:  # what is loaded and compiled once does not count
         path.write_bytes(data)
         target.parse(path)
-    for number in numbers:
-        if number > numbers[0] and time.monotonic() > ends:
+    for number in range(first, first + _CASES_A_PROCESS):
+        if number >= least and time.monotonic() > ends:
             return
         path.write_bytes(_case(target, files, seed, number))
-        pickle.dump((number, _try(target, path)), pipe)  # type: ignore[arg-type]  # an open file
-        pipe.flush()  # type: ignore[attr-defined]  # an open file
+        pickle.dump((number, _try(target, path)), pipe)
+        pipe.flush()
 
 
 def _try(target: Target, path: Path) -> str:

@@ -139,3 +139,26 @@ def test_fasttext_reason(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="magic") as caught:
         read_model(tmp_path / "model")
     assert caught.value.reason == "bad_model"
+
+
+def test_a_small_file_unpacks_to_no_gigabytes(files: dict[str, bytes], tmp_path: Path) -> None:
+    """Codes that name parts of many columns, and buckets before pruning, are refused before anything is made of their size."""
+    path = tmp_path / "model"
+    header = bytearray(files["quantised"])
+    struct.pack_into("<i", header, 8 + 8 * 4, 1 << 28)
+    path.write_bytes(header)
+    with pytest.raises(BadInputError, match="buckets before pruning, more than"):
+        read_model(path)
+    # 8 MB of codes of one part each, of 64 columns: 2 GB of rows.
+    dim, rows = 64, 8_000_000
+    head = struct.pack("<2i12id", 793712314, 12, dim, 5, 1, 1, 5, 1, 3, 3, 0, 0, 0, 100, 0.0)
+    head += struct.pack("<3i2q", 1, 0, 1, 0, -1) + b"__label__a\0" + struct.pack("<qb", 1, 1)
+    matrix = struct.pack("<?2qi", False, rows, dim, rows) + bytes(rows) + struct.pack("<4i", dim, 1, dim, dim)
+    path.write_bytes(head + b"\1" + matrix + bytes(4 * 256 * dim))
+    with pytest.raises(BadInputError, match="a product quantiser of 1 parts"):
+        read_model(path)
+    part = 16
+    matrix = struct.pack("<?2qi", False, rows // 4, dim, rows) + bytes(rows) + struct.pack("<4i", dim, 4, part, part)
+    path.write_bytes(head + b"\1" + matrix + bytes(4 * 256 * dim))
+    with pytest.raises(BadInputError, match=r"a matrix of 568,000,000 bytes from codes in a file of 8,065,\d+"):
+        read_model(path)

@@ -152,8 +152,18 @@ def test_spans_remove_what_signals_say(text: str) -> None:
     assert row["refinedweb_removed_words_fraction"] == np.float32(words / max(row["gopher_words"], 1))
 
 
-def test_more_spans_than_room() -> None:
-    """A batch with more spans than were made room for is found whole, whichever row outgrows it."""
+def test_as_many_spans_as_there_can_be() -> None:
+    """Room is made for a span in every two bytes and one more a text, or in every six where no lines are cut: the shortest that there are."""
+    for n in (1, 2, 3, 100):
+        assert find_spans(pa.array(["x"] * n), LINES).num_rows == n
+        assert find_spans(pa.array(["x\n" * 50 + "x"] * n), LINES).num_rows == 51 * n
+        assert find_spans(pa.array(["a@b.co"] * n), ["emails"]).num_rows == n
+        assert find_spans(pa.array(["a@b.co,a@b.co\nc@d.eu"] * n), ["emails", "policy_lines"]).num_rows == 3 * n
+        assert find_spans(pa.array(["javascript\nUSE COOKIES"] * n), ["emails", "policy_lines"]).num_rows == 2 * n
+
+
+def test_many_spans_of_several_texts() -> None:
+    """A batch with many spans is found whole, each text's from its own begin."""
     texts = ["", "x\n" * 3000, "plain text here.", "y\n" * 9000, "z\n"]
     batch = find_spans(pa.array(texts), LINES)
     assert np.bincount(batch["row"].to_numpy(), minlength=5).tolist() == [0, 3000, 0, 9000, 1]

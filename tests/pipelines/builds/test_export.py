@@ -77,7 +77,7 @@ def test_a_stopped_export_ends_with_the_same_bytes(tmp_path: Path, kind: str, mo
     expected = hashes(tmp_path / "whole")
     real, left, stops = filesystem.write_hashed, 0, 0
 
-    def failing(folder: str, fill: Any, name: Any) -> Any:
+    def failing(folder: str, fill: Any, name: Any, *, root: str) -> Any:
         nonlocal left
         left -= 1
         if left < 0:
@@ -85,7 +85,7 @@ def test_a_stopped_export_ends_with_the_same_bytes(tmp_path: Path, kind: str, mo
             Path(folder).mkdir(parents=True, exist_ok=True)
             (Path(folder) / f".{stops:016x}.tmp").write_bytes(b"half")
             raise KeyboardInterrupt
-        return real(folder, fill, name)
+        return real(folder, fill, name, root=root)
 
     for module in (filesystem, files):
         monkeypatch.setattr(module, "write_hashed", failing)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.buffers import text_buffers
-from headwater.errors import UsageError
+from headwater.errors import ReconciliationError, UsageError
 from headwater.filters.signals.line_rules import C4_REMOVED, REFINEDWEB_REMOVED, judge_line, read_phrases
 from headwater.filters.signals.phrases import JAVASCRIPT, POLICY, find_byte, find_phrase
 from headwater.filters.spans.operators import OPERATORS
@@ -38,7 +38,8 @@ SPAN_COLUMNS: Final = ("span_begin", "span_end", "action")
 _NAMES: Final = tuple(sorted(OPERATORS))
 _ACTIONS: Final = ["mask" if name == "emails" else "drop" for name in _NAMES]
 _C4, _EMAILS, _POLICY, _REFINEDWEB = range(4)  # places in _NAMES: what kernels know an operator by
-_FIRST_ROOM: Final = 4096
+_LEAST_LINE, _LEAST_FOUND = 2, 6
+"""Bytes of the shortest line that a rule drops, and of the shortest address; phrases are longer."""
 _MASK_BYTES: Final = np.frombuffer(MASK.encode(), np.uint8)
 _AT: Final = ord("@")
 _MOST_LOCAL: Final = 64
@@ -67,13 +68,12 @@ def find_spans(texts: pa.Array | pa.ChunkedArray, operators: Sequence[str]) -> p
     wanted = np.array([name in operators for name in _NAMES])
     judging = bool(wanted[_C4] or wanted[_REFINEDWEB])
     pieces = make_pieces(int(np.max(np.diff(offsets), initial=0)) if judging else 0)
-    found = np.empty((max(n, _FIRST_ROOM), 4), np.int64)
-    row, count = 0, 0
-    while True:
-        row, count = _search(data, offsets, character_classes(), pieces, wanted, row, count, found)
-        if row == n:
-            break
-        found = np.concatenate([found, np.empty_like(found)])  # the row that did not fit is searched again
+    # A dropped line has a char and its newline, the last of a text perhaps none; a phrase or an address has six bytes or more.
+    most = n + int(offsets[-1] - offsets[0]) // (_LEAST_LINE if judging else _LEAST_FOUND)
+    found = np.empty((most, 4), np.int64)  # pages are touched only when used
+    count = _search(data, offsets, character_classes(), pieces, wanted, found)
+    if count > most:
+        raise ReconciliationError(f"find_spans: expected at most {most} spans, found {count}: a fault of Headwater")
     kinds = pa.array(found[:count, 1])
     return pa.RecordBatch.from_arrays(
         [
@@ -94,27 +94,23 @@ def _search(
     classes: npt.NDArray[np.uint8],
     pieces: Pieces,
     wanted: npt.NDArray[np.bool_],
-    row: int,
-    count: int,
     found: npt.NDArray[np.int64],
-) -> tuple[int, int]:
-    """Write row, operator, begin and end of each span from `row` on; return the first row without room, and the count."""
-    while row < len(offsets) - 1:
+) -> int:
+    """Write row, operator, begin and end of each span; return how many there are."""
+    count = 0
+    for row in range(len(offsets) - 1):
         begin, end = offsets[row], offsets[row + 1]
         if wanted[_C4] or wanted[_REFINEDWEB]:
             cut_tokens(data, begin, end, classes, pieces)
             after = _judge_lines(data, begin, end, classes, pieces, wanted, count, found)
         else:
             after = _find_policy_lines(data, begin, end, wanted, count, found)
-        if after > len(found):
-            break
-        for i in range(count, after):
+        for i in range(count, min(after, len(found))):
             found[i, 0] = row
             found[i, 2] -= begin
             found[i, 3] -= begin
         count = after
-        row += 1
-    return row, count
+    return count
 
 
 @kernel

@@ -59,6 +59,7 @@ def verify(lake: str, build: str | None = None, version: int | None = None) -> l
 def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> Check:
     try:
         count, faults = check(lake)
+        notes = build_notes(lake) if name == "builds_finished" and not faults else []
     except HeadwaterError as error:
         return Check(name=name, passed=False, detail=f"{str(error).splitlines()[0]}{_way_on(name, lake)}", count=0)
     except Exception as error:
@@ -67,7 +68,6 @@ def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> C
     detail = "; ".join(faults[:_SHOWN]) + (f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else "")
     if faults:
         return Check(name=name, passed=False, detail=detail + _way_on(name, lake), count=count)
-    notes = build_notes(lake) if name == "builds_finished" else []
     return Check(name=name, passed=True, detail="; ".join(notes), count=count)
 
 

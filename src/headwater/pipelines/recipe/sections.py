@@ -346,9 +346,11 @@ class Stage:
     def _quota_of(self, kind: str, key: str, quota: object) -> dict[str, float]:
         """Return a quota whose members are languages or domains that a document can have."""
         shares = _quota(key, quota)
-        check = {"languages": lambda name: check_tag(name, key), "domains": lambda name: check_domain(key, name)}[kind]
         for name in [member for group in shares if group != REST for member in group.split("+")]:
-            check(name)
+            if kind == "languages":
+                check_tag(name, key)
+            else:
+                check_domain(key, name)
         return shares
 
 

@@ -90,7 +90,7 @@ def read_tiktoken(name: str, data: bytes, settings: object = None) -> Vocabulary
     Raises:
         BadInputError: no rank file, an unknown pattern, or a token that its own bytes do not merge to.
     """
-    known = settings or _KNOWN.get(hashlib.sha256(data).hexdigest())
+    known = settings if settings is not None else _KNOWN.get(hashlib.sha256(data).hexdigest())
     if known is None:
         raise BadInputError(
             f"vocabulary {name}: expected {name}.json beside it with `pat_str` and `special_tokens`, found none, and the "

@@ -100,7 +100,7 @@ _MOMENTS: dict[str, tuple[Callable[[dict[int, str]], bool], float]] = {
     "while a task runs": (_workers, 0.0),
     "at its end": (_workers, 1.0),
 }
-_CODES = {signal.SIGINT: {1, 130, -2}, signal.SIGTERM: {143, -15}, signal.SIGHUP: {129, -1}, signal.SIGKILL: {-9}}
+_CODES = {signal.SIGINT: {130, -2}, signal.SIGTERM: {143, -15}, signal.SIGHUP: {129, -1}, signal.SIGKILL: {-9}}
 _CHOSEN = [
     ("while Java starts", signal.SIGINT),
     ("while the gateway comes up", signal.SIGTERM),
