@@ -29,6 +29,7 @@ from headwater.pipelines.decide import election
 from headwater.pipelines.decide import step as decide_step
 from headwater.pipelines.ingest import step as ingest_step
 from headwater.pipelines.ingest import task as ingest_task
+from headwater.pipelines.ingest import units
 from headwater.warehouse import commit
 
 __all__ = ["MUTATIONS", "Mutation", "by_value"]
@@ -50,7 +51,7 @@ def _refusals_are_counted_and_not_stored(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def _fragments_are_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest_step, "reserve_fragments", lambda *_: 0)
+    monkeypatch.setattr(units, "reserve_fragments", lambda *_: 0)
     monkeypatch.setattr(commit, "_check_coverage", lambda *_: None)
     monkeypatch.setattr(Claims, "grant", lambda *_: True)
 

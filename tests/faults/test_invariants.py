@@ -16,6 +16,7 @@ from repository_files import REPOSITORY
 
 from headwater.pipelines.builds.step import build
 from headwater.pipelines.decide.step import decide
+from headwater.pipelines.ingest import again, units
 from headwater.pipelines.ingest import step as ingest_step
 from headwater.pipelines.recipe.job import load_recipe, parse_recipe
 from headwater.pipelines.recipe.operators import resolve
@@ -64,7 +65,8 @@ def run_here(monkeypatch: pytest.MonkeyPatch) -> None:
     ) -> list[Any]:  # Any: a task
         return [function(item) for item in items]
 
-    monkeypatch.setattr(ingest_step, "run_tasks", run_tasks)
+    for module in (again, ingest_step, units):
+        monkeypatch.setattr(module, "run_tasks", run_tasks)
 
 
 def small_ingest(spark: SparkSession, lake: Path) -> None:

@@ -313,8 +313,10 @@ def _inputs(trial: Trial) -> None:
 
 
 def _pair(trial: Trial) -> None:
-    """One command stands still at one of its operations while another one runs from beginning to end."""
+    """One command stands still at one of its operations while another one runs from beginning to end; by number every pair, 0 to 63."""
     first, second = trial.random.choice(COMMANDS), trial.random.choice(COMMANDS)
+    if trial.number is not None:
+        first, second = COMMANDS[trial.number // len(COMMANDS) % len(COMMANDS)], COMMANDS[trial.number % len(COMMANDS)]
     whole = trial.random.random() < 0.5
     fault = Fault(action="pause", number=trial.operation(first))
     trial.what = f"{first} stands still at operation {fault.number} while {second} runs, {'all' if whole else 'some'} of the inputs in"
