@@ -23,7 +23,8 @@ from headwater.filters.duplicates.numbers import count_number_shingles, find_num
 from headwater.filters.duplicates.pairs import elect_winners
 from headwater.filters.duplicates.shingles import unit_kinds
 from headwater.filters.language import identify as language
-from headwater.filters.scores.formulas import DOMAINS, score
+from headwater.filters.scores.formulas import score
+from headwater.filters.scores.names import DOMAINS
 from headwater.filters.signals.measure import measure_signals
 from headwater.hashes import content_hashes, halves_of_hashes
 
