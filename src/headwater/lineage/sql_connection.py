@@ -212,17 +212,21 @@ def _within(connection: duckdb.DuckDBPyConnection, limits: Limits, call: Callabl
             answers.append(call())
         except BaseException as error:
             errors.append(error)
+        finally:
+            done.set()
 
+    # Waited for in place of the thread: a join that a signal interrupts takes the thread for ended.
+    done = threading.Event()
     worker = threading.Thread(target=work, name="query")
     worker.start()
     over = False
     try:
-        worker.join(limits.timeout_s)
-        over = worker.is_alive()
+        over = not done.wait(limits.timeout_s)
     finally:
-        while worker.is_alive():
+        while not done.is_set():
             connection.interrupt()
-            worker.join(_PATIENCE_S)
+            done.wait(_PATIENCE_S)
+        worker.join()
     if over:
         raise LimitError(
             f"the query was stopped after {limits.timeout_s:g} s; ask for less, or allow more with --timeout (timeout_s)"

@@ -81,8 +81,7 @@ class Limit:
             return replace(self, default=self._number(setting, where), by_language={})
         for language in setting:
             if language != "default" and language not in TAGS:
-                near = "default" if language.lower() == "default" else nearest_tag(language)
-                meant = f"; did you mean {near!r}?" if near else ""
+                meant = f"; did you mean {near!r}?" if (near := nearest_tag(language)) else ""
                 raise RecipeError(
                     f"{where}: expected 'default' or the tag of a language such as 'pt', found {language!r}{meant}"
                 )
@@ -387,13 +386,12 @@ def _change(
 
 
 def _domains(domains: object, where: str) -> tuple[str, ...]:
-    listed = [*domains] if isinstance(domains, list | tuple) else []
-    if not isinstance(domains, list | tuple) or not all(isinstance(item, str) for item in listed):
+    if not isinstance(domains, list | tuple) or not all(isinstance(item, str) for item in domains):
         raise RecipeError(f"{where}: expected a list of domains such as ['code', 'math'], found {domains!r}")
-    for item in listed:
+    for item in domains:
         if item not in DOMAINS:
             raise RecipeError(f"{where}: unknown domain {item!r}; {nearest(item, DOMAINS)}")
-    return tuple(listed)
+    return tuple(domains)
 
 
 def _known(raw: Mapping[str, object], keys: Sequence[str], where: str) -> None:

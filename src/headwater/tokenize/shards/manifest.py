@@ -259,7 +259,7 @@ def _checked(data: bytes, where: str, what: str) -> JsonObject:
         raise CorruptLakeError(f"{where}: expected {what} of format {FORMAT}, found other content")
     if content["format"] != FORMAT:
         raise UsageError(
-            f"{where}: expected format {FORMAT}, found {str(content['format'])[:40]}; read it with the Headwater that wrote it, or build again"
+            f"{where}: expected format {FORMAT}, found {repr(content['format'])[:40]}; read it with the Headwater that wrote it, or build again"
         )
     return content
 
