@@ -9,12 +9,13 @@ from shim import Shim, follow_file
 
 from headwater.pipelines.worker_daemon import main
 from headwater.tokenize.forms.load import load_vocabulary
+from headwater.tokenize.names import DEFAULT_VOCABULARY
 
 ROOT = "FAULTS_ROOT"
 """Variable that names the folder of the trials, in which ``worker-fault`` says what is to happen."""
 
 if __name__ == "__main__":
-    load_vocabulary()  # so that no worker needs to
+    load_vocabulary(DEFAULT_VOCABULARY)  # so that no worker needs to
     root = os.environ[ROOT]
     Shim(root, follow_file(Path(root, "worker-fault"))).install()
     main()

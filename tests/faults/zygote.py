@@ -227,8 +227,9 @@ def _import_all() -> None:
     import headwater.pipelines.selection.proxy
     from headwater.filters.language import identify
     from headwater.tokenize.forms.load import load_vocabulary
+    from headwater.tokenize.names import DEFAULT_VOCABULARY
 
-    load_vocabulary()
+    load_vocabulary(DEFAULT_VOCABULARY)
     identify.load_model()
     headwater.pipelines.ingest.step._MIN_FRAGMENT_BYTES = 12_000  # type: ignore[misc]  # else all is one fragment
 
