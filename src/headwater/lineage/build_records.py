@@ -10,11 +10,21 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from headwater.lineage.builds import builds_uri
 from headwater.lineage.past_runs import PastRun, runs_of
 from headwater.plain import JsonObject, ValuesByName
-from headwater.warehouse.snapshot import Snapshot
+from headwater.warehouse.filesystem import write_file
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["MANIFEST", "PROVENANCE", "build_record", "provenance_bytes", "recorded_files", "recorded_provenance"]
+__all__ = [
+    "MANIFEST",
+    "PROVENANCE",
+    "build_record",
+    "provenance_bytes",
+    "recorded_files",
+    "recorded_provenance",
+    "settle_provenance",
+]
 
 MANIFEST: Final = "manifest.json"
 PROVENANCE: Final = "provenance.json"
@@ -59,3 +69,16 @@ def recorded_files(snapshot: Snapshot, build: str, stage: str) -> dict[str, str]
     if record is None or provenance is None or stage not in record.get("manifests", {}):
         return None
     return {MANIFEST: str(record["manifests"][stage]), PROVENANCE: hashlib.sha256(provenance).hexdigest()}
+
+
+def settle_provenance(lake: str, build: str, written: Mapping[str, JsonObject]) -> None:
+    """Leave the records of origins that count where two drivers made one build at once: each wrote its own over the other's.
+
+    Args:
+        written: stage → the record that this driver wrote, before it committed the row that ends its run.
+    """
+    for stage, record in written.items():
+        there = provenance_bytes(record)
+        while (told := recorded_provenance(open_snapshot(lake), build, stage)) not in (None, there):
+            there = told or there
+            write_file(builds_uri(lake, build, stage), PROVENANCE, there, root=lake)

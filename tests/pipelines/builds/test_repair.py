@@ -17,6 +17,7 @@ from small_lake import BUILD, SmallLake, small_recipe
 
 from headwater.cli.root import cli
 from headwater.errors import CorruptLakeError, UsageError
+from headwater.lineage.build_records import provenance_bytes, settle_provenance
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.funnel import list_runs
 from headwater.lineage.views import connect
@@ -132,6 +133,18 @@ def test_manifest_and_records(copied_lake: SmallLake, build_folder: Path, damage
     assert set(damaged.files) == names
     assert repair(None, resolve(recipe, str(copied_lake.folder)), damaged)["records"] == 2
     _check_mended(copied_lake, before, names)
+
+
+def test_record_of_the_driver_that_ended_last(copied_lake: SmallLake, build_folder: Path) -> None:
+    """Two drivers made the build, and the one that ended first wrote its record of origins last: the record in the lake's row counts."""
+    lake, file = str(copied_lake.folder), build_folder / "knowledge" / "provenance.json"
+    before = file.read_bytes()
+    ours = json.loads(before) | {"runs": {"select": [], "build": ["another"]}}
+    file.write_bytes(provenance_bytes(ours))
+    assert _failed(lake) == ["build_records"]
+    settle_provenance(lake, BUILD, {"knowledge": ours})
+    assert file.read_bytes() == before
+    assert _failed(lake) == []
 
 
 @pytest.mark.parametrize("damage", [_truncate, _flip, _empty, Path.unlink], ids=lambda damage: damage.__name__)

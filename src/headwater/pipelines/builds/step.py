@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from headwater.errors import RecipeError, UsageError
 from headwater.fingerprint import canonical_json, fingerprint
-from headwater.lineage.build_records import MANIFEST, PROVENANCE, build_record, provenance_bytes, recorded_provenance
+from headwater.lineage.build_records import MANIFEST, PROVENANCE, build_record, provenance_bytes, settle_provenance
 from headwater.lineage.builds import builds_uri, shard_name, stage_operator
 from headwater.lineage.past_runs import base_of, past_counts, past_recipe, past_run, runs_of
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
@@ -143,17 +143,8 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
     provenance = _write_provenance(lake, recipe, name, shards, run, snapshot)
     run.operators = canonical_json({"shards": settings | build_record(manifests, provenance)})
     finish_run(run, snapshot)
-    _settle_provenance(lake, name, provenance)
+    settle_provenance(lake, name, provenance)
     return dict(run.counts)
-
-
-def _settle_provenance(lake: str, name: str, written: Mapping[str, JsonObject]) -> None:
-    """Leave the record that counts where two drivers made one build at once: each wrote its own over the other's."""
-    for stage, record in written.items():
-        there = provenance_bytes(record)
-        while (told := recorded_provenance(open_snapshot(lake), name, stage)) not in (None, there):
-            there = told or there
-            write_file(builds_uri(lake, name, stage), PROVENANCE, there, root=lake)
 
 
 def _check_specials(recipe: Recipe, vocabulary: Vocabulary) -> None:
