@@ -19,7 +19,7 @@ from family_rows import write
 from pyarrow import fs as pafs
 from stage_folder import write_folder
 
-from headwater.errors import UsageError
+from headwater.errors import HeadwaterError, UsageError
 from headwater.filters.contamination.items import Item, ItemFields
 from headwater.filters.fasttext.model import read_model
 from headwater.filters.fasttext.predict import prepare
@@ -316,8 +316,9 @@ def _read_family(path: Path) -> None:
                 table.validate(full=True)
         except Exception as error:
             faults.append(error)
-    if faults:
-        raise faults[0]
+    unexpected = [fault for fault in faults if not isinstance(fault, HeadwaterError)]
+    if unexpected or len(faults) == 2:
+        raise [*unexpected, *faults][0]
 
 
 def _stage(folder: Path) -> Path:

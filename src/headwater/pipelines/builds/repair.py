@@ -7,6 +7,7 @@ comes out different is not put back: both its forms are left for whoever looks i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -16,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, HeadwaterError, UsageError
-from headwater.fingerprint import canonical_json
+from headwater.errors import CorruptLakeError, HeadwaterError, RecipeError, UsageError
 from headwater.lineage.build_records import MANIFEST, PROVENANCE, recorded_provenance
 from headwater.lineage.builds import builds_uri, shard_name, snapshot_then, stage_operator
 from headwater.lineage.past_runs import past_recipe
@@ -25,7 +25,7 @@ from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.encode_task import BuildJob
 from headwater.pipelines.builds.step import run_shards, stage_manifest
-from headwater.pipelines.recipe.job import Recipe
+from headwater.pipelines.recipe.job import Recipe, parse_recipe
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.tokenize.shards.manifest import Manifest, Shard, ShardFile, read_manifest, read_shard, write_shard
 from headwater.warehouse.faults import reach
@@ -91,6 +91,14 @@ class Damage:
         return found | {f"{stage.stage}/{name}": "record" for stage in self.stages for name in stage.records}
 
 
+def _is_recipe(recipe: Recipe, recorded: str) -> bool:
+    """Return whether the literals that a run recorded are those of a recipe; keys that the run's release did not have are at their defaults."""
+    try:
+        return parse_recipe(json.loads(recorded)).literals == recipe.literals
+    except RecipeError:  # of an earlier release that took what is refused today
+        return False
+
+
 def find_damage(lake: str, recipe: Recipe, name: str) -> Damage:
     """Return which files of a build are not what was committed; every file is read once.
 
@@ -104,7 +112,7 @@ def find_damage(lake: str, recipe: Recipe, name: str) -> Damage:
         raise UsageError(
             f"expected a finished build named {name}, found none; headwater build writes shards that are missing"
         )
-    if built_by != canonical_json(recipe.literals):
+    if not _is_recipe(recipe, built_by):
         raise UsageError(f"expected the recipe that built {name}, found another")
     stages = []
     for stage in recipe.stages:
