@@ -328,7 +328,7 @@ def test_this_release_chooses_what_the_earlier_one_chose(earlier: str) -> None:
 
 @pytest.mark.spark
 def test_the_job_goes_on(spark: SparkSession, earlier: str) -> None:
-    """The same recipe measures again what a later version measures otherwise, and then finds nothing new; an old build's damaged shard is repaired."""
+    """The same recipe measures again what a later version measures otherwise, then finds nothing new; an old build's damaged shard is repaired."""
     from headwater.pipelines.builds.repair import find_damage, repair
     from headwater.pipelines.recipe.operators import resolve
     from headwater.pipelines.run import run
