@@ -12,8 +12,9 @@ from family_rows import write
 from headwater.errors import UsageError
 from headwater.lineage.evaluation_sets import store_set
 from headwater.lineage.vocabularies import store_vocabulary
-from headwater.warehouse.commit import commit, create_lake
+from headwater.warehouse.commit import commit, create_lake, reserve_fragments
 from headwater.warehouse.filesystem import write_file
+from headwater.warehouse.log_repair import repair_log, write_checkpoint
 from headwater.warehouse.maintain import MOST_HOURS, maintain
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -74,6 +75,24 @@ def test_a_lake_may_be_reached_through_a_link(lake: Snapshot, tmp_path: Path) ->
     snapshot = open_snapshot(str(link))
     commit(snapshot, adds=[write(snapshot.uri, "content", [2])], wave=("second", 1), lake=str(link))
     assert maintain(str(link)).strangers == ()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_maintain_refuses_a_log_behind_a_link(dry_run: bool, lake: Snapshot, tmp_path: Path) -> None:
+    """A log that is a link is refused, in a dry run too, and no checkpoint arrives where it leads; nor does another writer write one."""
+    place = Path(lake.uri, "_delta_log")
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    before = sorted((tmp_path / "elsewhere").rglob("*"))
+    for tried in (
+        lambda: maintain(lake.lake, dry_run=dry_run),
+        lambda: write_checkpoint(lake),
+        lambda: repair_log(lake.lake),
+        lambda: reserve_fragments(lake.lake, 1),
+    ):
+        with pytest.raises(UsageError, match="found a symbolic link"):
+            tried()
+    assert sorted((tmp_path / "elsewhere").rglob("*")) == before
 
 
 @pytest.mark.parametrize(

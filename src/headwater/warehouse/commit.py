@@ -23,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from headwater.errors import ConflictError, CorruptLakeError, StorageError, UsageError
 from headwater.warehouse.filesystem import exists, filesystem_of, is_local, join
 from headwater.warehouse.fragments import FileEntry, expand_masks
-from headwater.warehouse.log import LOG, PREVIOUS, entry_numbers, entry_sha256, log_folder, record_head
+from headwater.warehouse.log import LOG, PREVIOUS, entry_numbers, entry_sha256, record_head
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.schema import FAMILIES, table_schema
 from headwater.warehouse.snapshot import DESCRIPTION, Snapshot, open_snapshot, table_uri
@@ -166,8 +166,6 @@ def commit_once(
         ConflictError: the table has moved on.
         StorageError: the log cannot be written.
     """
-    filesystem, folder = log_folder(snapshot.uri)
-    refuse_links(filesystem, filesystem_of(snapshot.lake)[1], folder)
     snapshot.check_writable()
     try:
         previous = entry_sha256(snapshot.uri, snapshot.version)

@@ -21,7 +21,7 @@ from headwater.errors import ConflictError, CorruptLakeError, UsageError
 from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAME_PATTERN, FileEntry, fragments_of
-from headwater.warehouse.log import entry_fault, entry_name, read_entry, read_log
+from headwater.warehouse.log import LOG, entry_fault, entry_name, read_entry, read_log
 from headwater.warehouse.log_repair import write_checkpoint
 from headwater.warehouse.parquet import check_file, read_file, write_family
 from headwater.warehouse.real_files import RealFile, refuse_links, walk_files
@@ -83,7 +83,7 @@ def maintain(
             raise UsageError(f"--{name}-hours: expected a number from 0 to {MOST_HOURS:,}, found {hours}")
     before = open_snapshot(lake)
     filesystem, root = filesystem_of(before.uri)
-    refuse_links(filesystem, filesystem_of(lake)[1], root)
+    refuse_links(filesystem, filesystem_of(lake)[1], join(root, LOG))
     if not dry_run:
         before.check_writable()
     compacted = 0 if dry_run else compact(lake)

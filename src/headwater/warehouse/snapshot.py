@@ -20,7 +20,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from headwater.errors import CorruptLakeError, LakeFormatError, UsageError
 from headwater.plain import JsonObject
-from headwater.warehouse.filesystem import exists, join, lake_place
+from headwater.warehouse.filesystem import exists, filesystem_of, join, lake_place
 from headwater.warehouse.fragments import NAME_PATTERN, FileName, expand_masks, operator_digits
 from headwater.warehouse.log import (
     LAST_CHECKPOINT,
@@ -34,6 +34,7 @@ from headwater.warehouse.log import (
 )
 from headwater.warehouse.log_view import without_checkpoints
 from headwater.warehouse.parquet import FragmentFiles
+from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.schema import FORMAT, READABLE
 
 __all__ = ["DESCRIPTION", "Snapshot", "describe", "open_snapshot", "table_uri"]
@@ -92,11 +93,14 @@ class Snapshot:
         return open_snapshot(self.lake, upgrading=self.upgrading)
 
     def check_writable(self) -> None:
-        """Do nothing where the table was opened as it lies there.
+        """Do nothing where the table was opened as it lies there, and its log is a folder of the lake's own: every writer of the log asks.
 
         Raises:
+            UsageError: the log is reached through a symbolic link below the lake.
             CorruptLakeError: it was opened without a damaged checkpoint, for reading only.
         """
+        filesystem, folder = log_folder(self.uri)
+        refuse_links(filesystem, filesystem_of(self.lake)[1], folder)
         if self.log_uri != self.uri:
             raise CorruptLakeError(
                 f"expected a sound checkpoint of the lake at {self.lake}, found a damaged one; it can be read, and written to after: "
