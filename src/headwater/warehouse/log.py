@@ -11,13 +11,14 @@ import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, StorageError
+from headwater.errors import CorruptLakeError, StorageError, one_line
 from headwater.plain import JsonObject
-from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, join, read_bytes, write_file
+from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, is_local, join, read_bytes, write_file
 
 __all__ = [
     "CHECKPOINT_RECORD",
@@ -32,11 +33,13 @@ __all__ = [
     "entry_sha256",
     "find_fault",
     "log_folder",
+    "misplaced_names",
     "read_entry",
     "read_log",
     "read_record",
     "record_checkpoints",
     "record_head",
+    "told",
 ]
 
 LOG: Final = "_delta_log"
@@ -48,7 +51,13 @@ LAST_CHECKPOINT: Final = "_last_checkpoint"
 _FORMAT: Final = 1
 _ENTRY: Final = re.compile(r"([0-9]{20})\.json")
 _CHECKPOINT: Final = re.compile(r"[0-9]{20}\.checkpoint(\..+)?\.parquet")
+_COLOURS: Final = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 _KINDS: Final = {"commitInfo", "add", "remove", "txn", "metaData", "protocol"}
+
+
+def told(error: Exception) -> str:
+    """Return what a library says of an error in one line, without the colours and lists of causes that some write for a screen."""
+    return one_line(_COLOURS.sub("", str(error)))
 
 
 def log_folder(uri: str) -> tuple[pafs.FileSystem, str]:
@@ -68,8 +77,26 @@ def entry_name(version: int) -> str:
 
 def _names(uri: str) -> list[str]:
     filesystem, folder = log_folder(uri)
+    for place in (folder.rpartition("/")[0], folder):
+        if filesystem.get_file_info(place).type == pafs.FileType.File:
+            raise CorruptLakeError(
+                f"expected the folder of the table's log at {folder}, found a file at {place}; restore the lake's folder samples from a copy"
+            )
     found = filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
     return sorted(info.base_name for info in found if info.type == pafs.FileType.File)
+
+
+def misplaced_names(uri: str) -> list[str]:
+    """Return the names of checkpoints and of what lies beside the entries at which there is something that is no file."""
+    filesystem, folder = log_folder(uri)
+    if not is_local(filesystem) or not Path(folder).is_dir():
+        return []  # stores have no folders
+    named = {HEAD_RECORD, CHECKPOINT_RECORD, LAST_CHECKPOINT}
+    return sorted(
+        place.name
+        for place in Path(folder).iterdir()
+        if (place.name in named or _CHECKPOINT.fullmatch(place.name)) and not place.is_file()
+    )
 
 
 def entry_numbers(uri: str) -> list[int]:
@@ -95,7 +122,7 @@ def read_entry(data: bytes) -> list[tuple[str, JsonObject]]:
         if not line and number > 1:
             continue
         try:
-            found = json.loads(line)
+            found = json.loads(line.decode())  # of bytes, json.loads would pass over a byte order mark, and take UTF-16
         except (ValueError, RecursionError):
             raise ValueError(f"no JSON in line {number}") from None
         if not isinstance(found, dict) or len(found) != 1 or not _KINDS.issuperset(found):

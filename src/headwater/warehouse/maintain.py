@@ -22,7 +22,7 @@ from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAME_PATTERN, FileEntry, fragments_of
 from headwater.warehouse.log import LOG, entry_fault, entry_name, read_entry, read_log
-from headwater.warehouse.log_repair import write_checkpoint
+from headwater.warehouse.log_repair import check_room, write_checkpoint
 from headwater.warehouse.parquet import check_file, read_file, write_family
 from headwater.warehouse.real_files import RealFile, refuse_links, walk_files
 from headwater.warehouse.schema import FAMILIES
@@ -85,7 +85,7 @@ def maintain(
     filesystem, root = filesystem_of(before.uri)
     refuse_links(filesystem, filesystem_of(lake)[1], join(root, LOG))
     if not dry_run:
-        before.check_writable()
+        check_room(before)
     compacted = 0 if dry_run else compact(lake)
     after = open_snapshot(lake)
     if not dry_run:

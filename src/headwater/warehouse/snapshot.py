@@ -6,6 +6,7 @@ lake.
 
 from __future__ import annotations
 
+import bisect
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from headwater.warehouse.log import (
     entry_numbers,
     find_fault,
     log_folder,
+    misplaced_names,
 )
 from headwater.warehouse.log_view import without_checkpoints
 from headwater.warehouse.parquet import FragmentFiles
@@ -256,11 +258,37 @@ def _unreadable(lake: str, uri: str) -> str:
     fault = find_fault(uri)
     if fault is not None:
         return fault
-    damaged = " or ".join([*checkpoint_names(uri)[-1:], LAST_CHECKPOINT])
+    pointed = misplaced_names(uri)
+    filesystem, folder = log_folder(uri)
+    if LAST_CHECKPOINT not in pointed and exists(filesystem, join(folder, LAST_CHECKPOINT)) is not None:
+        pointed.append(LAST_CHECKPOINT)
+    there = [*checkpoint_names(uri)[-1:], *pointed]
+    if not there:
+        return (
+            f"expected a log that can be read at {join(uri, LOG)}, found {_first_refused(uri)} of another kind than Delta's; "
+            "restore it from a copy of the lake"
+        )
+    damaged = " or ".join(there)
     return (
         f"expected a log that can be read at {join(uri, LOG)}, found {damaged} damaged; "
         f"write it anew from the log's entries: headwater maintain {lake} --repair-log"
     )
+
+
+def _first_refused(uri: str) -> str:
+    """Return the name of the first entry with which a log without checkpoints does not open."""
+
+    def refused(version: int) -> bool:
+        try:
+            DeltaTable(uri, version=version)
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            return True
+        return False
+
+    numbers = entry_numbers(uri) or [0]
+    return entry_name(numbers[min(bisect.bisect_left(numbers, True, key=refused), len(numbers) - 1)])
 
 
 def _format_of(uri: str, delta: DeltaTable) -> tuple[int, bool]:
