@@ -32,6 +32,7 @@ __all__ = [
     "entry_numbers",
     "entry_sha256",
     "find_fault",
+    "is_of_log",
     "log_folder",
     "misplaced_names",
     "read_entry",
@@ -51,6 +52,7 @@ LAST_CHECKPOINT: Final = "_last_checkpoint"
 _FORMAT: Final = 1
 _ENTRY: Final = re.compile(r"([0-9]{20})\.json")
 _CHECKPOINT: Final = re.compile(r"[0-9]{20}\.checkpoint(\..+)?\.parquet")
+_ASIDE: Final = re.compile(r"_headwater_.+\.aside-[0-9a-f]{8}")
 _COLOURS: Final = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 _KINDS: Final = {"commitInfo", "add", "remove", "txn", "metaData", "protocol"}
 
@@ -107,6 +109,22 @@ def entry_numbers(uri: str) -> list[int]:
 def checkpoint_names(uri: str) -> list[str]:
     """Return the names of the log's checkpoints, oldest first."""
     return [name for name in _names(uri) if _CHECKPOINT.fullmatch(name)]
+
+
+def is_of_log(path: str) -> bool:
+    """Return whether a path relative to the table is that of a file of the log: of an entry, a checkpoint, a record, or one set aside.
+
+    >>> is_of_log("_delta_log/00000000000000000012.json"), is_of_log("_delta_log/notes.txt")
+    (True, False)
+    """
+    folder, _, name = path.rpartition("/")
+    name = re.sub("#[0-9]+$", "", name)  # what delta-rs was writing when it was killed
+    return folder == LOG and bool(
+        name in {HEAD_RECORD, CHECKPOINT_RECORD, LAST_CHECKPOINT}
+        or _ENTRY.fullmatch(name)
+        or _CHECKPOINT.fullmatch(name)
+        or _ASIDE.fullmatch(name)
+    )
 
 
 def read_entry(data: bytes) -> list[tuple[str, JsonObject]]:
