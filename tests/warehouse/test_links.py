@@ -290,3 +290,15 @@ def _told(lake: Snapshot) -> list[str]:
     done = CliRunner().invoke(cli, ["maintain", lake.lake])
     assert done.exit_code == 0
     return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("folder", ["samples/x", "builds", "vocabularies"])
+def test_nothing_else_is_put_into_a_lake(folder: str, lake: Snapshot) -> None:
+    """A vocabulary's export and a plot go elsewhere, as an export of a build does."""
+    before = sorted(Path(lake.lake).rglob("*"))
+    place = f"{lake.lake}/{folder}"
+    sweep = ["--sweep", "gopher.min_words=10:30:10", "--plot", f"{place}/words.svg"]
+    for arguments in (["vocab", "export", "headwater-156k", place], ["what-if", lake.lake, "demo", *sweep]):
+        done = CliRunner().invoke(cli, arguments)
+        assert (done.exit_code, "expected a place outside of a lake's own folders" in done.stderr) == (2, True)
+    assert sorted(Path(lake.lake).rglob("*")) == before

@@ -63,21 +63,21 @@ def refuse_links(filesystem: pafs.FileSystem, root: str, path: str) -> None:
             )
 
 
-def refuse_lakes(filesystem: pafs.FileSystem, path: str, lake: str) -> None:
+def refuse_lakes(filesystem: pafs.FileSystem, path: str, lake: str | None = None) -> None:
     """Do nothing where ``path`` lies in none of the folders in which a lake keeps its own.
 
     Links are followed: neither the path as it is named nor the place where it leads may lie there.
 
     Args:
         path: where something that is no part of a lake is to be written.
-        lake: the lake at hand, on the same file system or not; another one is known by the log of its table.
+        lake: path of the lake at hand, if there is one; another is known by the log of its table.
 
     Raises:
         UsageError: it lies there, in this lake or another one.
     """
     local = isinstance(filesystem, pafs.LocalFileSystem)
     places = {os.path.normpath(path), os.path.realpath(path)} if local else {path.rstrip("/")}
-    own = {f"{lake}/{name}" for name in _LAKE_FOLDERS}
+    own = {f"{lake}/{name}" for name in _LAKE_FOLDERS if lake is not None}
     own |= {os.path.realpath(place) for place in own} if local else set()
     for place in sorted(places):
         parts = place.split("/")
