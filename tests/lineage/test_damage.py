@@ -273,3 +273,22 @@ def test_a_cut_table_file_ends_no_other_check(family: str, copied: Path) -> None
     assert checks["log_entries"].passed
     with connect(str(copied)) as connection, pytest.raises(CorruptLakeError, match="headwater verify LAKE names it"):
         rows(connection, f"SELECT run_id FROM {family}")
+
+
+@pytest.mark.parametrize("kind", ["junk", "another version", "folder"])
+def test_a_last_checkpoint_without_any(kind: str, finished_lake: SmallLake, tmp_path: Path) -> None:
+    """A lake that never had a checkpoint has nothing that names one, file or folder; repair makes it whole."""
+    lake = tmp_path / "lake"
+    shutil.copytree(finished_lake.folder, lake)
+    assert not list((lake / "samples" / "_delta_log").glob("*checkpoint*"))
+    place = _log(lake, "_last_checkpoint")
+    if kind == "folder":
+        place.mkdir()
+    else:
+        place.write_text("junk" if kind == "junk" else json.dumps({"version": 2, "size": 1}))
+    failed = _failed(lake)
+    assert set(failed) == {"log_entries"}
+    assert "_last_checkpoint" in failed["log_entries"]
+    assert "--repair-log" in failed["log_entries"]
+    repair_log(str(lake))
+    assert _failed(lake) == {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,9 @@ _INFO = b'{"commitInfo":{}}\n'
     [
         (b"", "an empty file"),
         (b"\0\0\0", "no JSON in line 1"),
+        (b"\xef\xbb\xbf" + _INFO, "no JSON in line 1"),
+        (_INFO.decode().encode("utf-16"), "no JSON in line 1"),
+        (_INFO + b"\xef\xbb\xbf" + b'{"add":{"path":"x"}}', "no JSON in line 2"),
         (_INFO + b'{"add":', "no JSON in line 2"),
         (b"[" * 100_000, "no JSON in line 1"),
         (b"[]\n", "no action of Delta's in line 1"),
@@ -173,3 +178,72 @@ def test_fields_of_json_that_are_no_record(lake_folder: Path) -> None:
         (_log(lake_folder) / HEAD_RECORD).write_text(json.dumps(record))
         with pytest.raises(CorruptLakeError, match="headwater maintain .* --repair-log"):
             read_record(snapshot.uri, HEAD_RECORD)
+
+
+@pytest.mark.parametrize("kind", ["mark", "another field"])
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_an_older_entry_is_named(kind: str, checkpoint: bool, lake_folder: Path) -> None:
+    """A byte order mark, and a field that is of another type than Delta's: the entry is named, never a checkpoint, nor the repair."""
+    _grow(lake_folder, 4)
+    place = _log(lake_folder) / entry_name(2)
+    data = place.read_bytes()
+    place.write_bytes(
+        b"\xef\xbb\xbf" + data if kind == "mark" else data.replace(b'"dataChange":true', b'"dataChange":7')
+    )
+    assert place.read_bytes() != data
+    tries: list[Callable[[str], object]] = [repair_log] if checkpoint else [repair_log, open_snapshot]
+    if checkpoint:
+        (_log(lake_folder) / LAST_CHECKPOINT).mkdir()
+    for tried in tries:
+        with pytest.raises(
+            CorruptLakeError, match=rf"{entry_name(2)}\b.*; restore it from a copy of the lake$"
+        ) as caught:
+            tried(str(lake_folder))
+        assert "--repair-log" not in str(caught.value)
+    place.write_bytes(data)
+    assert repair_log(str(lake_folder)).version == 4
+
+
+@pytest.mark.parametrize("name", [LAST_CHECKPOINT, HEAD_RECORD, CHECKPOINT_RECORD, f"{3:020d}.checkpoint.parquet"])
+@pytest.mark.parametrize("kind", ["folder", "full folder", "link"])
+def test_no_file_beside_the_entries(name: str, kind: str, lake_folder: Path) -> None:
+    """A folder or a dangling link in the place of a checkpoint or record: told in one line, set aside by repair, the lake whole again."""
+    snapshot = _grow(lake_folder, 3)
+    place = _log(lake_folder) / name
+    place.unlink(missing_ok=True)
+    if kind == "link":
+        place.symlink_to(lake_folder / "nowhere")
+    else:
+        place.mkdir()
+    if kind == "full folder":
+        (place / "mine").write_bytes(b"mine")
+    with pytest.raises(
+        CorruptLakeError, match=rf"{name}, found a folder or a link to none; set it aside: .*--repair-log$"
+    ):
+        maintain(str(lake_folder))
+    report = repair_log(str(lake_folder))
+    assert report.version == snapshot.version
+    aside = [_log(lake_folder) / each for each in report.set_aside if name.removeprefix("_") in each]
+    assert [each.is_symlink() if kind == "link" else each.is_dir() for each in aside] == [True]
+    assert maintain(str(lake_folder)).version == snapshot.version
+
+
+def test_a_log_that_is_a_file(lake_folder: Path) -> None:
+    """One line says what was expected and what to do, of the log's folder and of the table's."""
+    _grow(lake_folder, 1)
+    for place in (_log(lake_folder), _log(lake_folder).parent):
+        shutil.rmtree(place)
+        place.write_bytes(b"mine")
+        for tried in (open_snapshot, repair_log, maintain):
+            with pytest.raises(
+                CorruptLakeError,
+                match="expected the folder of the table's log at .*, found a file at .*; restore the lake's folder samples",
+            ):
+                tried(str(lake_folder))
+
+
+def test_what_a_library_says_is_one_line() -> None:
+    """Colours and lists of causes are for a screen."""
+    assert (
+        log.told(OSError("\x1b[31mKernel error\x1b[0m\n  \u21b3 \x1b[1;33mno space")) == "Kernel error \u21b3 no space"
+    )

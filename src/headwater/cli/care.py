@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from headwater.cli.options import answer, build_option, example, lake_argument, output_option
-from headwater.cli.rendering import clean, format_bytes, format_check_table, format_count, format_table
+from headwater.cli.rendering import clean_name, format_bytes, format_check_table, format_count, format_table
 from headwater.errors import UsageError
 
 __all__ = ["init", "maintain", "verify"]
@@ -99,12 +99,16 @@ def maintain(
     rows = [
         {"what": name.replace("_", " "), "count": format_bytes(n) if name.endswith("bytes") else f"{n:,}"}
         for name, n in report.items()
-        if name != "strangers"
+        if name not in ("strangers", "dated_ahead")
     ]
-    strangers = report["strangers"]
-    shown = [f"not Headwater's, left alone: {clean(name)}" for name in strangers[:_SHOWN]]
-    if len(strangers) > _SHOWN:
-        shown.append(f"and {len(strangers) - _SHOWN:,} more; --output json lists all")
+    shown = []
+    for said, names in (
+        ("not Headwater's", report["strangers"]),
+        ("dated in the future", report["dated_ahead"]),
+    ):
+        shown += [f"{said}, left alone: {clean_name(name)}" for name in names[:_SHOWN]]
+        if len(names) > _SHOWN:
+            shown.append(f"and {len(names) - _SHOWN:,} more; --output json lists all")
     answer(report | {"dry_run": dry_run}, lambda: "\n".join([format_table(rows), *shown]), output)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "clean",
+    "clean_name",
     "format_bytes",
     "format_cells",
     "format_check_table",
@@ -33,6 +34,8 @@ Answer: TypeAlias = Mapping[str, Any]  # Any: each layout knows the keys of the 
 
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """C0 but line feed and tab, C1, and the controls of writing direction: a document may not move the cursor or reorder a line."""
+_UNWRITTEN: Final = re.compile(f"{_UNSAFE.pattern}|[\ud800-\udfff]")
+"""Of JSON also what stands for bytes of a file's name that are no UTF-8, and has no UTF-8 itself."""
 _MAX_CELL: Final = 60
 _WIDTH: Final = 100
 _LABEL: Final = 14
@@ -47,6 +50,15 @@ def clean(text: str) -> str:
     return _UNSAFE.sub("\ufffd", text)
 
 
+def clean_name(name: str) -> str:
+    r"""Return a file's name on one line: as ``clean``, and line feeds, tabs and bytes that are no UTF-8 are replaced too.
+
+    >>> clean_name("a\nb\udcff")
+    'a\ufffdb\ufffd'
+    """
+    return re.sub("[\n\t\ud800-\udfff]", "\ufffd", clean(name))
+
+
 def to_json(value: object) -> str:
     r"""Return JSON of plain values and dataclasses; NaN and infinities become null, control characters stay escaped.
 
@@ -54,7 +66,7 @@ def to_json(value: object) -> str:
     '{\n  "text": "\\u009b\\u202e",\n  "score": null\n}'
     """
     written = json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False)
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+    return _UNWRITTEN.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
 def _plain(value: object) -> object:

@@ -23,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from headwater.errors import ConflictError, CorruptLakeError, StorageError, UsageError
 from headwater.warehouse.filesystem import exists, filesystem_of, is_local, join
 from headwater.warehouse.fragments import FileEntry, expand_masks
-from headwater.warehouse.log import LOG, PREVIOUS, entry_numbers, entry_sha256, log_folder, record_head
+from headwater.warehouse.log import LOG, PREVIOUS, entry_numbers, entry_sha256, record_head, told
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.schema import FAMILIES, table_schema
 from headwater.warehouse.snapshot import DESCRIPTION, Snapshot, open_snapshot, table_uri
@@ -65,9 +65,13 @@ def create_lake(lake: str) -> Snapshot:
         # Of two writers that make a lake at once one gets an error of some other name.
         if DeltaTable.is_deltatable(uri):
             raise UsageError(f"expected no lake at {lake}, found one; use it, or choose another folder") from error
-        raise StorageError(f"cannot make a lake at {lake}: {error}; check the path and its permissions") from error
+        raise StorageError(
+            f"cannot make a lake at {lake}: {told(error)}; check the path and its permissions"
+        ) from error
     except OSError as error:
-        raise StorageError(f"cannot make a lake at {lake}: {error}; check the path and its permissions") from error
+        raise StorageError(
+            f"cannot make a lake at {lake}: {told(error)}; check the path and its permissions"
+        ) from error
     record_head(uri, 0)
     return open_snapshot(lake)
 
@@ -166,8 +170,6 @@ def commit_once(
         ConflictError: the table has moved on.
         StorageError: the log cannot be written.
     """
-    filesystem, folder = log_folder(snapshot.uri)
-    refuse_links(filesystem, filesystem_of(snapshot.lake)[1], folder)
     snapshot.check_writable()
     try:
         previous = entry_sha256(snapshot.uri, snapshot.version)
@@ -185,7 +187,7 @@ def commit_once(
                 f"planned from version {snapshot.version}, found {newest}: another writer was faster"
             ) from error
         raise StorageError(
-            f"cannot commit to {snapshot.uri}: {error}; free space or grant permission, then run again"
+            f"cannot commit to {snapshot.uri}: {told(error)}; free space or grant permission, then run again"
         ) from error
     _sync_log(snapshot.uri, snapshot.version + 1)
     record_head(snapshot.uri, snapshot.version + 1)

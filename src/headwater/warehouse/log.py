@@ -11,13 +11,14 @@ import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, StorageError
+from headwater.errors import CorruptLakeError, StorageError, one_line
 from headwater.plain import JsonObject
-from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, join, read_bytes, write_file
+from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, is_local, join, read_bytes, write_file
 
 __all__ = [
     "CHECKPOINT_RECORD",
@@ -31,12 +32,15 @@ __all__ = [
     "entry_numbers",
     "entry_sha256",
     "find_fault",
+    "is_of_log",
     "log_folder",
+    "misplaced_names",
     "read_entry",
     "read_log",
     "read_record",
     "record_checkpoints",
     "record_head",
+    "told",
 ]
 
 LOG: Final = "_delta_log"
@@ -48,7 +52,14 @@ LAST_CHECKPOINT: Final = "_last_checkpoint"
 _FORMAT: Final = 1
 _ENTRY: Final = re.compile(r"([0-9]{20})\.json")
 _CHECKPOINT: Final = re.compile(r"[0-9]{20}\.checkpoint(\..+)?\.parquet")
+_ASIDE: Final = re.compile(r"_headwater_.+\.aside-[0-9a-f]{8}")
+_COLOURS: Final = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 _KINDS: Final = {"commitInfo", "add", "remove", "txn", "metaData", "protocol"}
+
+
+def told(error: Exception) -> str:
+    """Return what a library says of an error in one line, without the colours and lists of causes that some write for a screen."""
+    return one_line(_COLOURS.sub("", str(error)))
 
 
 def log_folder(uri: str) -> tuple[pafs.FileSystem, str]:
@@ -68,8 +79,26 @@ def entry_name(version: int) -> str:
 
 def _names(uri: str) -> list[str]:
     filesystem, folder = log_folder(uri)
+    for place in (folder.rpartition("/")[0], folder):
+        if filesystem.get_file_info(place).type == pafs.FileType.File:
+            raise CorruptLakeError(
+                f"expected the folder of the table's log at {folder}, found a file at {place}; restore the lake's folder samples from a copy"
+            )
     found = filesystem.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
     return sorted(info.base_name for info in found if info.type == pafs.FileType.File)
+
+
+def misplaced_names(uri: str) -> list[str]:
+    """Return the names of checkpoints and of what lies beside the entries at which there is something that is no file."""
+    filesystem, folder = log_folder(uri)
+    if not is_local(filesystem) or not Path(folder).is_dir():
+        return []  # stores have no folders
+    named = {HEAD_RECORD, CHECKPOINT_RECORD, LAST_CHECKPOINT}
+    return sorted(
+        place.name
+        for place in Path(folder).iterdir()
+        if (place.name in named or _CHECKPOINT.fullmatch(place.name)) and not place.is_file()
+    )
 
 
 def entry_numbers(uri: str) -> list[int]:
@@ -80,6 +109,22 @@ def entry_numbers(uri: str) -> list[int]:
 def checkpoint_names(uri: str) -> list[str]:
     """Return the names of the log's checkpoints, oldest first."""
     return [name for name in _names(uri) if _CHECKPOINT.fullmatch(name)]
+
+
+def is_of_log(path: str) -> bool:
+    """Return whether a path relative to the table is that of a file of the log: of an entry, a checkpoint, a record, or one set aside.
+
+    >>> is_of_log("_delta_log/00000000000000000012.json"), is_of_log("_delta_log/notes.txt")
+    (True, False)
+    """
+    folder, _, name = path.rpartition("/")
+    name = re.sub("#[0-9]+$", "", name)  # what delta-rs was writing when it was killed
+    return folder == LOG and bool(
+        name in {HEAD_RECORD, CHECKPOINT_RECORD, LAST_CHECKPOINT}
+        or _ENTRY.fullmatch(name)
+        or _CHECKPOINT.fullmatch(name)
+        or _ASIDE.fullmatch(name)
+    )
 
 
 def read_entry(data: bytes) -> list[tuple[str, JsonObject]]:
@@ -95,7 +140,7 @@ def read_entry(data: bytes) -> list[tuple[str, JsonObject]]:
         if not line and number > 1:
             continue
         try:
-            found = json.loads(line)
+            found = json.loads(line.decode())  # of bytes, json.loads would pass over a byte order mark, and take UTF-16
         except (ValueError, RecursionError):
             raise ValueError(f"no JSON in line {number}") from None
         if not isinstance(found, dict) or len(found) != 1 or not _KINDS.issuperset(found):

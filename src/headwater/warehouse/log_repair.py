@@ -20,19 +20,22 @@ from headwater.warehouse.log import (
     CHECKPOINT_RECORD,
     HEAD_RECORD,
     LAST_CHECKPOINT,
+    LOG,
     checkpoint_names,
     entry_fault,
     entry_name,
     entry_numbers,
     find_fault,
     log_folder,
+    misplaced_names,
     record_checkpoints,
     record_head,
+    told,
 )
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.snapshot import Snapshot, open_snapshot, table_uri
 
-__all__ = ["LogRepair", "repair_log", "write_checkpoint"]
+__all__ = ["LogRepair", "check_room", "repair_log", "write_checkpoint"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,19 +51,34 @@ class LogRepair:
     set_aside: tuple[str, ...]
 
 
+def check_room(snapshot: Snapshot) -> None:
+    """Do nothing where a checkpoint and its record can be written.
+
+    Raises:
+        UsageError: the log is reached through a symbolic link.
+        CorruptLakeError: the checkpoint before is damaged, or something that is no file has its name or its record's.
+    """
+    snapshot.check_writable()
+    for name in misplaced_names(snapshot.uri):
+        raise CorruptLakeError(
+            f"expected a file or nothing at {join(snapshot.uri, LOG, name)}, found a folder or a link to none; "
+            f"set it aside: headwater maintain {snapshot.lake} --repair-log"
+        )
+
+
 def write_checkpoint(snapshot: Snapshot) -> None:
     """Write a checkpoint of the newest version and the record of its hash.
 
     Raises:
-        CorruptLakeError: the checkpoint before is damaged.
+        UsageError, CorruptLakeError: as ``check_room``.
         StorageError: the file system refused.
     """
-    snapshot.check_writable()
+    check_room(snapshot)
     try:
         snapshot.delta.create_checkpoint()
     except (DeltaError, OSError) as error:
         raise StorageError(
-            f"cannot write a checkpoint of {snapshot.uri}: {error}; free space or grant permission, then run again"
+            f"cannot write a checkpoint of {snapshot.uri}: {told(error)}; free space or grant permission, then run again"
         ) from error
     record_checkpoints(snapshot.uri)
 
@@ -87,10 +105,10 @@ def repair_log(lake: str) -> LogRepair:
         if len(numbers) == 1 or numbers != list(range(len(numbers))) or not _only_newest(uri, numbers[-1]):
             raise CorruptLakeError(fault)
         aside.append(_set_aside(filesystem, folder, entry_name(numbers.pop())))
-    names = checkpoint_names(uri)
+    names = {*checkpoint_names(uri), *misplaced_names(uri)}
     if exists(filesystem, join(folder, LAST_CHECKPOINT)) is not None:
-        names.append(LAST_CHECKPOINT)
-    aside += [_set_aside(filesystem, folder, name) for name in names]
+        names.add(LAST_CHECKPOINT)
+    aside += [_set_aside(filesystem, folder, name) for name in sorted(names)]
     for record in (HEAD_RECORD, CHECKPOINT_RECORD):
         delete_file(filesystem, join(folder, record))
     record_head(uri, numbers[-1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from pyarrow import fs as pafs
 
 from headwater.warehouse.filesystem import filesystem_of
-from headwater.warehouse.log import LOG, checkpoint_names, entry_name, entry_numbers, find_fault
+from headwater.warehouse.log import LAST_CHECKPOINT, LOG, checkpoint_names, entry_name, entry_numbers, find_fault
 
 __all__ = ["without_checkpoints"]
 
@@ -36,7 +37,7 @@ def without_checkpoints(uri: str) -> str | None:
 
 
 def _has_checkpoint(uri: str, path: str) -> bool:
-    return bool(checkpoint_names(uri)) or Path(path, LOG, "_last_checkpoint").exists()
+    return bool(checkpoint_names(uri)) or os.path.lexists(Path(path, LOG, LAST_CHECKPOINT))
 
 
 @functools.lru_cache(maxsize=64)

@@ -21,8 +21,8 @@ from headwater.errors import ConflictError, CorruptLakeError, UsageError
 from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAME_PATTERN, FileEntry, fragments_of
-from headwater.warehouse.log import entry_fault, entry_name, read_entry, read_log
-from headwater.warehouse.log_repair import write_checkpoint
+from headwater.warehouse.log import LOG, entry_fault, entry_name, is_of_log, read_entry, read_log
+from headwater.warehouse.log_repair import check_room, write_checkpoint
 from headwater.warehouse.parquet import check_file, read_file, write_family
 from headwater.warehouse.real_files import RealFile, refuse_links, walk_files
 from headwater.warehouse.schema import FAMILIES
@@ -35,6 +35,8 @@ _LEFT_ALONE: Final = {"content", "placements", "uri_index"}
 _MAX_TABLE_BYTES: Final = 256 << 20
 MOST_HOURS: Final = 1_000_000
 """Most hours of a retention, more than a hundred years: dates of files can be reckoned with."""
+_CLOCKS: Final = datetime.timedelta(minutes=5)
+"""How far the clocks of machines may be apart: a file is dated ahead only beyond that."""
 _TEMPORARY: Final = r"\.[0-9a-f]{16}\.tmp"
 _LEFT_BY_COMMITS: Final = re.compile(rf"_delta_log/{_TEMPORARY}")
 _OWN: Final = re.compile(
@@ -49,7 +51,9 @@ class MaintenanceReport:
     """What was done: numbers of files, and bytes.
 
     Attributes:
-        strangers: what lies below the table's folder and is not Headwater's, relative to the lake, links among it; it was left alone.
+        strangers: what lies below the table's folder and is not Headwater's, and links and the like in the lake's other folders, relative to the
+            lake; it was left alone.
+        dated_ahead: Headwater's own files that would go when they are old enough, but are dated in the future, relative to the lake; left alone.
     """
 
     version: int
@@ -60,6 +64,7 @@ class MaintenanceReport:
     deleted_bytes: int
     orphans: int
     strangers: tuple[str, ...] = ()
+    dated_ahead: tuple[str, ...] = ()
 
 
 def maintain(
@@ -83,9 +88,9 @@ def maintain(
             raise UsageError(f"--{name}-hours: expected a number from 0 to {MOST_HOURS:,}, found {hours}")
     before = open_snapshot(lake)
     filesystem, root = filesystem_of(before.uri)
-    refuse_links(filesystem, filesystem_of(lake)[1], root)
+    refuse_links(filesystem, filesystem_of(lake)[1], join(root, LOG))
     if not dry_run:
-        before.check_writable()
+        check_room(before)
     compacted = 0 if dry_run else compact(lake)
     after = open_snapshot(lake)
     if not dry_run:
@@ -100,6 +105,7 @@ def maintain(
         deleted_bytes=swept.deleted_bytes,
         orphans=swept.orphans,
         strangers=tuple(swept.strangers),
+        dated_ahead=tuple(swept.dated_ahead),
     )
 
 
@@ -191,12 +197,13 @@ def _rewrite(snapshot: Snapshot, family: str, files: pa.Table) -> FileEntry:
 
 @dataclass(kw_only=True, slots=True)
 class _Swept:
-    """What a sweep deleted, or would: files, their bytes, how many of them no version ever named, and what was not Headwater's."""
+    """What a sweep deleted, or would: files, their bytes, how many of them no version ever named, what was not Headwater's, and dates ahead."""
 
     deleted: int = 0
     deleted_bytes: int = 0
     orphans: int = 0
     strangers: list[str] = field(default_factory=list)
+    dated_ahead: list[str] = field(default_factory=list)
 
 
 def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_run: bool) -> _Swept:
@@ -215,27 +222,32 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         swept.deleted_bytes += file.size
         swept.orphans += orphan
 
+    def delete_old(name: str, file: RealFile, moment: datetime.datetime, hours: float, *, orphan: bool) -> None:
+        if moment - now > _CLOCKS:
+            swept.dated_ahead.append(f"{name}/{file.path}")
+        elif now - moment >= datetime.timedelta(hours=hours):
+            delete(join(lake, name), file, orphan=orphan)
+
     for file in walk_files(filesystem, root):
-        if file.path in live or (file.path.startswith("_delta_log/") and not _LEFT_BY_COMMITS.fullmatch(file.path)):
+        if file.path in live or (file.regular and is_of_log(file.path)):
             continue
         if not (file.regular and _OWN.fullmatch(file.path)):
             swept.strangers.append(f"samples/{file.path}")
             continue
         removed = named.get(file.path)
         limit = retention_hours if removed is not None else orphan_hours
-        if now - (removed or file.written) >= datetime.timedelta(hours=limit):
-            delete(root, file, orphan=removed is None)
+        delete_old("samples", file, removed or file.written, limit, orphan=removed is None)
     # What a killed build task leaves beside its shards holds tokens of texts, what a killed training of a vocabulary leaves their pieces.
     for name, left in (
         ("builds", _LEFT_BY_BUILDS),
         ("vocabularies", _LEFT_BY_TRAININGS),
         ("benchmarks", re.compile(_TEMPORARY)),
     ):
-        folder = join(lake, name)
-        for file in walk_files(filesystem, folder):
-            own = file.regular and left.fullmatch(file.path)
-            if own and now - file.written >= datetime.timedelta(hours=orphan_hours):
-                delete(folder, file, orphan=True)
+        for file in walk_files(filesystem, join(lake, name)):
+            if not file.regular:
+                swept.strangers.append(f"{name}/{file.path}".rstrip("/"))
+            elif left.fullmatch(file.path):
+                delete_old(name, file, file.written, orphan_hours, orphan=True)
     return swept
 
 

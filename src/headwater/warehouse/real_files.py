@@ -7,25 +7,30 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pyarrow import fs as pafs
 
 from headwater.errors import UsageError
 
-__all__ = ["RealFile", "refuse_links", "walk_files"]
+__all__ = ["RealFile", "refuse_lakes", "refuse_links", "walk_files"]
+
+_TEMPORARY: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")
+_LAKE_FOLDERS: Final = ("samples", "builds", "vocabularies", "benchmarks")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RealFile:
-    """Something below a folder that is no folder itself.
+    """Something below a folder that is no folder itself, or has the name of a file that is being written.
 
     Attributes:
         path: relative to the folder, with slashes.
-        regular: False for a link, a socket, a device: nothing that Headwater made.
+        regular: False for a link, a socket, a device, a folder: nothing that Headwater made.
         size: bytes.
         written: when it was last written.
     """
@@ -58,11 +63,49 @@ def refuse_links(filesystem: pafs.FileSystem, root: str, path: str) -> None:
             )
 
 
+def refuse_lakes(filesystem: pafs.FileSystem, path: str, lake: str | None = None) -> None:
+    """Do nothing where ``path`` lies in none of the folders in which a lake keeps its own.
+
+    Links are followed: neither the path as it is named nor the place where it leads may lie there.
+
+    Args:
+        path: where something that is no part of a lake is to be written.
+        lake: path of the lake at hand, if there is one; another is known by the log of its table.
+
+    Raises:
+        UsageError: it lies there, in this lake or another one.
+    """
+    local = isinstance(filesystem, pafs.LocalFileSystem)
+    places = {os.path.normpath(path), os.path.realpath(path)} if local else {path.rstrip("/")}
+    own = {f"{lake}/{name}" for name in _LAKE_FOLDERS if lake is not None}
+    own |= {os.path.realpath(place) for place in own} if local else set()
+    for place in sorted(places):
+        parts = place.split("/")
+        for end in range(len(parts), 0, -1):
+            folder, above = "/".join(parts[:end]), "/".join(parts[: end - 1])
+            log = f"{above}/samples/_delta_log"
+            if folder in own or (
+                parts[end - 1] in _LAKE_FOLDERS and filesystem.get_file_info(log).type != pafs.FileType.NotFound
+            ):
+                raise UsageError(
+                    f"expected a place outside of a lake's own folders, found {path} in {folder}, where a lake keeps its own; "
+                    "name another folder"
+                )
+
+
 def walk_files(filesystem: pafs.FileSystem, root: str) -> Iterator[RealFile]:
-    """Yield what lies below a folder, in order of the paths, without following a link; nothing where there is no folder."""
+    """Yield what lies below a folder, in order of the paths, without following a link; nothing where there is no folder.
+
+    A folder that is named like a temporary file is yielded too, and not entered. Where ``root`` is itself no folder, it is yielded with an
+    empty path.
+    """
     if isinstance(filesystem, pafs.LocalFileSystem):
-        if not Path(root).is_symlink():
-            yield from _walk_local(Path(root), "")
+        place = Path(root)
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            found = place.lstat()
+            yield RealFile(path="", regular=False, size=found.st_size, written=_moment(found.st_mtime))
+        else:
+            yield from _walk_local(place, "")
         return
     found = filesystem.get_file_info(pafs.FileSelector(root, recursive=True, allow_not_found=True))
     for info in sorted(found, key=lambda info: info.path):
@@ -81,7 +124,8 @@ def _walk_local(folder: Path, prefix: str) -> Iterator[RealFile]:
         return
     for entry in entries:
         path = prefix + entry.name
-        if entry.is_dir(follow_symlinks=False):
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if is_folder and not _TEMPORARY.fullmatch(entry.name):
             yield from _walk_local(Path(entry.path), path + "/")
             continue
         try:
@@ -92,5 +136,14 @@ def _walk_local(folder: Path, prefix: str) -> Iterator[RealFile]:
             path=path,
             regular=stat.S_ISREG(found.st_mode),
             size=found.st_size,
-            written=datetime.datetime.fromtimestamp(found.st_mtime, datetime.UTC),
+            written=_moment(found.st_mtime),
         )
+
+
+def _moment(seconds: float) -> datetime.datetime:
+    """Return a file's time; one beyond the calendar, which any program can set, is the calendar's end."""
+    try:
+        return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        year = datetime.MAXYEAR if seconds > 0 else datetime.MINYEAR
+        return datetime.datetime(year, 1, 2, tzinfo=datetime.UTC)

@@ -6,6 +6,7 @@ lake.
 
 from __future__ import annotations
 
+import bisect
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from headwater.errors import CorruptLakeError, LakeFormatError, UsageError
 from headwater.plain import JsonObject
-from headwater.warehouse.filesystem import exists, join, lake_place
+from headwater.warehouse.filesystem import exists, filesystem_of, join, lake_place
 from headwater.warehouse.fragments import NAME_PATTERN, FileName, expand_masks, operator_digits
 from headwater.warehouse.log import (
     LAST_CHECKPOINT,
@@ -31,9 +32,11 @@ from headwater.warehouse.log import (
     entry_numbers,
     find_fault,
     log_folder,
+    misplaced_names,
 )
 from headwater.warehouse.log_view import without_checkpoints
 from headwater.warehouse.parquet import FragmentFiles
+from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.schema import FORMAT, READABLE
 
 __all__ = ["DESCRIPTION", "Snapshot", "describe", "open_snapshot", "table_uri"]
@@ -92,11 +95,14 @@ class Snapshot:
         return open_snapshot(self.lake, upgrading=self.upgrading)
 
     def check_writable(self) -> None:
-        """Do nothing where the table was opened as it lies there.
+        """Do nothing where the table was opened as it lies there, and its log is a folder of the lake's own: every writer of the log asks.
 
         Raises:
+            UsageError: the log is reached through a symbolic link below the lake.
             CorruptLakeError: it was opened without a damaged checkpoint, for reading only.
         """
+        filesystem, folder = log_folder(self.uri)
+        refuse_links(filesystem, filesystem_of(self.lake)[1], folder)
         if self.log_uri != self.uri:
             raise CorruptLakeError(
                 f"expected a sound checkpoint of the lake at {self.lake}, found a damaged one; it can be read, and written to after: "
@@ -252,11 +258,37 @@ def _unreadable(lake: str, uri: str) -> str:
     fault = find_fault(uri)
     if fault is not None:
         return fault
-    damaged = " or ".join([*checkpoint_names(uri)[-1:], LAST_CHECKPOINT])
+    pointed = misplaced_names(uri)
+    filesystem, folder = log_folder(uri)
+    if LAST_CHECKPOINT not in pointed and exists(filesystem, join(folder, LAST_CHECKPOINT)) is not None:
+        pointed.append(LAST_CHECKPOINT)
+    there = [*checkpoint_names(uri)[-1:], *pointed]
+    if not there:
+        return (
+            f"expected a log that can be read at {join(uri, LOG)}, found {_first_refused(uri)} of another kind than Delta's; "
+            "restore it from a copy of the lake"
+        )
+    damaged = " or ".join(there)
     return (
         f"expected a log that can be read at {join(uri, LOG)}, found {damaged} damaged; "
         f"write it anew from the log's entries: headwater maintain {lake} --repair-log"
     )
+
+
+def _first_refused(uri: str) -> str:
+    """Return the name of the first entry with which a log without checkpoints does not open."""
+
+    def refused(version: int) -> bool:
+        try:
+            DeltaTable(uri, version=version)
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            return True
+        return False
+
+    numbers = entry_numbers(uri) or [0]
+    return entry_name(numbers[min(bisect.bisect_left(numbers, True, key=refused), len(numbers) - 1)])
 
 
 def _format_of(uri: str, delta: DeltaTable) -> tuple[int, bool]:

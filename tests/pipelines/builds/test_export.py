@@ -185,3 +185,50 @@ def test_the_command_exports_all_stages_or_the_one_named(tmp_path: Path) -> None
     missing = CliRunner().invoke(cli, ["export", str(tmp_path), "none", str(tmp_path / "out"), "--format", "mds"])
     assert missing.exit_code == 2
     assert "expected a finished build 'none'" in missing.stderr
+
+
+@pytest.mark.parametrize("kind", ["own", "other", "linked", "dots"])
+@pytest.mark.parametrize("folder", ["samples/x", "samples", "builds/x", "vocabularies/deep/er", "benchmarks"])
+def test_no_export_inside_a_lake(folder: str, kind: str, tmp_path: Path) -> None:
+    """In no folder in which this lake or another one keeps its own, by whatever way it is named; nothing is written there."""
+    lake, other = tmp_path / "lake", tmp_path / "other"
+    lake.mkdir()
+    write_build(lake, ["npy"])
+    for each in (lake, other):
+        (each / "samples" / "_delta_log").mkdir(parents=True)
+    inside = other / folder
+    inside.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "link").symlink_to(inside, target_is_directory=True)
+    (tmp_path / "store").mkdir()
+    out = {
+        "own": lake / folder,
+        "other": inside,
+        "linked": tmp_path / "link" / "y",
+        "dots": tmp_path / "store" / ".." / "other" / folder,
+    }[kind]
+    before = sorted(tmp_path.rglob("*"))
+    arguments = ["export", str(lake), BUILD, str(out), "--format", "parquet"]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 2
+    assert "expected a place outside of a lake's own folders" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_export_where_a_link_in_the_lake_leads(tmp_path: Path) -> None:
+    """A folder of the lake's that leads elsewhere is the lake's by either name, and a stage may not be one of its folders."""
+    write_build(tmp_path / "lake", ["npy"])
+    (tmp_path / "store").mkdir()
+    (tmp_path / "lake" / "vocabularies").symlink_to(tmp_path / "store", target_is_directory=True)
+    for out in (tmp_path / "lake" / "vocabularies" / "x", tmp_path / "store" / "x"):
+        with pytest.raises(UsageError, match="expected a place outside of a lake's own folders"):
+            run(tmp_path / "lake", out, "npy")
+    with pytest.raises(UsageError, match="expected a place outside of a lake's own folders"):
+        export(str(tmp_path / "lake"), BUILD, str(tmp_path / "lake"), kind="npy", stages=["samples"])
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_an_export_may_have_the_name_of_a_lakes_folder(tmp_path: Path) -> None:
+    """A folder called samples or builds that is no lake's is a folder like any other."""
+    write_build(tmp_path / "lake", ["npy"])
+    for name in ("samples", "builds"):
+        assert (run(tmp_path / "lake", tmp_path / "elsewhere" / name, "npy"))["stage"] == STAGE

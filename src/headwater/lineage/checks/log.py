@@ -15,7 +15,7 @@ from headwater.errors import CorruptLakeError
 from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.found import Found
 from headwater.plain import JsonObject
-from headwater.warehouse.filesystem import exists, file_sha256, join
+from headwater.warehouse.filesystem import exists, file_sha256, join, read_bytes
 from headwater.warehouse.footers import read_footer
 from headwater.warehouse.fragments import NAME_PATTERN
 from headwater.warehouse.log import (
@@ -29,6 +29,7 @@ from headwater.warehouse.log import (
     entry_numbers,
     entry_sha256,
     log_folder,
+    misplaced_names,
     read_entry,
     read_log,
     read_record,
@@ -217,6 +218,12 @@ def _record_faults(snapshot: Snapshot, chained: int | None) -> list[str]:
 
 def _checkpoint_faults(snapshot: Snapshot, chained: int | None) -> list[str]:
     filesystem, folder = log_folder(snapshot.uri)
+    misplaced = [
+        f"expected a file at {name} of the log, found none, but a folder or a link"
+        for name in misplaced_names(snapshot.uri)
+    ]
+    if misplaced:
+        return misplaced
     there = checkpoint_names(snapshot.uri)
     if exists(filesystem, join(folder, LAST_CHECKPOINT)) is not None:
         there.append(LAST_CHECKPOINT)
@@ -224,7 +231,12 @@ def _checkpoint_faults(snapshot: Snapshot, chained: int | None) -> list[str]:
     if record is None:
         # An earlier release wrote none; what its checkpoints hold is held against the entries all the same.
         todays = chained is not None and any(name >= entry_name(chained) for name in there if name != LAST_CHECKPOINT)
-        return [f"{name} has no recorded hash" for name in there] if todays else []
+        if todays:
+            return [f"{name} has no recorded hash" for name in there]
+        pointed = LAST_CHECKPOINT not in there or _names_checkpoint(
+            read_bytes(filesystem, join(folder, LAST_CHECKPOINT)), there
+        )
+        return [] if pointed else [f"{LAST_CHECKPOINT} names no checkpoint that is there"]
     faults = [f"{name} has no recorded hash" for name in there if name not in record["files"]]
     for name, recorded in record["files"].items():
         if name not in there:
@@ -232,6 +244,15 @@ def _checkpoint_faults(snapshot: Snapshot, chained: int | None) -> list[str]:
         elif file_sha256(filesystem, join(folder, name)) != recorded:
             faults.append(f"{name} has not the SHA-256 that was recorded of it")
     return faults
+
+
+def _names_checkpoint(pointer: bytes, there: list[str]) -> bool:
+    """Return whether the record of the newest checkpoint, which nothing has a hash of, names one that is there."""
+    try:
+        version = json.loads(pointer.decode())["version"]
+        return any(name.startswith(f"{version:020d}.checkpoint.") for name in there)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def log_statistics(lake: LakeView) -> Found:

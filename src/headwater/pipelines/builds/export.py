@@ -38,7 +38,7 @@ from headwater.tokenize.shards.mds import MdsShard, mds_index, mds_shard
 from headwater.tokenize.shards.tokens import token_suffix, tokens_in
 from headwater.tokenize.shards.writers import shard_writers
 from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join, read_bytes, write_file
-from headwater.warehouse.real_files import refuse_links
+from headwater.warehouse.real_files import refuse_lakes, refuse_links
 
 __all__ = ["CHUNK_BYTES", "export", "stages_of"]
 
@@ -82,13 +82,16 @@ def export(
         chunk_bytes: of tokens in a file of ``mds`` or ``litdata``; the other formats have a file a shard, as a build writes them.
 
     Raises:
-        UsageError: no such stage, or the folder holds something else.
+        UsageError: no such stage, or the folder holds something else, or lies in a folder of a lake's own.
         CorruptLakeError: a shard differs from its manifest.
     """
     if kind not in EXPORT_FORMATS:
         raise UsageError(f"export: expected one of {', '.join(EXPORT_FORMATS)}, found {kind!r}")
     if chunk_bytes < 1:
         raise UsageError(f"export: expected at least one byte a chunk, found {chunk_bytes}")
+    for stage in stages:
+        filesystem, path = filesystem_of(join(out, stage))
+        refuse_lakes(filesystem, path, filesystem_of(lake)[1])
     return [_export_stage(lake, build, stage, join(out, stage), kind, chunk_bytes) for stage in stages]
 
 
