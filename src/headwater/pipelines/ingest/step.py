@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from headwater.errors import HeadwaterError
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.ingest.again import again_unit, find_again, known_files, plan_again
 from headwater.pipelines.ingest.decompress import Limits
@@ -96,7 +95,7 @@ def _inspect(limits: Limits, file: InputFile) -> FileInfo | str:
     """Return what a file is, or why it could not be read."""
     try:
         return inspect_file(file.uri, file.size, limits)
-    except (HeadwaterError, OSError) as error:
+    except Exception as error:  # one file, whatever is wrong with it, stops no other: ``why_unread`` tells what it was
         return why_unread(error)
 
 
