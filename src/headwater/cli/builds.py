@@ -13,6 +13,7 @@ from headwater.cli.options import (
     Timer,
     answer,
     build_option,
+    check_new,
     example,
     job_arguments,
     job_options,
@@ -61,6 +62,7 @@ def select(
     Budgets are met to within one document per cell, and why each kept sample is in or out is recorded. With --scale, make a proxy of
     the newest selection, or of the one that --build names.
     """
+    check_new(build=build, scale=scale)
     loaded = read_recipe(recipe)
     if scale is not None:
         if dry_run or version is not None:
@@ -124,6 +126,7 @@ def build(
     By default that is the newest selection by RECIPE. With --scale, a nested proxy of it, a true subset with the same mixture, is
     chosen first and built instead.
     """
+    check_new(build=build, scale=scale)
     loaded = read_recipe(recipe)
     from headwater.lineage.builds import builds_uri
     from headwater.lineage.empty_stages import empty_stages
