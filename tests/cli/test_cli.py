@@ -602,3 +602,23 @@ def test_a_lake_whose_name_would_steer_a_terminal(tmp_path: Path, output: str) -
     assert found.exit_code == 0
     assert not set("\u202e\u2028\u2066") & set(found.stdout)
     assert ("a\ufffdb\ufffdc\ufffdd" if output == "text" else "a\\u202eb\\u2028c\\u2066d") in found.stdout
+
+
+@pytest.mark.parametrize("number", ["1_0", "\u0661", "0x1", "nan", "9" * 5000])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trace", "LAKE", "build", "stage", "0", "NUMBER"],
+        ["sql", "LAKE", "SELECT 1", "--version", "NUMBER"],
+        ["sql", "LAKE", "SELECT 1", "--threads", "NUMBER"],
+        ["sql", "LAKE", "SELECT 1", "--timeout", "NUMBER"],
+        ["maintain", "LAKE", "--retention-hours", "NUMBER"],
+        ["why", "LAKE", "--sample", "NUMBER"],
+    ],
+)
+def test_numbers_are_plain_digits(small_lake: Path, arguments: list[str], number: str) -> None:
+    """What Python would read as another number than a person does is a wrong call, and the message shows little of it."""
+    found = call(*({"LAKE": small_lake, "NUMBER": number}.get(argument, argument) for argument in arguments))
+    assert found.exit_code == 2
+    assert re.search(r"expected a (whole )?number in plain digits, found '", found.stderr)
+    assert len(found.stderr.splitlines()[-1]) < 200

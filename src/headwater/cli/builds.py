@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headwater.cli.numbers import WHOLE, WholeRange
 from headwater.cli.options import (
     Timer,
     answer,
@@ -44,7 +45,7 @@ __all__ = ["build", "export", "select"]
 @build_option
 @scale_option
 @click.option("--dry-run", is_flag=True, help="Choose and print the table of cells, but write nothing.")
-@click.option("--version", type=int, metavar="N", help="Version of the table to choose from; by default the newest.")
+@click.option("--version", type=WHOLE, metavar="N", help="Version of the table to choose from; by default the newest.")
 @job_options
 def select(
     lake: str,
@@ -175,7 +176,7 @@ def build(
 @click.option("--stage", "stages", metavar="NAME", multiple=True, help="Only this stage; may be given more than once.")
 @click.option(
     "--chunk-mib",
-    type=click.IntRange(1, 4000),
+    type=WholeRange(1, 4000),
     default=64,
     show_default=True,
     help="Size of an mds or litdata file, in MiB of tokens; other formats have one file per shard.",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self, TypedDict, TypeVar
 
 import click
 
+from headwater.cli.numbers import WHOLE
 from headwater.cli.rendering import clean, to_json
 from headwater.errors import StorageError
 
@@ -98,7 +99,7 @@ benchmarks_option = click.option(
     help="Evaluation sets (a file or folder) to add to the lake first; may be given more than once.",
 )
 names_options = _together(
-    click.option("--sample", type=int, metavar="ID", help="A sample_id."),
+    click.option("--sample", type=WHOLE, metavar="ID", help="A sample_id."),
     click.option(
         "--uri", metavar="URI", help="A document's URL or id, as its record gives it; credentials in it do not matter."
     ),

@@ -150,7 +150,7 @@ def _resolving(recipe: Recipe, lake: str) -> None:
 
 
 def _running(recipe: Recipe, lake: str) -> None:
-    run(cast("Any", None), lake, recipe, ["nowhere"])
+    run(cast("Any", None), lake, recipe, [__file__])
 
 
 @pytest.mark.parametrize("use", [_resolving, _running])
