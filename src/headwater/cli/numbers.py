@@ -5,7 +5,7 @@ Click takes whatever ``int`` and ``float`` take: underscores, the digits of ever
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -15,54 +15,70 @@ from headwater.untrusted import parse_decimal
 __all__ = ["DECIMAL", "WHOLE", "DecimalRange", "WholeRange"]
 
 _SHOWN: Final = 60
-_WHOLE: Final = "a whole number"
 
 
-def _check(
-    kind: click.ParamType,
-    value: object,
-    expected: str,
-    parameter: click.Parameter | None,
-    context: click.Context | None,
-) -> None:
+def _check(value: object, context: click.Context | None, parameter: click.Parameter | None, *, whole: bool) -> None:
     """Refuse a text that is no number in plain digits; a default is a number already."""
     if not isinstance(value, str):
         return
     try:
-        number = parse_decimal(value)
+        parse_decimal(value)
+        is_number = not whole or value.strip().lstrip("+-").isdigit()
     except ValueError:
-        number = None
-    if number is None or (expected == _WHOLE and not value.strip().lstrip("+-").isdigit()):
-        kind.fail(f"expected {expected} in plain digits, found {one_line(repr(value), _SHOWN)}", parameter, context)
+        is_number = False
+    if not is_number:
+        expected = "a whole number" if whole else "a number"
+        found = one_line(repr(value), _SHOWN)
+        raise click.BadParameter(f"expected {expected} in plain digits, found {found}", context, parameter)
 
 
 class _Whole(click.types.IntParamType):
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        _check(self, value, _WHOLE, param, ctx)
+    def convert(
+        self,
+        value: Any,  # Any: a text, or a default
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        _check(value, ctx, param, whole=True)
         return int(super().convert(value, param, ctx))
 
 
 class _Decimal(click.types.FloatParamType):
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        _check(self, value, "a number", param, ctx)
+    def convert(
+        self,
+        value: Any,  # Any: a text, or a default
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        _check(value, ctx, param, whole=False)
         return float(super().convert(value, param, ctx))
 
 
 class WholeRange(click.IntRange):
     """A whole number within bounds."""
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(
+        self,
+        value: Any,  # Any: a text, or a default
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
         """Return the number, or refuse the text."""
-        _check(self, value, _WHOLE, param, ctx)
+        _check(value, ctx, param, whole=True)
         return int(super().convert(value, param, ctx))
 
 
 class DecimalRange(click.FloatRange):
     """A number within bounds, with a fraction or without."""
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self,
+        value: Any,  # Any: a text, or a default
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
         """Return the number, or refuse the text."""
-        _check(self, value, "a number", param, ctx)
+        _check(value, ctx, param, whole=False)
         return float(super().convert(value, param, ctx))
 
 
