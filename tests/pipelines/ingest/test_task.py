@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from headwater.errors import MissingDependencyError, ReconciliationError
 from headwater.pipelines.ingest import step, task
 from headwater.pipelines.ingest.chunks import Chunk
 from headwater.pipelines.ingest.decompress import Limits
@@ -56,6 +58,42 @@ def test_an_unforeseen_fault_costs_its_own_file_only(
     assert "report it" in reason
     assert _TEXT not in reason
     assert [result.counts[part.file_id] for part in parts] == [[1, 0], [0, 0], [1, 0]]
+
+
+@pytest.mark.parametrize("kind", [ImportError, MissingDependencyError, ReconciliationError])
+def test_what_concerns_every_file_ends_the_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    """A package that is missing, or a fault that Headwater itself told of, is not laid at a file's door, by neither reading."""
+
+    def reading(*_: object) -> Iterator[RecordColumns]:
+        raise kind("told as it is")
+
+    part = _part(tmp_path / "one.jsonl")
+    monkeypatch.setattr(task, "read_records", reading)
+    monkeypatch.setattr(step, "inspect_file", reading)
+    with pytest.raises(kind, match="told as it is"):
+        write_task(_task(tmp_path / "table", part))
+    with pytest.raises(kind, match="told as it is"):
+        step._inspect(Limits(), InputFile(uri=part.uri, size=1))
+
+
+def test_an_unforeseen_fault_of_the_columns_costs_its_own_file_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made of a file's records belongs to its reading."""
+    making = task._content
+
+    def failing(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
+        if "bad" in part.uri:
+            raise TypeError(_TEXT)
+        return making(columns, part, run_id)
+
+    parts = [_part(tmp_path / f"{name}.jsonl") for name in ("one", "bad", "two")]
+    monkeypatch.setattr(task, "_content", failing)
+    result = write_task(_task(tmp_path / "table", *parts))
+    assert [(uri, reason[:9]) for uri, reason in result.unread] == [(str(tmp_path / "bad.jsonl"), "TypeError")]
+    assert result.rows == 2
 
 
 def test_an_unforeseen_fault_of_the_inspection_costs_its_own_file_only(

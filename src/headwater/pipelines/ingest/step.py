@@ -19,7 +19,7 @@ from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.inputs import InputFile, list_inputs
 from headwater.pipelines.ingest.left_out import RULES, LeftOut
-from headwater.pipelines.ingest.task import VERSION, why_unread
+from headwater.pipelines.ingest.task import VERSION, concerns_all_files, why_unread
 from headwater.pipelines.ingest.units import EXPANSION, Reader, new_files_unit, plan
 from headwater.pipelines.recipe.bounds import FRAGMENT_BYTES
 from headwater.pipelines.recipe.checks import check_whole
@@ -96,6 +96,8 @@ def _inspect(limits: Limits, file: InputFile) -> FileInfo | str:
     try:
         return inspect_file(file.uri, file.size, limits)
     except Exception as error:  # one file, whatever is wrong with it, stops no other: ``why_unread`` tells what it was
+        if concerns_all_files(error):
+            raise
         return why_unread(error)
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "FilePart",
     "IngestResult",
     "IngestTask",
+    "concerns_all_files",
     "file_number",
     "uri_hashes",
     "why_unread",
@@ -171,7 +172,11 @@ def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, in
             if len(columns.record_no):
                 known = columns.license.drop_null()
                 result.licenses.setdefault(part.file_id, known[0].as_py() if len(known) else None)
-                table = _content(columns, part, task.run_id)
+                try:
+                    table = _content(columns, part, task.run_id)
+                except Exception as error:  # as in _read_part
+                    result.unread.append((part.uri, why_unread(error)))
+                    break
                 result.rows += table.num_rows
                 result.text_bytes += int(table["text_bytes"].to_numpy().sum())
                 yield from slice_by_bytes(table)
@@ -193,7 +198,9 @@ def _read_part(task: IngestTask, part: FilePart, result: IngestResult) -> Iterat
         try:
             columns = next(batches, None)
         except Exception as error:
-            # Whatever it is, the other files are none the worse: this one is told as an error of the run, by ``why_unread``.
+            # Whatever else it is, the other files are none the worse: this one is told as an error of the run, by ``why_unread``.
+            if concerns_all_files(error):
+                raise
             result.unread.append((part.uri, why_unread(error)))
             return
         if columns is None:
@@ -217,6 +224,13 @@ def _take_again(columns: RecordColumns, again: Again) -> RecordColumns:
         np.flatnonzero(wanted),
         tuple(refusal for refusal, held in zip(columns.refused, judged.tolist(), strict=True) if held),
     )
+
+
+def concerns_all_files(error: Exception) -> bool:
+    """Return whether an exception is of the machine or of Headwater's own making, such as a package that is missing, and no file's."""
+    if isinstance(error, HeadwaterError):
+        return not isinstance(error, BadInputError | StorageError)
+    return isinstance(error, ImportError)
 
 
 def why_unread(error: Exception) -> str:
