@@ -11,6 +11,7 @@ import json
 import lzma
 import re
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ __all__ = [
     "DEEPEST",
     "UNREADABLE",
     "check_depth",
+    "parse_decimal",
     "parse_json",
     "parse_toml",
     "read_bounded",
@@ -34,8 +36,12 @@ _MOST_CONTAINERS: Final = 2_000_000
 """Most lists and objects of a JSON file."""
 _LONG_KEY: Final = re.compile(r"""(?<![\w"'-])[\w"'-]++(?:[ \t]*+\.[ \t]*+[\w"'-]++){64}""")
 """A TOML key of so many parts that parsing it takes time by their square."""
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_LONGEST_DECIMAL: Final = 100
 _XZ_MEMORY: Final = 128 << 20
 """What the decoder may take: the strongest preset of ``xz`` needs 65 MiB."""
+
+_WIDE_INTEGER: Final = "expected integers within 64 bits, found one"
 
 UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError, SystemError)
 """What pyarrow raises on damaged Parquet: types that it does not know, lengths that are negative or absurd, names that are no UTF-8."""
@@ -97,11 +103,28 @@ def parse_json(data: bytes | str) -> Any:  # Any: whatever the file holds; who a
     return value
 
 
-def parse_toml(text: str) -> dict[str, Any]:  # Any: whatever the file holds; who asked checks it
-    """Return the tables of a TOML text.
+def parse_decimal(text: str) -> Decimal:
+    """Return the number that a text is, in ASCII digits, with a point and an exponent of two digits at most.
+
+    ``Decimal`` itself takes underscores and the digits of every script, and exponents whose integers fill the memory.
+
+    >>> parse_decimal(" 0.25 "), parse_decimal("3e38")
+    (Decimal('0.25'), Decimal('3E+38'))
 
     Raises:
-        ValueError: no TOML, too deep, a number of thousands of digits.
+        ValueError: anything else.
+    """
+    stripped = text.strip()
+    if len(stripped) > _LONGEST_DECIMAL or not _DECIMAL.fullmatch(stripped):
+        raise ValueError("no number in plain digits")
+    return Decimal(stripped)
+
+
+def parse_toml(text: str) -> dict[str, Any]:  # Any: whatever the file holds; who asked checks it
+    """Return the tables of a TOML text; its integers have 64 bits, as TOML promises, so any message may write one out.
+
+    Raises:
+        ValueError: no TOML, too deep, an integer beyond 64 bits, however it is written.
     """
     if _LONG_KEY.search(text):
         raise ValueError("a key of more than 64 parts")
@@ -109,7 +132,12 @@ def parse_toml(text: str) -> dict[str, Any]:  # Any: whatever the file holds; wh
         tables = tomllib.loads(text)
     except RecursionError:
         raise ValueError(f"lists or tables nested more than {DEEPEST} deep") from None
+    except ValueError as error:
+        if isinstance(error, tomllib.TOMLDecodeError) or "digits" not in str(error):
+            raise
+        raise ValueError(f"{_WIDE_INTEGER} of thousands of digits") from None  # Python's own advice helps nobody here
     check_depth(tables)
+    _check_integers(tables)
     return tables
 
 
@@ -126,6 +154,26 @@ def check_depth(value: object, most: int = DEEPEST) -> None:
         if not level:
             return
     raise ValueError(f"lists or objects nested more than {most} deep")
+
+
+def _check_integers(tables: dict[str, Any]) -> None:  # Any: see parse_toml
+    level: list[tuple[str, object]] = list(tables.items())
+    while level:
+        for key, value in level:
+            if type(value) is int and not -(2**63) <= value < 2**63:
+                bits = value.bit_length()  # Python refuses to write one of thousands of digits
+                raise ValueError(f"{_WIDE_INTEGER} of {bits:,} bits at the key {key!r}")
+        level = [
+            (at, item)
+            for key, value in level
+            for at, item in (
+                value.items()
+                if isinstance(value, dict)
+                else ((key, each) for each in value)
+                if isinstance(value, list)
+                else ()
+            )
+        ]
 
 
 def _no_constant(name: str) -> object:

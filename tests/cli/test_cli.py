@@ -568,3 +568,57 @@ def test_questions_of_the_demo(demo_lake: DemoLake) -> None:
     only = json.loads(call("runs", demo_lake.folder, "--run", runs[3]["run_id"], "--output", "json").stdout)["runs"]
     assert only == [runs[3]]
     assert json.loads(call("verify", demo_lake.folder, "--output", "json").stdout)["passed"] is True
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "LAKE", "demo", "--batch", "../a"],
+        ["run", "LAKE", "demo", "--build", "a" * 5000],
+        ["run", "LAKE", "demo", "--scale", "1_0"],
+        ["ingest", "LAKE", "demo", "--input", "x", "--batch", "runs"],
+        ["select", "LAKE", "demo", "--build", ".a"],
+        ["build", "LAKE", "demo", "--build", "a b"],
+    ],
+)
+def test_bad_names_are_refused_before_spark_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """A call that cannot be right costs no start of Java, makes nothing, and is told in one short line."""
+    from headwater.pipelines.spark import sessions
+
+    monkeypatch.setattr(sessions, "session", lambda **_: pytest.fail("Spark was started"))
+    found = call(*(str(tmp_path / "lake") if argument == "LAKE" else argument for argument in arguments))
+    assert found.exit_code == 2
+    assert "expected" in found.stderr
+    assert len(found.stderr.strip()) < 250
+    assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_lake_whose_name_would_steer_a_terminal(tmp_path: Path, output: str) -> None:
+    """Its name is shown without the controls of writing direction and the ends of lines that it holds."""
+    found = call("init", tmp_path / "a\u202eb\u2028c\u2066d", "--output", output)
+    assert found.exit_code == 0
+    assert not set("\u202e\u2028\u2066") & set(found.stdout)
+    assert ("a\ufffdb\ufffdc\ufffdd" if output == "text" else "a\\u202eb\\u2028c\\u2066d") in found.stdout
+
+
+@pytest.mark.parametrize("number", ["1_0", "\u0661", "0x1", "nan", "9" * 5000])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trace", "LAKE", "build", "stage", "0", "NUMBER"],
+        ["sql", "LAKE", "SELECT 1", "--version", "NUMBER"],
+        ["sql", "LAKE", "SELECT 1", "--threads", "NUMBER"],
+        ["sql", "LAKE", "SELECT 1", "--timeout", "NUMBER"],
+        ["maintain", "LAKE", "--retention-hours", "NUMBER"],
+        ["why", "LAKE", "--sample", "NUMBER"],
+    ],
+)
+def test_numbers_are_plain_digits(small_lake: Path, arguments: list[str], number: str) -> None:
+    """What Python would read as another number than a person does is a wrong call, and the message shows little of it."""
+    found = call(*({"LAKE": small_lake, "NUMBER": number}.get(argument, argument) for argument in arguments))
+    assert found.exit_code == 2
+    assert re.search(r"expected a (whole )?number in plain digits, found '", found.stderr)
+    assert len(found.stderr.splitlines()[-1]) < 200

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headwater.cli.numbers import WHOLE, WholeRange
 from headwater.cli.options import (
     Timer,
     answer,
     build_option,
+    check_new,
     example,
     job_arguments,
     job_options,
@@ -43,7 +45,7 @@ __all__ = ["build", "export", "select"]
 @build_option
 @scale_option
 @click.option("--dry-run", is_flag=True, help="Choose and print the table of cells, but write nothing.")
-@click.option("--version", type=int, metavar="N", help="Version of the table to choose from; by default the newest.")
+@click.option("--version", type=WHOLE, metavar="N", help="Version of the table to choose from; by default the newest.")
 @job_options
 def select(
     lake: str,
@@ -61,6 +63,7 @@ def select(
     Budgets are met to within one document per cell, and why each kept sample is in or out is recorded. With --scale, make a proxy of
     the newest selection, or of the one that --build names.
     """
+    check_new(build=build, scale=scale)
     loaded = read_recipe(recipe)
     if scale is not None:
         if dry_run or version is not None:
@@ -124,6 +127,7 @@ def build(
     By default that is the newest selection by RECIPE. With --scale, a nested proxy of it, a true subset with the same mixture, is
     chosen first and built instead.
     """
+    check_new(build=build, scale=scale)
     loaded = read_recipe(recipe)
     from headwater.lineage.builds import builds_uri
     from headwater.lineage.empty_stages import empty_stages
@@ -172,7 +176,7 @@ def build(
 @click.option("--stage", "stages", metavar="NAME", multiple=True, help="Only this stage; may be given more than once.")
 @click.option(
     "--chunk-mib",
-    type=click.IntRange(1, 4000),
+    type=WholeRange(1, 4000),
     default=64,
     show_default=True,
     help="Size of an mds or litdata file, in MiB of tokens; other formats have one file per shard.",

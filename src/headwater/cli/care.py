@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from headwater.cli.numbers import DECIMAL, WHOLE
 from headwater.cli.options import answer, build_option, example, lake_argument, output_option
 from headwater.cli.rendering import clean_name, format_bytes, format_check_table, format_count, format_table
 from headwater.errors import UsageError
@@ -31,7 +32,7 @@ def init(lake: str, output: str) -> None:
 @click.command(epilog=example("headwater verify lake", "headwater verify lake --build demo-4b2fbcca7f42 --output json"))
 @lake_argument
 @build_option
-@click.option("--version", type=int, metavar="N", help="Version of the table to check; by default the newest.")
+@click.option("--version", type=WHOLE, metavar="N", help="Version of the table to check; by default the newest.")
 @output_option
 def verify(lake: str, build: str | None, version: int | None, output: str) -> None:
     """Check the lake and its builds, down to the bytes.
@@ -59,14 +60,14 @@ def verify(lake: str, build: str | None, version: int | None, output: str) -> No
 @lake_argument
 @click.option(
     "--retention-hours",
-    type=float,
+    type=DECIMAL,
     default=168.0,
     show_default=True,
     help="How long to keep files that were replaced.",
 )
 @click.option(
     "--orphan-hours",
-    type=float,
+    type=DECIMAL,
     default=24.0,
     show_default=True,
     help="How long to keep files that no version lists; longer than any step takes.",

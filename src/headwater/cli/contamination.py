@@ -8,6 +8,7 @@ from typing import TypedDict
 
 import click
 
+from headwater.cli.numbers import WholeRange
 from headwater.cli.options import answer, example, lake_argument, output_option
 from headwater.cli.rendering import format_table
 
@@ -115,9 +116,7 @@ def report() -> None:
 @report.command(epilog=example("headwater report contamination lake --benchmark gsm8k_test --output json"))
 @lake_argument
 @click.option("--benchmark", metavar="NAME", help="Only this evaluation set.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show at most this many matches."
-)
+@click.option("--limit", type=WholeRange(min=1), default=20, show_default=True, help="Show at most this many matches.")
 @output_option
 def contamination(lake: str, benchmark: str | None, limit: int, output: str) -> None:
     """Show which items of the evaluation sets occur in LAKE.

@@ -14,6 +14,7 @@ from headwater.cli.options import (
     Timer,
     answer,
     benchmarks_option,
+    check_new,
     example,
     inputs_option,
     job_arguments,
@@ -65,6 +66,7 @@ def run(
     Each step does only what LAKE still lacks; a LAKE that does not exist is created. With --scale, the whole selection is made, but only
     its proxy is built.
     """
+    check_new(batch=batch, build=build, scale=scale)
     loaded = read_recipe(recipe)
     from headwater.lineage.empty_stages import empty_stages
     from headwater.lineage.funnel import funnel
@@ -138,6 +140,7 @@ def ingest(
     A file that it already has, under whatever name, is skipped, unless something of it was refused that may be taken now: by a higher
     limit, a later version, or a name that says what it is. Files that cannot be read are named at the end, and the exit code is then 1.
     """
+    check_new(batch=batch)
     loaded = read_recipe(recipe)
     given = [*inputs, *paths]
     if not given:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Self, TypedDict, TypeVar
 
 import click
 
-from headwater.cli.rendering import to_json
+from headwater.cli.numbers import WHOLE
+from headwater.cli.rendering import clean, to_json
 from headwater.errors import StorageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "answer",
     "benchmarks_option",
     "build_option",
+    "check_new",
     "example",
     "inputs_option",
     "job_arguments",
@@ -97,7 +99,7 @@ benchmarks_option = click.option(
     help="Evaluation sets (a file or folder) to add to the lake first; may be given more than once.",
 )
 names_options = _together(
-    click.option("--sample", type=int, metavar="ID", help="A sample_id."),
+    click.option("--sample", type=WHOLE, metavar="ID", help="A sample_id."),
     click.option(
         "--uri", metavar="URI", help="A document's URL or id, as its record gives it; credentials in it do not matter."
     ),
@@ -134,7 +136,7 @@ def answer(value: object, text: str | Callable[[], str], output: str) -> None:
     Raises:
         StorageError: it cannot be written, to a full disk for example.
     """
-    shown = to_json(value) if output == "json" else text if isinstance(text, str) else text()
+    shown = to_json(value) if output == "json" else clean(text if isinstance(text, str) else text())
     try:
         click.echo(shown)
     except BrokenPipeError:
@@ -163,6 +165,23 @@ def read_recipe(given: str) -> Recipe:
     from headwater.pipelines.recipe.shipped import find_recipe
 
     return find_recipe(given)
+
+
+def check_new(*, batch: str | None = None, build: str | None = None, scale: str | None = None) -> None:
+    """Refuse names and a scale that cannot be before Spark starts, which takes ten seconds.
+
+    Raises:
+        UsageError: a name that cannot stand in a path, or no scale.
+    """
+    from headwater.warehouse.fragments import batch_name
+
+    for name in (batch, build):
+        if name is not None:
+            batch_name(name)
+    if scale is not None:
+        from headwater.pipelines.selection.proxy import parse_scale
+
+        parse_scale(scale)
 
 
 def parse_conf(pairs: Sequence[str]) -> dict[str, str]:

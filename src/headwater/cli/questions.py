@@ -6,6 +6,7 @@ from typing import Unpack
 
 import click
 
+from headwater.cli.numbers import WHOLE, DecimalRange, WholeRange
 from headwater.cli.options import Names, answer, build_option, example, lake_argument, names_options, output_option
 from headwater.cli.rendering import format_story, format_table, format_trace
 from headwater.errors import UsageError
@@ -20,9 +21,7 @@ __all__ = ["find", "runs", "sql", "trace", "why"]
 )
 @lake_argument
 @names_options
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Show at most this many samples."
-)
+@click.option("--limit", type=WholeRange(min=1), default=10, show_default=True, help="Show at most this many samples.")
 @output_option
 def why(lake: str, limit: int, output: str, **named: Unpack[Names]) -> None:
     """Tell the whole story of a sample.
@@ -43,8 +42,8 @@ def why(lake: str, limit: int, output: str, **named: Unpack[Names]) -> None:
 @lake_argument
 @click.argument("build")
 @click.argument("stage")
-@click.argument("shard", type=int)
-@click.argument("token", type=int)
+@click.argument("shard", type=WHOLE)
+@click.argument("token", type=WHOLE)
 @click.option(
     "--vocabulary",
     metavar="NAME",
@@ -72,7 +71,7 @@ def trace(lake: str, build: str, stage: str, shard: int, token: int, vocabulary:
 @build_option
 @click.option("--stage", metavar="NAME", help="Only places in this stage.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Show at most this many samples."
+    "--limit", type=WholeRange(min=1), default=1000, show_default=True, help="Show at most this many samples."
 )
 @output_option
 def find(lake: str, build: str | None, stage: str | None, limit: int, output: str, **named: Unpack[Names]) -> None:
@@ -117,16 +116,16 @@ def find(lake: str, build: str | None, stage: str | None, limit: int, output: st
 )
 @lake_argument
 @click.argument("query")
-@click.option("--version", type=int, metavar="N", help="Version of the table to query; by default the newest.")
+@click.option("--version", type=WHOLE, metavar="N", help="Version of the table to query; by default the newest.")
 @click.option(
     "--memory", metavar="SIZE", help="What the query may take, such as 4GB; by default half of the machine's."
 )
 @click.option(
-    "--threads", type=click.IntRange(1, 1024), metavar="N", help="How many the query may use; by default one a core."
+    "--threads", type=WholeRange(1, 1024), metavar="N", help="How many the query may use; by default one a core."
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=DecimalRange(min=0),
     default=600.0,
     show_default=True,
     metavar="SECONDS",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from headwater.cli.numbers import WHOLE, WholeRange
 from headwater.cli.options import answer, example, lake_argument, output_option
 from headwater.cli.rendering import format_table
 from headwater.errors import UsageError
@@ -34,21 +35,21 @@ _COLUMNS = (
 @lake_argument
 @click.argument("build")
 @click.argument("stage")
-@click.option("--step", type=click.IntRange(min=0), required=True, metavar="N", help="0-based training step.")
+@click.option("--step", type=WholeRange(min=0), required=True, metavar="N", help="0-based training step.")
 @click.option(
     "--batch-size",
-    type=click.IntRange(min=1),
+    type=WholeRange(min=1),
     required=True,
     metavar="B",
     help="Sequences per step, all ranks together.",
 )
 @click.option(
-    "--seed", type=int, metavar="N", help="Seed of the reader (by default 0) or of Megatron (by default 1234)."
+    "--seed", type=WHOLE, metavar="N", help="Seed of the reader (by default 0) or of Megatron (by default 1234)."
 )
 @click.option("--no-shuffle", is_flag=True, help="The reader kept the stored order.")
 @click.option(
     "--world-size",
-    type=click.IntRange(min=1),
+    type=WholeRange(min=1),
     default=1,
     metavar="W",
     help="Number of ranks, to show which one had which sequence.",
@@ -62,7 +63,7 @@ _COLUMNS = (
     help="Whose reading order applies.",
 )
 @click.option(
-    "--samples", type=click.IntRange(min=1), metavar="N", help="Megatron: iterations times the global batch size."
+    "--samples", type=WholeRange(min=1), metavar="N", help="Megatron: iterations times the global batch size."
 )
 @click.option(
     "--split", default="1,0,0", show_default=True, metavar="A,B,C", help="Megatron: the value of its --split."

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from headwater.cli.groups import Commands
+from headwater.cli.numbers import WholeRange
 from headwater.cli.options import answer, example, output_option
 from headwater.cli.rendering import format_table
 from headwater.cli.vocab_training import extend, train
@@ -76,7 +77,7 @@ def export(vocabulary: str, folder: Path, no_tiktoken: bool, output: str) -> Non
 )
 @click.option(
     "--under-trained",
-    type=click.IntRange(min=1),
+    type=WholeRange(min=1),
     default=10,
     show_default=True,
     help="A token that occurs fewer times than this counts as under-trained.",

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from headwater.cli.numbers import WHOLE, WholeRange
 from headwater.cli.options import answer, build_option, example, job_arguments, output_option
 from headwater.cli.rendering import Answer, clean, format_bytes, format_count, format_table
 
@@ -61,13 +62,13 @@ def _pairs(given: Sequence[str], option: str) -> list[tuple[str, str]]:
 )
 @click.option(
     "--examples",
-    type=click.IntRange(min=0, max=1000),
+    type=WholeRange(min=0, max=1000),
     default=5,
     show_default=True,
     help="How many gained and how many lost samples to name.",
 )
 @build_option
-@click.option("--version", type=int, metavar="N", help="Version of the table to query; by default the newest.")
+@click.option("--version", type=WHOLE, metavar="N", help="Version of the table to query; by default the newest.")
 @output_option
 def what_if(
     lake: str,

@@ -13,7 +13,7 @@ from typing import Final
 
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, HeadwaterError, UsageError
+from headwater.errors import CorruptLakeError, HeadwaterError, UsageError, one_line
 from headwater.filters.rules.predicates import nearest
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary, read_vocabulary, shipped_vocabularies
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
@@ -110,7 +110,7 @@ def find_vocabulary(lake: str | None, name: str) -> Vocabulary:
         known = [*shipped_vocabularies(), *(lake_vocabularies(lake) if lake is not None else ())]
         there = "" if lake is None else f", one in {vocabularies_uri(lake)}"
         raise UsageError(
-            f"vocabulary {name!r}: expected a shipped vocabulary{there} or the path of a file, found none; {nearest(name, known)}"
+            f"vocabulary {one_line(repr(name), 200)}: expected a shipped vocabulary{there} or the path of a file, found none; {nearest(name, known)}"
         ) from None
 
 

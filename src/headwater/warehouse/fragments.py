@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from headwater.errors import CorruptLakeError, UsageError
+from headwater.errors import CorruptLakeError, UsageError, one_line
 
 __all__ = [
     "BATCH_PATTERN",
@@ -150,7 +150,8 @@ def batch_name(name: str) -> str:
         raise UsageError(f"expected another name than {name!r}, which {_RESERVED[name.lower()]}; choose another name")
     if not _BATCH.fullmatch(name):
         raise UsageError(
-            f"expected a name of letters, digits, '_', '-' and, but at its beginning, '.', found {name!r}; choose another name"
+            f"expected a name of letters, digits, '_', '-' and, but at its beginning, '.', 128 at most, found {one_line(repr(name), 60)}; "
+            "choose another name"
         )
     return name
 

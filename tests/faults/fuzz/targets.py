@@ -500,7 +500,15 @@ TARGETS: Final = (
         seeds=lambda _: (b"10:50:20", b"0.1,0.2,3", b"1e-5"),
         mutate=mutate_bytes,
         parse=_read_numbers,
-        hostile=lambda: (b"1e999", b"1e1000000000", b"0:1e38:1e-300", b"9" * 100_000, b"1:2:nan", b"," * 100_000),
+        hostile=lambda: (
+            b"1e999",
+            b"1e1000000000",
+            b"0:1e38:1e-300",
+            b"9" * 100_000,
+            b"1:2:nan",
+            b"," * 100_000,
+            b"1_0:20:1",
+        ),
         names_file=False,
     ),
     Target(

@@ -657,3 +657,42 @@ def test_parquet_text_is_the_first_that_is_not_null(tmp_path: Path) -> None:
     assert _parquet(path, {"text": pa.nulls(1), "content": ["c"]}) == ([(0, "c")], [])
     assert _parquet(path, {"text": pa.nulls(1)}) == ([], [(-1, "text_not_string")])
     assert _parquet(path, {"text": [1], "content": ["c"]}) == ([], [(-1, "text_not_string")])
+
+
+@pytest.mark.parametrize(
+    "names,expected",
+    [
+        (["text", "text"], ([], [(-1, "no_text_column")])),
+        (["TEXT", "TEXT"], ([], [(-1, "no_text_column")])),
+        (["content", "content", "raw_content"], ([], [(-1, "no_text_column")])),
+        (["text", "content", "content"], ([(0, "c0")], [])),
+        (["raw_content", "raw_content", "text"], ([(0, "c2")], [])),
+        (["Text", "text", "TEXT"], ([(0, "c1")], [])),
+        (["text", "", "a\0b", "a\nb", "x", "x"], ([(0, "c0")], [])),
+        (["", "", "\n"], ([], [(-1, "no_text_column")])),
+    ],
+)
+def test_parquet_columns_of_one_name(tmp_path: Path, names: list[str], expected: Found) -> None:
+    """Several columns under the best name of the text cannot be told apart: the file is refused; under any other name they cost nothing."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array([f"c{at}"]) for at in range(len(names))], names=names), path)
+    assert _read(path) == expected
+
+
+def test_parquet_columns_of_one_name_that_hold_nothing(tmp_path: Path) -> None:
+    """Columns of nulls alone are no text, however many there are: the next name is tried."""
+    path = tmp_path / "a.parquet"
+    nulls = pa.nulls(1)
+    pq.write_table(pa.Table.from_arrays([nulls, nulls, pa.array(["c"])], names=["text", "text", "content"]), path)
+    assert _read(path) == ([(0, "c")], [])
+    pq.write_table(pa.Table.from_arrays([nulls, nulls], names=["text", "text"]), path)
+    assert _read(path) == ([], [(-1, "text_not_string")])
+
+
+def test_parquet_struct_with_doubled_fields(tmp_path: Path) -> None:
+    """Both are kept, the second under a name with a number."""
+    path = tmp_path / "a.parquet"
+    doubled = pa.StructArray.from_arrays([pa.array(["p"]), pa.array(["q"])], names=["k", "k"])
+    assert _parquet(path, {"text": ["t"], "x": doubled}) == ([(0, "t")], [])
+    (batch,) = _batches(path)
+    assert batch.meta.to_pylist() == ['{"x":{"k":"p","k_2":"q"}}']

@@ -450,3 +450,30 @@ def test_hostile_files_are_told_in_one_line(text: str, fault: str, tmp_path: Pat
     assert message.startswith(str(path))
     assert "\n" not in message
     assert len(message) <= 500
+
+
+@pytest.mark.parametrize(
+    "budget", ["9" * 6000 + " %", "40." + "0" * 6000 + "%", "0." + "0" * 20 + "1 %", "\u0664\u0660 %"]
+)
+def test_percentages_of_endless_digits(budget: str) -> None:
+    """They are refused before they are made numbers, in a short line."""
+    with pytest.raises(RecipeError, match="budget: expected a percentage above 0") as caught:
+        _changed(lambda raw: raw["stages"][0].update(budget=budget))
+    assert len(str(caught.value)) < 160
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("[build]\nseed", "[ingest]\nmax_record_bytes", "[deduplicate]\nmin_similarity", "[vocabulary]\nname"),
+        "[rules.limits]\ngopher_min_words",
+    ],
+)
+def test_integers_of_thousands_of_digits(tmp_path: Path, line: str) -> None:
+    """No key of a recipe can hold one; the message names the key and does not write the number out."""
+    path = tmp_path / "recipe.toml"
+    path.write_text(f"{_MINIMAL}\n{line} = 0x{9000 * 'f'}\n")
+    with pytest.raises(
+        RecipeError, match=f"64 bits, found one of 36,000 bits at the key '{line.rsplit(maxsplit=1)[-1]}'"
+    ):
+        load_recipe(path)

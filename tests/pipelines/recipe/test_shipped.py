@@ -56,3 +56,13 @@ def test_a_wrong_file_is_named(tmp_path: Path) -> None:
     for find in (find_recipe, find_vocabulary_recipe):
         with pytest.raises(RecipeError, match=r"mine\.toml: (vocabulary )?recipe: expected the key 'name'"):
             find(path)
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "a/" * 3000, "a\0b", "\u202eabc"])
+def test_a_path_that_no_file_can_have(path: str) -> None:
+    """It is refused in one short line that says what was expected, without raw characters that steer a terminal."""
+    for find in (find_recipe, find_vocabulary_recipe):
+        with pytest.raises(RecipeError, match="expected a .*recipe file or one of .*check the path") as caught:
+            find(path)
+        assert len(str(caught.value)) < 400
+        assert str(caught.value).isprintable()

@@ -109,11 +109,14 @@ def test_a_proxy_is_a_prefix_of_each_cell(documents: list[Any], n_parts: int, fe
     assert found[-1] == set(range(len(documents)))
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.01", "a", "nan", "inf", ""])
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "1.01", "a", "nan", "inf", "", "0_1", "\u0660.1", "1e-1000000000", "1" * 5000]
+)
 def test_a_scale_is_a_share(text: str) -> None:
     """Above 0 and up to 1; anything else is refused with what was given."""
-    with pytest.raises(UsageError, match="--scale"):
+    with pytest.raises(UsageError, match="--scale") as caught:
         parse_scale(text)
+    assert len(str(caught.value)) < 160
     assert parse_scale("1") == (Fraction(1), "1")
     assert parse_scale("1e-3") == (Fraction(1, 1000), "0.001")
 

@@ -130,18 +130,19 @@ def _is_far(array: pa.Array) -> bool:
 
 
 def _text_names(schema: pa.Schema, all_names: list[str], uri: str) -> list[str]:
-    """Return the columns that may hold a row's text, best first."""
-    names = [
-        name for name in find_names(all_names, FIELD_NAMES["text"]) if not pa.types.is_null(schema.field(name).type)
-    ]
+    """Return the columns that may hold a row's text, best first; where the best name has several columns, which is meant cannot be told."""
+    kinds: dict[str, list[pa.DataType]] = {}
+    for number, name in enumerate(all_names):
+        kinds.setdefault(name, []).append(schema.field(number).type)  # by its number: a name may stand for several
+    known = find_names(all_names, FIELD_NAMES["text"])
+    names = [name for name in known if not all(pa.types.is_null(kind) for kind in kinds[name])]
     if not names:
-        known = find_names(all_names, FIELD_NAMES["text"])
         raise fault("text_not_string" if known else "no_text_column", uri)
-    if all_names.count(names[0]) > 1:
+    if len(kinds[names[0]]) > 1:
         raise fault("no_text_column", uri)
-    if not _is_text(schema.field(names[0]).type):
+    if not _is_text(kinds[names[0]][0]):
         raise fault("text_not_string", uri)
-    return [name for name in names if all_names.count(name) == 1 and _is_text(schema.field(name).type)]
+    return [name for name in names if len(kinds[name]) == 1 and _is_text(kinds[name][0])]
 
 
 def _batches(file: pq.ParquetFile, groups: list[int], rows: int, uri: str) -> Iterator[pa.RecordBatch]:

@@ -24,7 +24,7 @@ REASONS: Final[dict[str, str]] = {
     "file_changed": "the file was written to while it was read; an error of the run, nothing of the file is in the lake",
     "invalid_utf8": "the record is not valid UTF-8",
     "lone_surrogate": "a JSON escape names half of a surrogate pair, which no UTF-8 can hold",
-    "no_text_column": "a Parquet file has no column under any known name of the text",
+    "no_text_column": "a Parquet file has no column under any known name of the text, or several under the best of them",
     "no_text_field": "the record has no field under any known name of the text",
     "not_an_object": "the line is JSON, but not an object",
     "not_json": "the line is not JSON",

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from headwater.errors import HeadwaterError
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.ingest.again import again_unit, find_again, known_files, plan_again
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.inputs import InputFile, list_inputs
 from headwater.pipelines.ingest.left_out import RULES, LeftOut
-from headwater.pipelines.ingest.task import VERSION, why_unread
+from headwater.pipelines.ingest.task import VERSION, concerns_all_files, why_unread
 from headwater.pipelines.ingest.units import EXPANSION, Reader, new_files_unit, plan
 from headwater.pipelines.recipe.bounds import FRAGMENT_BYTES
 from headwater.pipelines.recipe.checks import check_whole
@@ -96,7 +95,9 @@ def _inspect(limits: Limits, file: InputFile) -> FileInfo | str:
     """Return what a file is, or why it could not be read."""
     try:
         return inspect_file(file.uri, file.size, limits)
-    except (HeadwaterError, OSError) as error:
+    except Exception as error:  # one file, whatever is wrong with it, stops no other: ``why_unread`` tells what it was
+        if concerns_all_files(error):
+            raise
         return why_unread(error)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from pathlib import PurePath
 from typing import Final
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.buffers import text_buffers
-from headwater.errors import BadInputError, StorageError
+from headwater.errors import BadInputError, HeadwaterError, StorageError
 from headwater.fingerprint import fingerprint
 from headwater.hashes import content_hashes, origins
 from headwater.pipelines.ingest.decompress import Limits
@@ -34,6 +36,7 @@ __all__ = [
     "FilePart",
     "IngestResult",
     "IngestTask",
+    "concerns_all_files",
     "file_number",
     "uri_hashes",
     "why_unread",
@@ -169,7 +172,11 @@ def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, in
             if len(columns.record_no):
                 known = columns.license.drop_null()
                 result.licenses.setdefault(part.file_id, known[0].as_py() if len(known) else None)
-                table = _content(columns, part, task.run_id)
+                try:
+                    table = _content(columns, part, task.run_id)
+                except Exception as error:  # as in _read_part
+                    result.unread.append((part.uri, why_unread(error)))
+                    break
                 result.rows += table.num_rows
                 result.text_bytes += int(table["text_bytes"].to_numpy().sum())
                 yield from slice_by_bytes(table)
@@ -190,7 +197,10 @@ def _read_part(task: IngestTask, part: FilePart, result: IngestResult) -> Iterat
     while True:
         try:
             columns = next(batches, None)
-        except (OSError, BadInputError) as error:
+        except Exception as error:
+            # Whatever else it is, the other files are none the worse: this one is told as an error of the run, by ``why_unread``.
+            if concerns_all_files(error):
+                raise
             result.unread.append((part.uri, why_unread(error)))
             return
         if columns is None:
@@ -216,10 +226,27 @@ def _take_again(columns: RecordColumns, again: Again) -> RecordColumns:
     )
 
 
+def concerns_all_files(error: Exception) -> bool:
+    """Return whether an exception is of the machine or of Headwater's own making, such as a package that is missing, and no file's."""
+    if isinstance(error, HeadwaterError):
+        return not isinstance(error, BadInputError | StorageError)
+    return isinstance(error, ImportError)
+
+
 def why_unread(error: Exception) -> str:
-    """Return in a few words why a file could not be read: what the operating system says, where it says it."""
+    """Return in a few words why a file could not be read: what the operating system says, where it says it.
+
+    An exception that no input should cause is a fault of Headwater or of a library: its kind and place are told, never its message, which may
+    hold text of the file.
+    """
     if isinstance(error, BadInputError):
         return error.reason
+    if not isinstance(error, HeadwaterError | OSError):
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        place = "".join(f" at {PurePath(frame.filename).name}:{frame.lineno}" for frame in last)
+        return (
+            f"{type(error).__name__}{place}, which no file should cause; a fault of Headwater: report it with the file"
+        )
     cause = error.__cause__ if isinstance(error, StorageError) and error.__cause__ is not None else error
     number = getattr(cause, "errno", None)
     return os.strerror(number) if number else type(cause).__name__

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
-from headwater.errors import RecipeError
+from headwater.errors import RecipeError, one_line
 from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS, DENSE_TEXTS, FOLD, KEEP, NUMBER_TEXTS
 from headwater.filters.language.names import DEFAULT_MODEL, MODELS, check_tag
 from headwater.filters.rules.predicates import nearest
@@ -61,7 +61,8 @@ REST: Final = "*"
 _SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
 _SET: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 """What ``headwater benchmarks add`` may name a set."""
-_PERCENT: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
+_PERCENT: Final = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*%\s*")
+"""Of bounded length: Python refuses to read or write integers of thousands of digits."""
 _LARGEST: Final = 2**63 - 1
 
 
@@ -326,7 +327,9 @@ class Stage:
             return
         match = _PERCENT.fullmatch(self.budget) if isinstance(self.budget, str) else None
         if match is None or Fraction(match[1]) == 0:
-            raise RecipeError(f'budget: expected a percentage above 0 such as "40 %", found {self.budget!r}')
+            raise RecipeError(
+                f'budget: expected a percentage above 0 such as "40 %", found {one_line(repr(self.budget), 60)}'
+            )
         object.__setattr__(self, "budget", f"{match[1]} %")
 
     def _quotas(self, key: str, quotas: object) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
-from headwater.errors import RecipeError
+from headwater.errors import RecipeError, one_line
 from headwater.pipelines.recipe.job import Recipe, load_recipe
 from headwater.pipelines.recipe.vocabulary import VocabularyRecipe, load_vocabulary_recipe
 
@@ -14,6 +14,7 @@ __all__ = ["find_recipe", "find_vocabulary_recipe", "shipped_recipes", "shipped_
 
 _RECIPES: Final = Path(__file__).parents[2] / "recipes"
 _VOCABULARIES: Final = _RECIPES / "vocabularies"
+_SHOWN: Final = 200
 _Found = TypeVar("_Found")
 
 
@@ -50,11 +51,15 @@ def _names(folder: Path) -> list[str]:
 
 
 def _find(given: str | Path, load: Callable[[Path], _Found], folder: Path, kind: str) -> _Found:
-    if Path(given).is_file():
+    try:
+        is_there, why = Path(given).is_file(), "no file"
+    except OSError as error:  # a name too long for any file, a folder that may not be searched
+        is_there, why = False, f"{error.strerror}, no file"
+    if is_there:
         return load(Path(given))
     names = _names(folder)
     if str(given) in names:
         return load(folder / f"{given}.toml")
     raise RecipeError(
-        f"expected a {kind} file or one of {', '.join(names)}, found no file at {str(given)!r}; check the path"
+        f"expected a {kind} file or one of {', '.join(names)}, found {why} at {one_line(repr(str(given)), _SHOWN)}; check the path"
     )

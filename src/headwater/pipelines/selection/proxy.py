@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from hashlib import blake2b
@@ -25,7 +25,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.errors import UsageError
+from headwater.errors import UsageError, one_line
 from headwater.fingerprint import canonical_json, fingerprint
 from headwater.hashes import bytes_of_hashes, bytes_of_origins, mix_hashes
 from headwater.lineage.past_runs import base_of, past_recipe
@@ -41,6 +41,7 @@ from headwater.pipelines.spark.aligned import Target, plan_targets
 from headwater.pipelines.spark.held_rows import Parts, held_parts
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
+from headwater.untrusted import parse_decimal
 from headwater.warehouse.fragments import batch_name, parse_name
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -150,11 +151,13 @@ def parse_scale(text: str) -> tuple[Fraction, str]:
         UsageError: no decimal number above 0 and up to 1.
     """
     try:
-        number = Decimal(text)
-    except InvalidOperation:
+        number = parse_decimal(text)
+    except ValueError:
         number = Decimal(0)
     if not number.is_finite() or not 0 < number <= 1:
-        raise UsageError(f"--scale: expected a number above 0 and up to 1, such as 0.001, found {text!r}")
+        raise UsageError(
+            f"--scale: expected a number above 0 and up to 1, such as 0.001, found {one_line(repr(text), 60)}"
+        )
     return Fraction(number), format(number.normalize(), "f")
 
 

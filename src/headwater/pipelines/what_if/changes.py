@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from headwater.errors import UsageError, one_line
 from headwater.filters.language.names import TAGS
 from headwater.filters.rules.predicates import nearest
 from headwater.filters.rules.rule_set import MOST_LIMIT, LimitSetting, Number, RuleSet, change_rules
+from headwater.untrusted import parse_decimal
 
 __all__ = ["MOST_VALUES", "Changes", "apply", "find_limit", "find_rule", "parse_number", "parse_values"]
 
 MOST_VALUES: Final = 1000
 """Most values of one sweep."""
-_LONGEST_NUMBER: Final = 100
+_SHOWN: Final = 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,13 +93,15 @@ def parse_number(text: str) -> Number:
     (30, 0.25)
     """
     try:
-        number = Decimal(text.strip() if len(text) <= _LONGEST_NUMBER else "NaN")
-    except InvalidOperation:
+        number = parse_decimal(text)
+    except ValueError:
         number = Decimal("NaN")
     if (
         not number.is_finite() or number.copy_abs() > MOST_LIMIT
     ):  # before int(), which would write a billion digits of 1e1000000000
-        raise UsageError(one_line(f"expected a finite number of at most {MOST_LIMIT:g}, found {text!r}"))
+        raise UsageError(
+            f"expected a finite number of at most {MOST_LIMIT:g}, in plain digits, found {one_line(repr(text), _SHOWN)}"
+        )
     return int(number) if number == number.to_integral_value() and "." not in text else float(number)
 
 
@@ -116,18 +119,21 @@ def parse_values(text: str) -> list[Number]:
         values = sorted({parse_number(item) for item in text.split(",")})
     elif len(parts) == 3:
         # Decimals: 0.1 + 0.1 + 0.1 is 0.3, as the user would write it.
-        first, last, step = (Decimal(str(parse_number(part))) for part in parts)
+        numbers = [parse_number(part) for part in parts]
+        first, last, step = (Decimal(str(number)) for number in numbers)
         if step <= 0 or last < first:
-            raise UsageError(f"expected first:last:step with a step above 0 and last not below first, found {text!r}")
+            raise UsageError(
+                f"expected first:last:step with a step above 0 and last not below first, found {one_line(repr(text), _SHOWN)}"
+            )
         if (last - first) / step >= MOST_VALUES:
             raise UsageError(
-                one_line(f"expected at most {MOST_VALUES} values, found more in {text!r}; take a larger step")
+                f"expected at most {MOST_VALUES} values, found more in {one_line(repr(text), _SHOWN)}; take a larger step"
             )
         count = int((last - first) // step) + 1
-        whole = all("." not in part for part in parts)
+        whole = all(isinstance(number, int) for number in numbers)
         values = [int(first + step * at) if whole else float(first + step * at) for at in range(count)]
     else:
-        raise UsageError(f"expected first:last:step or values with commas, found {text!r}")
+        raise UsageError(f"expected first:last:step or values with commas, found {one_line(repr(text), _SHOWN)}")
     if len(values) > MOST_VALUES:
         raise UsageError(f"expected at most {MOST_VALUES} values, found {len(values)}")
     return values

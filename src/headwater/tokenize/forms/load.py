@@ -15,6 +15,7 @@ import lzma
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final, cast
 
@@ -53,6 +54,7 @@ __all__ = [
 _XZ_MAGIC: Final = b"\xfd7zXZ\x00"
 _MOST_BYTES: Final = 1 << 25
 """Most bytes of a vocabulary's file, unpacked too; the largest that are known have 28 MB."""
+_SHOWN: Final = 200
 _MOST_BESIDE: Final = 1 << 20
 _STORED_NAME: Final = re.compile(r"[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 """A name that exports can give to files; ``write_vocabulary`` stores no other."""
@@ -77,12 +79,12 @@ def load_vocabulary(name: str = DEFAULT_VOCABULARY) -> Vocabulary:
         BadInputError: the file is no byte-level BPE, or cannot give text back, or its ids do not follow from its merges.
     """
     shipped = resources.files("headwater.tokenize") / "data" / f"{name}.json.xz"
-    if "/" not in name and shipped.is_file():
+    if "/" not in name and _is_file(shipped):
         return read_vocabulary(name, shipped.read_bytes())
     path = Path(name)
-    if not path.is_file():
+    if not _is_file(path):
         raise UsageError(
-            f"vocabulary {name!r}: expected headwater-156k or the path of a tokenizer.json, .tiktoken or .json.xz, "
+            f"vocabulary {one_line(repr(name), _SHOWN)}: expected headwater-156k or the path of a tokenizer.json, .tiktoken or .json.xz, "
             "found neither"
         )
     data = _read(name, path, _MOST_BYTES)
@@ -94,6 +96,13 @@ def load_vocabulary(name: str = DEFAULT_VOCABULARY) -> Vocabulary:
             name, data, _parse(str(beside), _read(str(beside), beside, _MOST_BESIDE)) if beside.is_file() else None
         )
     return read_tokenizer_json(name, data)
+
+
+def _is_file(path: Path | Traversable) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False  # a name too long for any file, a folder that may not be searched
 
 
 def _read(name: str, path: Path, most: int) -> bytes:

@@ -1,0 +1,88 @@
+"""Numbers on the command line: ASCII digits alone, and a refusal that shows a few of them.
+
+Click takes whatever ``int`` and ``float`` take: underscores, the digits of every script, ``nan``; and repeats in full what it refuses.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from headwater.errors import one_line
+from headwater.untrusted import parse_decimal
+
+__all__ = ["DECIMAL", "WHOLE", "DecimalRange", "WholeRange"]
+
+_SHOWN: Final = 60
+
+
+def _check(value: object, context: click.Context | None, parameter: click.Parameter | None, *, whole: bool) -> None:
+    """Refuse a text that is no number in plain digits; a default is a number already."""
+    if not isinstance(value, str):
+        return
+    try:
+        parse_decimal(value)
+        is_number = not whole or value.strip().lstrip("+-").isdigit()
+    except ValueError:
+        is_number = False
+    if not is_number:
+        expected = "a whole number" if whole else "a number"
+        found = one_line(repr(value), _SHOWN)
+        raise click.BadParameter(f"expected {expected} in plain digits, found {found}", context, parameter)
+
+
+class _Whole(click.types.IntParamType):
+    def convert(
+        self,
+        value: Any,  # Any: a text, or a default
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        _check(value, ctx, param, whole=True)
+        return int(super().convert(value, param, ctx))
+
+
+class _Decimal(click.types.FloatParamType):
+    def convert(
+        self,
+        value: Any,  # Any: a text, or a default
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        _check(value, ctx, param, whole=False)
+        return float(super().convert(value, param, ctx))
+
+
+class WholeRange(click.IntRange):
+    """A whole number within bounds."""
+
+    def convert(
+        self,
+        value: Any,  # Any: a text, or a default
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """Return the number, or refuse the text."""
+        _check(value, ctx, param, whole=True)
+        return int(super().convert(value, param, ctx))
+
+
+class DecimalRange(click.FloatRange):
+    """A number within bounds, with a fraction or without."""
+
+    def convert(
+        self,
+        value: Any,  # Any: a text, or a default
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return the number, or refuse the text."""
+        _check(value, ctx, param, whole=False)
+        return float(super().convert(value, param, ctx))
+
+
+DECIMAL: Final = _Decimal()
+"""Any number, with a fraction or without."""
+WHOLE: Final = _Whole()
+"""Any whole number."""
