@@ -126,11 +126,11 @@ def find(lake: str, build: str | None, stage: str | None, limit: int, output: st
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, min_open=True),
     default=600.0,
     show_default=True,
     metavar="SECONDS",
-    help="Stop the query after this time; 0 for no limit.",
+    help="Stop the query after this time.",
 )
 @output_option
 def sql(
@@ -153,7 +153,7 @@ def sql(
     from headwater.lineage.views import connect_for_users
 
     size = None if memory is None else parse_size(memory)
-    limits = Limits(memory_bytes=size, threads=threads, timeout_s=timeout or None)
+    limits = Limits(memory_bytes=size, threads=threads, timeout_s=timeout)
     with connect_for_users(lake, version, limits) as connection:
         rows = ask(connection, query)
     answer(rows, lambda: format_table(rows), output)
