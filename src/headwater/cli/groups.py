@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -14,7 +16,7 @@ from headwater.cli.spark_failures import cause_of, write_report
 from headwater.errors import HeadwaterError, MissingPackageError, UsageError
 from headwater.extras import needing_extras
 
-__all__ = ["Commands", "errors_as_messages", "refuse_empty_texts"]
+__all__ = ["Commands", "end_process", "errors_as_messages", "refuse_empty_texts"]
 
 
 class Commands(click.Group):
@@ -141,6 +143,20 @@ def errors_as_messages() -> Iterator[None]:
         if not type(error).__module__.startswith(("py4j", "pyspark")):
             raise
         raise _failure_in_spark(error) from error
+
+
+def end_process(reason: BaseException) -> NoReturn:
+    """End the process at once with the message and exit code of a failure: for what no longer heeds anything else."""
+    told = reason.code if isinstance(reason, SystemExit) else None
+    try:
+        with errors_as_messages():
+            raise reason
+    except click.ClickException as error:
+        with contextlib.suppress(OSError):
+            os.write(sys.stderr.fileno(), f"Error: {error.format_message()}\n".encode(errors="replace"))
+        os._exit(error.exit_code)
+    except BaseException:
+        os._exit(told if isinstance(told, int) else 1)
 
 
 def _failure(error: HeadwaterError) -> click.ClickException:

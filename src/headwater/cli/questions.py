@@ -6,6 +6,7 @@ from typing import Unpack
 
 import click
 
+from headwater.cli.groups import end_process
 from headwater.cli.options import Names, answer, build_option, example, lake_argument, names_options, output_option
 from headwater.cli.rendering import format_story, format_table, format_trace
 from headwater.errors import UsageError
@@ -154,7 +155,7 @@ def sql(
 
     size = None if memory is None else parse_size(memory)
     limits = Limits(memory_bytes=size, threads=threads, timeout_s=timeout)
-    with connect_for_users(lake, version, limits) as connection:
+    with connect_for_users(lake, version, limits, end_process) as connection:
         rows = ask(connection, query)
     answer(rows, lambda: format_table(rows), output)
 
