@@ -246,7 +246,7 @@ def test_a_query_that_duckdb_refuses_is_a_wrong_call(statement: str, said: str, 
 def test_no_text_of_the_lake_is_in_an_error(expression: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """DuckDB quotes the value that it cannot use, even cut within a character; the message says what kind of error it was."""
     lake = tmp_path_factory.mktemp("quoted")
-    make_text_lake(lake, [[Document("{geheim} " + "ينبع نهر" * 40, "u")]])
+    make_text_lake(lake, [[Document("{geheim} %! " + "ينبع نهر" * 40, "u")]])
     with connect_for_users(str(lake)) as connection, pytest.raises(UsageError) as found:
         connection.execute(f"SELECT {expression} FROM content").fetchall()
     assert str(found.value).startswith("the query cannot be answered; DuckDB says: ")
@@ -268,7 +268,7 @@ def test_a_damaged_file_is_told_as_damage(damage: str, tmp_path: Path) -> None:
             "five": whole[:5],
             "nothing": b"",
             "no end": whole[:-4] + b"XXXX",
-            "footer": whole[:-60] + bytes(52) + whole[-8:],
+            "footer": whole[:-1008] + b"\xff" * 1000 + whole[-8:],
             "page": whole[:4] + b"\xff" * 200 + whole[204:],
         }[damage]
     )

@@ -21,6 +21,8 @@ __all__ = ["show_refusals", "told"]
 _OF_THE_QUERY: Final = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
 _OF_A_FILE: Final = re.compile(r"Invalid Input Error: [^'\"]*\bfile ['\"].*\.parquet\b", re.IGNORECASE | re.DOTALL)
 _KIND: Final = re.compile(r"[A-Z][A-Za-z ]* Error(?=:)")
+_PLACE: Final = re.compile(r"\n\nLINE \d+: .*", re.DOTALL)
+"""The query once more, with a mark below it."""
 _NO_MEMORY: Final = ("std::bad_alloc", "std::length_error")
 
 _Answer = TypeVar("_Answer")
@@ -37,7 +39,8 @@ def show_refusals(
         try:
             cursor.execute(f"EXPLAIN {without_explain(statement)}", parameters)
         except _OF_THE_QUERY as error:
-            raise UsageError(f"the query cannot be answered; DuckDB says: {one_line(str(error))}") from error
+            said = one_line(_PLACE.sub("", str(error)))
+            raise UsageError(f"the query cannot be answered; DuckDB says: {said}") from error
         raise
 
 
