@@ -427,7 +427,7 @@ def test_a_size_beyond_all_memory_is_no_limit() -> None:
         with pytest.raises(UsageError, match="expected 1 MiB to 1 PiB of memory for a query, found [^\n]{1,90}$"):
             Limits(memory_bytes=parse_size(given))
     with pytest.raises(UsageError, match="size of memory such as 4GB or 512MiB, found 5"):
-        parse_size(5)  # type: ignore[arg-type]  # wrong on purpose
+        parse_size(5)
 
 
 def test_what_does_not_fit_lies_in_a_closed_folder_that_goes(

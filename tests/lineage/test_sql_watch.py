@@ -21,7 +21,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
-def _deaf(given_up: list[BaseException]) -> tuple[Callable[[], None], Callable[[BaseException], None]]:
+def _deaf(given_up: list[BaseException]) -> tuple[Callable[[], bool], Callable[[BaseException], None]]:
     """Return a call that ends only when it is given up."""
     ended = threading.Event()
 
@@ -29,7 +29,7 @@ def _deaf(given_up: list[BaseException]) -> tuple[Callable[[], None], Callable[[
         given_up.append(reason)
         ended.set()
 
-    return lambda: ended.wait(60) and None, give_up
+    return lambda: ended.wait(60), give_up
 
 
 def test_a_call_that_heeds_no_interrupt_is_given_up(

@@ -71,7 +71,7 @@ class Limits:
         return self.memory_bytes or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-def parse_size(given: str) -> int:
+def parse_size(given: object) -> int:
     """Return a size given with its unit, in bytes.
 
     >>> parse_size("4GB"), parse_size("1.5 MiB")

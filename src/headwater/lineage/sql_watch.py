@@ -74,12 +74,12 @@ class Watch:
             worker.join()
             raise
         if over:
-            reason = LimitError(
+            late = LimitError(
                 f"the query was stopped after {self._timeout_s:g} s; ask for less, or allow more with --timeout (timeout_s)"
             )
-            self._stop(connection, done, reason)
+            self._stop(connection, done, late)
             worker.join()
-            raise reason
+            raise late
         worker.join()
         for error in errors:
             raise error
