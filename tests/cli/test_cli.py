@@ -216,6 +216,37 @@ def test_an_empty_text_is_no_value(arguments: list[str], small_lake: Path) -> No
     assert sorted(small_lake.parent.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["why", "LAKE", "--uri", "\udcff"],
+        ["why", "LAKE", "--file", "a\udcff"],
+        ["find", "LAKE", "--source", "\udcff"],
+        ["verify", "LAKE", "--build", "\udcff"],
+        ["export", "LAKE", "\udcff", "OUT", "--format", "parquet"],
+        ["export", "LAKE", "build", "LAKE/\udcff", "--format", "parquet"],
+        ["sql", "LAKE", "SELECT '\udcff'"],
+    ],
+    ids=ascii,
+)
+def test_bytes_that_are_no_utf8_are_no_value(arguments: list[str], small_lake: Path) -> None:
+    """No library beneath is handed them: exit code 2, and nothing is made."""
+    before = sorted(small_lake.parent.rglob("*"))
+    done = call(*(argument.replace("LAKE", str(small_lake)) for argument in arguments))
+    assert done.exit_code == 2
+    assert "expected a text in UTF-8, found bytes that are none at character " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert sorted(small_lake.parent.rglob("*")) == before
+
+
+def test_a_time_limit_of_nothing_is_refused(small_lake: Path) -> None:
+    """As by ``Lake.duckdb``."""
+    done = call("sql", str(small_lake), "SELECT 1", "--timeout", "0")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "'--timeout'" in done.stderr
+
+
 def test_every_text_that_a_command_takes_is_refused_when_empty() -> None:
     """No argument or option of any command is left out."""
 

@@ -148,3 +148,49 @@ def test_a_query_that_computes_ends_with_one_line(
         answer, error = process.communicate(timeout=60)
     assert (process.returncode, answer, error) == (code, b"", told)
     assert list(tmp_path.iterdir()) == []
+
+
+DEAF = "SELECT jaro_similarity(repeat(repeat('ab', 10000), 500), repeat(repeat('ba', 10000), 500))"
+"""Minutes within one value, in which DuckDB heeds no interrupt."""
+
+
+@pytest.mark.slow
+def test_a_query_that_heeds_no_interrupt_ends_all_the_same(lake: Path, tmp_path: Path) -> None:
+    """Some seconds after its time: one line, exit code 1, nothing left behind."""
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "headwater", "sql", str(lake), DEAF, "--timeout", "1"],
+        capture_output=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"Error: the query was stopped after 1 s; ")
+    assert done.stderr.count(b"\n") == 1
+    assert time.monotonic() - begin < 40
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_second_interrupt_ends_at_once(lake: Path, tmp_path: Path) -> None:
+    """The first has no effect in such a query; 130 and the line of an interrupt."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headwater", "sql", str(lake), DEAF],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    with process:
+        while not list(tmp_path.iterdir()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        answer, error = process.communicate(timeout=3)
+    assert (process.returncode, answer) == (130, b"")
+    assert error == b"Error: interrupted; what was committed stays, and the same command goes on from there\n"
+    assert list(tmp_path.iterdir()) == []

@@ -67,6 +67,8 @@ def _content(folder: Path) -> dict[str, str]:
         "SELECT list_transform([1, 2], x -> x + 1), [y FOR y IN [1, 2] IF y > 1], {'a': 1}.a, MAP {'a': 1}['a']",
         "SELECT uri LIKE 'https%', uri ~ '^h', regexp_extract(uri, '[0-9]'), coalesce(source, ''), strftime(now(), '%Y') FROM content",
         "SELECT unnest([1, 2]) AS n, x.range FROM range(3) x LIMIT 50 %",
+        "SELECT lpad('7', 5, '0'), repeat('ab', 3), format('{:,} {:>8}', 1, 2), printf('%5d', 1), range(3), list_resize([1], 3)",
+        "WITH content AS (SELECT 1 AS n) SELECT n FROM content",
         "PIVOT content ON batch IN ('b') USING count(*)",
         "SELECT * EXCLUDE (text) REPLACE (text_bytes + 1 AS text_bytes) FROM content USING SAMPLE 10 ROWS",
         "SELECT column_name FROM information_schema.columns WHERE table_name = 'samples'",
@@ -145,6 +147,46 @@ REFUSED = [
     "DETACH lake",
     "SELECT * FROM lake",
     "SELECT * FROM secret_frame",
+    # Names of WITH where WITH does not reach.
+    *(
+        f"SELECT * FROM (WITH {name} AS (SELECT 1) SELECT 1) a, {name}"
+        for name in (
+            *(
+                "lake",
+                "LAKE",
+                "pg_settings",
+                "pragma_database_list",
+                "duckdb_databases",
+                "duckdb_views",
+                "sqlite_master",
+            ),
+            *("sqlite_temp_master", "pg_tables", "duckdb_logs"),
+        )
+    ),
+    "WITH lake AS (SELECT * FROM lake) SELECT * FROM lake",
+    "WITH a AS (SELECT 1) SELECT * FROM lake.main.a",
+    "WITH a AS (SELECT 1) SELECT * FROM main.a",
+    # Values that take minutes or gigabytes each.
+    "SELECT levenshtein(text, text) FROM content",
+    "SELECT damerau_levenshtein(text, text) FROM content",
+    "SELECT editdist3(text, text) FROM content",
+    "SELECT lpad('a', 2000000000, 'b')",
+    "SELECT lpad('a', 99999999999999999999999, 'b')",
+    "SELECT rpad('a', text_bytes * 1000, 'b') FROM content",
+    "SELECT repeat('a', 1000 * 1000 * 1000)",
+    "SELECT ('a').repeat(1000000000)",
+    "SELECT repeat('a', ?)",
+    "SELECT format('{:>1999999999}', 1)",
+    "SELECT format('{:>{}}', 1, 1999999999)",
+    "SELECT printf('%1999999999d', 1)",
+    "SELECT printf('%*d', 1999999999, 1)",
+    "SELECT printf(text, 1) FROM content",
+    "SELECT range(1000000000)",
+    "SELECT unnest(generate_series(1, 1000000000))",
+    "SELECT list_resize([1], 1000000000)",
+    "SELECT bitstring('1', 1000000000)",
+    "SELECT bar(1, 0, 1, 1000000000)",
+    "SELECT to_base(1, 2, 1000000000)",
     # No query at all, several, what no parser reads.
     "",
     ";",
@@ -171,13 +213,92 @@ def test_everything_else_is_refused_and_nothing_changes(statement: str, lake: Pa
 
 
 @pytest.mark.parametrize(
-    "statement",
-    ["SELECT nothing FROM content", "SELECT text::INT FROM content", "SELECT 1 FROM content AT (VERSION => 1)"],
+    ("statement", "said"),
+    [
+        ("SELECT nothing FROM content", 'column "nothing" not found'),
+        ("SELECT 1 FROM content AT (VERSION => 1)", ""),
+        ("EXPLAIN SELECT age(1, 2, 3, 4)", "No function matches"),
+        ("SELECT left(1)", "No function matches"),
+    ],
 )
-def test_a_query_that_duckdb_refuses_is_a_wrong_call(statement: str, opened: LakeConnection) -> None:
-    """What is harmless and wrong keeps DuckDB's message, which names the place."""
-    with pytest.raises(UsageError, match="DuckDB says"):
+def test_a_query_that_duckdb_refuses_is_a_wrong_call(statement: str, said: str, opened: LakeConnection) -> None:
+    """What is harmless and wrong keeps DuckDB's message, which names the place, on one line."""
+    with pytest.raises(UsageError, match="DuckDB says") as found:
         opened.execute(statement)
+    assert said in str(found.value)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("text::INTEGER", "text::UUID", "text::JSON", "text::ENUM('a')", "('[' || text)::INT[]", "text::DATE"),
+        *(
+            "strptime(text, '%Y')",
+            "json_extract(text, '$.a')",
+            "json_extract('{}', '$' || text)",
+            "strftime(now(), text)",
+        ),
+        *("date_part(text, now())", "timezone(text, now())", "date_trunc(text, now())", "text::BIT", "from_hex(text)"),
+        *("list_transform([text], x -> x::INT)", "(SELECT max(text)::INT FROM content)"),
+    ],
+)
+def test_no_text_of_the_lake_is_in_an_error(expression: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """DuckDB quotes the value that it cannot use, even cut within a character; the message says what kind of error it was."""
+    lake = tmp_path_factory.mktemp("quoted")
+    make_text_lake(lake, [[Document("{geheim} %! " + "ينبع نهر" * 40, "u")]])
+    with connect_for_users(str(lake)) as connection, pytest.raises(UsageError) as found:
+        connection.execute(f"SELECT {expression} FROM content").fetchall()
+    assert str(found.value).startswith("the query cannot be answered; DuckDB says: ")
+    assert "TRY_CAST" in str(found.value)
+    assert "geheim" not in str(found.value)
+    assert str(found.value).isascii() or "…" in str(found.value)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("damage", ["half", "five", "nothing", "no end", "footer", "page"])
+def test_a_damaged_file_is_told_as_damage(damage: str, tmp_path: Path) -> None:
+    """Whatever DuckDB's reader of Parquet says of it: the query is not to blame."""
+    snapshot = make_text_lake(tmp_path, [[Document("first " * 500, "u"), Document("second " * 500, "v")]])
+    path = tmp_path / "samples" / snapshot.paths("content")[0]
+    whole = path.read_bytes()
+    path.write_bytes(
+        {
+            "half": whole[: len(whole) // 2],
+            "five": whole[:5],
+            "nothing": b"",
+            "no end": whole[:-4] + b"XXXX",
+            "footer": whole[:-1008] + b"\xff" * 1000 + whole[-8:],
+            "page": whole[:4] + b"\xff" * 200 + whole[204:],
+        }[damage]
+    )
+    with (
+        connect_for_users(str(tmp_path)) as connection,
+        pytest.raises(CorruptLakeError, match="headwater verify LAKE names it"),
+    ):
+        query(connection, "SELECT * FROM content")
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters"),
+    [
+        ("SELECT ?", ["\udcff"]),
+        ("SELECT ?", [[1, {"a": "\udcff"}]]),
+        ("SELECT $a", {"a": "\udcff"}),
+        ("SELECT ?", 5),
+        ("SELECT ?", [object()]),
+        ("SELECT ?", []),
+        (None, None),
+        (b"SELECT 1", None),
+    ],
+)
+def test_what_is_no_statement_or_parameter_is_a_wrong_call(
+    statement: str, parameters: list[object], opened: LakeConnection
+) -> None:
+    """One line in place of what Python's binding of DuckDB makes of it."""
+    with pytest.raises(UsageError) as found:
+        opened.execute(statement, parameters)
+    assert "\n" not in str(found.value)
 
 
 def test_a_file_that_is_gone_is_told_as_damage(tmp_path: Path) -> None:
@@ -280,12 +401,17 @@ def test_a_query_ends_at_its_memory(lake: Path) -> None:
         {"timeout_s": float("nan")},
         {"timeout_s": float("inf")},
         {"timeout_s": 1e308},
+        {"timeout_s": "x"},
+        {"timeout_s": True},
+        {"memory_bytes": 1.5e9},
+        {"memory_bytes": 1 << 60},
+        {"threads": "2"},
     ],
 )
-def test_limits_that_are_none_are_refused(wrong: dict[str, float]) -> None:
+def test_limits_that_are_none_are_refused(wrong: dict[str, object]) -> None:
     """A limit of nothing, of less, of no number or beyond what a timer counts."""
     with pytest.raises(UsageError, match="^expected"):
-        Limits(**wrong)  # type: ignore[arg-type]  # whole numbers among them
+        Limits(**wrong)  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.parametrize("given", ["", "4", "GB", "-1GB", "4GB;", "1e3GB", "nan", "4 XB"])
@@ -293,6 +419,15 @@ def test_a_size_has_a_number_and_a_unit(given: str) -> None:
     """Anything else is no size; a quote cannot come near the setting."""
     with pytest.raises(UsageError, match="size of memory"):
         parse_size(given)
+
+
+def test_a_size_beyond_all_memory_is_no_limit() -> None:
+    """However many digits it has, and of whatever type."""
+    for given in ("99999999999999999999TB", "9" * 400 + "GB", "9" * 10_000 + ".5kB"):
+        with pytest.raises(UsageError, match="expected 1 MiB to 1 PiB of memory for a query, found [^\n]{1,90}$"):
+            Limits(memory_bytes=parse_size(given))
+    with pytest.raises(UsageError, match="size of memory such as 4GB or 512MiB, found 5"):
+        parse_size(5)
 
 
 def test_what_does_not_fit_lies_in_a_closed_folder_that_goes(

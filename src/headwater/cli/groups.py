@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -14,7 +16,7 @@ from headwater.cli.spark_failures import cause_of, write_report
 from headwater.errors import HeadwaterError, MissingPackageError, UsageError
 from headwater.extras import needing_extras
 
-__all__ = ["Commands", "errors_as_messages", "refuse_empty_texts"]
+__all__ = ["Commands", "end_process", "errors_as_messages", "refuse_empty_texts"]
 
 
 class Commands(click.Group):
@@ -56,21 +58,37 @@ class Commands(click.Group):
 
 
 class _Text(click.types.StringParamType):
-    """A text that is not empty: an empty one is mostly a variable that is not set, and would name the current folder or match everything."""
+    """A text that is not empty, of UTF-8: an empty one is mostly a variable that is not set, and would name the current folder or match everything.
+
+    Args:
+        any_bytes: the text may be no UTF-8, as a file's name may.
+    """
+
+    def __init__(self, any_bytes: bool = False) -> None:
+        self._any_bytes = any_bytes
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the text, or fail."""
         found = super().convert(value, param, ctx)
         if found == "":
             self.fail("expected a value, found an empty text; is a variable not set?", param, ctx)
+        if not self._any_bytes:
+            try:
+                found.encode()
+            except UnicodeEncodeError as error:
+                self.fail(f"expected a text in UTF-8, found bytes that are none at character {error.start}", param, ctx)
         return found
 
 
+_FILE_NAMES: Final = frozenset(["inputs"])
+"""Options whose values name files of others, which may be named in any bytes."""
+
+
 def refuse_empty_texts(command: click.Command) -> None:
-    """Make every argument and option of a command, and of those below it, refuse an empty text."""
+    """Make every argument and option of a command, and of those below it, refuse an empty text, and bytes that are no UTF-8."""
     for parameter in command.params:
         if isinstance(parameter.type, click.types.StringParamType):
-            parameter.type = _Text()
+            parameter.type = _Text(any_bytes=parameter.name in _FILE_NAMES)
     if isinstance(command, click.Group):
         for below in command.commands.values():
             refuse_empty_texts(below)
@@ -125,6 +143,20 @@ def errors_as_messages() -> Iterator[None]:
         if not type(error).__module__.startswith(("py4j", "pyspark")):
             raise
         raise _failure_in_spark(error) from error
+
+
+def end_process(reason: BaseException) -> NoReturn:
+    """End the process at once with the message and exit code of a failure: for what no longer heeds anything else."""
+    told = reason.code if isinstance(reason, SystemExit) else None
+    try:
+        with errors_as_messages():
+            raise reason
+    except click.ClickException as error:
+        with contextlib.suppress(OSError):
+            os.write(sys.stderr.fileno(), f"Error: {error.format_message()}\n".encode(errors="replace"))
+        os._exit(error.exit_code)
+    except BaseException:
+        os._exit(told if isinstance(told, int) else 1)
 
 
 def _failure(error: HeadwaterError) -> click.ClickException:

@@ -6,6 +6,7 @@ from typing import Unpack
 
 import click
 
+from headwater.cli.groups import end_process
 from headwater.cli.numbers import WHOLE, DecimalRange, WholeRange
 from headwater.cli.options import Names, answer, build_option, example, lake_argument, names_options, output_option
 from headwater.cli.rendering import format_story, format_table, format_trace
@@ -125,11 +126,11 @@ def find(lake: str, build: str | None, stage: str | None, limit: int, output: st
 )
 @click.option(
     "--timeout",
-    type=DecimalRange(min=0),
+    type=DecimalRange(min=0, min_open=True),
     default=600.0,
     show_default=True,
     metavar="SECONDS",
-    help="Stop the query after this time; 0 for no limit.",
+    help="Stop the query after this time.",
 )
 @output_option
 def sql(
@@ -152,8 +153,8 @@ def sql(
     from headwater.lineage.views import connect_for_users
 
     size = None if memory is None else parse_size(memory)
-    limits = Limits(memory_bytes=size, threads=threads, timeout_s=timeout or None)
-    with connect_for_users(lake, version, limits) as connection:
+    limits = Limits(memory_bytes=size, threads=threads, timeout_s=timeout)
+    with connect_for_users(lake, version, limits, end_process) as connection:
         rows = ask(connection, query)
     answer(rows, lambda: format_table(rows), output)
 

@@ -11,12 +11,15 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import UnionType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import duckdb
 
-from headwater.errors import CorruptLakeError, LimitError, UsageError
-from headwater.lineage.sql_check import check_statement
+from headwater.errors import LimitError, UsageError, one_line
+from headwater.lineage.sql_check import check_parameters, check_statement
+from headwater.lineage.sql_errors import show_refusals, told
+from headwater.lineage.sql_watch import Watch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +30,10 @@ __all__ = ["LakeConnection", "Limits", "Result", "parse_size"]
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) *([kKMGT])(i?)B")
 _UNITS: Final = {"k": 1, "m": 2, "g": 3, "t": 4}
 _CHUNK: Final = 1024
+_MOST_MEMORY: Final = 1 << 50
+_MOST_DIGITS: Final = 30
 _VALUE_BYTES: Final = 64
 """What a Python object takes, about."""
-
-_PATIENCE_S: Final = 0.1
-"""Between two interrupts: one that comes before DuckDB has begun is forgotten."""
 
 _Answer = TypeVar("_Answer")
 _Parameters = Sequence[object] | Mapping[str, object] | None
@@ -53,13 +55,14 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Refuse what is no limit."""
-        if self.memory_bytes is not None and self.memory_bytes < 1 << 20:
-            raise UsageError(f"expected at least 1 MiB of memory for a query, found {self.memory_bytes} bytes")
-        if self.threads is not None and not 1 <= self.threads <= 1024:
-            raise UsageError(f"expected 1 to 1024 threads for a query, found {self.threads}")
-        if self.timeout_s is not None and not 0 < self.timeout_s <= threading.TIMEOUT_MAX:
+        memory, threads, seconds = self.memory_bytes, self.threads, self.timeout_s
+        if memory is not None and not (_is_number(memory, int) and 1 << 20 <= memory <= _MOST_MEMORY):
+            raise UsageError(f"expected 1 MiB to 1 PiB of memory for a query, found {_shown(memory)} bytes")
+        if threads is not None and not (_is_number(threads, int) and 1 <= threads <= 1024):
+            raise UsageError(f"expected 1 to 1024 threads for a query, found {_shown(threads)}")
+        if seconds is not None and not (_is_number(seconds, int | float) and 0 < seconds <= threading.TIMEOUT_MAX):
             raise UsageError(
-                f"expected a time limit of more than 0 and at most {threading.TIMEOUT_MAX:.0f} seconds, found {self.timeout_s}"
+                f"expected a time limit of more than 0 and at most {threading.TIMEOUT_MAX:.0f} seconds, found {_shown(seconds)}"
             )
 
     @property
@@ -68,16 +71,27 @@ class Limits:
         return self.memory_bytes or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-def parse_size(given: str) -> int:
+def parse_size(given: object) -> int:
     """Return a size given with its unit, in bytes.
 
     >>> parse_size("4GB"), parse_size("1.5 MiB")
     (4000000000, 1572864)
     """
-    found = _SIZE.fullmatch(given.strip())
+    found = _SIZE.fullmatch(given.strip()) if isinstance(given, str) else None
     if found is None:
-        raise UsageError(f"expected a size of memory such as 4GB or 512MiB, found {given!r}")
-    return int(float(found[1]) * (1024 if found[3] else 1000) ** _UNITS[found[2].lower()])
+        raise UsageError(f"expected a size of memory such as 4GB or 512MiB, found {_shown(given)}")
+    # More digits than any size has: no number of Python's is made of them.
+    number = float(found[1]) if len(found[1]) <= _MOST_DIGITS else float(_MOST_MEMORY)
+    return int(number * (1024 if found[3] else 1000) ** _UNITS[found[2].lower()])
+
+
+def _is_number(value: object, kind: type | UnionType) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _shown(value: object) -> str:
+    """Return a value of the caller's on one line of bounded length."""
+    return one_line(ascii(value) if isinstance(value, str) else str(value), 80)
 
 
 class Result:
@@ -86,11 +100,13 @@ class Result:
     Args:
         cursor: that has run the query.
         limits: which fetching is held to as well, since DuckDB may still be computing.
+        watch: over what is called.
     """
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, limits: Limits, watch: Watch) -> None:
         self._cursor = cursor
         self._limits = limits
+        self._watch = watch
 
     @property
     def description(self) -> list[tuple[Any, ...]]:  # Any: the seven parts of a column in Python's database API
@@ -104,11 +120,11 @@ class Result:
 
     def fetchone(self) -> tuple[Any, ...] | None:  # Any: a row has the types of the query
         """Return the next row, or None."""
-        return _within(self._cursor, self._limits, self._cursor.fetchone)
+        return self._within(self._cursor.fetchone)
 
     def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:  # Any: as in fetchone
         """Return the next rows, at most ``size``."""
-        return _within(self._cursor, self._limits, lambda: self._cursor.fetchmany(size))
+        return self._within(lambda: self._cursor.fetchmany(size))
 
     def fetchall(self) -> list[tuple[Any, ...]]:  # Any: as in fetchone
         """Return all further rows.
@@ -116,7 +132,10 @@ class Result:
         Raises:
             LimitError: they take more memory than the query may use.
         """
-        return _within(self._cursor, self._limits, self._all)
+        return self._within(self._all)
+
+    def _within(self, call: Callable[[], _Answer]) -> _Answer:
+        return self._watch.over(self._cursor, lambda: told(call, self._limits.memory))
 
     def _all(self) -> list[tuple[Any, ...]]:  # Any: as in fetchone
         found: list[tuple[Any, ...]] = []  # Any: as in fetchone
@@ -133,11 +152,11 @@ class Result:
 
     def arrow(self) -> pa.Table:
         """Return all further rows as an Arrow table."""
-        return _within(self._cursor, self._limits, self._cursor.to_arrow_table)
+        return self._within(self._cursor.to_arrow_table)
 
     def df(self) -> pd.DataFrame:
         """Return all further rows as a DataFrame of pandas."""
-        return _within(self._cursor, self._limits, self._cursor.df)
+        return self._within(self._cursor.df)
 
 
 def _weight(value: object) -> int:
@@ -156,11 +175,18 @@ class LakeConnection:
     Args:
         connection: with the views; nothing else may use it.
         limits: of each query.
+        give_up: what to do when a query that must end does not; it does not return. By default it is waited for.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        limits: Limits,
+        give_up: Callable[[BaseException], None] | None = None,
+    ) -> None:
         self._connection = connection
         self._limits = limits
+        self._watch = Watch(limits.timeout_s, limits.memory, give_up)
 
     def execute(self, statement: str, parameters: _Parameters = None) -> Result:
         """Run one query over the views and return its rows.
@@ -171,11 +197,18 @@ class LakeConnection:
         Raises:
             UsageError: it is no query over the views, or DuckDB refused it.
             LimitError: it took longer, or more memory, than it may.
+            CorruptLakeError: a file that it reads is gone or damaged.
         """
         check_statement(self._connection, statement)
+        check_parameters(parameters)
         cursor = self._connection.cursor()
-        _within(cursor, self._limits, lambda: cursor.execute(statement, parameters))
-        return Result(cursor, self._limits)
+
+        def run() -> None:
+            with show_refusals(cursor, statement, parameters):
+                cursor.execute(statement, parameters)
+
+        self._watch.over(cursor, lambda: told(run, self._limits.memory))
+        return Result(cursor, self._limits, self._watch)
 
     def sql(self, statement: str, parameters: _Parameters = None) -> Result:
         """Do as ``execute``: the name that DuckDB has for it."""
@@ -192,61 +225,3 @@ class LakeConnection:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
-
-
-def _within(connection: duckdb.DuckDBPyConnection, limits: Limits, call: Callable[[], _Answer]) -> _Answer:
-    """Return what a call on the connection gives; it is interrupted when its time is up, by Ctrl-C or by a signal that ends the process.
-
-    The call runs in a thread of its own, since Python cannot handle a signal while DuckDB computes in its main thread.
-
-    Raises:
-        UsageError: DuckDB refused the query; its message names the place.
-        LimitError: time or memory ended.
-        CorruptLakeError: a file that it reads is gone or cannot be opened.
-    """
-    answers: list[_Answer] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            answers.append(call())
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            done.set()
-
-    # Waited for in place of the thread: a join that a signal interrupts takes the thread for ended.
-    done = threading.Event()
-    worker = threading.Thread(target=work, name="query")
-    worker.start()
-    over = False
-    try:
-        over = not done.wait(limits.timeout_s)
-    finally:
-        while not done.is_set():
-            connection.interrupt()
-            done.wait(_PATIENCE_S)
-        worker.join()
-    if over:
-        raise LimitError(
-            f"the query was stopped after {limits.timeout_s:g} s; ask for less, or allow more with --timeout (timeout_s)"
-        )
-    for error in errors:
-        raise _told(error, limits) from error
-    return answers[0]
-
-
-def _told(error: BaseException, limits: Limits) -> BaseException:
-    """Return a refusal of DuckDB as an error of Headwater, any other error as it is."""
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return LimitError(
-            f"the query took more than {limits.memory:,} bytes of memory, or of space for temporary files; ask for less, or allow more "
-            "with --memory (memory)"
-        )
-    if isinstance(error, duckdb.IOException):
-        return CorruptLakeError(
-            "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
-        )
-    if isinstance(error, duckdb.Error):
-        return UsageError(f"the query cannot be answered; DuckDB says: {error}")
-    return error

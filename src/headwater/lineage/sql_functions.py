@@ -1,14 +1,15 @@
 """The functions that a user's query may call: those of DuckDB that work on values alone.
 
 What reads or writes files, plans or runs other SQL, or looks at settings is not among them, and neither is what a later DuckDB or an
-extension adds (the delta extension brings ``write_blob``): a function is refused until it is listed here.
+extension adds (the delta extension brings ``write_blob``): a function is refused until it is listed here. Neither are those whose time
+grows with the square of a text, such as ``levenshtein``: DuckDB looks at its limits between values, not within one.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FUNCTIONS", "TABLE_FUNCTIONS"]
+__all__ = ["FUNCTIONS", "LENGTHS", "MOST_LENGTH", "TABLE_FUNCTIONS", "TEMPLATES"]
 
 TABLE_FUNCTIONS: Final = frozenset(
     ["generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "unnest"]
@@ -28,8 +29,8 @@ FUNCTIONS: Final = frozenset(
     array_value array_where array_zip ascii asin asinh atan atan2 atanh avg bar base64 bin bit_and bit_count bit_length bit_or
     bit_position bit_xor bitstring bitstring_agg bool_and bool_or cardinality cbrt ceil ceiling century char_length character_length
     chr concat concat_ws contains corr cos cosh cot count count_if count_star countif covar_pop covar_samp cume_dist current_date
-    current_localtime current_localtimestamp damerau_levenshtein date_add date_diff date_part date_sub date_trunc datediff datepart
-    datesub datetrunc day dayname dayofmonth dayofweek dayofyear days_in_month decade decode degrees dense_rank divide editdist3
+    current_localtime current_localtimestamp date_add date_diff date_part date_sub date_trunc datediff datepart
+    datesub datetrunc day dayname dayofmonth dayofweek dayofyear days_in_month decade decode degrees dense_rank divide
     element_at encode ends_with entropy enum_code enum_first enum_last enum_range enum_range_boundary epoch epoch_ms epoch_ns epoch_us
     equi_width_bins era error even exp factorial favg fdiv fill filter first first_value flatten floor fmod format format_bytes
     format_type formatreadabledecimalsize formatreadablesize from_base64 from_binary from_hex from_json from_json_strict fsum gamma
@@ -39,7 +40,7 @@ FUNCTIONS: Final = frozenset(
     json_contains json_exists json_extract json_extract_path json_extract_path_text json_extract_string json_group_array
     json_group_object json_group_structure json_keys json_merge_patch json_object json_pretty json_quote json_structure json_transform
     json_transform_strict json_type json_valid json_value julian kahan_sum kurtosis kurtosis_pop lag last last_day last_value lcase
-    lcm lead least least_common_multiple left left_grapheme len length length_grapheme levenshtein lgamma like_escape list list_aggr
+    lcm lead least least_common_multiple left left_grapheme len length length_grapheme lgamma like_escape list list_aggr
     list_aggregate list_any_value list_append list_apply list_approx_count_distinct list_avg list_bit_and list_bit_or list_bit_xor
     list_bool_and list_bool_or list_cat list_concat list_contains list_cosine_distance list_cosine_similarity list_count list_distance
     list_distinct list_dot_product list_element list_entropy list_extract list_filter list_first list_grade_up list_has list_has_all
@@ -69,3 +70,26 @@ FUNCTIONS: Final = frozenset(
     """.split()
 )
 """Scalar functions, aggregates and window functions, by the names that DuckDB's parser gives them, in small letters."""
+
+MOST_LENGTH: Final = 10_000
+
+LENGTHS: Final[dict[str, int | None]] = {
+    "array_resize": 1,
+    "bar": 3,
+    "bitstring": 1,
+    "equi_width_bins": 2,
+    "generate_series": None,
+    "list_resize": 1,
+    "lpad": 1,
+    "range": None,
+    "repeat": 1,
+    "rpad": 1,
+    "to_base": 2,
+}
+"""Functions on values whose answer is as long as a number says → which of the arguments that is, from 0; None is all of them.
+
+The number must be a constant of at most ``MOST_LENGTH``: memory that one value takes is no part of DuckDB's limit.
+"""
+
+TEMPLATES: Final = frozenset(["format", "printf"])
+"""Functions whose first argument holds such numbers."""

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Container
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Final
 
@@ -146,10 +146,29 @@ def connect(lake: str, version: int | None = None, limits: Limits | None = None)
     return connection
 
 
-def connect_for_users(lake: str, version: int | None = None, limits: Limits | None = None) -> LakeConnection:
-    """Return a connection for SQL that someone else wrote: it reads the views, within limits, and nothing else; errors as for ``connect``."""
+def connect_for_users(
+    lake: str,
+    version: int | None = None,
+    limits: Limits | None = None,
+    end_process: Callable[[BaseException], None] | None = None,
+) -> LakeConnection:
+    """Return a connection for SQL that someone else wrote: it reads the views, within limits, and nothing else; errors as for ``connect``.
+
+    Args:
+        end_process: does so, with the reason, when a query that must end does not; by default it is waited for.
+    """
     limits = limits or Limits()
-    return LakeConnection(connect(lake, version, limits), limits)
+    connection = connect(lake, version, limits)
+    if end_process is None:
+        return LakeConnection(connection, limits)
+    row = connection.execute("SELECT current_setting('temp_directory')").fetchone()
+    folder = str(row[0]) if row else ""
+
+    def give_up(reason: BaseException) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        end_process(reason)
+
+    return LakeConnection(connection, limits, give_up)
 
 
 def _quoted(text: str) -> str:
