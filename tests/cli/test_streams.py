@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -33,6 +34,23 @@ def _run(lake: Path, query: str, prepare: Callable[[], None], buffered: bool = T
         timeout=120,
     )
     return done.returncode, done.stdout, done.stderr
+
+
+@contextlib.contextmanager
+def computing(lake: Path, folder: Path, query: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Give ``headwater sql`` as a process in which DuckDB computes; ``folder``, empty, is its place for temporary files."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headwater", "sql", str(lake), query],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+    with process:
+        while not list(folder.iterdir()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(2)  # from opening the lake to the query
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -133,17 +151,7 @@ def test_a_query_that_computes_ends_with_one_line(
 ) -> None:
     """A real Ctrl-C, and a request to end, while DuckDB computes: no traceback, and the folder for what did not fit is gone."""
     cross_join = "SELECT count(*) FROM range(10000000) a, range(100000) b WHERE a.range % 7 = b.range % 11"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "headwater", "sql", str(lake), cross_join],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-    )
-    with process:
-        while not list(tmp_path.iterdir()):
-            assert process.poll() is None
-            time.sleep(0.05)
-        time.sleep(2)  # from opening the lake to the query
+    with computing(lake, tmp_path, cross_join) as process:
         process.send_signal(number)
         answer, error = process.communicate(timeout=60)
     assert (process.returncode, answer, error) == (code, b"", told)
@@ -175,17 +183,7 @@ def test_a_query_that_heeds_no_interrupt_ends_all_the_same(lake: Path, tmp_path:
 @pytest.mark.slow
 def test_a_second_interrupt_ends_at_once(lake: Path, tmp_path: Path) -> None:
     """The first has no effect in such a query; 130 and the line of an interrupt."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "headwater", "sql", str(lake), DEAF],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-    )
-    with process:
-        while not list(tmp_path.iterdir()):
-            assert process.poll() is None
-            time.sleep(0.05)
-        time.sleep(2)
+    with computing(lake, tmp_path, DEAF) as process:
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         assert process.poll() is None

@@ -5,7 +5,7 @@ Click takes whatever ``int`` and ``float`` take: underscores, the digits of ever
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import click
 
@@ -32,54 +32,40 @@ def _check(value: object, context: click.Context | None, parameter: click.Parame
         raise click.BadParameter(f"expected {expected} in plain digits, found {found}", context, parameter)
 
 
-class _Whole(click.types.IntParamType):
+class _PlainDigits:
+    """Before a type of click's: its numbers in plain digits alone."""
+
+    whole: ClassVar[bool]
+
     def convert(
         self,
         value: Any,  # Any: a text, or a default
         param: click.Parameter | None,
         ctx: click.Context | None,
-    ) -> int:
-        _check(value, ctx, param, whole=True)
-        return int(super().convert(value, param, ctx))
+    ) -> Any:  # Any: the number of the type beside
+        """Return the number, or refuse the text."""
+        _check(value, ctx, param, whole=self.whole)
+        return super().convert(value, param, ctx)  # type: ignore[misc]  # of the type beside
 
 
-class _Decimal(click.types.FloatParamType):
-    def convert(
-        self,
-        value: Any,  # Any: a text, or a default
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> float:
-        _check(value, ctx, param, whole=False)
-        return float(super().convert(value, param, ctx))
+class _Whole(_PlainDigits, click.types.IntParamType):
+    whole = True
 
 
-class WholeRange(click.IntRange):
+class _Decimal(_PlainDigits, click.types.FloatParamType):
+    whole = False
+
+
+class WholeRange(_PlainDigits, click.IntRange):
     """A whole number within bounds."""
 
-    def convert(
-        self,
-        value: Any,  # Any: a text, or a default
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int:
-        """Return the number, or refuse the text."""
-        _check(value, ctx, param, whole=True)
-        return int(super().convert(value, param, ctx))
+    whole = True
 
 
-class DecimalRange(click.FloatRange):
+class DecimalRange(_PlainDigits, click.FloatRange):
     """A number within bounds, with a fraction or without."""
 
-    def convert(
-        self,
-        value: Any,  # Any: a text, or a default
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> float:
-        """Return the number, or refuse the text."""
-        _check(value, ctx, param, whole=False)
-        return float(super().convert(value, param, ctx))
+    whole = False
 
 
 DECIMAL: Final = _Decimal()

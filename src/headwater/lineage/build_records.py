@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from headwater.lineage.builds import builds_uri
-from headwater.lineage.past_runs import PastRun, runs_of
+from headwater.lineage.past_runs import runs_of
 from headwater.plain import JsonObject, ValuesByName
 from headwater.warehouse.filesystem import write_file
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -48,25 +48,28 @@ def build_record(manifests: Mapping[str, bytes], provenance: Mapping[str, JsonOb
     }
 
 
-def _recording_run(snapshot: Snapshot, build: str) -> PastRun | None:
+def _recorded(snapshot: Snapshot, build: str) -> ValuesByName:
+    """Return what the row that ended a build says of its stages, empty where no run of it ended or an earlier release built it."""
     ended = [run for run in runs_of(snapshot, "build", build) if run.ended is not None]
-    return ended[-1] if ended and ended[-1].record("build", build) is not None else None
+    record = ended[-1].record("build", build) if ended else None
+    return {} if record is None else record
+
+
+def _provenance_of(record: ValuesByName, stage: str) -> bytes | None:
+    found = record.get("provenance", {})
+    return provenance_bytes(found[stage]) if stage in found else None
 
 
 def recorded_provenance(snapshot: Snapshot, build: str, stage: str) -> bytes | None:
     """Return the record of origins of a stage as its build wrote it, or None where an earlier release built it."""
-    run = _recording_run(snapshot, build)
-    record = None if run is None else run.record("build", build)
-    found = {} if record is None else record.get("provenance", {})
-    return provenance_bytes(found[stage]) if stage in found else None
+    return _provenance_of(_recorded(snapshot, build), stage)
 
 
 def recorded_files(snapshot: Snapshot, build: str, stage: str) -> dict[str, str] | None:
     """Return the SHA-256 of the files that describe a stage, as its build recorded them, or None where an earlier release built it."""
-    run = _recording_run(snapshot, build)
-    record = None if run is None else run.record("build", build)
-    provenance = recorded_provenance(snapshot, build, stage)
-    if record is None or provenance is None or stage not in record.get("manifests", {}):
+    record = _recorded(snapshot, build)
+    provenance = _provenance_of(record, stage)
+    if provenance is None or stage not in record.get("manifests", {}):
         return None
     return {MANIFEST: str(record["manifests"][stage]), PROVENANCE: hashlib.sha256(provenance).hexdigest()}
 
@@ -77,8 +80,13 @@ def settle_provenance(lake: str, build: str, written: Mapping[str, JsonObject]) 
     Args:
         written: stage → the record that this driver wrote, before it committed the row that ends its run.
     """
-    for stage, record in written.items():
-        there = provenance_bytes(record)
-        while (told := recorded_provenance(open_snapshot(lake), build, stage)) not in (None, there):
-            there = told or there
-            write_file(builds_uri(lake, build, stage), PROVENANCE, there, root=lake)
+    there = {stage: provenance_bytes(record) for stage, record in written.items()}
+    while True:
+        record = _recorded(open_snapshot(lake), build)
+        others = {stage: _provenance_of(record, stage) or own for stage, own in there.items()}
+        if others == there:
+            return
+        for stage, told in others.items():
+            if told != there[stage]:
+                write_file(builds_uri(lake, build, stage), PROVENANCE, told, root=lake)
+        there = others

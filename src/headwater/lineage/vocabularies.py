@@ -7,7 +7,6 @@ name must go on to mean the same ids.
 from __future__ import annotations
 
 import functools
-import lzma
 import re
 from typing import Final
 
@@ -62,18 +61,8 @@ def stored_vocabulary(lake: str, name: str) -> Vocabulary:
     filesystem, path = filesystem_of(join(vocabularies_uri(lake), name + _SUFFIX))
     way_on = "restore it from a copy, or delete it and train it again"
     try:
-        data = read_bytes(filesystem, path)
-        # The checksums of xz are over its content; nothing may come after it.
-        unpacked = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
-        unpacked.decompress(data, 1)
-        while not unpacked.eof and not unpacked.needs_input:
-            unpacked.decompress(b"", 1 << 20)
-        if not unpacked.eof or unpacked.unused_data:
-            raise CorruptLakeError(f"expected one xz stream in {path}, found it cut or something after it; {way_on}")
-        found = read_vocabulary(name, data)
-    except (HeadwaterError, OSError, lzma.LZMAError) as error:
-        if isinstance(error, CorruptLakeError):
-            raise
+        found = read_vocabulary(name, read_bytes(filesystem, path))
+    except (HeadwaterError, OSError) as error:
         raise CorruptLakeError(f"expected a vocabulary in {path}, found damage; {way_on}") from error
     if found.name != name:
         raise CorruptLakeError(f"expected the vocabulary {name} in {path}, found that of another name; {way_on}")

@@ -23,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from headwater.errors import ConflictError, CorruptLakeError, StorageError, UsageError
 from headwater.warehouse.filesystem import exists, filesystem_of, is_local, join
 from headwater.warehouse.fragments import FileEntry, expand_masks
-from headwater.warehouse.log import LOG, PREVIOUS, entry_numbers, entry_sha256, record_head, told
+from headwater.warehouse.log import LOG, PREVIOUS, entry_numbers, entry_sha256, plain_message, record_head
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.schema import FAMILIES, table_schema
 from headwater.warehouse.snapshot import DESCRIPTION, Snapshot, open_snapshot, table_uri
@@ -66,11 +66,11 @@ def create_lake(lake: str) -> Snapshot:
         if DeltaTable.is_deltatable(uri):
             raise UsageError(f"expected no lake at {lake}, found one; use it, or choose another folder") from error
         raise StorageError(
-            f"cannot make a lake at {lake}: {told(error)}; check the path and its permissions"
+            f"cannot make a lake at {lake}: {plain_message(error)}; check the path and its permissions"
         ) from error
     except OSError as error:
         raise StorageError(
-            f"cannot make a lake at {lake}: {told(error)}; check the path and its permissions"
+            f"cannot make a lake at {lake}: {plain_message(error)}; check the path and its permissions"
         ) from error
     record_head(uri, 0)
     return open_snapshot(lake)
@@ -187,7 +187,7 @@ def commit_once(
                 f"planned from version {snapshot.version}, found {newest}: another writer was faster"
             ) from error
         raise StorageError(
-            f"cannot commit to {snapshot.uri}: {told(error)}; free space or grant permission, then run again"
+            f"cannot commit to {snapshot.uri}: {plain_message(error)}; free space or grant permission, then run again"
         ) from error
     _sync_log(snapshot.uri, snapshot.version + 1)
     record_head(snapshot.uri, snapshot.version + 1)

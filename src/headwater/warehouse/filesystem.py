@@ -33,7 +33,9 @@ __all__ = [
     "is_local",
     "join",
     "lake_place",
+    "parent",
     "read_bytes",
+    "stream_sha256",
     "write_file",
     "write_hashed",
 ]
@@ -141,6 +143,15 @@ def join(*parts: str) -> str:
     return "/".join([parts[0].rstrip("/"), *(part.strip("/") for part in parts[1:])])
 
 
+def parent(path: str) -> str:
+    """Return the folder that ``path``, which does not end with a slash, lies in; works for paths and URIs alike: of a table it is the lake.
+
+    >>> parent("/data/lake/samples"), parent("s3://bucket/lake/samples")
+    ('/data/lake', 's3://bucket/lake')
+    """
+    return path.rpartition("/")[0]
+
+
 def exists(filesystem: pafs.FileSystem, path: str) -> int | None:
     """Return the size of the file at ``path`` in bytes, or None where there is none."""
     info = filesystem.get_file_info(path)
@@ -161,10 +172,15 @@ def delete_file(filesystem: pafs.FileSystem, path: str) -> None:
 
 def file_sha256(filesystem: pafs.FileSystem, path: str) -> str:
     """Return the SHA-256 of a file, hexadecimal, reading it in blocks of 4 MiB."""
-    digest = hashlib.sha256()
     with filesystem.open_input_stream(path, compression=None) as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
+        return stream_sha256(stream)
+
+
+def stream_sha256(stream: BinaryIO) -> str:
+    """Return the SHA-256 of what is left of a stream, hexadecimal, reading it in blocks of 4 MiB."""
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        digest.update(block)
     return digest.hexdigest()
 
 

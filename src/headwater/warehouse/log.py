@@ -18,7 +18,16 @@ from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, StorageError, one_line
 from headwater.plain import JsonObject
-from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, is_local, join, read_bytes, write_file
+from headwater.warehouse.filesystem import (
+    exists,
+    file_sha256,
+    filesystem_of,
+    is_local,
+    join,
+    parent,
+    read_bytes,
+    write_file,
+)
 
 __all__ = [
     "CHECKPOINT_RECORD",
@@ -35,12 +44,12 @@ __all__ = [
     "is_of_log",
     "log_folder",
     "misplaced_names",
+    "plain_message",
     "read_entry",
     "read_log",
     "read_record",
     "record_checkpoints",
     "record_head",
-    "told",
 ]
 
 LOG: Final = "_delta_log"
@@ -57,7 +66,7 @@ _COLOURS: Final = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 _KINDS: Final = {"commitInfo", "add", "remove", "txn", "metaData", "protocol"}
 
 
-def told(error: Exception) -> str:
+def plain_message(error: Exception) -> str:
     """Return what a library says of an error in one line, without the colours and lists of causes that some write for a screen."""
     return one_line(_COLOURS.sub("", str(error)))
 
@@ -79,7 +88,7 @@ def entry_name(version: int) -> str:
 
 def _names(uri: str) -> list[str]:
     filesystem, folder = log_folder(uri)
-    for place in (folder.rpartition("/")[0], folder):
+    for place in (parent(folder), folder):
         if filesystem.get_file_info(place).type == pafs.FileType.File:
             raise CorruptLakeError(
                 f"expected the folder of the table's log at {folder}, found a file at {place}; restore the lake's folder samples from a copy"
@@ -168,7 +177,7 @@ def entry_fault(uri: str, version: int, *, newest: bool) -> str | None:
     place = join(folder, entry_name(version))
     way_on = "restore it from a copy of the lake"
     if newest:
-        lake = uri.rpartition("/")[0]
+        lake = parent(uri)
         way_on += f"; without one, headwater maintain {lake} --repair-log sets it aside: run the last step again then"
     if exists(filesystem, place) is None:
         return f"expected an entry of the log at {place}, found none; {way_on}"
@@ -220,7 +229,7 @@ def record_checkpoints(uri: str) -> None:
 
 def _write(uri: str, name: str, record: JsonObject) -> None:
     data = json.dumps(record, sort_keys=True, indent=1).encode() + b"\n"
-    write_file(join(uri, LOG), name, data, root=uri.rpartition("/")[0])
+    write_file(join(uri, LOG), name, data, root=parent(uri))
 
 
 def read_record(uri: str, name: str) -> JsonObject | None:
@@ -244,7 +253,7 @@ def read_record(uri: str, name: str) -> JsonObject | None:
             return dict(found)
     except (ValueError, RecursionError):
         pass
-    lake = uri.rpartition("/")[0]
+    lake = parent(uri)
     raise CorruptLakeError(
         f"expected a record of format {_FORMAT} at {place}, found none; write it again: headwater maintain {lake} --repair-log"
     )

@@ -28,9 +28,9 @@ from headwater.warehouse.log import (
     find_fault,
     log_folder,
     misplaced_names,
+    plain_message,
     record_checkpoints,
     record_head,
-    told,
 )
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.snapshot import Snapshot, open_snapshot, table_uri
@@ -78,7 +78,7 @@ def write_checkpoint(snapshot: Snapshot) -> None:
         snapshot.delta.create_checkpoint()
     except (DeltaError, OSError) as error:
         raise StorageError(
-            f"cannot write a checkpoint of {snapshot.uri}: {told(error)}; free space or grant permission, then run again"
+            f"cannot write a checkpoint of {snapshot.uri}: {plain_message(error)}; free space or grant permission, then run again"
         ) from error
     record_checkpoints(snapshot.uri)
 

@@ -24,7 +24,7 @@ from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAM
 from headwater.warehouse.log import LOG, entry_fault, entry_name, is_of_log, read_entry, read_log
 from headwater.warehouse.log_repair import check_room, write_checkpoint
 from headwater.warehouse.parquet import check_file, read_file, write_family
-from headwater.warehouse.real_files import RealFile, refuse_links, walk_files
+from headwater.warehouse.real_files import TEMPORARY_PATTERN, RealFile, refuse_links, walk_files
 from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -37,13 +37,14 @@ MOST_HOURS: Final = 1_000_000
 """Most hours of a retention, more than a hundred years: dates of files can be reckoned with."""
 _CLOCKS: Final = datetime.timedelta(minutes=5)
 """How far the clocks of machines may be apart: a file is dated ahead only beyond that."""
-_TEMPORARY: Final = r"\.[0-9a-f]{16}\.tmp"
-_LEFT_BY_COMMITS: Final = re.compile(rf"_delta_log/{_TEMPORARY}")
+_LEFT_BY_COMMITS: Final = re.compile(rf"_delta_log/{TEMPORARY_PATTERN}")
 _OWN: Final = re.compile(
-    rf"({_LEFT_BY_COMMITS.pattern}|family=({'|'.join(FAMILIES)})/batch={BATCH_PATTERN}/{_TEMPORARY}|{NAME_PATTERN})"
+    rf"({_LEFT_BY_COMMITS.pattern}|family=({'|'.join(FAMILIES)})/batch={BATCH_PATTERN}/{TEMPORARY_PATTERN}|{NAME_PATTERN})"
 )
-_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/)?[^/]+/{_TEMPORARY}")
-_LEFT_BY_TRAININGS: Final = re.compile(rf"({_TEMPORARY}|\.counts-[0-9a-f]+/({_TEMPORARY}|[^/.][^/]*\.parquet))")
+_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/)?[^/]+/{TEMPORARY_PATTERN}")
+_LEFT_BY_TRAININGS: Final = re.compile(
+    rf"({TEMPORARY_PATTERN}|\.counts-[0-9a-f]+/({TEMPORARY_PATTERN}|[^/.][^/]*\.parquet))"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,7 +242,7 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
     for name, left in (
         ("builds", _LEFT_BY_BUILDS),
         ("vocabularies", _LEFT_BY_TRAININGS),
-        ("benchmarks", re.compile(_TEMPORARY)),
+        ("benchmarks", re.compile(TEMPORARY_PATTERN)),
     ):
         for file in walk_files(filesystem, join(lake, name)):
             if not file.regular:

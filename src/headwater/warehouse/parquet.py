@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from headwater.errors import CorruptLakeError, StorageError, UsageError, one_line
 from headwater.plain import Row
 from headwater.untrusted import UNREADABLE
-from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join
+from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join, parent
 from headwater.warehouse.fragments import FileEntry, file_name, operator_digits, sample_ids
 from headwater.warehouse.row_groups import FORMAT_KEY, family_of, format_of, read_columns, read_group
 from headwater.warehouse.schema import ALIGNED, FAMILIES, FORMAT, arrow_schema
@@ -95,7 +95,7 @@ class FamilyWriter:
         self._names = set(self._schema.names)
         self._rows = 0
         self._bounds: list[int] = []
-        self._file = HashedFile(join(table_uri, self._folder), root=table_uri.rpartition("/")[0])
+        self._file = HashedFile(join(table_uri, self._folder), root=parent(table_uri))
         try:
             self._writer = self._open_writer()
         except BaseException:

@@ -18,9 +18,11 @@ from pyarrow import fs as pafs
 
 from headwater.errors import UsageError
 
-__all__ = ["RealFile", "refuse_lakes", "refuse_links", "walk_files"]
+__all__ = ["TEMPORARY_PATTERN", "RealFile", "refuse_lakes", "refuse_links", "walk_files"]
 
-_TEMPORARY: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")
+TEMPORARY_PATTERN: Final = r"\.[0-9a-f]{16}\.tmp"
+"""Names of files that are being written, or that whoever wrote them was killed over."""
+_TEMPORARY: Final = re.compile(TEMPORARY_PATTERN)
 _LAKE_FOLDERS: Final = ("samples", "builds", "vocabularies", "benchmarks")
 
 

@@ -238,8 +238,7 @@ def _open_table(lake: str, uri: str, version: int | None) -> tuple[DeltaTable, s
             raise CorruptLakeError(find_fault(uri) or f"the log of the lake at {lake} cannot be read") from error
         raise UsageError(f"expected a lake at {lake}, found none; make one with: headwater init {lake}") from error
     except BaseException as error:
-        # A panic of the library is no Exception; anything else that is none is for whoever waits for it.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        if not _is_of_library(error):
             raise
         numbers = entry_numbers(uri)
         if version is not None and not 0 <= version <= max(numbers, default=-1):
@@ -251,6 +250,11 @@ def _open_table(lake: str, uri: str, version: int | None) -> tuple[DeltaTable, s
         if view is None:
             raise CorruptLakeError(_unreadable(lake, uri)) from error
         return DeltaTable(view, version=version), view
+
+
+def _is_of_library(error: BaseException) -> bool:
+    """Return whether delta-rs may have raised an error: a panic of it is no Exception; anything else that is none is for whoever waits for it."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def _unreadable(lake: str, uri: str) -> str:
@@ -282,7 +286,7 @@ def _first_refused(uri: str) -> str:
         try:
             DeltaTable(uri, version=version)
         except BaseException as error:
-            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            if not _is_of_library(error):
                 raise
             return True
         return False

@@ -37,7 +37,7 @@ from headwater.tokenize.shards.manifest import Manifest, Shard, write_manifest
 from headwater.tokenize.shards.mds import MdsShard, mds_index, mds_shard
 from headwater.tokenize.shards.tokens import token_suffix, tokens_in
 from headwater.tokenize.shards.writers import shard_writers
-from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join, read_bytes, write_file
+from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join, parent, read_bytes, write_file
 from headwater.warehouse.real_files import refuse_lakes, refuse_links
 
 __all__ = ["CHUNK_BYTES", "export", "stages_of"]
@@ -290,4 +290,4 @@ def _write_json(folder: str, name: str, content: JsonObject) -> None:
 
 def _out(folder: str) -> str:
     """Return the folder that the user named, of that of a stage."""
-    return folder.rpartition("/")[0]
+    return parent(folder)

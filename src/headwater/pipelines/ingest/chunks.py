@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits
 from headwater.pipelines.ingest.opening import open_file, open_stream
+from headwater.warehouse.filesystem import stream_sha256
 
 __all__ = [
     "BlockHasher",
@@ -232,8 +233,5 @@ def file_sha256(uri: str) -> str:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    digest = hashlib.sha256()
     with open_stream(uri) as stream:
-        while block := stream.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return stream_sha256(stream)

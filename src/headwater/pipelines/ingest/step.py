@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
-from headwater.pipelines.ingest.again import again_unit, find_again, known_files, plan_again
+from headwater.pipelines.ingest.again import KnownFile, again_unit, find_again, known_files, plan_again
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.inputs import InputFile, list_inputs
@@ -200,8 +200,7 @@ class _Ingest:
             else:
                 self.unread[file.uri] = info
         files = _one_of_each(readable)
-        snapshot = self._read_again(snapshot, files)
-        known = known_files(snapshot, {info.sha256 for _, info in files})
+        snapshot, known = self._read_again(snapshot, files)
         new = [(uri, info) for uri, info in files if info.sha256 not in known]
         n_known = len(readable) - len(new)
         while new:
@@ -218,14 +217,14 @@ class _Ingest:
             new = [(uri, info) for uri, info in new if info.sha256 in lost and info.sha256 not in held]
         return snapshot, n_known
 
-    def _read_again(self, snapshot: Snapshot, files: _Files) -> Snapshot:
-        """Read those files again of which more may be taken than the lake has."""
+    def _read_again(self, snapshot: Snapshot, files: _Files) -> tuple[Snapshot, dict[str, KnownFile]]:
+        """Read those files again of which more may be taken than the lake has; return the snapshot after that, and which files it had before."""
         while True:
             known = known_files(snapshot, {info.sha256 for _, info in files})
             held = [(uri, info) for uri, info in files if info.sha256 in known]
             again = find_again(snapshot, known, held, self.limits, retry=self.retry)
             if not again:
-                return snapshot
+                return snapshot, known
             reader = self._reader(snapshot, again)
             planned = plan_again(self.spark, snapshot, known, again)
             batches = sorted({known[info.sha256].batch for _, info, _ in planned})
@@ -239,10 +238,10 @@ class _Ingest:
             done = [each for each in reader.read(parts) if each is not None]
             unit = again_unit(snapshot, self.run, done, known, only_changes=self.retry) if done else None
             if unit is None:
-                return snapshot
+                return snapshot, known
             snapshot, dropped = commit_wave(self.run, snapshot, [unit])
             if not dropped:
-                return snapshot
+                return snapshot, known
 
     def _reader(self, snapshot: Snapshot, files: _Files) -> Reader:
         return Reader(
