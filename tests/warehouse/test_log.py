@@ -245,5 +245,6 @@ def test_a_log_that_is_a_file(lake_folder: Path) -> None:
 def test_what_a_library_says_is_one_line() -> None:
     """Colours and lists of causes are for a screen."""
     assert (
-        log.plain_message(OSError("\x1b[31mKernel error\x1b[0m\n  \u21b3 \x1b[1;33mno space")) == "Kernel error \u21b3 no space"
+        log.plain_message(OSError("\x1b[31mKernel error\x1b[0m\n  \u21b3 \x1b[1;33mno space"))
+        == "Kernel error \u21b3 no space"
     )
