@@ -486,7 +486,7 @@ def test_sets_one_after_the_other() -> None:
             ["gopher"],
             {},
             {"gopher_min_words": ["code", "web"]},
-            "rules.exempt.gopher_min_words: unknown domain 'web'; known: code",
+            "rules.exempt.gopher_min_words: unknown domain 'web'; known: book, code",
         ),
         (["gopher"], {}, {"gopher_min_words": [7]}, "expected a list of domains"),
         (
