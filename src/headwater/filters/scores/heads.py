@@ -24,7 +24,7 @@ __all__ = ["WORDS", "contributions", "input_names", "input_values", "margins"]
 
 Values = npt.NDArray[np.float64]
 
-WORDS: Final = "words"
+WORDS: Final = "wording"
 """How the input that comes from the text itself is called."""
 
 

@@ -21,13 +21,22 @@ from headwater.errors import UsageError
 from headwater.filters.scores import formulas
 from headwater.filters.scores.calibration import choose_classes, class_shares, probabilities, stored
 from headwater.filters.scores.heads import input_values, margins
-from headwater.filters.scores.names import DOMAIN, SCORES
+from headwater.filters.scores.names import DOMAIN, DOMAINS, SCORES
 from headwater.filters.scores.shipped import Scorer, shipped_scorer
 from headwater.filters.scores.words import word_odds
 from headwater.filters.signals.columns import SIGNALS
 from headwater.filters.signals.kinds import KIND_SIGNALS, PROSE, kinds
 
-__all__ = ["VERSION", "check_model", "reads_text", "score", "score_values", "shipped_models", "signals_read"]
+__all__ = [
+    "VERSION",
+    "check_model",
+    "column_values",
+    "reads_text",
+    "score",
+    "score_values",
+    "shipped_models",
+    "signals_read",
+]
 
 VERSION: Final = 2
 """Raised with any change that alters a score of the same model; 1 was that of the formulas."""
@@ -43,6 +52,8 @@ def shipped_models() -> dict[str, Scorer]:
 def check_model(column: str, scorer: Scorer) -> None:
     """Raise UsageError unless a model can fill a column: ``domain`` wants classes, every other column a score."""
     if scorer.is_formula or scorer.model.is_score == (column != DOMAIN):
+        if column == DOMAIN and (strange := sorted(set(scorer.model.classes) - set(DOMAINS))) and not scorer.is_formula:
+            raise UsageError(f"scores: domain: expected classes among {', '.join(DOMAINS)}, found {', '.join(strange)}")
         return
     wanted = "a model of classes" if column == DOMAIN else "a model of one score"
     raise UsageError(
@@ -94,7 +105,7 @@ def score(
     if len(languages) != n:
         raise UsageError(f"score: expected one language a row, found {len(languages)} for {n} rows")
     tags: list[str | None] = languages.to_pylist()
-    values = {name: _as_float(signals[name]) for name in signals_read(models)}
+    values = {name: column_values(signals[name]) for name in signals_read(models)}
     odds = _WordOdds(texts, n)
     by_formula = formulas.score(values, tags) if any(each.is_formula for each in models.values()) else {}
     columns: list[pa.Array] = []
@@ -161,6 +172,7 @@ def _domain(
     return pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), chosen)
 
 
-def _as_float(column: pa.Array) -> Values:
+def column_values(column: pa.Array) -> Values:
+    """Return a signal as float64 [n]; null becomes NaN."""
     floats = pc.fill_null(pc.cast(column, pa.float64()), float("nan"))
     return np.array(floats.to_numpy(zero_copy_only=False))

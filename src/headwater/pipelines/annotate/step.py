@@ -38,8 +38,9 @@ from headwater.warehouse.columns import repeat_text, with_run
 from headwater.warehouse.faults import ANNOTATE
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask
 from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_sparse, slice_by_bytes
-from headwater.warehouse.schema import arrow_schema
+from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.table_format import declare_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -84,6 +85,7 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
     snapshot = open_snapshot(job.lake)
     wanted = _with_what_they_read(job, families)
     settings = {family: job.operators[family] for family in job.annotated}
+    snapshot = declare_columns(snapshot, job.recipe.own_scores)
     if "scores" in wanted:
         store_models(job.lake, job.scorers)
     run = begin_run(job.lake, "annotate", job.recipe.literals, settings, snapshot.version)
@@ -185,9 +187,12 @@ def _annotate(task: _Task) -> _Result:
     base, mask = fragment_mask(where.fragment for where in task.fragments)
     batch = task.fragments[0].batch
     rows = text_bytes = 0
+    own = tuple(name for name in task.models if name not in FAMILIES["scores"].fields)
     with contextlib.ExitStack() as stack:
         writers = {
-            family: stack.enter_context(FamilyWriter(task.table, family, batch, base, mask, operator))
+            family: stack.enter_context(
+                FamilyWriter(task.table, family, batch, base, mask, operator, own if family == "scores" else ())
+            )
             for family, operator in task.families.items()
         }
         for where in task.fragments:
@@ -198,7 +203,8 @@ def _annotate(task: _Task) -> _Result:
                 for family, found in _measure(task, inputs):
                     parts[family].append(with_run(found, task.run_id))
             for family, writer in writers.items():
-                writer.write(pa.concat_tables(parts[family]) if parts[family] else arrow_schema(family).empty_table())
+                empty = arrow_schema(family, own if family == "scores" else ()).empty_table()
+                writer.write(pa.concat_tables(parts[family]) if parts[family] else empty)
         return _Result(entries=[writer.finish() for writer in writers.values()], rows=rows, text_bytes=text_bytes)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from headwater.errors import RecipeError, one_line
 from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
+from headwater.filters.rules.rule_set import RuleSet
 from headwater.filters.scores.names import DOMAIN, SCORES
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.checks import check_format, check_name
@@ -90,6 +91,8 @@ class Recipe:
         check_format(self.format, FORMAT)
         check_name("name", self.name)
         _check_distinct("scores", [score.name for score in self.scores])
+        if self.rules.own:
+            _ = self.rule_set  # what reads a score of the recipe is checked where that is known
         _check_pools(self.pools, self.selection_columns)
         _check_stages(
             self.stages, [pool.name for pool in self.pools], (*SCORES, *self.own_scores), self.selection_columns
@@ -109,6 +112,8 @@ class Recipe:
         literals: JsonObject = plain_literals(self)
         if not self.scores:
             del literals["scores"]
+        if not self.rules.own:
+            del literals["rules"]["own"]
         return literals
 
     @property
@@ -120,6 +125,11 @@ class Recipe:
     def own_scores(self) -> tuple[str, ...]:
         """The columns of a team's own in family ``scores``, sorted."""
         return tuple(sorted(score.name for score in self.scores if score.name not in (*SCORES, DOMAIN)))
+
+    @property
+    def rule_set(self) -> RuleSet:
+        """The rules, those of the recipe's own among them."""
+        return self.rules.load(self.own_scores)
 
     @property
     def selection_columns(self) -> dict[str, str]:

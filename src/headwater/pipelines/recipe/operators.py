@@ -106,7 +106,7 @@ def resolve(recipe: Recipe, lake: str) -> Resolved:
     }
     verdicts = {
         "version": DECIDE_VERSION,
-        "rules": recipe.rules.load().literals,
+        "rules": recipe.rule_set.literals,
         "annotate": annotated,
         "duplicates": duplicates,
     }

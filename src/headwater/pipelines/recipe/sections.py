@@ -7,7 +7,7 @@ with the key, and ``job.read_section`` puts the table before it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
@@ -226,21 +226,30 @@ class RuleSettings:
         sets: rule sets, in the order of their reasons.
         limits: rule → a number for every language, or a table of languages and ``default`` that changes only these.
         exempt: rule → domains that it does not apply to, instead of its own.
+        own: rules of the recipe's own, which come after the sets': tables of name, passes, limits, description and exempt_domains.
     """
 
     sets: tuple[str, ...] = ("default",)
     limits: Mapping[str, LimitSetting] = field(default_factory=dict)
     exempt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own: tuple[Mapping[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         check_texts("sets", self.sets)
         check_table("limits", self.limits)
         check_table("exempt", self.exempt)
-        self.load()
+        if not isinstance(self.own, tuple):
+            raise RecipeError(f"own: expected tables [[rules.own]], found {self.own!r}")
+        if not self.own:
+            self.load()
 
-    def load(self) -> RuleSet:
-        """Return the rules with these limits."""
-        return load_rules(self.sets, self.limits, self.exempt)
+    def load(self, own_scores: Sequence[str] = ()) -> RuleSet:
+        """Return the rules with these limits.
+
+        Args:
+            own_scores: a team's own scores, which rules of the recipe's own may read.
+        """
+        return load_rules(self.sets, self.limits, self.exempt, self.own, own_scores)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
