@@ -15,12 +15,13 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
-__all__ = ["CHAIN", "REASONING", "Sample", "corpus_samples", "own_samples", "read_texts"]
+__all__ = ["CHAIN", "REASONING", "Sample", "corpus_samples", "own_samples", "read_lines", "read_texts"]
 
 REASONING: Final = {"worked": 1, "proof": 1, "argument": 1}
 """Group → label of `reasoning_density`; every other group is 0."""
@@ -51,7 +52,9 @@ _STATEMENT: Final = re.compile(
     r"\\begin\{(lemma|theorem|proposition|corollary)\}(.*?)\\end\{\1\}\s*(?:\\begin\{proof\}(.*?)\\end\{proof\})?", re.S
 )
 _FORMULA: Final = re.compile(r"\$([^$\n]{8,80}=[^$\n]{1,80})\$|\\\[(.{8,120}?)\\\]")
-_SIGNATURE: Final = re.compile(r"^( *)(?:def|class) ([A-Za-z]\w*)(\([^\n]*?\))?[^\n]*:\n\s+[ru]?\"\"\"(.{20,600}?)\"\"\"", re.M | re.S)
+_SIGNATURE: Final = re.compile(
+    r"^( *)(?:def|class) ([A-Za-z]\w*)(\([^\n]*?\))?[^\n]*:\n\s+[ru]?\"\"\"(.{20,600}?)\"\"\"", re.M | re.S
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,15 +78,14 @@ class Sample:
 
 def read_texts(path: Path, most: int = 1 << 30) -> list[str]:
     """Return up to `most` texts of a compressed JSONL file, in its order; none where there is no file."""
-    if not path.exists():
-        return []
-    found = []
-    with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
-        for line in io.TextIOWrapper(io.BufferedReader(stream), "utf-8", newline="\n"):
-            if len(found) == most:
-                break
-            found.append(json.loads(line)["text"])
-    return found
+    return [row["text"] for row in islice(read_lines(path), most)]
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:  # Any: values of JSON
+    """Yield the records of a compressed JSONL file, in its order; none where there is no file."""
+    if path.exists():
+        with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+            yield from map(json.loads, io.TextIOWrapper(io.BufferedReader(stream), "utf-8", newline="\n"))
 
 
 def corpus_samples(corpus: Path, seed: int, each: int = 600) -> list[Sample]:
@@ -114,20 +116,47 @@ def own_samples(path: Path) -> list[Sample]:
 def _all_groups(corpus: Path, chance: random.Random, each: int) -> Iterator[tuple[str, str, str, list[str]]]:
     grade = [_grade_school(text) for text in _some(read_texts(corpus / "worked-math/en.jsonl.zst"), 4 * each, chance)]
     yield "worked-math", "worked", "en", [_one_of(row, chance) for row in _batches(grade, each, chance)]
-    yield "worked-math", "statement", "en", ["\n\n".join(q for q, _, _ in row) for row in _batches(grade, each // 2, chance, 8)]
+    yield (
+        "worked-math",
+        "statement",
+        "en",
+        ["\n\n".join(q for q, _, _ in row) for row in _batches(grade, each // 2, chance, 8)],
+    )
     yield "worked-math", "key", "en", [_answers(row, chance) for row in _batches(grade, each // 2, chance, 40)]
     contest = [_contest(text) for text in _some(read_texts(corpus / "competition-math/en.jsonl.zst"), 2 * each, chance)]
     pairs = [(problem, solution) for problem, solution in contest if len(solution) > 300]
-    yield "competition-math", "worked", "en", [solution if chance.random() < 0.5 else f"{p}\n\n{solution}" for p, solution in pairs[:each]]
+    yield (
+        "competition-math",
+        "worked",
+        "en",
+        [solution if chance.random() < 0.5 else f"{p}\n\n{solution}" for p, solution in pairs[:each]],
+    )
     yield "competition-math", "statement", "en", _joined([p for p, _ in pairs], each // 2, chance)
-    yield "competition-math", "formulas", "en", [_formula_sheet(rows, chance) for rows in _batches([s for _, s in pairs], each // 3, chance, 12)]
-    theory = [match.groups() for text in read_texts(corpus / "stacks-project/en.jsonl.zst") for match in _STATEMENT.finditer(text)]
+    yield (
+        "competition-math",
+        "formulas",
+        "en",
+        [_formula_sheet(rows, chance) for rows in _batches([s for _, s in pairs], each // 3, chance, 12)],
+    )
+    theory = [
+        match.groups()
+        for text in read_texts(corpus / "stacks-project/en.jsonl.zst")
+        for match in _STATEMENT.finditer(text)
+    ]
     theory = _some(theory, 6 * each, chance)
     proofs = [_proof(kind, claim, proof, chance) for kind, claim, proof in theory if proof and 150 < len(proof)]
     yield "stacks-project", "proof", "en", _cut(proofs[:each], chance)
     claims = [_claim(kind, claim, chance) for kind, claim, _ in theory]
     yield "stacks-project", "statement", "en", _joined(claims, each // 2, chance)
-    yield "stacks-project", "formulas", "en", [_formula_sheet(rows, chance) for rows in _batches([r[1] + (r[2] or "") for r in theory], each // 3, chance, 25)]
+    yield (
+        "stacks-project",
+        "formulas",
+        "en",
+        [
+            _formula_sheet(rows, chance)
+            for rows in _batches([r[1] + (r[2] or "") for r in theory], each // 3, chance, 25)
+        ],
+    )
     modules = read_texts(corpus / "python-stdlib/code.jsonl.zst")
     entries = [_entry(match, chance) for text in modules for match in _SIGNATURE.finditer(text)]
     yield "python-stdlib", "reference", "en", _joined(entries, each // 2, chance)
@@ -222,7 +251,9 @@ def _answers(row: list[tuple[str, str, str]], chance: random.Random) -> str:
         return "\n\n".join(f"Q: {question}\nA: {answer}" for question, _, answer in row[:8])
     if style == 3:
         return "\n".join(f"{number}. x = {answer}" for number, (_, _, answer) in enumerate(row * 2, 1))
-    letters = "\n".join(f"{number}. ({chance.choice('ABCDE')}) {answer}" for number, (_, _, answer) in enumerate(row * 2, 1))
+    letters = "\n".join(
+        f"{number}. ({chance.choice('ABCDE')}) {answer}" for number, (_, _, answer) in enumerate(row * 2, 1)
+    )
     return f"Answer key\n\n{letters}"
 
 
@@ -245,14 +276,25 @@ def _proof(kind: str, claim: str, proof: str, chance: random.Random) -> str:
 def _formula_sheet(texts: list[str], chance: random.Random) -> str:
     formulas = [(a or b).strip() for text in texts for a, b in _FORMULA.findall(text)]
     style = chance.randrange(3)
-    lines = [each if style == 0 else f"${each}$" if style == 1 else f"{number}. ${each}$" for number, each in enumerate(formulas, 1)]
+    lines = [
+        each if style == 0 else f"${each}$" if style == 1 else f"{number}. ${each}$"
+        for number, each in enumerate(formulas, 1)
+    ]
     return "\n".join(lines)[: _length(chance)]
 
 
 def _entry(match: re.Match[str], chance: random.Random) -> str:
     _, name, arguments, about = match.groups()
-    about = " ".join(about.split("\n\n")[0].split()) if chance.random() < 0.5 else "\n".join(line.strip() for line in about.split("\n"))
-    return f"{name}{arguments or ''}\n    {about}" if chance.random() < 0.5 else f"### `{name}{arguments or ''}`\n\n{about}"
+    about = (
+        " ".join(about.split("\n\n")[0].split())
+        if chance.random() < 0.5
+        else "\n".join(line.strip() for line in about.split("\n"))
+    )
+    return (
+        f"{name}{arguments or ''}\n    {about}"
+        if chance.random() < 0.5
+        else f"### `{name}{arguments or ''}`\n\n{about}"
+    )
 
 
 def _table(chance: random.Random) -> str:
@@ -263,10 +305,17 @@ def _table(chance: random.Random) -> str:
         sign = chance.choice(("×", "x", "*", "+"))
         return "\n".join(f"{base} {sign} {n} = {base + n if sign == '+' else base * n}" for n in range(1, rows))
     if style == 1:
-        return "\n".join("\t".join(str(round(chance.uniform(0, 500), chance.randint(0, 3))) for _ in range(5)) for _ in range(rows))
+        return "\n".join(
+            "\t".join(str(round(chance.uniform(0, 500), chance.randint(0, 3))) for _ in range(5)) for _ in range(rows)
+        )
     if style == 2:
         head = "| " + " | ".join(f"x{n}" for n in range(4)) + " |\n|---|---|---|---|\n"
-        return head + "\n".join("| " + " | ".join(str(chance.randint(1, 9999)) for _ in range(4)) + " |" for _ in range(rows))
+        return head + "\n".join(
+            "| " + " | ".join(str(chance.randint(1, 9999)) for _ in range(4)) + " |" for _ in range(rows)
+        )
     if style == 3:
-        return "\n".join(f"{chr(65 + n % 26)}{chance.randint(10, 99)}-{chance.randint(100, 999)}  ${chance.uniform(1, 300):.2f}" for n in range(rows))
+        return "\n".join(
+            f"{chr(65 + n % 26)}{chance.randint(10, 99)}-{chance.randint(100, 999)}  ${chance.uniform(1, 300):.2f}"
+            for n in range(rows)
+        )
     return "\n".join(f"f({n}) = {chance.randint(1, 999)}, g({n}) = {chance.randint(1, 999)}" for n in range(1, rows))

@@ -178,6 +178,22 @@ def _parts(word: str, language: str) -> list[str]:
     return [word, word[cut + 1 :]] if language in ("fr", "it") and cut >= 0 else [word]
 
 
+def _carried_numbers(tokens: Sequence[Token]) -> int:
+    """Numbers that stood after an = before and stand elsewhere now."""
+    results: set[str] = set()
+    carried = 0
+    after_equals = False
+    for token in tokens:
+        if token.is_word:
+            if token.shape[0] == "D":
+                carried += not after_equals and token.text in results
+                results |= {token.text} if after_equals else set()
+            after_equals = False
+        else:
+            after_equals = token.text == "=" or (after_equals and token.text[0] in "$+-({\\*~\u2212")
+    return carried
+
+
 def reference_text_kinds(
     text: str, language: str, lines: Sequence[tuple[str, Sequence[Token]]], urls: int, ellipses: int
 ) -> dict[str, float]:
@@ -230,4 +246,5 @@ def reference_text_kinds(
         "hw_common_words_fraction": common / len(words) if words else 0.0,
         "hw_rare_words_fraction": rare / len(words) if words else 0.0,
         **cues,
+        "hw_carried_numbers_per_kword": per_kword(_carried_numbers([token for _, tokens in lines for token in tokens])),
     }

@@ -19,6 +19,7 @@ import pyarrow as pa
 from headwater.buffers import text_buffers
 from headwater.errors import UsageError
 from headwater.filters.signals import counts
+from headwater.filters.signals.carried import count_carried_numbers
 from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
 from headwater.filters.signals.cue_categories import CATEGORIES
 from headwater.filters.signals.cues import Cues, load_cues
@@ -172,6 +173,7 @@ def _measure_all(
             rarity,
             scratch.cues,
         )
+        carried = count_carried_numbers(classes, pieces, room, n_distinct, tokens[counts.EQUATIONS])
         measure_ngrams(pieces.sizes, pieces.totals[0], room, ngrams)
         token_chars = room.ends[pieces.totals[0]]
         write_row(
@@ -187,4 +189,4 @@ def _measure_all(
             entropy,
             found[:, text],
         )
-        write_text_kinds(tokens, structure, marks, rarity, scratch.cues, found[:, text])
+        write_text_kinds(tokens, structure, marks, rarity, scratch.cues, carried, found[:, text])

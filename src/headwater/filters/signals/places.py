@@ -150,4 +150,5 @@ from __future__ import annotations
     HW_CUE_CONCLUSION_PER_KWORD,
     HW_CUE_CALCULATION_PER_KWORD,
     HW_CUE_EXPLANATION_PER_KWORD,
-) = range(143)
+    HW_CARRIED_NUMBERS_PER_KWORD,
+) = range(144)

@@ -190,6 +190,7 @@ def write_text_kinds(
     mark_counts: npt.NDArray[np.int64],
     rarity: npt.NDArray[np.int64],
     cues: npt.NDArray[np.int64],
+    carried: int,
     row: npt.NDArray[np.float64],
 ) -> None:
     """Write one text's signals of `text_kinds` to `row`, each in its place of `places`, from the counts of its kernels."""
@@ -219,3 +220,4 @@ def write_text_kinds(
     row[places.HW_RARE_WORDS_FRACTION] = _share(rarity[counts.RARE_WORDS], words)
     for category in range(len(cues)):
         row[places.HW_CUE_FIRST_PERSON_PER_KWORD + category] = _share(1000 * cues[category], words)
+    row[places.HW_CARRIED_NUMBERS_PER_KWORD] = _share(1000 * carried, words)

@@ -86,5 +86,13 @@ TEXT_KINDS: Final[tuple[Signal, ...]] = (
         Signal(f"hw_cue_{name}_per_kword", REAL, _KWORD, ENTRIES, f"cues as {words}, per 1000 words", _OWN)
         for name, words in CATEGORIES.items()
     ),
+    Signal(
+        "hw_carried_numbers_per_kword",
+        REAL,
+        _KWORD,
+        UNITS,
+        "numbers that stood after an = earlier and stand again, not after an =, per 1000 words",
+        _OWN,
+    ),
 )
 """In the order of the columns."""
