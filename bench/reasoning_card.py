@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -24,7 +23,7 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from bench.reasoning_features import FEATURES, language_shifts, measure, parallel_pages, transformed
+from bench.reasoning_features import FEATURES, as_written, language_shifts, measure, parallel_pages, transformed
 from bench.reasoning_samples import Sample, corpus_samples, own_samples, read_lines
 from bench.train_reasoning import GROUPS, OWN_TEXTS, SEED, TRAINED, fit_trees, labels_of, sample_weights
 from headwater.filters.scores.calibration import probabilities
@@ -167,7 +166,7 @@ def main() -> None:
     parser.add_argument("benchmarks", type=Path)
     parser.add_argument("--held-out", action="store_true")
     options = parser.parse_args()
-    samples, fresh = corpus_samples(options.corpus, SEED), corpus_samples(options.corpus, SEED + 1)
+    samples, fresh = (as_written(corpus_samples(options.corpus, seed)) for seed in (SEED, SEED + 1))
     own, other = own_samples(OWN_TEXTS), own_samples(HELD_OUT_TEXTS)
     asked, pages = _benchmarks(options.benchmarks), parallel_pages(options.corpus)
     sets = {"fresh": fresh, "own": own, "held out": other, "benchmarks": asked, "pages": pages}

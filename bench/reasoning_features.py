@@ -7,6 +7,7 @@ model learns how much each counts, not which source of text has it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bench.reasoning_samples import Sample, read_texts
+from headwater.filters.language.identify import identify, load_model
 from headwater.filters.signals.measure import measure_signals
 
-__all__ = ["FEATURES", "LANGUAGES", "Feature", "language_shifts", "measure", "parallel_pages", "transformed"]
+__all__ = [
+    "FEATURES",
+    "LANGUAGES",
+    "Feature",
+    "as_written",
+    "language_shifts",
+    "measure",
+    "parallel_pages",
+    "transformed",
+    "written_in",
+]
 
 Values = npt.NDArray[np.float64]
 Feature = tuple[str, str | None, str, int, bool]
@@ -44,12 +56,12 @@ FEATURES: Final[tuple[Feature, ...]] = (
     ("gopher_alpha_words_fraction", None, "none", 0, False),
     ("hw_numbers_per_kword", None, "sqrt", -1, False),
     ("hw_code_fraction", None, "sqrt", -1, False),
-    ("fineweb_short_lines_fraction", None, "none", -1, False),
     ("hw_colons_per_kword", None, "sqrt", -1, True),
     ("hw_brackets_per_kword", None, "sqrt", -1, True),
     ("hw_names_per_kword", None, "sqrt", -1, True),
     ("hw_question_marks", "gopher_words", "sqrt", -1, False),
-    *_cues(-1, "imperative", "site", "contact", "selling", "encyclopedic", "past_tense"),
+    *_cues(-1, "imperative"),
+    ("hw_common_words_fraction", None, "none", 1, True),
 )
 
 
@@ -77,8 +89,22 @@ def transformed(signals: dict[str, Values], features: Sequence[Feature] = FEATUR
     return np.array(columns).T
 
 
+def written_in(samples: Sequence[Sample]) -> list[str]:
+    """Return the language of each sample as a lake would have it: help and manuals fall back to English here and there."""
+    texts = pa.array([each.text for each in samples])
+    return list(identify(texts, load_model())["language"].to_pylist())
+
+
+def as_written(samples: Sequence[Sample]) -> list[Sample]:
+    """Return the samples with prose under the language that it is written in, where that is one of the 30."""
+    return [
+        replace(each, language=language) if each.group == "prose" and language in LANGUAGES else each
+        for each, language in zip(samples, written_in(samples), strict=True)
+    ]
+
+
 def parallel_pages(corpus: Path) -> list[Sample]:
-    """Return pages with the same number (their id) in several languages, English among them; a page left in English is left out."""
+    """Return pages with the same number (their id) in several languages, English among them, as far as they are written in them."""
     found = []
     for source in _PARALLEL:
         english = read_texts(corpus / source / "en.jsonl.zst")
@@ -91,7 +117,8 @@ def parallel_pages(corpus: Path) -> list[Sample]:
                 for number, (page, original) in enumerate(zip(pages, english, strict=False))
                 if language == "en" or page != original
             )
-    return found
+    languages = written_in(found)
+    return [page for page, language in zip(found, languages, strict=True) if page.language in ("en", language)]
 
 
 def language_shifts(

@@ -144,7 +144,7 @@ def _all_groups(corpus: Path, chance: random.Random, each: int) -> Iterator[tupl
         for match in _STATEMENT.finditer(text)
     ]
     theory = _some(theory, 6 * each, chance)
-    proofs = [_proof(kind, claim, proof, chance) for kind, claim, proof in theory if proof and 150 < len(proof)]
+    proofs = [_proof(kind, claim, proof, chance) for kind, claim, proof in theory if proof and len(proof) > 150]
     yield "stacks-project", "proof", "en", _cut(proofs[:each], chance)
     claims = [_claim(kind, claim, chance) for kind, claim, _ in theory]
     yield "stacks-project", "statement", "en", _joined(claims, each // 2, chance)

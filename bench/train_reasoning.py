@@ -22,7 +22,15 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from bench.reasoning_features import FEATURES, LANGUAGES, language_shifts, measure, parallel_pages, transformed
+from bench.reasoning_features import (
+    FEATURES,
+    LANGUAGES,
+    as_written,
+    language_shifts,
+    measure,
+    parallel_pages,
+    transformed,
+)
 from bench.reasoning_samples import CHAIN, REASONING, Sample, corpus_samples, own_samples
 from headwater.filters.scores.model import Input, Node, ScoreModel, model_bytes
 
@@ -135,7 +143,7 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    samples = corpus_samples(options.corpus, SEED)
+    samples = as_written(corpus_samples(options.corpus, SEED))
     samples += [each for each in own_samples(OWN_TEXTS) if each.language in TRAINED]
     pages = parallel_pages(options.corpus)
     shifts = language_shifts(pages, transformed(measure(pages)))
