@@ -130,7 +130,7 @@ def _parallel(pages: Sequence[Sample], score: Values) -> dict[str, object]:
     language = np.array([page.language for page in pages])
     english = {page.id: at for at, page in enumerate(pages) if page.language == "en"}
     original = np.array([english[page.id] for page in pages])
-    found = {}
+    found: dict[str, object] = {}
     for each in sorted(set(language.tolist()) - {"en"}):
         at = np.flatnonzero(language == each)
         gap = float(np.median(np.abs(score[at] - score[original[at]])))
@@ -143,7 +143,7 @@ def _without_source(samples: list[Sample], values: Values, groups: dict[str, int
     labels = labels_of(samples, groups)
     source, group = np.array([each.source for each in samples]), np.array([each.group for each in samples])
     kept = ~np.isnan(labels)
-    found = {}
+    found: dict[str, object] = {}
     for name in _MATHEMATICS:
         mine = source == name
         if not (labels[mine] == 1).any():

@@ -105,7 +105,7 @@ def as_written(samples: Sequence[Sample]) -> list[Sample]:
 
 def parallel_pages(corpus: Path) -> list[Sample]:
     """Return pages with the same number (their id) in several languages, English among them, as far as they are written in them."""
-    found = []
+    found: list[Sample] = []
     for source in _PARALLEL:
         english = read_texts(corpus / source / "en.jsonl.zst")
         if source == "opensource-guide":

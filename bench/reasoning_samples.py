@@ -103,7 +103,7 @@ def corpus_samples(corpus: Path, seed: int, each: int = 600) -> list[Sample]:
 
 def own_samples(path: Path) -> list[Sample]:
     """Return the short parallel texts of `reasoning_texts.toml`: id, the number of the text, is the same in all languages."""
-    found = []
+    found: list[Sample] = []
     for language, groups in tomllib.loads(path.read_text("utf-8")).items():
         for group, texts in groups.items():
             found.extend(
