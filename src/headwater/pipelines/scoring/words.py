@@ -42,9 +42,9 @@ class WordSettings:
     word_ngrams: int = 2
     minn: int = 2
     maxn: int = 4
-    bucket: int = 200_000
+    bucket: int = 100_000
     min_count: int = 5
-    cutoff: int = 50_000
+    cutoff: int = 20_000
     seed: int = 0
 
 
