@@ -7,6 +7,7 @@ says of it. Line breaks are taken out of what trains genres, since CORE's docume
 from __future__ import annotations
 
 import hashlib
+import html
 import io
 import json
 import re
@@ -17,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["LANGUAGES", "Document", "guide", "lines", "parallel", "poems", "registers", "sentences", "texts_of_kinds"]
+__all__ = ["LANGUAGES", "Document", "guide", "lines", "pages", "parallel", "poems", "registers", "sentences", "texts_of_kinds"]
 
 LANGUAGES = tuple("ar bn cs da de el en es fa fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh".split())
 COURSES = ("course-azd", "course-edgeai")
@@ -141,6 +142,34 @@ def lines(shared: Path) -> list[Document]:
             )
         )
     return found
+
+
+def pages(shared: Path) -> list[Document]:
+    """Return of each English web page three texts: its main text as people marked it, all its text, and what is not main text.
+
+    ``labels`` hold the kind of page, ``source`` is ``main``, ``full`` or ``rest``, ``key`` names the page.
+    """
+    found = []
+    for each in _read(shared / "web" / "pages_wcxb.jsonl.zst"):
+        full, main = _visible(each["html"]), each["main_content"]
+        marked = {line.strip() for line in main.split("\n")}
+        run = re.sub(r"\W+", " ", main)
+        rest = [line for line in full.split("\n") if line not in marked and re.sub(r"\W+", " ", line).strip() not in run]
+        found += [
+            Document(text=text, language="en", labels=(each["page_type"],), source=source, key=each["id"])
+            for source, text in (("main", main), ("full", full), ("rest", "\n".join(rest)))
+        ]
+    return found
+
+
+def _visible(page: str) -> str:
+    """All text of a page, block elements as lines: no extraction, so that menus and footers stay."""
+    page = re.sub(r"(?is)<(script|style|noscript|svg|head|template)\b.*?</\1>", " ", page)
+    page = re.sub(r"(?s)<!--.*?-->", " ", page)
+    blocks = "p|div|li|ul|ol|tr|td|th|h\\d|section|article|header|footer|nav|table|aside|main|form|option|button|a"
+    page = re.sub(rf"(?i)<(br|/?({blocks})\b)[^>]*>", "\n", page)
+    page = html.unescape(re.sub(r"(?s)<[^>]+>", "", page))
+    return "\n".join(line for line in (re.sub(r"[ \t\r\xa0]+", " ", raw).strip() for raw in page.split("\n")) if line)
 
 
 def _flat(text: str) -> str:

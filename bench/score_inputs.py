@@ -15,10 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bench.score_documents import LANGUAGES, Document
+from headwater.filters.scores.model import Input
 from headwater.filters.signals.cue_categories import CATEGORIES
 from headwater.filters.signals.measure import measure_signals
 
-__all__ = ["INPUTS", "Feature", "Measured", "ratios", "measure", "usual", "values"]
+__all__ = ["ENOUGH_WORDS", "FEATURES", "INPUTS", "LIMIT", "Feature", "Measured", "deviations", "inputs_of", "measure", "of_kind", "own", "ratios", "usual", "values"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -34,7 +35,8 @@ class Feature:
 
     Attributes:
         signal, per, times: as in a model's file.
-        kind: ``cue`` (rate of a list of words), ``mark`` (rate that no language changes), ``style`` (a measure that differs by language), ``plain``.
+        kind: ``cue`` (rate of a list of words), ``mark`` (rate that no language changes), ``style`` (a measure that differs by language), ``line``
+            (of lines; CORE's documents have none, so that only web pages can teach it).
     """
 
     signal: str
@@ -46,6 +48,24 @@ class Feature:
 _MARKS = (
     "exclamations commas quotes brackets colons semicolons dashes ellipses currency percents numbers years names pictures emails"
 ).split()
+
+_LINES = (
+    "fineweb_short_lines_fraction",
+    "fineweb_punct_lines_fraction",
+    "fineweb_newlines_per_word",
+    "c4_short_lines_fraction",
+    "c4_removed_chars_fraction",
+    "refinedweb_one_word_lines_fraction",
+    "refinedweb_uppercase_lines_fraction",
+    "refinedweb_numeric_lines_fraction",
+    "refinedweb_removed_words_fraction",
+    "rpv2_words_per_line",
+    "gopher_dup_lines_chars_fraction",
+    "gopher_bullet_lines_fraction",
+    "gopher_ellipsis_lines_fraction",
+    "gopher_alpha_words_fraction",
+    "gopher_stop_words",
+)
 
 FEATURES: tuple[Feature, ...] = (
     *(Feature(signal=f"hw_cue_{name}_per_kword", kind="cue") for name in CATEGORIES),
@@ -68,7 +88,13 @@ FEATURES: tuple[Feature, ...] = (
     Feature(signal="gopher_top_2gram_chars_fraction", kind="mark"),
     Feature(signal="gopher_dup_5gram_chars_fraction", kind="mark"),
     Feature(signal="gopher_dup_10gram_chars_fraction", kind="mark"),
+    *(Feature(signal=name, kind="line") for name in _LINES),
 )
+"""In the order of the columns of ``Measured.features``."""
+
+LIMIT = 4.0
+ENOUGH_WORDS = Input(signal="gopher_words", transform="log1p", center=2.3, scale=1.0, limit=2.3)
+"""From none to about a hundred words; more than that change nothing."""
 INPUTS: tuple[tuple[Feature, str], ...] = tuple((each, transform) for transform in ("none", "sqrt") for each in FEATURES)
 """Feature and transform of each input."""
 
@@ -101,7 +127,7 @@ def measure(documents: Sequence[Document]) -> Measured:
         batch = measure_signals(pa.array([each.text for each in part]), pa.array([each.language for each in part]))
         column = {
             name: batch[name].to_numpy(zero_copy_only=False).astype(np.float64)
-            for name in {n for each in FEATURES for n in (each.signal, each.per) if n}
+            for name in {n for each in FEATURES for n in (each.signal, each.per, "gopher_words") if n}
         }
         rows.append(
             np.stack(
@@ -175,7 +201,9 @@ def usual(measured: Measured, ratio: Mapping[str, Matrix]) -> tuple[Matrix, Matr
     return center, np.where(scale > 1e-6, scale, 1.0)
 
 
-def values(measured: Measured, ratio: Mapping[str, Matrix], center: Matrix, scale: Matrix, limit: float) -> Matrix:
+def values(
+    measured: Measured, ratio: Mapping[str, Matrix], center: Matrix, scale: Matrix, limit: float = LIMIT
+) -> Matrix:
     """Return the inputs of documents as a head reads them, [n, inputs]."""
     found = np.empty((len(measured.documents), len(INPUTS)))
     languages = measured.languages
@@ -190,3 +218,45 @@ def values(measured: Measured, ratio: Mapping[str, Matrix], center: Matrix, scal
 def own(center: Matrix, scale: Matrix, factor: Matrix) -> tuple[Matrix, Matrix]:
     """Return center and scale of a language; an input that it has not stays at the center."""
     return center * factor, np.where(factor > 0.0, scale * factor, 1e6)
+
+
+def inputs_of(center: Matrix, scale: Matrix) -> tuple[Input, ...]:
+    """Return the inputs as a model's file has them."""
+    return tuple(
+        Input(
+            signal=each.signal,
+            per=each.per,
+            times=each.times,
+            transform=transform,
+            center=float(center[n]),
+            scale=float(scale[n]),
+            limit=LIMIT,
+        )
+        for n, (each, transform) in enumerate(INPUTS)
+    )
+
+
+def of_kind(*kinds: str) -> npt.NDArray[np.bool_]:
+    """Return which inputs are of some kinds, [inputs]."""
+    return np.array([each.kind in kinds for each, _ in INPUTS])
+
+
+def deviations(measured: Measured, x: Matrix) -> Matrix:
+    """Return how much the inputs of translations vary, [inputs, inputs]: mean square of what is left of a document less its language and its page.
+
+    Args:
+        x: inputs of the documents, [n, inputs].
+    """
+    languages = measured.languages
+    keys = np.array([each.key for each in measured.documents])
+    left = x.copy()
+    for language in sorted(set(languages)):
+        left[languages == language] -= left[languages == language].mean(axis=0)
+    rows = []
+    for key in sorted(set(keys)):
+        mine = left[keys == key]
+        if len(mine) > 3:
+            rows.append(mine - mine.mean(axis=0))
+    stacked = np.concatenate(rows)
+    square: Matrix = stacked.T @ stacked / len(stacked)
+    return square
