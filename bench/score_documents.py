@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["LANGUAGES", "Document", "guide", "lines", "pages", "parallel", "poems", "registers", "sentences", "texts_of_kinds"]
+__all__ = ["LANGUAGES", "Document", "broken", "guide", "lines", "pages", "parallel", "poems", "registers", "sentences", "texts_of_kinds"]
 
 LANGUAGES = tuple("ar bn cs da de el en es fa fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh".split())
 COURSES = ("course-azd", "course-edgeai")
@@ -86,6 +86,26 @@ def sentences(shared: Path, size: int = 10) -> list[Document]:
         for language in LANGUAGES
         for at in range(0, len(mine[language]) - size + 1, size)
     ]
+
+
+def broken(shared: Path) -> list[Document]:
+    """Return texts that hold nothing, made of web sentences of each language: empty, a few words, words as lines, lines repeated."""
+    found = []
+    for each in sentences(shared, 2):
+        number, words = int(each.key), each.text.split()
+        if number % 10:
+            continue
+        times = 4 + number * 7 % 37
+        line = " ".join(words[: 2 + number % 9])
+        made = (
+            "",
+            " ".join(words[: 1 + number * 3 % 8]),
+            "\n".join(words[: 10 + number % 30]),
+            "\n".join([line] * times),
+            " ".join([line] * times),
+        )[number // 10 % 5]
+        found.append(Document(text=made, language=each.language, labels=(), source="broken", key=each.key))
+    return found
 
 
 def poems(shared: Path) -> list[Document]:
