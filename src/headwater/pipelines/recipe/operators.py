@@ -16,6 +16,7 @@ from headwater.filters.contamination import find as contamination
 from headwater.filters.duplicates import minhash
 from headwater.filters.duplicates.tables import UNICODE_VERSION
 from headwater.filters.language import identify as language
+from headwater.filters.noise.model import load_noise_model
 from headwater.filters.scores import formulas as scores
 from headwater.filters.signals import measure as signals
 from headwater.filters.spans import find as spans
@@ -112,16 +113,20 @@ def _annotate_operators(
     recipe: Recipe, sets: tuple[StoredSet, ...], vocabulary: Vocabulary, reads: Mapping[str, tuple[str, ...]]
 ) -> dict[str, JsonObject]:
     models = language.load_model(recipe.language.model)
+    noise = load_noise_model().sha256
     own: dict[str, JsonObject] = {
         "language": {"version": language.VERSION, "model": models.sha256, "own_model": models.own_sha256},
-        "signals": {"version": signals.VERSION},
+        "signals": {"version": signals.VERSION, "noise": noise},
         "scores": {"version": scores.VERSION},
         "minhash": {
             "version": minhash.VERSION,
             "unicode": UNICODE_VERSION,
             "numbers": dict(recipe.deduplicate.numbers),
         },
-        "spans": {"version": {name: spans.OPERATORS[name] for name in recipe.spans.operators}},
+        "spans": {
+            "version": {name: spans.OPERATORS[name] for name in recipe.spans.operators},
+            **({"noise": noise} if "noise_lines" in recipe.spans.operators else {}),
+        },
         "tokens": {"vocabulary": vocabulary.fingerprint},
     }
     for family in ANNOTATED:
