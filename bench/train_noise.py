@@ -2,13 +2,13 @@
 
     python -m bench.train_noise LINES OUT
 
-LINES is ``line_noise/de_en_es_fi_sv.jsonl.zst`` of ``../shared``: documents as lists of lines that people marked as text or noise. scikit-learn must be
-installed (1.9.1 made the shipped file). The same lines, release and seed give the same bytes.
+LINES is ``line_noise/de_en_es_fi_sv.jsonl.zst`` of ``../shared``: documents as lists of lines that people marked as text or
+noise. scikit-learn must be installed (1.9.1 made the shipped file). The same lines, release and seed give the same bytes.
 
-Gradient boosted trees of few leaves over the whole numbers of `headwater.filters.noise.features`, of a line and its neighbours. Weights: a line's is the
-square root of its document's lines, inverted, and so for its language, so that neither a long list nor Swedish, with half of
-the documents, decides; documents that hold the same lines count as one and never stand on both sides of a split. Every line is
-learned a second time, lighter, as if its script had no capitals: what is learned must serve Arabic and Chinese too.
+Gradient boosted trees of few leaves over the whole numbers of `headwater.filters.noise.features`, of a line and its
+neighbours. Weights: a line's is the square root of its document's lines, inverted, and so for its language, so that neither a
+long list nor Swedish, with half of the documents, decides; documents that hold the same lines
+count as one and never stand on both sides of a split. Every line is learned a second time, lighter, as if its script had no capitals: what is learned must serve Arabic and Chinese too.
 """
 
 from __future__ import annotations

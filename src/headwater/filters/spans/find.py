@@ -2,7 +2,9 @@
 
 `c4_lines`, `noise_lines`, `policy_lines` and `refinedweb_lines` drop lines, each with its newline: what C4's and RefinedWeb's
 line rules remove (`line_rules`), of C4's the lines with "javascript" or a phrase of a policy notice alone (`phrases`), and what a
-model takes for noise, not text (`noise`). A line that several want belongs to the first of them by name. `emails` masks e-mail addresses as FineWeb does: a local part of ASCII
+model takes for noise, not text (`noise`). A line that several want belongs to the first of them by name.
+
+`emails` masks e-mail addresses as FineWeb does: a local part of ASCII
 letters, digits and . _ % + -, an @, and a domain of at least two labels whose last is two letters or more. What it loses:
 quoted local parts, addresses in other alphabets, and more than 64 bytes of local part or 255 of domain are not found,
 which keeps the search linear.
