@@ -150,4 +150,6 @@ from __future__ import annotations
     HW_CUE_CONCLUSION_PER_KWORD,
     HW_CUE_CALCULATION_PER_KWORD,
     HW_CUE_EXPLANATION_PER_KWORD,
-) = range(143)
+    HW_NOISE_LINES_FRACTION,
+    HW_NOISE_CHARS_FRACTION,
+) = range(145)
