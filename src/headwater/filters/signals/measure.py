@@ -43,7 +43,7 @@ from headwater.filters.words.cut import Pieces, cut_tokens, make_pieces
 
 __all__ = ["DESCRIPTIONS", "SIGNALS", "VERSION", "measure_signals"]
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Raised with any change that alters a stored signal."""
 
 
