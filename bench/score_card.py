@@ -3,10 +3,10 @@
     python -m bench.score_card ../shared
 
 ``held_out``: heads trained as the shipped ones are, but on Swedish alone, judge French, and the other way round; the shipped heads saw both.
-``single`` counts only documents of one register; ``words_alone`` is what their number says; ``words_correlation`` that of the score with its logarithm;
-``bands`` the figure among documents of similar length. ``lines`` and ``pages`` hold a language, or every other page, out. ``translations`` are of
-the shipped files: opensource.guide was never used, of the others calibration was made. Settings were chosen on ``held_out``, so it is a
-little kind; ``translations`` of the guide and ``bands`` chose nothing.
+``single`` counts only documents of one register; ``words_alone`` is what their number says; ``words_correlation`` is between the score and that
+number, by rank; ``bands`` is the AUC among documents of similar length. ``lines`` and ``pages`` hold a language, or every other page, out; but the
+signals of line noise were trained on these lines, so ``lines`` is too kind. ``translations`` are of the shipped files: opensource.guide was never
+used, by the others calibration was made. Settings were chosen on ``held_out``, so it is a little kind; ``bands`` and the guide chose nothing.
 """
 
 from __future__ import annotations

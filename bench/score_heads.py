@@ -41,7 +41,7 @@ STABLE = 300.0
 """Weight of how much translations differ."""
 RARE = 0.5
 """Documents of a register count by its number to the power of minus this."""
-BROKEN = 0.1
+BROKEN = {"knowledge": 0.1, "quality": 0.4}
 """How much empty and repeated texts count in the second steps, in units of the registers' number."""
 POEMS = 20.0
 """How much the classical poems count together, in documents."""
@@ -171,7 +171,7 @@ def fit_knowledge(sets: Mapping[str, Measured], base: Sequence[str], scaling: Sc
     w, b = fit_score(scaling.read(mine) * keep, share, weight, penalty=penalty)
     second = of_kind("line") | _repetition()
     empty = sets["broken"]
-    parts = [(mine, share, 1.0), (empty, np.zeros(len(empty.documents)), BROKEN)]
+    parts = [(mine, share, 1.0), (empty, np.zeros(len(empty.documents)), BROKEN["knowledge"])]
     return _two_steps(scaling, (w * keep, b), second, parts, penalty)
 
 
@@ -250,7 +250,7 @@ def fit_quality(
         )
         parts.append((found, target, WEB[source]))
     empty = sets["broken"]
-    parts.append((empty, np.zeros(len(empty.documents)), BROKEN))
+    parts.append((empty, np.zeros(len(empty.documents)), BROKEN["quality"]))
     return _two_steps(scaling, (first * keep, bias), second, parts, penalty)
 
 

@@ -49,7 +49,7 @@ from headwater.filters.scores.model import ScoreModel, model_bytes
 BASE = ("sv", "fr")
 SMALLEST = 0.01
 """Inputs whose weights are all below this are left out."""
-SLOPE = {"knowledge_density": 0.8, "quality": 0.6}
+SLOPE = {"knowledge_density": 0.8, "quality": 0.7}
 """Of the calibration: below that of Platt on languages held out, so that translations score alike."""
 ALIKE = 0.8
 """How much of the difference between translations a language's calibration takes away; the rest is left to chance."""
