@@ -1,4 +1,4 @@
-"""Scores: range, missing signals, and the order that the formulas promise on plain cases."""
+"""Scores: range, missing signals, and the order of plain cases."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_missing_signal_gives_null(hole: float | None) -> None:
         for name, kind in SIGNALS.items()
         if kind == pa.float32() and all(name in shipped_scorer(each).model.signals for each in READ)
     )
-    column = pa.array([hole, 4.0], SIGNALS[name], from_pandas=False)
+    column = pa.array([hole, batch[name][1].as_py()], SIGNALS[name], from_pandas=False)
     broken = batch.set_column(batch.schema.get_field_index(name), name, column)
     first, second = score(broken, languages).to_pylist()
     assert set(first.values()) == {None}
@@ -108,9 +108,9 @@ def test_missing_signal_gives_null(hole: float | None) -> None:
 
 
 def test_language_without_list_is_not_punished() -> None:
-    """A language without stop list gets half the credit for function words, not none."""
+    """A language without lists is judged by what needs none, and comes out much the same."""
     unknown, english = scores_of(PROSE, language="und")[0], scores_of(PROSE)[0]
-    assert 0.85 * english["quality"] < unknown["quality"] < english["quality"]
+    assert 0.8 * english["quality"] < unknown["quality"] < 1.2 * english["quality"]
 
 
 def test_wrong_arguments() -> None:
