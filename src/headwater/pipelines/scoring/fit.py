@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.scores.model import Input, Node, ScoreModel, Words
+from headwater.filters.scores.model import Input, ScoreModel, Words
+from headwater.filters.scores.trees import Node
 from headwater.pipelines.scoring.inputs import shortened
 
 if TYPE_CHECKING:
