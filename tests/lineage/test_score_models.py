@@ -94,7 +94,6 @@ def test_names_that_nothing_has(lake: str, name: str) -> None:
 
 def test_why_without_its_model(lake: str) -> None:
     """A lake that has lost a model says so, and nothing is told of rows whose run is not known."""
-
     run = SimpleNamespace(operators={"scores": {"models": {"legal": "0" * 64}}})
     told = moved_by(lake, run, {"legal": 5, "quality": None}, {}, "en", lambda: None)  # type: ignore[arg-type] # of a run only this is read
     assert told == {

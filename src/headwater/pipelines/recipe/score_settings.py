@@ -32,7 +32,7 @@ class ScoreSettings:
 
     def __post_init__(self) -> None:
         check_text("model", self.model)
-        if self.sha256 is not None and (not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256)):
+        if self.sha256 is not None and not _SHA256.fullmatch(str(self.sha256)):
             raise RecipeError(f"sha256: expected 64 hexadecimal digits, found {self.sha256!r}")
         if self.name not in (*SCORES, DOMAIN):
             check_own_score("name", self.name)
