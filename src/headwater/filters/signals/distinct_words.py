@@ -96,20 +96,20 @@ def _look_at_word(
     """Return the categories and the rank of the word of `size` chars at `at`, and of what follows its apostrophes if its language elides."""
     mask = np.uint64(0)
     rank = 0
-    left = np.int64(size)
+    left = size
     while left > 0:
         if not everywhere:
             mask |= _find_stems(data, at, left, end, nodes, starts)
         size = left
         value, small = np.uint64(HASH_SEED), np.uint64(HASH_SEED)
-        rest, left = np.int64(at), np.int64(0)
+        rest, left = at, 0
         for k in range(size):
             point, width = decode_point(data, at, end)
             at += width
             value = step_hash(value, point)
             lower = int(np.int64(lowers[np.uint64(point)])) if point < 0x10000 else point
             if lower == _APOSTROPHE and elides and not left:
-                rest, left = np.int64(at), size - k - 1
+                rest, left = at, size - k - 1
             if lower:
                 small = step_hash(small, lower)
         key = mix(small)
@@ -219,10 +219,24 @@ def measure_distinct_words(
         key = keys[np.uint64(number)]
         if kind & MIXED:
             mask, rank = _look_at_word(
-                data, begins[token], sizes[token], end, nodes, words, starts, lowers, ranked, everywhere, elides
+                data,
+                int(begins[token]),
+                int(sizes[token]),
+                end,
+                nodes,
+                words,
+                starts,
+                lowers,
+                ranked,
+                everywhere,
+                elides,
             )
         else:
-            mask = np.uint64(0) if everywhere else _find_stems(data, begins[token], sizes[token], end, nodes, starts)
+            mask = (
+                np.uint64(0)
+                if everywhere
+                else _find_stems(data, int(begins[token]), int(sizes[token]), end, nodes, starts)
+            )
             rank = find_rank(ranked, key, np.uint32(cells[np.uint64(number)]))
             if rank & CUE:
                 mask |= find_mask(words, key & last_word, key)

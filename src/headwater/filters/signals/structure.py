@@ -79,14 +79,14 @@ def measure_structure(
         length = 0
         for i in range(first, last):
             token = np.uint64(i)
-            point = np.uint64(points[token])
+            point = int(points[token])
             if kinds[token] & WORD:
-                kind = classes[point]
+                kind = classes[np.uint64(point)]
                 with_digit += kind == DIGIT
                 names += (kind == UPPER) & (length > 0)
                 length += 1
                 continue
-            mark = mark_kinds[point]
+            mark = mark_kinds[np.uint64(point)]
             if mark:
                 if mark == DASH:
                     marks[DASH] += 1
