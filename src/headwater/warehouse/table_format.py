@@ -5,14 +5,20 @@ Each is a commit of its own. From the first to the last no release reads or writ
 
 from __future__ import annotations
 
+import contextlib
+from typing import Final
+
 import pyarrow as pa
 from deltalake import Schema
 
+from headwater.errors import ConflictError
 from headwater.warehouse.commit import commit_once
 from headwater.warehouse.schema import FORMAT, table_schema
-from headwater.warehouse.snapshot import Snapshot, describe
+from headwater.warehouse.snapshot import Snapshot, describe, open_snapshot
 
-__all__ = ["add_missing_columns", "begin_upgrade", "end_upgrade"]
+__all__ = ["add_missing_columns", "begin_upgrade", "declare_columns", "end_upgrade"]
+
+_TRIES: Final = 20
 
 
 def begin_upgrade(snapshot: Snapshot) -> Snapshot:
@@ -46,6 +52,23 @@ def add_missing_columns(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
         )
         snapshot = snapshot.newest()
     return snapshot, [column.name for column in missing]
+
+
+def declare_columns(lake: str) -> Snapshot:
+    """Return the newest snapshot of a lake whose table has every column of today's families, adding those that it lacks.
+
+    A table drops columns without a word that its schema does not name, so a step that may write new ones begins with this.
+
+    Raises:
+        ConflictError: other writers were faster throughout.
+        StorageError: the log cannot be written.
+    """
+    for _ in range(_TRIES):
+        with contextlib.suppress(ConflictError):
+            return add_missing_columns(open_snapshot(lake))[0]
+    raise ConflictError(
+        f"{_TRIES} tries to add columns to {lake} lost against other writers; run the same command again"
+    )
 
 
 def _redescribe(snapshot: Snapshot, description: str) -> Snapshot:

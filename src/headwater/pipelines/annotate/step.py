@@ -38,7 +38,8 @@ from headwater.warehouse.faults import ANNOTATE
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask
 from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_sparse, slice_by_bytes
 from headwater.warehouse.schema import arrow_schema
-from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.snapshot import Snapshot
+from headwater.warehouse.table_format import declare_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -79,7 +80,7 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
         CorruptLakeError: content cannot be read as it was committed.
         UsageError: a family that no annotation of this recipe fills.
     """
-    snapshot = open_snapshot(job.lake)
+    snapshot = declare_columns(job.lake)
     wanted = _with_what_they_read(job, families)
     settings = {family: job.operators[family] for family in job.annotated}
     run = begin_run(job.lake, "annotate", job.recipe.literals, settings, snapshot.version)
