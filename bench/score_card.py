@@ -5,8 +5,9 @@
 ``held_out``: heads trained as the shipped ones are, but on Swedish alone, judge French, and the other way round; the shipped heads saw both.
 ``single`` counts only documents of one register; ``words_alone`` is what their number says; ``words_correlation`` is between the score and that
 number, by rank; ``bands`` is the AUC among documents of similar length. ``lines`` and ``pages`` hold a language, or every other page, out; but the
-signals of line noise were trained on these lines, so ``lines`` is too kind. ``translations`` are of the shipped files: opensource.guide was never
-used, by the others calibration was made. Settings were chosen on ``held_out``, so it is a little kind; ``bands`` and the guide chose nothing.
+signals of line noise were trained on these lines, so ``lines`` is too kind. ``translations`` are of the shipped files:
+calibration was made by the courses and GNOME's help, and its two constants with an eye on opensource.guide, which had no other use. Settings were
+chosen on ``held_out``, so it is a little kind; ``bands`` chose nothing.
 """
 
 from __future__ import annotations
