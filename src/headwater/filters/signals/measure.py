@@ -18,6 +18,8 @@ import pyarrow as pa
 
 from headwater.buffers import text_buffers
 from headwater.errors import UsageError
+from headwater.filters.noise.judge import NoiseRoom, Trees, find_noise, make_noise_room
+from headwater.filters.noise.model import load_noise_model
 from headwater.filters.signals import counts
 from headwater.filters.signals.carried import count_carried_numbers
 from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
@@ -28,7 +30,7 @@ from headwater.filters.signals.lexicon import Lexicon, load_lexicon
 from headwater.filters.signals.lines import measure_lines
 from headwater.filters.signals.marks import N_MARKS, mark_kinds
 from headwater.filters.signals.repetition import Numbering, make_numbering, measure_ngrams, number_keys
-from headwater.filters.signals.rows import write_row, write_text_kinds
+from headwater.filters.signals.rows import write_noise, write_row, write_text_kinds
 from headwater.filters.signals.structure import measure_structure
 from headwater.filters.signals.word_measures import (
     count_lexicon,
@@ -42,7 +44,7 @@ from headwater.filters.words.cut import Pieces, cut_tokens, make_pieces
 
 __all__ = ["DESCRIPTIONS", "SIGNALS", "VERSION", "measure_signals"]
 
-VERSION: Final = 3
+VERSION: Final = 5
 """Raised with any change that alters a stored signal."""
 
 
@@ -56,6 +58,7 @@ class _Tables(NamedTuple):
     cues: Cues
     ranks: Ranks
     turkish: int
+    noise: Trees
 
 
 class _Scratch(NamedTuple):
@@ -73,6 +76,8 @@ class _Scratch(NamedTuple):
     seen: npt.NDArray[np.uint8]
     sizes: npt.NDArray[np.int64]
     paragraphs: npt.NDArray[np.uint64]
+    noise: NoiseRoom
+    noisy: npt.NDArray[np.uint8]
 
 
 def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedArray) -> pa.RecordBatch:
@@ -112,6 +117,8 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
         seen=np.zeros(256, np.uint8),
         sizes=np.empty(len(pieces.line_chars), np.int64),
         paragraphs=np.empty(len(pieces.line_chars), np.uint64),
+        noise=make_noise_room(),
+        noisy=np.empty(len(pieces.line_chars), np.uint8),
     )
     room = make_numbering(most_bytes)
     tables = _Tables(
@@ -122,10 +129,13 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
         cues=load_cues(),
         ranks=load_ranks(),
         turkish=rows_by_language["tr"],
+        noise=load_noise_model().trees,
     )
-    _measure_all(data, offsets, tables, pieces, room, rows, scratch, found)
+    order = np.argsort(rows, kind="stable")  # by language: its tables stay in the cache
+    _measure_all(data, offsets, tables, pieces, room, rows, order, scratch, found)
+    places = np.argsort(order)
     columns = [
-        pa.array(values.astype(kind.to_pandas_dtype()), kind)
+        pa.array(values.astype(kind.to_pandas_dtype())[places], kind)
         for values, kind in zip(found, SIGNALS.values(), strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, names=list(SIGNALS))
@@ -139,21 +149,22 @@ def _measure_all(
     pieces: Pieces,
     room: Numbering,
     rows: npt.NDArray[np.int64],
+    order: npt.NDArray[np.int64],
     scratch: _Scratch,
     found: npt.NDArray[np.float64],
 ) -> None:
-    """Fill `found` (signals × texts)."""
+    """Fill `found` (signals × texts), both in this order of the texts."""
     classes, terms, lexicon, cues, ranks = tables.classes, tables.terms, tables.lexicon, tables.cues, tables.ranks
     lines, tokens, hits, ngrams = scratch.lines, scratch.tokens, scratch.hits, scratch.ngrams
     structure, marks, rarity = scratch.structure, scratch.marks, scratch.rarity
-    for text in range(len(rows)):
+    for place in range(len(order)):
+        text = order[place]
         begin, end, row = offsets[text], offsets[text + 1], rows[text]
         cut_tokens(data, begin, end, classes, pieces)
         measure_lines(data, classes, begin, end, pieces, room, scratch.sizes, scratch.paragraphs, lines, scratch.shares)
         n_distinct = number_keys(pieces.hashes, pieces.totals[0], room)
         entropy = measure_tokens(data, pieces, room, terms, tokens)
-        count_lexicon(data, begin, end, classes, pieces, room, n_distinct, lexicon, row, scratch.seen, hits)
-        measure_structure(classes, tables.marks, pieces, room, structure, marks)
+        measure_structure(classes, tables.marks, pieces, structure, marks)
         measure_distinct_words(
             data,
             begin,
@@ -162,8 +173,10 @@ def _measure_all(
             pieces.kinds,
             pieces.begins,
             pieces.sizes,
-            room.places,
+            room.firsts,
             room.counts,
+            room.distinct,
+            room.keys,
             n_distinct,
             classes,
             cues,
@@ -173,6 +186,7 @@ def _measure_all(
             rarity,
             scratch.cues,
         )
+        count_lexicon(data, begin, end, classes, pieces, room, n_distinct, lexicon, row, scratch.seen, hits)
         carried = count_carried_numbers(classes, pieces, room, n_distinct, tokens[counts.EQUATIONS])
         measure_ngrams(pieces.sizes, pieces.totals[0], room, ngrams)
         token_chars = room.ends[pieces.totals[0]]
@@ -187,6 +201,8 @@ def _measure_all(
             ngrams,
             token_chars,
             entropy,
-            found[:, text],
+            found[:, place],
         )
-        write_text_kinds(tokens, structure, marks, rarity, scratch.cues, carried, found[:, text])
+        write_text_kinds(tokens, structure, marks, rarity, scratch.cues, carried, found[:, place])
+        noise_lines, noise_size, size = find_noise(pieces, classes, tables.noise, scratch.noise, scratch.noisy)
+        write_noise(noise_lines, noise_size, size, lines, found[:, place])
