@@ -65,7 +65,7 @@ def small_recipe() -> Recipe:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SmallLake:
-    """A finished lake: two batches, several fragments, duplicates, refused records, an evaluation set, one build."""
+    """A finished lake: two batches, several fragments, duplicates, refused records, an evaluation set, a score model, one build."""
 
     folder: Path
     build: str = BUILD
@@ -81,6 +81,10 @@ def _lines(name: str, begin: int, end: int) -> str:
 @pytest.fixture(scope="session")
 def finished_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
     """The small lake; tests only read it."""
+    from score_models import length_model, write_model
+
+    from headwater.filters.scores.shipped import load_scorer
+    from headwater.lineage.score_models import store_scorer
     from headwater.pipelines.ingest.evaluation_items import add_benchmarks
     from headwater.pipelines.ingest.step import ingest
     from headwater.pipelines.run import run
@@ -99,6 +103,7 @@ def finished_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory)
     create_lake(lake)
     (folder / "planted.jsonl").write_text(EVALUATION, "utf-8")
     add_benchmarks(lake, [str(folder / "planted.jsonl")])
+    store_scorer(lake, load_scorer(write_model(folder, length_model("legal"))))
     ingest(spark, lake, recipe, [str(inputs / name) for name in ("first.jsonl", "bad.jsonl")], "one", 8000)
     run(spark, lake, recipe, [str(inputs / "second.jsonl")], batch="two", name=BUILD)
     return SmallLake(folder=folder / "lake")

@@ -88,7 +88,7 @@ def _examples(
 @click.command(
     epilog=example(
         "headwater score train legal labelled.jsonl --out models",
-        "headwater score train news --lake lake --positive \"source = 'newspaper'\" --negative \"source = 'forum'\" --out models",
+        "headwater score train news --lake lake --positive \"source='press'\" --negative \"source='forum'\"",
     )
 )
 @click.argument("name")

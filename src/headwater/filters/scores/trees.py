@@ -57,8 +57,12 @@ def parse_trees(raw: object, n_classes: int, n: int) -> tuple[tuple[tuple[Node, 
 
 
 def _node(
-    raw: Any, where: str, place: int, n_nodes: int, n: int
-) -> Node:  # Any: whatever the file holds; it is checked here
+    raw: Any,  # Any: whatever the file holds; it is checked here
+    where: str,
+    place: int,
+    n_nodes: int,
+    n: int,
+) -> Node:
     table = check_table(raw, where)
     if "value" in table:
         check_known(table, {"value"}, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from headwater.errors import one_line
@@ -38,9 +38,7 @@ def check_known(table: Mapping[str, object], known: set[str], where: str) -> Non
         raise ValueError(f"{where}: unknown key {strange[0]!r}; known: {', '.join(sorted(known))}")
 
 
-def check_list(
-    value: Any, where: str, least: int, most: int
-) -> list[Any]:  # Any: whatever a file holds; it is checked here
+def check_list(value: object, where: str, least: int, most: int) -> Sequence[Any]:  # Any: see `check_table`
     """Return a list of ``least`` to ``most`` values."""
     if not isinstance(value, list) or not least <= len(value) <= most:
         found = f"one of {len(value)}" if isinstance(value, list) else _shown(value)

@@ -85,12 +85,8 @@ def fit_head(
     else:
         labels = targets.astype(np.int64)
         weights = balanced_weights(languages, labels)
-    common: dict[str, Any] = {
-        "name": name,
-        "kind": kind,
-        "classes": classes,
-        "inputs": inputs,
-    }  # Any: fields of ScoreModel
+    common: dict[str, Any] = {"kind": kind, "classes": classes, "inputs": inputs}  # Any: fields of several types
+    common["name"] = name
     common["calibration"] = {"*": (1.0, 0.0)}
     with threadpool_limits(1):
         if kind == TREES:
@@ -173,7 +169,13 @@ def _nodes(tree: Any) -> tuple[Node, ...]:  # Any: scikit-learn's own, whose typ
     return tuple(_node(at, tree, low, high, value) for at in range(len(low)))
 
 
-def _node(at: int, tree: Any, low: Sequence[int], high: Sequence[int], value: Sequence[float]) -> Node:  # Any: as above
+def _node(
+    at: int,
+    tree: Any,  # Any: as for `_nodes`
+    low: Sequence[int],
+    high: Sequence[int],
+    value: Sequence[float],
+) -> Node:
     if low[at] < 0:
         return Node(-1, 0.0, 0, 0, shortened(value[at]))
     return Node(int(tree.feature[at]), shortened(float(tree.threshold[at])), low[at], high[at], shortened(value[at]))
