@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 from adversarial_text import ADVERSARIAL
 from class_reference import class_letter
-from conftest import CORPUS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from noise_reference import noise_numbers, noisy_lines
 from real_text import first_texts
 from signal_reference import Token, cut
 
+from conftest import CORPUS
 from headwater.errors import BadInputError
 from headwater.filters.noise.features import FEATURES
 from headwater.filters.noise.judge import measure_noise_features
@@ -193,12 +193,13 @@ def test_a_bad_model_is_refused(data: bytes, message: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("marked", sorted(CORPUS.parent.glob("line_noise/*.jsonl.zst")), ids=lambda path: path.name)
-def test_figures_of_the_card(marked: Path) -> None:
-    """What the operator leaves out of the marked documents gives the F1 by language that the card says of the shipped model."""
-    with pa.input_stream(str(marked), compression="zstd") as raw:
-        documents = [json.loads(line) for line in raw.read().splitlines()]
-    spans = find_spans(pa.array(["\n".join(document["text"]) for document in documents]), ["noise_lines"])
+def test_figures_of_the_card() -> None:
+    """What the operator leaves out of the marked documents gives the card's F1 by language; without them there is nothing to see."""
+    documents = []
+    for marked in sorted(CORPUS.parent.glob("line_noise/*.jsonl.zst")):
+        with pa.input_stream(str(marked), compression="zstd") as raw:
+            documents += [json.loads(line) for line in raw.read().splitlines()]
+    spans = find_spans(pa.array(["\n".join(document["text"]) for document in documents], pa.string()), ["noise_lines"])
     gone = set(zip(spans["row"].to_pylist(), spans["span_begin"].to_pylist(), strict=True))
     counts: dict[str, np.ndarray[Any, Any]] = {}  # Any: shape
     for row, document in enumerate(documents):
