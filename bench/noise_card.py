@@ -36,8 +36,8 @@ MOST_DOCUMENTS = 60
 
 def f1(text: npt.NDArray[np.bool_], found: npt.NDArray[np.bool_]) -> float:
     """Return the F1 of a class that is True."""
-    both = np.count_nonzero(text & found)
-    return 2 * both / max(np.count_nonzero(text) + np.count_nonzero(found), 1)
+    both = int(np.count_nonzero(text & found))
+    return 2 * both / max(int(np.count_nonzero(text) + np.count_nonzero(found)), 1)
 
 
 def figures(lines: Lines, found: npt.NDArray[np.bool_]) -> dict[str, dict[str, float]]:

@@ -18,6 +18,7 @@ from noise_reference import noise_numbers, noisy_lines
 from real_text import first_texts
 from signal_reference import Token, cut
 
+from conftest import CORPUS
 from headwater.errors import BadInputError
 from headwater.filters.noise.features import FEATURES
 from headwater.filters.noise.judge import measure_noise_features
@@ -25,6 +26,7 @@ from headwater.filters.noise.model import load_noise_model, parse_noise_model
 from headwater.filters.signals.measure import measure_signals
 from headwater.filters.spans.find import find_spans, without_spans
 
+CARD = Path(__file__).resolve().parents[3] / "docs" / "cards" / "line-noise.md"
 PAGE = (
     "Home | News | Contact\nLog in\nThe river rises in the hills, crosses the plain and reaches the sea after some days.\n\n"
     "It carries sand and stone, and in spring, when the snow melts, it floods the fields on both of its banks.\n"
@@ -188,6 +190,27 @@ def test_a_bad_model_is_refused(data: bytes, message: str) -> None:
         parse_noise_model(data, "x.json")
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_figures_of_the_card() -> None:
+    """What the operator leaves out of the marked documents gives the card's F1 by language; without them there is nothing to see."""
+    documents = []
+    for marked in sorted(CORPUS.parent.glob("line_noise/*.jsonl.zst")):
+        with pa.input_stream(str(marked), compression="zstd") as raw:
+            documents += [json.loads(line) for line in raw.read().splitlines()]
+    spans = find_spans(pa.array(["\n".join(document["text"]) for document in documents], pa.string()), ["noise_lines"])
+    gone = set(zip(spans["row"].to_pylist(), spans["span_begin"].to_pylist(), strict=True))
+    counts: dict[str, np.ndarray[Any, Any]] = {}  # Any: shape
+    for row, document in enumerate(documents):
+        table, begin = counts.setdefault(document["lang"], np.zeros((2, 2), np.int64)), 0
+        for line, label in zip(document["text"], document["labels"], strict=True):
+            table[int(label), int((row, begin) not in gone)] += 1
+            begin += len(line.encode()) + 1
+    page = CARD.read_text("utf-8").partition("on these very lines")[2]
+    for language, table in counts.items():
+        text, noise = (2 * table[at, at] / (table[at].sum() + table[:, at].sum()) for at in (1, 0))
+        assert f"| {language} | {text:.3f} | {noise:.3f} |" in page
 
 
 def test_shipped_file_is_what_a_model_writes() -> None:

@@ -130,7 +130,7 @@ def measure_line(
     capitals, numbers = 0, 0
     for i in range(first, last):
         token = np.uint64(i)  # an unsigned index: no look at negative ones
-        length, point, kind = np.int64(sizes[token]), np.int64(points[token]), kinds[token]
+        length, point, kind = int(sizes[token]), int(points[token]), kinds[token]
         chars += length
         if kind & WORD:
             letter = classes[np.uint64(point)]

@@ -125,11 +125,8 @@ def _add_trees(
     for row in range(n):
         margins[np.uint64(row)] = trees.bias[0]
     for tree in range(len(places)):
-        p0, p1, p2 = (
-            np.uint64(places[tree, 0] + begin),
-            np.uint64(places[tree, 1] + begin),
-            np.uint64(places[tree, 2] + begin),
-        )
+        p0 = np.uint64(places[tree, 0] + begin)
+        p1, p2 = np.uint64(places[tree, 1] + begin), np.uint64(places[tree, 2] + begin)
         p3, p4 = np.uint64(places[tree, 3] + begin), np.uint64(places[tree, 4] + begin)
         p5, p6 = np.uint64(places[tree, 5] + begin), np.uint64(places[tree, 6] + begin)
         c0, c1, c2, c3 = cuts[tree, 0], cuts[tree, 1], cuts[tree, 2], cuts[tree, 3]
@@ -137,18 +134,18 @@ def _add_trees(
         v0, v1, v2, v3 = values[tree, 0], values[tree, 1], values[tree, 2], values[tree, 3]
         v4, v5, v6, v7 = values[tree, 4], values[tree, 5], values[tree, 6], values[tree, 7]
         for i in range(n):
-            row = np.uint64(i)  # an unsigned index: no look at negative ones
+            at = np.uint64(i)  # an unsigned index: no look at negative ones
             low = (
-                (v0 if numbers[p3 + row] <= c3 else v1)
-                if numbers[p1 + row] <= c1
-                else (v2 if numbers[p4 + row] <= c4 else v3)
+                (v0 if numbers[p3 + at] <= c3 else v1)
+                if numbers[p1 + at] <= c1
+                else (v2 if numbers[p4 + at] <= c4 else v3)
             )
             high = (
-                (v4 if numbers[p5 + row] <= c5 else v5)
-                if numbers[p2 + row] <= c2
-                else (v6 if numbers[p6 + row] <= c6 else v7)
+                (v4 if numbers[p5 + at] <= c5 else v5)
+                if numbers[p2 + at] <= c2
+                else (v6 if numbers[p6 + at] <= c6 else v7)
             )
-            margins[row] += low if numbers[p0 + row] <= c0 else high
+            margins[at] += low if numbers[p0 + at] <= c0 else high
 
 
 @kernel
