@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from report_lake import BUILD, Row, make_report_lake, rank_of, replace_scores, select_run
 
 from headwater import Lake
-from headwater.cli.build_report import format_build_report
+from headwater.cli.build_report_layout import format_build_report
 from headwater.cli.root import cli
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.build_report.answer import build_report

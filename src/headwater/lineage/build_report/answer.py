@@ -12,12 +12,21 @@ from fractions import Fraction
 import duckdb
 
 from headwater.errors import UsageError
-from headwater.lineage.build_report.asked import Quotas, StageAsked, stages_asked
+from headwater.lineage.build_report.asked import StageAsked, stages_asked
 from headwater.lineage.build_report.candidates import selection_columns
 from headwater.lineage.build_report.cut_samples import MOST_SAMPLES, samples_at_cut
 from headwater.lineage.build_report.places import largest_hosts, largest_sources
 from headwater.lineage.build_report.scores import score_distribution
-from headwater.lineage.build_report.sums import CellSums, StageSums, group_of, stage_sums
+from headwater.lineage.build_report.sums import stage_sums
+from headwater.lineage.build_report.tables import (
+    cell_rows,
+    domain_rows,
+    language_rows,
+    pool_rows,
+    quota_rows,
+    share_of,
+    with_shares,
+)
 from headwater.lineage.past_runs import PastRun, read_runs, require_build, runs_of
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
@@ -101,7 +110,7 @@ def _verdicts(connection: duckdb.DuckDBPyConnection) -> JsonObject:
         return {
             "documents": documents,
             "tokens": sum(row["tokens"] for row in chosen),
-            "share": _share(documents, total),
+            "share": share_of(documents, total),
         }
 
     refused = [row for row in found if not row["kept"]]
@@ -149,106 +158,16 @@ def _stage(
         "documents": sum(cell.documents for cell in sums.cells),
         "copies": sums.copies,
         "there": there,
-        "share_of_there": _share(tokens, there["tokens"]),
+        "share_of_there": share_of(tokens, there["tokens"]),
         "not_chosen": {name: row for name, row in sums.fates.items() if name != "chosen"},
         "scores_changed": 0 if scale is not None else sums.changed,
-        "pools": _pools(asked, sums, budget, tokens),
-        "quotas": _quotas(asked, sums.cells),
-        "cells": [_cell(cell, tokens) for cell in sums.cells],
-        "languages": _languages(sums.cells, tokens),
-        "domains": _named("domain", sums.domains, tokens),
-        "sources": _with_shares(largest_sources(connection, build, asked), tokens),
-        "hosts": _with_shares(largest_hosts(connection, build, asked), tokens),
+        "pools": pool_rows(asked, sums.cells, budget, tokens),
+        "quotas": quota_rows(asked, sums.cells),
+        "cells": cell_rows(sums.cells, tokens),
+        "languages": language_rows(sums.cells, tokens),
+        "domains": domain_rows(sums.domains, tokens),
+        "sources": with_shares(largest_sources(connection, build, asked), tokens),
+        "hosts": with_shares(largest_hosts(connection, build, asked), tokens),
         "scores": score_distribution(sums.scores),
         "at_cut": samples_at_cut(connection, build, asked, columns, sums.cells, samples, text),
     }
-
-
-def _share(part: int, whole: int) -> float:
-    return round(part / whole, 6) if whole else 0.0
-
-
-def _pools(asked: StageAsked, sums: StageSums, budget: int, tokens: int) -> list[Row]:
-    """Return each pool of the recipe's shares, and any other that has tokens: asked and got."""
-    found = []
-    for pool in dict.fromkeys([*asked.shares, *sorted(cell.pool for cell in sums.cells if cell.tokens)]):
-        mine = [cell for cell in sums.cells if cell.pool == pool]
-        got = sum(cell.tokens for cell in mine)
-        found.append(
-            {
-                "pool": pool,
-                "asked": int(budget * Fraction(repr(asked.shares.get(pool, 0.0)))),
-                "asked_share": asked.shares.get(pool, 0.0),
-                "tokens": got,
-                "share": _share(got, tokens),
-                "documents": sum(cell.documents for cell in mine),
-                "tokens_there": sum(cell.tokens_there for cell in mine),
-            }
-        )
-    return found
-
-
-def _quotas(asked: StageAsked, cells: Sequence[CellSums]) -> list[Row]:
-    """Return each quota by language and by domain: the share of its pool that was asked for and got."""
-    found: list[Row] = []
-    for kind, quotas in (("language", asked.languages), ("domain", asked.domains)):
-        found += _quotas_of(kind, quotas, cells)
-    return found
-
-
-def _quotas_of(kind: str, quotas: Quotas, cells: Sequence[CellSums]) -> list[Row]:
-    found = []
-    for pool, quota in quotas.items():
-        mine = [cell for cell in cells if cell.pool == pool]
-        total = sum(cell.tokens for cell in mine)
-        for group, share in quota.items():
-            # A cell's domain is the quota's own key already.
-            members = [
-                cell for cell in mine if (cell.domain if kind == "domain" else group_of(cell.language, quota)) == group
-            ]
-            got = sum(cell.tokens for cell in members)
-            found.append(
-                {
-                    "pool": pool,
-                    "kind": kind,
-                    "group": group,
-                    "asked_share": share,
-                    "share": _share(got, total),
-                    "tokens": got,
-                }
-            )
-    return found
-
-
-def _cell(cell: CellSums, tokens: int) -> Row:
-    return {
-        "pool": cell.pool,
-        "language": cell.language,
-        "domain": cell.domain,
-        "documents": cell.documents,
-        "tokens": cell.tokens,
-        "share": _share(cell.tokens, tokens),
-        "documents_there": cell.documents_there,
-        "tokens_there": cell.tokens_there,
-        "cut": cell.cut,
-    }
-
-
-def _languages(cells: Sequence[CellSums], tokens: int) -> list[Row]:
-    found: dict[str, Row] = {}
-    for cell in cells:
-        held = found.setdefault(cell.language, {"documents": 0, "tokens": 0, "tokens_there": 0})
-        held["documents"] += cell.documents
-        held["tokens"] += cell.tokens
-        held["tokens_there"] += cell.tokens_there
-    return _named("language", found, tokens)
-
-
-def _named(kind: str, found: Mapping[str, Row], tokens: int) -> list[Row]:
-    """Return rows by name with their share of the stage, most tokens first."""
-    named = [{kind: name} | row | {"share": _share(row["tokens"], tokens)} for name, row in found.items()]
-    return sorted(named, key=lambda row: (-row["tokens"], -row["tokens_there"], row[kind]))
-
-
-def _with_shares(found: Sequence[Row], tokens: int) -> list[Row]:
-    return [row | {"share": _share(row["tokens"], tokens)} for row in found]
