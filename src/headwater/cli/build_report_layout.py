@@ -18,7 +18,7 @@ _NOT_CHOSEN: Final = {
     "no_tokens": "no tokens",
 }
 _Table: TypeAlias = list[dict[str, object]]
-_Block: TypeAlias = tuple[str, _Table | list[str]]
+_Block: TypeAlias = tuple[str, Sequence[dict[str, object] | str]]
 """A heading, empty for none, and below it a table or lines."""
 
 
@@ -41,14 +41,14 @@ def _heading(text: str, level: int, markdown: bool) -> str:
 def _block(block: _Block, level: int, markdown: bool) -> str:
     heading, body = block
     head = [_heading(heading, level, markdown)] if heading else []
-    if not body:
-        shown = "none"
-    elif isinstance(body[0], str):
-        lines = [str(line) for line in body]
+    lines = [each for each in body if isinstance(each, str)]
+    rows = [each for each in body if not isinstance(each, str)]
+    if lines:
         shown = "\n".join(f"- {_escaped(line)}" for line in lines) if markdown else "\n".join(lines)
-    else:
-        rows = [row for row in body if isinstance(row, Mapping)]
+    elif rows:
         shown = _markdown_table(rows) if markdown else format_table(rows)
+    else:
+        shown = "none"
     return ("\n\n" if markdown else "\n").join([*head, shown])
 
 
@@ -118,7 +118,8 @@ def _shortened(rows: _Table) -> _Table:
     """Return the first rows, and a last one that says how many more there are."""
     if len(rows) <= _MOST_ROWS:
         return rows
-    more = dict.fromkeys(rows[0], "") | {next(iter(rows[0])): f"… {len(rows) - _MOST_ROWS} more in --output json"}
+    more: dict[str, object] = dict.fromkeys(rows[0], "")
+    more[next(iter(more))] = f"… {len(rows) - _MOST_ROWS} more in --output json"
     return [*rows[:_MOST_ROWS], more]
 
 
