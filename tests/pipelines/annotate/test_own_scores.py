@@ -122,7 +122,7 @@ def test_a_score_of_a_team_is_a_column(spark: SparkSession, lake_folder: Path, t
     assert [each["input"] for each in story["scores_moved"]["domain"]["moved"]] == ["long words"]
     assert "moved" not in story["scores_moved"]["quality"] or story["scores_moved"]["quality"]["moved"]
     answer = what_if(lake, recipe, Changes(limits=(("legal_enough", 0),)))
-    assert answer["kept"]["gained"]["documents"] == sum(row["reasons"] == ["legal_enough"] for row in found)
+    assert answer["kept"]["documents"]["gained"] == sum(row["reasons"] == ["legal_enough"] for row in found)
     frame = Lake(lake).dataframe(spark, ["legal", "quality"])
     assert sorted(row.legal for row in frame.collect()) == sorted(row["legal"] for row in found)
     compact(lake)

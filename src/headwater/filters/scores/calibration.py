@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from headwater.filters.scores.languages import Languages, encode_languages, of_languages
 from headwater.filters.scores.model import ANY, ScoreModel
 from headwater.filters.scores.names import MOST_SCORE
 from headwater.filters.text.compile import kernel
@@ -34,7 +35,7 @@ def _exp_all(values: _Values) -> None:
         values[at] = compute_exp(values[at])
 
 
-def probabilities(model: ScoreModel, margin: _Values, languages: Sequence[str | None]) -> _Values:
+def probabilities(model: ScoreModel, margin: _Values, languages: Sequence[str | None] | Languages) -> _Values:
     """Return the calibrated score of each text, float64 [n], 0 to 1; NaN where the margin is.
 
     >>> model = ScoreModel(
@@ -43,7 +44,8 @@ def probabilities(model: ScoreModel, margin: _Values, languages: Sequence[str | 
     >>> probabilities(model, np.array([0.0, -0.5]), ["en", "fr"]).tolist()
     [0.5, 0.5]
     """
-    a, b = (_of_languages({key: pair[at] for key, pair in model.calibration.items()}, languages) for at in (0, 1))
+    coded = encode_languages(languages)
+    a, b = (_of({key: pair[at] for key, pair in model.calibration.items()}, coded) for at in (0, 1))
     found = np.nan_to_num(a * margin + b, nan=0.0)  # the kernel looks powers up by what it is given
     _sigmoid_all(found)
     return np.where(np.isnan(margin), np.nan, found)
@@ -58,12 +60,13 @@ def stored(probability: _Values) -> npt.NDArray[np.int32]:
     return np.floor(np.nan_to_num(probability, nan=0.0) * float(MOST_SCORE) + 0.5).astype(np.int32)
 
 
-def class_shares(model: ScoreModel, margins: _Values, languages: Sequence[str | None]) -> _Values:
+def class_shares(model: ScoreModel, margins: _Values, languages: Sequence[str | None] | Languages) -> _Values:
     """Return the share of each class, float64 [classes, n], which sum to 1; NaN where a margin is."""
+    coded = encode_languages(languages)
     moved = np.empty_like(margins)
     for number in range(len(model.classes)):
         offsets = {language: row[number] for language, row in model.offsets.items()}
-        moved[number] = margins[number] + _of_languages(offsets, languages)
+        moved[number] = margins[number] + _of(offsets, coded)
     shares = np.nan_to_num(moved - moved.max(axis=0, initial=-np.inf), nan=0.0)  # as in ``probabilities``
     _exp_all(shares.reshape(-1))
     total = np.zeros(shares.shape[1])
@@ -73,7 +76,7 @@ def class_shares(model: ScoreModel, margins: _Values, languages: Sequence[str | 
 
 
 def choose_classes(
-    model: ScoreModel, shares: _Values, languages: Sequence[str | None], words: _Values | None
+    model: ScoreModel, shares: _Values, languages: Sequence[str | None] | Languages, words: _Values | None
 ) -> npt.NDArray[np.int64]:
     """Return the number of each text's class, int64 [n]; -1 for ``general``.
 
@@ -92,13 +95,11 @@ def choose_classes(
     if words is not None:
         best[words < model.least_words] = -1
     if model.languages is not None:
-        best[[language not in model.languages for language in languages]] = -1
+        known = of_languages(dict.fromkeys(model.languages, 1.0), 0.0, encode_languages(languages))
+        best[known == 0.0] = -1
     return best
 
 
-def _of_languages(values: Mapping[str, float], languages: Sequence[str | None]) -> _Values:
+def _of(values: Mapping[str, float], languages: Languages) -> _Values:
     """Return float64 [n]: the number of each language, else that of ``*``, else 0."""
-    other = values.get(ANY, 0.0)
-    return np.array(
-        [values.get(language, other) if language is not None else other for language in languages], np.float64
-    )
+    return of_languages(values, values.get(ANY, 0.0), languages)

@@ -10,12 +10,14 @@ from ``text.exact_math``, so a margin has the same bits on every CPU and in ever
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from headwater.filters.scores.languages import Languages, encode_languages, of_languages
 from headwater.filters.scores.model import Input, Node, ScoreModel
 from headwater.filters.text.compile import kernel
 from headwater.filters.text.exact_math import compute_log1p
@@ -36,7 +38,11 @@ def _log1p_all(values: Values) -> None:
 
 
 def input_values(
-    model: ScoreModel, signals: Mapping[str, Values], languages: Sequence[str | None], words: Values | None = None
+    model: ScoreModel,
+    signals: Mapping[str, Values],
+    languages: Sequence[str | None] | Languages,
+    words: Values | None = None,
+    known: dict[Input, Values] | None = None,
 ) -> Values:
     """Return the inputs of a model, float64 [inputs, n], the words' last; NaN where a signal is.
 
@@ -44,21 +50,16 @@ def input_values(
         signals: name → float64 [n], those of ``model.signals`` at least.
         languages: of the n texts.
         words: log odds of the words, float64 [n]; NaN where a text has none that the model knows, which counts as the center.
+        known: transformed signals of the same batch that other models have left, and where this one leaves its own.
     """
-    n = len(languages)
+    coded = encode_languages(languages)
+    n = len(coded)
     found = np.empty((len(model.inputs) + (model.words is not None), n), np.float64)
-    groups = {
-        language: np.flatnonzero([each == language for each in languages]) for language in _named(model, languages)
-    }
     for number, each in enumerate(model.inputs):
-        x = _transformed(each, signals)
-        center, scale = np.full(n, each.center), np.full(n, each.scale)
-        for language, rows in groups.items():
-            if language in model.centers:
-                center[rows] = model.centers[language][number]
-            if language in model.scales:
-                scale[rows] = model.scales[language][number]
-        found[number] = np.clip((x - center) / scale, -each.limit, each.limit)
+        x = _transformed(each, signals, known)
+        center = _of(model.centers, number, each.center, coded)
+        scale = _of(model.scales, number, each.scale, coded)
+        np.clip((x - center) / scale, -each.limit, each.limit, out=found[number])
     if model.words is not None:
         odds = np.full(n, np.nan) if words is None else words
         x = np.clip((odds - model.words.center) / model.words.scale, -model.words.limit, model.words.limit)
@@ -66,12 +67,24 @@ def input_values(
     return found
 
 
-def _named(model: ScoreModel, languages: Sequence[str | None]) -> list[str]:
-    """Return the languages among the texts that have centers or scales of their own."""
-    return sorted({each for each in languages if each is not None and (each in model.centers or each in model.scales)})
+def _of(rows: Mapping[str, tuple[float, ...]], number: int, other: float, languages: Languages) -> Values | float:
+    """Return an input's number for each text's language; where no language has one of its own, the one number."""
+    if not rows:
+        return other
+    return of_languages({language: row[number] for language, row in rows.items()}, other, languages)
 
 
-def _transformed(each: Input, signals: Mapping[str, Values]) -> Values:
+def _transformed(each: Input, signals: Mapping[str, Values], known: dict[Input, Values] | None) -> Values:
+    key = Input(signal=each.signal, per=each.per, times=each.times, transform=each.transform)
+    if known is not None and key in known:
+        return known[key]
+    x = _transform(each, signals)
+    if known is not None:
+        known[key] = x
+    return x
+
+
+def _transform(each: Input, signals: Mapping[str, Values]) -> Values:
     x = each.times * signals[each.signal]
     if each.per is not None:
         x = x / np.maximum(signals[each.per], 1.0)
@@ -94,10 +107,9 @@ def margins(model: ScoreModel, inputs: Values) -> Values:
         total = np.full(inputs.shape[1], bias)
         if model.kind == "linear":
             for weight, x in zip(weights_of(model, number), inputs, strict=True):
-                total = total + weight * x
+                total += weight * x
         else:
-            for tree in model.trees[number]:
-                total = total + _walk(tree, inputs)
+            _walk(*_flat(model.trees[number]), inputs, total)
         found[number] = total
     return found
 
@@ -108,21 +120,30 @@ def weights_of(model: ScoreModel, number: int) -> tuple[float, ...]:
     return (*model.weights[number], *own)
 
 
-def _walk(tree: Sequence[Node], inputs: Values) -> Values:
-    """Return the value of the leaf that each text comes to, float64 [n]: all texts go a level down at a time."""
-    at = np.array([node.at for node in tree])
-    number = np.array([node.input for node in tree])
-    low, high = (np.array([getattr(node, way) for node in tree]) for way in ("low", "high"))
-    value = np.array([node.value for node in tree])
-    texts = np.arange(inputs.shape[1])
-    place = np.zeros(inputs.shape[1], np.int64)
-    while True:
-        going = number[place] >= 0
-        if not going.any():
-            return value[place]
-        mine = place[going]
-        x = inputs[number[mine], texts[going]]
-        place[going] = np.where(x <= at[mine], low[mine], high[mine])
+@functools.lru_cache(maxsize=64)
+def _flat(
+    trees: tuple[tuple[Node, ...], ...],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Values]:
+    """Return trees as arrays: where each begins int64 [trees], and of every node input, low and high int64 [nodes, 3], at and value [nodes, 2]."""
+    begins = np.cumsum([0, *(len(tree) for tree in trees)])[:-1].astype(np.int64)
+    ways = [(node.input, node.low, node.high) for tree in trees for node in tree]
+    numbers = [(node.at, node.value) for tree in trees for node in tree]
+    return begins, np.array(ways, np.int64).reshape(-1, 3), np.array(numbers, np.float64).reshape(-1, 2)
+
+
+@kernel
+def _walk(
+    begins: npt.NDArray[np.int64], ways: npt.NDArray[np.int64], numbers: Values, inputs: Values, totals: Values
+) -> None:
+    """Add to each text's total the value of the leaf that it comes to in each tree, tree by tree."""
+    for text in range(totals.size):
+        total = totals[text]
+        for begin in begins:
+            node = begin
+            while ways[node, 0] >= 0:
+                node = begin + (ways[node, 1] if inputs[ways[node, 0], text] <= numbers[node, 0] else ways[node, 2])
+            total += numbers[node, 1]
+        totals[text] = total
 
 
 def contributions(model: ScoreModel, inputs: Values, number: int = 0) -> Values:
@@ -155,10 +176,11 @@ def _contributions(model: ScoreModel, x: Values, number: int) -> Values:
 def input_names(model: ScoreModel) -> list[str]:
     """Return what people call each input: the signal's name without its source and unit, the words' last.
 
-    >>> from headwater.filters.scores.model import Input, ScoreModel
-    >>> inputs = (Input(signal="hw_long_words_fraction"), Input(signal="hw_step_markers", per="c4_lines"))
-    >>> input_names(ScoreModel(name="x", kind="linear", classes=("score",), inputs=inputs, biases=(0.0,)))
-    ['long words', 'step markers per lines']
+        >>> from headwater.filters.scores.languages import Languages, encode_languages, of_languages
+    from headwater.filters.scores.model import Input, ScoreModel
+        >>> inputs = (Input(signal="hw_long_words_fraction"), Input(signal="hw_step_markers", per="c4_lines"))
+        >>> input_names(ScoreModel(name="x", kind="linear", classes=("score",), inputs=inputs, biases=(0.0,)))
+        ['long words', 'step markers per lines']
     """
     found = [_plain(each.signal) + (f" per {_plain(each.per)}" if each.per else "") for each in model.inputs]
     return found if model.words is None else [*found, WORDS]

@@ -21,6 +21,8 @@ from headwater.errors import UsageError
 from headwater.filters.scores import formulas
 from headwater.filters.scores.calibration import choose_classes, class_shares, probabilities, stored
 from headwater.filters.scores.heads import input_values, margins
+from headwater.filters.scores.languages import Languages, encode_languages
+from headwater.filters.scores.model import Input
 from headwater.filters.scores.names import DOMAIN, DOMAINS, SCORES
 from headwater.filters.scores.shipped import Scorer, shipped_scorer
 from headwater.filters.scores.words import word_odds
@@ -105,15 +107,19 @@ def score(
     if len(languages) != n:
         raise UsageError(f"score: expected one language a row, found {len(languages)} for {n} rows")
     tags: list[str | None] = languages.to_pylist()
+    coded = encode_languages(tags)
+    known: dict[Input, Values] = {}
     values = {name: column_values(signals[name]) for name in signals_read(models)}
     odds = _WordOdds(texts, n)
     by_formula = formulas.score(values, tags) if any(each.is_formula for each in models.values()) else {}
     columns: list[pa.Array] = []
     for column, scorer in models.items():
         if column == DOMAIN:
-            columns.append(_domain(scorer, signals, values, tags, odds))
+            columns.append(_domain(scorer, signals, values, coded, odds.of(scorer), known))
         else:
-            found = by_formula[column] if scorer.is_formula else score_values(scorer, values, tags, odds.of(scorer))
+            found = (
+                by_formula[column] if scorer.is_formula else score_values(scorer, values, coded, odds.of(scorer), known)
+            )
             columns.append(pa.array(stored(found), pa.int32(), mask=np.isnan(found)))
     return pa.RecordBatch.from_arrays(columns, names=list(models))
 
@@ -140,10 +146,14 @@ class _WordOdds:
 
 
 def score_values(
-    scorer: Scorer, signals: Mapping[str, Values], languages: Sequence[str | None], words: Values | None
+    scorer: Scorer,
+    signals: Mapping[str, Values],
+    languages: Sequence[str | None] | Languages,
+    words: Values | None,
+    known: dict[Input, Values] | None = None,
 ) -> Values:
     """Return a score as float64 [n], 0 to 1; NaN where a signal is missing."""
-    inputs = input_values(scorer.model, signals, languages, words)
+    inputs = input_values(scorer.model, signals, languages, words, known)
     margin = margins(scorer.model, inputs)[0]
     margin[np.isnan(inputs).any(axis=0)] = np.nan  # trees would answer all the same
     return probabilities(scorer.model, margin, languages)
@@ -153,8 +163,9 @@ def _domain(
     scorer: Scorer,
     signals: pa.RecordBatch,
     values: Mapping[str, Values],
-    languages: Sequence[str | None],
-    odds: _WordOdds,
+    languages: Languages,
+    odds: Values | None,
+    known: dict[Input, Values],
 ) -> pa.StringArray:
     """Return the domain of each text."""
     model = scorer.model
@@ -164,7 +175,7 @@ def _domain(
         missing |= np.isnan(values[name])
     genre: pa.Array = pa.repeat(pa.scalar("general"), len(found))
     if not scorer.is_formula:
-        shares = class_shares(model, margins(model, input_values(model, values, languages, odds.of(scorer))), languages)
+        shares = class_shares(model, margins(model, input_values(model, values, languages, odds, known)), languages)
         words = np.nan_to_num(values["gopher_words"], nan=0.0) if model.least_words else None
         best = choose_classes(model, np.nan_to_num(shares, nan=0.0), languages, words)
         genre = pa.array(["general", *model.classes]).take(pa.array(best + 1))

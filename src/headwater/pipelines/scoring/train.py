@@ -112,7 +112,9 @@ def train_model(examples: Examples, settings: TrainSettings) -> Trained:
                 figures[plan.name] = score_figures(examples, _scores(margin[0], alone, examples), settings.cut)
             else:
                 figures[plan.name] = _class_figures(examples, margin)
-            figures[plan.name]["folds"] = [{"fold": at, "holds": ", ".join(group)} for at, group in enumerate(plan.groups)]
+            figures[plan.name]["folds"] = [
+                {"fold": at, "holds": ", ".join(group)} for at, group in enumerate(plan.groups)
+            ]
         fitted = _fit(examples, settings, np.ones(len(examples.ids), np.bool_))
         if examples.is_score and not plans:
             inside = margins(fitted.model, _inputs(fitted, examples, settings))[0]

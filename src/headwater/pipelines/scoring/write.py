@@ -72,7 +72,9 @@ def _flat(values: object) -> JsonObject:
         if isinstance(value, Mapping):
             found |= {f"{key}.{name}": each for name, each in value.items()}
         else:
-            found[key] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else "none" if value is None else value
+            found[key] = (
+                ", ".join(map(str, value)) if isinstance(value, list | tuple) else "none" if value is None else value
+            )
     return found
 
 
