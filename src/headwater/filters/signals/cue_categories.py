@@ -51,5 +51,12 @@ CATEGORIES: Final[dict[str, str]] = {
     "conclusion": "answer, solution, result, proof, solve",
     "calculation": "add, divide, sum, times, half, percent",
     "explanation": "explain, note, consider, example, why, how",
+    "generic": "usually, often, most, several, consists, contains, respectively",
+    "recent": "now, new, last, soon, already, recently, again",
+    "references": "edit, sources, external, category, ISBN, archived",
+    "attitude": "very, really, quite, just, simply, nothing",
+    "promotion": "discover, enjoy, ideal, exclusive, collection, comfort",
+    "review": "book, film, album, author, character, plot",
+    "everyday": "home, mum, friends, weekend, dinner, tired",
 }
 """Name of each category → some of its English words."""

@@ -41,7 +41,7 @@ from headwater.filters.words.cut import Pieces, cut_tokens, make_pieces
 
 __all__ = ["DESCRIPTIONS", "SIGNALS", "VERSION", "measure_signals"]
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Raised with any change that alters a stored signal."""
 
 
