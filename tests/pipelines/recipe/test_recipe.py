@@ -423,7 +423,7 @@ def test_published_proportions() -> None:
         ({"quality": 20000}, {"knowledge"}),
         ({"quality": 10000}, set()),
         ({"domain": "selling"}, set()),
-        ({"domain": "selling", "quality": 50000}, {"knowledge"}),
+        ({"domain": "selling", "quality": 60000, "knowledge_density": 60000}, set()),
         ({"domain": "machine-made", "quality": 20000, "knowledge_density": 60000}, set()),
         ({"domain": "discussion"}, set()),
         ({"domain": "discussion", "knowledge_density": 40000}, {"knowledge"}),
