@@ -31,14 +31,24 @@ SECTIONS = {
     "Make and fill a lake": "init run ingest annotate dedup decide".split(),
     "Builds for trainers": "select build export steps".split(),
     "Questions": "why trace find sql what-if report runs".split(),
-    "Vocabularies and evaluation sets": "vocab benchmarks".split(),
+    "Vocabularies, score models and evaluation sets": "vocab score benchmarks".split(),
     "Care": "verify maintain upgrade".split(),
 }
 COMMANDS = [name for names in SECTIONS.values() for name in names]
-GROUPS = {"benchmarks": ["add", "list"], "report": ["contamination"], "vocab": ["train", "extend", "export", "inspect"]}
+GROUPS = {
+    "benchmarks": ["add", "list"],
+    "report": ["contamination"],
+    "score": ["train", "eval", "add", "list"],
+    "vocab": ["train", "extend", "export", "inspect"],
+}
 CALLED = [" ".join([name, *rest]) for name in COMMANDS for rest in ([[each] for each in GROUPS.get(name, [])] or [[]])]
 ON_SPARK = [*"run ingest annotate dedup decide select build".split(), "vocab train", "vocab extend"]
-OF_A_VOCABULARY = ["vocab export", "vocab inspect"]
+FIRST = {
+    **dict.fromkeys(["vocab export", "vocab inspect"], ("vocabulary", "headwater-156k")),
+    "score train": ("name", "legal"),
+    "score eval": ("model", "models/legal"),
+}
+"""Commands whose first argument is no lake → its name, and what the example gives."""
 HOSTILE = "a\x1b[2J\x07b\x9bc\u202ed\u2066e\rf\tg\nh\x00i\x7fj"
 CLEAN = "a\ufffd[2J\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\tg\nh\ufffdi\ufffdj"
 
@@ -111,19 +121,19 @@ def test_help_has_an_example(command: str) -> None:
     """Each command's help shows a call of that command, on a line of its own."""
     shown = call(*command.split(), "--help")
     assert shown.exit_code == 0
-    first = "headwater-156k" if command in OF_A_VOCABULARY else "lake"
+    first = FIRST.get(command, ("lake", "lake"))[1]
     assert re.search(rf"^ *Examples?:\n +headwater {command} {first}\b", shown.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", CALLED)
 def test_lake_comes_first_and_output_is_everywhere(command: str) -> None:
-    """LAKE, or a vocabulary, is the first argument; --output an option of each; --master and --conf of those that need Spark, and of no other."""
+    """LAKE, or a vocabulary or model, is the first argument; --output an option of each; --master and --conf of those that need Spark alone."""
     found: click.Command = cli
     for name in command.split():
         assert isinstance(found, click.Group)
         found = found.commands[name]
     parameters = found.params
-    first = "vocabulary" if command in OF_A_VOCABULARY else "lake"
+    first = FIRST.get(command, ("lake", "lake"))[0]
     assert next(p for p in parameters if isinstance(p, click.Argument)).name == first
     options = {name for p in parameters for name in p.opts if name.startswith("--")}
     assert "--output" in options

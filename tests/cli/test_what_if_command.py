@@ -49,7 +49,7 @@ def decided_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--set", "gopher.min_words="], "RULE=VALUE"),
         (["--set", "gopher.min_words=many"], "finite number"),
         (["--without", "gopher_min_word"], "did you mean 'gopher_min_words'"),
-        (["--exempt", "gopher_min_words=C O D E"], "unknown domain 'C O D E'; known: code, "),
+        (["--exempt", "gopher_min_words=C O D E"], "unknown domain 'C O D E'; known: book, code, "),
         (["--sweep", "gopher.min_words=9:1:1"], "first:last:step"),
         (["--sweep", "gopher.min_word=1:9:1"], "did you mean 'gopher_min_words'"),
         (["--set", "gopher.min_words=3", "--by", "language"], "--sweep"),

@@ -25,6 +25,12 @@ from headwater.filters.duplicates import minhash
 from headwater.filters.duplicates.agreement import signature_matrix
 from headwater.filters.duplicates.pairs import components, connect_bucket, elect_winners
 from headwater.filters.language import identify as language
+from headwater.filters.scores import score as scores
+from headwater.filters.scores.calibration import class_shares
+from headwater.filters.scores.model import Input, ScoreModel, Words
+from headwater.filters.scores.shipped import Scorer
+from headwater.filters.scores.trees import Node
+from headwater.filters.scores.words import WordModel, word_odds
 from headwater.filters.signals import measure as signals
 from headwater.filters.spans import find as spans
 from headwater.tokenize.encode.encoder import encode
@@ -58,6 +64,18 @@ def _signals_and_spans() -> None:
     signals.measure_signals(texts, pa.array(["en", "ja", "und"]))
     found = spans.find_spans(texts, sorted(spans.OPERATORS))
     spans.apply_spans(texts, *(found[name] for name in ("row", "span_begin", "span_end", "action")))
+
+
+def _scores() -> None:
+    inputs = (Input(signal="gopher_words", transform="log1p"),)
+    bare = {"name": "quality", "inputs": inputs, "biases": (0.0,), "calibration": {"*": (1.0, 0.0)}}
+    tree = (Node(0, 0.0, 1, 2, 0.0), Node(-1, 0.0, 0, 0, 0.0), Node(-1, 0.0, 0, 0, 1.0))
+    trees = ScoreModel(**bare, kind="trees", classes=("score",), trees=((tree,),))  # type: ignore[arg-type] # fields by name
+    languages = pa.array(["en", "ja", "und"])
+    scores.score(signals.measure_signals(_texts(), languages), languages, {"quality": Scorer(model=trees)})
+    class_shares(trees, np.zeros((1, 3)), languages.to_pylist())
+    words = Words(file="x.ftz", sha256="0" * 64, label="en")
+    word_odds(_texts(), WordModel(words=words, kernel=language.load_model().kernel, label=0))
 
 
 def _duplicates() -> None:
@@ -110,6 +128,7 @@ KERNELS: Final[tuple[Callable[[], None], ...]] = (
     _signals_and_spans,
     _tokens,
     _language,
+    _scores,
     _duplicates,
     _contamination,
     _training,
