@@ -237,6 +237,24 @@ class Lake:
         with connect(self.path) as connection:
             return trace(connection, self.path, build, stage, shard, token)
 
+    def report_build(
+        self, build: str | None = None, *, stage: str | None = None, samples: int = 20, text: bool = False
+    ) -> JsonObject:
+        """Return what each stage of a build chose, from where, at which cut; ``docs/how-to/build-report.md`` has the answer's shape.
+
+        Args:
+            build: by default the newest selection.
+            stage: only this one.
+            samples: at the cut on each side, at most 1000.
+            text: with the first 200 characters of these.
+
+        Raises:
+            UsageError: no such build or stage, or its selection has not ended.
+        """
+        from headwater.lineage.build_report.answer import build_report
+
+        return build_report(self.path, build, stage=stage, samples=samples, text=text)
+
     def what_if(
         self,
         recipe: str | Path | Recipe,

@@ -10,6 +10,7 @@ import sys
 
 import click
 
+from headwater.cli.build_report import build_report
 from headwater.cli.builds import build, export, select
 from headwater.cli.care import init, maintain, verify
 from headwater.cli.contamination import benchmarks, report
@@ -43,6 +44,7 @@ cli.add_section("Questions", why, trace, find, sql, what_if, report, runs)
 cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
 cli.add_section("Care", verify, maintain, upgrade)
 
+report.add_command(build_report)
 
 refuse_empty_texts(cli)
 

@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import duckdb
 import pytest
 
 from headwater.errors import RecipeError
+from headwater.filters.rules.predicates import predicate_connection
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
 from headwater.pipelines.recipe.sections import SELECTION_COLUMNS, Stage
@@ -446,28 +448,75 @@ def test_wrong_file(tmp_path: Path) -> None:
     assert load_recipe(str(path)).fingerprint == parse_recipe(_raw()).fingerprint
 
 
+_MIDDLE = ["mid-training-a", "mid-training-b"]
+
+
 @pytest.mark.parametrize("name", ["ling-flash-2", "demo"])
 def test_shipped_recipes(name: str) -> None:
-    """The shipped recipes load, carry their file's name and have the published stages, contexts and shares."""
+    """The shipped recipes load, carry their file's name and have the published stages, contexts and shares; demo has mid-training in one."""
     recipe = load_recipe(_RECIPES / f"{name}.toml")
+    whole = name == "ling-flash-2"
     assert recipe.name == name
-    assert [stage.name for stage in recipe.stages] == ["knowledge", "reasoning", "mid-training"]
-    assert [stage.context for stage in recipe.stages] == [4096, 4096, 32768]
-    assert [stage.shares["general"] for stage in recipe.stages] == [0.68, 0.54, 0.55]
-    assert [stage.order_by for stage in recipe.stages] == ["knowledge_density", "reasoning_density", "chain_of_thought"]
-    assert [stage.packing for stage in recipe.stages] == ["concatenate", "concatenate", "best_fit"]
-    assert [stage.name for stage in recipe.choosing_order] == ["mid-training", "reasoning", "knowledge"]
+    assert [stage.name for stage in recipe.stages] == [
+        "knowledge",
+        "reasoning",
+        *(_MIDDLE if whole else ["mid-training"]),
+    ]
+    assert [stage.context for stage in recipe.stages] == [4096, 4096, *[32768] * (2 if whole else 1)]
+    assert [stage.shares["general"] for stage in recipe.stages] == [0.68, 0.54, *([0.54] if whole else []), 0.55]
+    assert [stage.order_by for stage in recipe.stages] == [
+        "knowledge_density",
+        "reasoning_density",
+        *(["reasoning_density"] if whole else []),
+        "chain_of_thought",
+    ]
+    assert {stage.packing for stage in recipe.stages[:2]} == {"concatenate"}
+    assert {(stage.packing, stage.full_sequences) for stage in recipe.stages[2:]} == {("best_fit", 0.2)}
+    assert list(recipe.choosing_order) == list(reversed(recipe.stages))
     assert all(stage.shortfall_to for stage in recipe.stages)
-    assert recipe.rules.sets == (("default", "decontaminate") if name == "ling-flash-2" else ("default",))
+    assert recipe.rules.sets == (("default", "decontaminate") if whole else ("default",))
 
 
 def test_published_proportions() -> None:
-    """The budgets of ling-flash-2 are as 10T to 10T to 0.75T, and less than all that is there."""
-    shares = [stage.budget_share for stage in load_recipe(_RECIPES / "ling-flash-2.toml").stages]
-    knowledge, reasoning, middle = [share for share in shares if share is not None]
-    assert knowledge == reasoning
-    assert middle / knowledge == pytest.approx(0.75 / 10)
-    assert knowledge + reasoning + middle < 1
+    """The budgets of ling-flash-2 are 10T, 10T, 150B and 600B of 40T, with 4 % of other languages in each stage and pool."""
+    stages = load_recipe(_RECIPES / "ling-flash-2.toml").stages
+    assert [stage.budget_share for stage in stages] == [
+        Fraction(tokens, 40_000) for tokens in (10_000, 10_000, 150, 600)
+    ]
+    for stage in stages:
+        assert {pool: quota["*"] for pool, quota in stage.languages.items()} == {"general": 0.04, "reasoning": 0.04}
+
+
+@pytest.mark.parametrize(
+    ("row", "stages"),
+    [
+        ({}, {"knowledge", "reasoning", *_MIDDLE}),
+        ({"quality": 20000}, {"knowledge"}),
+        ({"quality": 10000}, set()),
+        ({"domain": "selling"}, set()),
+        ({"domain": "selling", "quality": 60000, "knowledge_density": 60000}, set()),
+        ({"domain": "machine-made", "quality": 20000, "knowledge_density": 60000}, set()),
+        ({"domain": "discussion"}, set()),
+        ({"domain": "discussion", "knowledge_density": 40000}, {"knowledge"}),
+        ({"domain": "discussion", "reasoning_density": 40000}, {"reasoning", *_MIDDLE}),
+        ({"domain": "code", "quality": 0}, {"knowledge", "reasoning", *_MIDDLE}),
+        ({"domain": "math", "quality": 0, "contamination_overlap": 0.3}, {"knowledge"}),
+        ({"quality": None}, set()),
+    ],
+)
+def test_what_the_published_stages_leave_out(row: dict[str, Any], stages: set[str]) -> None:
+    """Poor prose, advertising, what machines made, forums that neither inform nor reason, and for later stages more of each."""
+    recipe = load_recipe(_RECIPES / "ling-flash-2.toml")
+    document = {"domain": "informational", "quality": 40000, "knowledge_density": 0, "reasoning_density": 0}
+    document |= {"contamination_overlap": 0.0} | row
+    with predicate_connection() as connection:
+        listed = ", ".join(f"{'NULL' if value is None else repr(value)} AS {name}" for name, value in document.items())
+        met = {
+            stage.name
+            for stage in recipe.stages
+            if connection.execute(f"SELECT ({stage.where}) IS TRUE FROM (SELECT {listed})").fetchone() == (True,)
+        }
+    assert met == stages
 
 
 def test_a_stage_by_itself() -> None:

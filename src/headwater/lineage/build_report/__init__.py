@@ -1,0 +1,1 @@
+"""The report of a build: what each stage chose, from where, at which cut."""
