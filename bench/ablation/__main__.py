@@ -1,0 +1,292 @@
+"""Does selection help? ``python -m bench.ablation SHARED WORK`` prints one JSON object, and a Markdown table on standard error's side file.
+
+Documents of a mixed raw pool are shared out among the seeds, so that seeds are independent. From each share every arm takes documents until
+the same budget of tokens is spent: the best by the scores of the checked-out code, by the old formulas, by length, a random choice, and a
+random choice among what datatrove's filters keep. On each choice a model is trained, an n-gram model and a small transformer, and judged by
+bits per byte on reference texts that are not in the pool. What was computed is kept in WORK, by hash of all that it depends on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from bench.ablation.arms import ARMS, Choice, choose, wishes
+from bench.ablation.documents import Document, gather, hash_fraction
+from bench.ablation.kenlm import build_kenlm, judge
+from bench.ablation.overlap import keep_apart
+from bench.ablation.report import markdown, summary
+from bench.ablation.tokens import Ids, encode_documents, small_vocabulary
+from bench.documents import REPOSITORY
+from bench.figures import Figures
+from bench.peers import PeerFailedError, Server, peer_python
+
+__all__ = ["main", "measure"]
+
+KENLM: Final = "kenlm==0.3.0"
+_LOG2_E: Final = 1.4426950408889634
+_Judge = Callable[[list[Ids], int], dict[str, float]]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(prog="bench.ablation", description=__doc__)
+    parser.add_argument("shared", type=Path, help="folder with corpus, and with web and benchmarks where they are")
+    parser.add_argument("work", type=Path, help="folder for KenLM's programs and for what was computed")
+    parser.add_argument("--language", default="en", help="of the corpus' files")
+    parser.add_argument("--models", default="ngram,transformer")
+    parser.add_argument("--arms", default=",".join(ARMS), help="of the n-gram model")
+    parser.add_argument("--transformer-arms", default="random,new_knowledge_density,old_knowledge_density,datatrove")
+    parser.add_argument("--budget", type=int, default=800_000, help="tokens that each arm takes")
+    parser.add_argument("--transformer-budget", type=int, default=250_000, help="of them, for the transformer")
+    parser.add_argument("--seeds", type=int, default=5, help="shares of the pool; the n-gram model is trained on each")
+    parser.add_argument("--transformer-seeds", type=int, default=3, help="of them, for the transformer")
+    parser.add_argument("--vocabulary", type=int, default=4096, help="ids of the cut vocabulary")
+    parser.add_argument("--order", type=int, default=5, help="of the n-gram model")
+    parser.add_argument("--piece-bytes", type=int, default=16_000, help="longer documents are cut")
+    parser.add_argument("--source-megabytes", type=float, default=6.0, help="most that a source gives to the pool")
+    parser.add_argument("--reference-kilobytes", type=float, default=250.0, help="most that a reference text has")
+    parser.add_argument("--transformer-reference-tokens", type=int, default=12_000, help="of each, for the transformer")
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--small", action="store_true", help="the smallest settings that still run everything")
+    parser.add_argument("--kenlm", type=Path, help="folder of lmplz and query; made where it is not given")
+    parser.add_argument("--environments", type=Path, default=REPOSITORY, help="folder of the peers' environments")
+    parser.add_argument("--no-install", action="store_true", help="do not make .venv-peers and .venv-peers-ablation")
+    parser.add_argument("--markdown", type=Path, help="write the tables to this file as well")
+    options = parser.parse_args(arguments)
+    if options.small:
+        options.budget, options.transformer_budget, options.seeds, options.transformer_seeds = 4_000, 2_000, 2, 2
+        options.vocabulary, options.order, options.width, options.layers = 512, 3, 16, 1
+        options.source_megabytes, options.reference_kilobytes, options.transformer_reference_tokens = 0.1, 5.0, 500
+    report = measure(options)
+    print(json.dumps(report, indent=2, ensure_ascii=False))
+    if options.markdown:
+        options.markdown.write_text(
+            "\n\n".join(
+                f"{model}:\n\n{markdown(report[model], report[model]['arms'])}"
+                for model in options.models.split(",")
+                if report[model].get("arms")
+            )
+            + "\n"
+        )
+
+
+def measure(options: argparse.Namespace) -> Figures:
+    """Return the whole report."""
+    options.work.mkdir(parents=True, exist_ok=True)
+    _say("reading the documents")
+    gathered = gather(
+        options.shared,
+        options.language,
+        piece_bytes=options.piece_bytes,
+        most_pieces=4,
+        source_bytes=int(options.source_megabytes * 1e6),
+        reference_bytes=int(options.reference_kilobytes * 1e3),
+    )
+    pool, references = keep_apart(gathered.pool, gathered.references, most=0.2)
+    references = {name: documents for name, documents in references.items() if documents}
+    classes = {name: gathered.classes[name] for name in references}
+    vocabulary = small_vocabulary(options.vocabulary)
+    ids = encode_documents(pool, vocabulary)
+    texts = {name: encode_documents(documents, vocabulary) for name, documents in references.items()}
+    _say("datatrove's filters")
+    kept, reason = _kept(options, pool)
+    _say("scores")
+    wanted = wishes(pool, options.language, kept)
+    shares: list[list[int]] = [[] for _ in range(options.seeds)]
+    for place, document in enumerate(pool):
+        shares[int(hash_fraction("share", document.key) * options.seeds)].append(place)
+    choices = {
+        arm: [choose(wish(s), pool, ids, shares[s], options.budget, s) for s in range(options.seeds)]
+        for arm, wish in wanted.items()
+    }
+    report: Figures = {
+        "format": 1,
+        "settings": {name: value for name, value in vars(options).items() if isinstance(value, (int, float, str))},
+        "pool": {"tokens_a_share": [sum(len(ids[place]) + 1 for place in share) for share in shares]}
+        | {"megabytes": _by_source(pool)},
+        "references": {
+            name: {
+                "class": classes[name],
+                "not_in_the_pool": gathered.held_out[name],
+                "documents": len(documents),
+                "kilobytes": round(sum(document.n_bytes for document in documents) / 1e3, 1),
+            }
+            for name, documents in sorted(references.items())
+        },
+        "datatrove": {"reason": reason} if kept is None else {"kept_share_of_documents": round(float(np.mean(kept)), 3)},
+        "choices": {arm: _describe(found, pool) for arm, found in choices.items()},
+    }
+    for model in options.models.split(","):
+        run = {"ngram": _ngram, "transformer": _transformer}[model]
+        try:
+            report[model] = run(options, choices, ids, texts, references, classes)
+        except PeerFailedError as error:
+            report[model] = {"reason": str(error)}
+    return report
+
+
+def _ngram(
+    options: argparse.Namespace,
+    choices: dict[str, list[Choice]],
+    ids: list[Ids],
+    texts: dict[str, list[Ids]],
+    references: dict[str, list[Document]],
+    classes: dict[str, str],
+) -> Figures:
+    """Train and judge an n-gram model on every choice."""
+    programs = options.kenlm or build_kenlm(options.work / "kenlm", KENLM)
+
+    def run(documents: list[Ids], seed: int) -> dict[str, float]:
+        return judge(programs, documents, texts, order=options.order, n_ids=options.vocabulary)
+
+    arms = [arm for arm in options.arms.split(",") if arm in choices]
+    settings = {"model": KENLM, "order": options.order, "n_ids": options.vocabulary}
+    n_bytes = {name: sum(document.n_bytes for document in documents) for name, documents in references.items()}
+    losses = _losses(options, settings, arms, options.seeds, choices, ids, texts, n_bytes, run)
+    return {"arms": arms, "settings": settings} | summary(losses, classes)
+
+
+def _transformer(
+    options: argparse.Namespace,
+    choices: dict[str, list[Choice]],
+    ids: list[Ids],
+    texts: dict[str, list[Ids]],
+    references: dict[str, list[Document]],
+    classes: dict[str, str],
+) -> Figures:
+    """Train and judge a small transformer on the first tokens of some choices, by the first documents of each reference text."""
+    requirements = REPOSITORY / "bench" / "requirements-peers-ablation.txt"
+    python, reason = peer_python(
+        options.environments / ".venv-peers-ablation", requirements, install=not options.no_install
+    )
+    if python is None:
+        raise PeerFailedError(str(reason))
+    settings = {
+        "n_ids": options.vocabulary, "width": options.width, "heads": max(1, options.width // 32), "layers": options.layers,
+        "context": 256, "batch": 8, "rate": 2e-3, "threads": 1,
+    }  # fmt: skip
+    short: dict[str, list[Ids]] = {}
+    n_bytes: dict[str, int] = {}
+    for name, documents in references.items():
+        ends = np.cumsum([len(text) + 1 for text in texts[name]])
+        n_documents = max(1, int(np.searchsorted(ends, options.transformer_reference_tokens, side="right")))
+        short[name] = texts[name][:n_documents]
+        n_bytes[name] = sum(document.n_bytes for document in documents[:n_documents])
+    program = [str(python), str(REPOSITORY / "bench" / "ablation" / "transformer_peer.py"), json.dumps(settings)]
+    with Server(program) as server, tempfile.TemporaryDirectory(prefix="headwater-ablation-") as folder:
+        said: Figures = {}
+
+        def run(documents: list[Ids], seed: int) -> dict[str, float]:
+            file = Path(folder) / "arrays.npz"
+            flat = {name: _with_ends(found, options.vocabulary) for name, found in short.items()}
+            np.savez(file, train=_with_ends(documents, options.vocabulary)[: options.transformer_budget], **flat)
+            said.update(server.ask(f"{file} {seed}"))
+            return {name: value * _LOG2_E for name, value in said["nats"].items()}
+
+        arms = [arm for arm in options.transformer_arms.split(",") if arm in choices]
+        all_settings = settings | {"budget": options.transformer_budget, "torch": server.greeting["version"]}
+        seeds = min(options.seeds, options.transformer_seeds)
+        losses = _losses(options, all_settings, arms, seeds, choices, ids, short, n_bytes, run)
+    return {"arms": arms, "settings": all_settings} | summary(losses, classes)
+
+
+def _losses(
+    options: argparse.Namespace,
+    settings: Figures,
+    arms: Sequence[str],
+    seeds: int,
+    choices: dict[str, list[Choice]],
+    ids: list[Ids],
+    texts: dict[str, list[Ids]],
+    n_bytes: dict[str, int],
+    run: _Judge,
+) -> dict[str, list[dict[str, float]]]:
+    """Return by arm and seed the bits per byte of each reference text, computed where WORK does not have them yet."""
+    judged = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
+    for name, documents in sorted(texts.items()):
+        judged.update(name.encode() + _with_ends(documents, options.vocabulary).tobytes())
+    losses: dict[str, list[dict[str, float]]] = {arm: [] for arm in arms}
+    for seed in range(seeds):
+        for arm in arms:
+            choice = choices[arm][seed]
+            documents = [ids[place][:n] for place, n in zip(choice.places, choice.n_tokens, strict=True)]
+            key = judged.copy()
+            key.update(str(seed).encode() + _with_ends(documents, options.vocabulary).tobytes())
+            file = options.work / "losses" / f"{key.hexdigest()}.json"
+            started = time.monotonic()
+            bits: dict[str, float] = json.loads(file.read_text()) if file.exists() else run(documents, seed)
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(json.dumps(bits))
+            losses[arm].append({name: bits[name] / n_bytes[name] for name in texts})
+            _say(f"seed {seed}, {arm}: {time.monotonic() - started:.0f} s")
+    return losses
+
+
+def _kept(options: argparse.Namespace, pool: list[Document]) -> tuple[list[bool] | None, str | None]:
+    """Return what datatrove's filters keep, or None and why they were not asked."""
+    requirements = REPOSITORY / "bench" / "requirements-peers.txt"
+    python, reason = peer_python(options.environments / ".venv-peers", requirements, install=not options.no_install)
+    if python is None:
+        return None, reason
+    lines = "".join(json.dumps(document.text) + "\n" for document in pool)
+    program = REPOSITORY / "bench" / "ablation" / "datatrove_keeps.py"
+    key = hashlib.blake2b(program.read_bytes() + options.language.encode() + lines.encode(), digest_size=16)
+    file = options.work / f"datatrove-{key.hexdigest()}"
+    if not file.exists():
+        command = [str(python), str(program), options.language]
+        environment = {"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}
+        done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False, env=environment)
+        if done.returncode:
+            return None, (done.stderr.strip().splitlines() or ["datatrove failed"])[-1][:300]
+        file.write_text(done.stdout)
+    return [answer == "1" for answer in file.read_text().split()], None
+
+
+def _with_ends(documents: Sequence[Ids], end: int) -> Ids:
+    """The ids of all documents, each followed by the end."""
+    parts: list[Any] = [np.zeros(0, np.uint16)]
+    for ids in documents:
+        parts += [ids, np.array([end], np.uint16)]
+    return np.concatenate(parts)
+
+
+def _by_source(documents: Sequence[Document]) -> Figures:
+    sizes: Counter[str] = Counter()
+    for document in documents:
+        sizes[document.source] += document.n_bytes
+    return {source: round(size / 1e6, 2) for source, size in sizes.most_common()}
+
+
+def _describe(choices: Sequence[Choice], pool: Sequence[Document]) -> Figures:
+    """What an arm took, all seeds together: documents, tokens, and each source's share of the tokens."""
+    tokens: Counter[str] = Counter()
+    for choice in choices:
+        for place, n_tokens in zip(choice.places, choice.n_tokens, strict=True):
+            tokens[pool[place].source] += n_tokens
+    total = sum(tokens.values())
+    return {
+        "documents": [len(choice.places) for choice in choices],
+        "tokens": [sum(choice.n_tokens) for choice in choices],
+        "share_of_tokens": {source: round(count / total, 3) for source, count in tokens.most_common()},
+    }
+
+
+def _say(what: str) -> None:
+    print(f"bench.ablation: {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
