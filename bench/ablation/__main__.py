@@ -1,4 +1,4 @@
-"""Does selection help? ``python -m bench.ablation SHARED WORK`` prints one JSON object, and a Markdown table on standard error's side file.
+"""Does selection help? ``python -m bench.ablation SHARED WORK`` prints one JSON object (docs/benchmarks.md).
 
 Documents of a mixed raw pool are shared out among the seeds, so that seeds are independent. From each share every arm takes documents until
 the same budget of tokens is spent: the best by the scores of the checked-out code, by the old formulas, by length, a random choice, and a
@@ -126,7 +126,9 @@ def measure(options: argparse.Namespace) -> Figures:
             }
             for name, documents in sorted(references.items())
         },
-        "datatrove": {"reason": reason} if kept is None else {"kept_share_of_documents": round(float(np.mean(kept)), 3)},
+        "datatrove": {"reason": reason}
+        if kept is None
+        else {"kept_share_of_documents": round(float(np.mean(kept)), 3)},
         "choices": {arm: _describe(found, pool) for arm, found in choices.items()},
     }
     for model in options.models.split(","):

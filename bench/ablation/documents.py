@@ -126,12 +126,10 @@ def gather(
             if hash_fraction("site", site) < _REFERENCE_SHARE:
                 if kind in _PAGES:
                     texts = [page["main_content"]]
-                    refer(
-                        f"web-{kind}", _PAGES[kind], "sites", _documents("web-main", texts, piece_bytes, most_pieces)
-                    )
+                    refer(f"web-{kind}", _PAGES[kind], "sites", _documents("web-main", texts, piece_bytes, most_pieces))
                 continue
             # A page is in the pool once: its main text as people marked it, or everything on it that a reader sees.
-            raw = hash_fraction("raw", page["id"]) < 0.5  # noqa: PLR2004 - a fair coin
+            raw = hash_fraction("raw", page["id"]) < 0.5
             text = page_text(page["html"]) if raw else page["main_content"]
             pool += _documents("web-raw" if raw else "web-main", [text], piece_bytes, most_pieces)
     return Gathered(
@@ -143,10 +141,10 @@ def gather(
 
 
 def cut(text: str, piece_bytes: int) -> list[str]:
-    """Return the pieces of a text, none longer than `piece_bytes` unless one line is.
+    r"""Return the pieces of a text, none longer than `piece_bytes` unless one line is.
 
-    >>> cut("one\\ntwo\\nthree\\n", 8)
-    ['one\\ntwo\\n', 'three\\n']
+    >>> cut("one\ntwo\nthree\n", 8)
+    ['one\ntwo\n', 'three\n']
     """
     pieces = [""]
     size = 0

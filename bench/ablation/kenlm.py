@@ -44,7 +44,17 @@ def build_kenlm(folder: Path, requirement: str) -> Path:
     if all((programs / name).exists() for name in ("lmplz", "query")):
         return programs
     folder.mkdir(parents=True, exist_ok=True)
-    download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", ":all:"]
+    download = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-binary",
+        ":all:",
+    ]
     _run([*download, "-d", str(folder), requirement])
     archive = next(folder.glob("kenlm-*.tar.gz"))
     with tarfile.open(archive) as packed:

@@ -36,7 +36,7 @@ def old_scores(signals: pa.RecordBatch) -> dict[str, _Values]:
     >>> from headwater.filters.signals.measure import measure_signals
     >>> texts = pa.array(["", "First we add 2 + 3 = 5. Then 5 * 4 = 20, so the sum is 20."])
     >>> {name: values.round(3).tolist() for name, values in old_scores(measure_signals(texts, pa.array(["en", "en"]))).items()}
-    {'quality': [0.0, 0.357], 'knowledge_density': [0.0, 0.286], 'reasoning_density': [0.0, 1.0]}
+    {'quality': [0.0, 0.267], 'knowledge_density': [0.0, 0.422], 'reasoning_density': [0.0, 0.648]}
     """
 
     def signal(name: str) -> _Values:

@@ -34,9 +34,7 @@ def keep_apart(
     left = _union([of_pool[place] for place in kept])
     apart = {
         name: [
-            document
-            for document, hashes in zip(documents, shingles[name], strict=True)
-            if _share(hashes, left) <= most
+            document for document, hashes in zip(documents, shingles[name], strict=True) if _share(hashes, left) <= most
         ]
         for name, documents in references.items()
     }

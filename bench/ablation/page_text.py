@@ -36,7 +36,7 @@ class _Reader(HTMLParser):
         self.parts: list[str] = []
         self._hidden: str | None = None
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the base class's signature
         """Hide what is not shown, and end the line where a block begins."""
         if self._hidden is None and tag in _UNSEEN:
             self._hidden = tag

@@ -24,7 +24,7 @@ def interval(values: Sequence[float]) -> Figures:
     {'mean': 2.0, 'half_width': 2.4841}
     """
     sample = np.asarray(values, np.float64)
-    if len(sample) < 2:  # noqa: PLR2004 - one seed says nothing about others
+    if len(sample) < 2:
         return {"mean": round(float(sample.mean()), 4), "half_width": None}
     error = float(sample.std(ddof=1)) / float(np.sqrt(len(sample)))
     width = error * float(stats.t.ppf((1 + _LEVEL) / 2, len(sample) - 1))

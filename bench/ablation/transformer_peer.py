@@ -113,7 +113,7 @@ def main() -> None:
     """Serve."""
     settings = json.loads(sys.argv[1])
     torch.set_num_threads(settings["threads"])
-    torch.use_deterministic_algorithms(True)  # noqa: FBT003 - torch's signature
+    torch.use_deterministic_algorithms(True)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to standard error
     answers.write(json.dumps({"version": torch.__version__}) + "\n")
