@@ -12,31 +12,23 @@ import argparse
 import hashlib
 import json
 import subprocess
-import sys
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
 
 import numpy as np
 
 from bench.ablation.arms import ARMS, Choice, choose, wishes
 from bench.ablation.documents import Document, gather, hash_fraction
-from bench.ablation.kenlm import build_kenlm, judge
+from bench.ablation.judges import Material, judge_by_ngram, judge_by_transformer, say
 from bench.ablation.overlap import keep_apart
-from bench.ablation.report import markdown, summary
-from bench.ablation.tokens import Ids, encode_documents, small_vocabulary
+from bench.ablation.report import markdown
+from bench.ablation.tokens import encode_documents, small_vocabulary
 from bench.documents import REPOSITORY
 from bench.figures import Figures
-from bench.peers import PeerFailedError, Server, peer_python
+from bench.peers import PeerFailedError, peer_python
 
 __all__ = ["main", "measure"]
-
-KENLM: Final = "kenlm==0.3.0"
-_LOG2_E: Final = 1.4426950408889634
-_Judge = Callable[[list[Ids], int], dict[str, float]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -86,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure(options: argparse.Namespace) -> Figures:
     """Return the whole report."""
     options.work.mkdir(parents=True, exist_ok=True)
-    _say("reading the documents")
+    say("reading the documents")
     gathered = gather(
         options.shared,
         options.language,
@@ -101,9 +93,9 @@ def measure(options: argparse.Namespace) -> Figures:
     vocabulary = small_vocabulary(options.vocabulary)
     ids = encode_documents(pool, vocabulary)
     texts = {name: encode_documents(documents, vocabulary) for name, documents in references.items()}
-    _say("datatrove's filters")
+    say("datatrove's filters")
     kept, reason = _kept(options, pool)
-    _say("scores")
+    say("scores")
     wanted = wishes(pool, options.language, kept)
     shares: list[list[int]] = [[] for _ in range(options.seeds)]
     for place, document in enumerate(pool):
@@ -131,110 +123,14 @@ def measure(options: argparse.Namespace) -> Figures:
         else {"kept_share_of_documents": round(float(np.mean(kept)), 3)},
         "choices": {arm: _describe(found, pool) for arm, found in choices.items()},
     }
+    material = Material(ids=ids, texts=texts, references=references, classes=classes)
     for model in options.models.split(","):
-        run = {"ngram": _ngram, "transformer": _transformer}[model]
+        run = {"ngram": judge_by_ngram, "transformer": judge_by_transformer}[model]
         try:
-            report[model] = run(options, choices, ids, texts, references, classes)
+            report[model] = run(options, choices, material)
         except PeerFailedError as error:
             report[model] = {"reason": str(error)}
     return report
-
-
-def _ngram(
-    options: argparse.Namespace,
-    choices: dict[str, list[Choice]],
-    ids: list[Ids],
-    texts: dict[str, list[Ids]],
-    references: dict[str, list[Document]],
-    classes: dict[str, str],
-) -> Figures:
-    """Train and judge an n-gram model on every choice."""
-    programs = options.kenlm or build_kenlm(options.work / "kenlm", KENLM)
-
-    def run(documents: list[Ids], seed: int) -> dict[str, float]:
-        return judge(programs, documents, texts, order=options.order, n_ids=options.vocabulary)
-
-    arms = [arm for arm in options.arms.split(",") if arm in choices]
-    settings = {"model": KENLM, "order": options.order, "n_ids": options.vocabulary}
-    n_bytes = {name: sum(document.n_bytes for document in documents) for name, documents in references.items()}
-    losses = _losses(options, settings, arms, options.seeds, choices, ids, texts, n_bytes, run)
-    return {"arms": arms, "settings": settings} | summary(losses, classes)
-
-
-def _transformer(
-    options: argparse.Namespace,
-    choices: dict[str, list[Choice]],
-    ids: list[Ids],
-    texts: dict[str, list[Ids]],
-    references: dict[str, list[Document]],
-    classes: dict[str, str],
-) -> Figures:
-    """Train and judge a small transformer on the first tokens of some choices, by the first documents of each reference text."""
-    requirements = REPOSITORY / "bench" / "requirements-peers-ablation.txt"
-    python, reason = peer_python(
-        options.environments / ".venv-peers-ablation", requirements, install=not options.no_install
-    )
-    if python is None:
-        raise PeerFailedError(str(reason))
-    settings = {
-        "n_ids": options.vocabulary, "width": options.width, "heads": max(1, options.width // 32), "layers": options.layers,
-        "context": 256, "batch": 8, "rate": 2e-3, "threads": 1,
-    }  # fmt: skip
-    short: dict[str, list[Ids]] = {}
-    n_bytes: dict[str, int] = {}
-    for name, documents in references.items():
-        ends = np.cumsum([len(text) + 1 for text in texts[name]])
-        n_documents = max(1, int(np.searchsorted(ends, options.transformer_reference_tokens, side="right")))
-        short[name] = texts[name][:n_documents]
-        n_bytes[name] = sum(document.n_bytes for document in documents[:n_documents])
-    program = [str(python), str(REPOSITORY / "bench" / "ablation" / "transformer_peer.py"), json.dumps(settings)]
-    with Server(program) as server, tempfile.TemporaryDirectory(prefix="headwater-ablation-") as folder:
-        said: Figures = {}
-
-        def run(documents: list[Ids], seed: int) -> dict[str, float]:
-            file = Path(folder) / "arrays.npz"
-            flat = {name: _with_ends(found, options.vocabulary) for name, found in short.items()}
-            np.savez(file, train=_with_ends(documents, options.vocabulary)[: options.transformer_budget], **flat)
-            said.update(server.ask(f"{file} {seed}"))
-            return {name: value * _LOG2_E for name, value in said["nats"].items()}
-
-        arms = [arm for arm in options.transformer_arms.split(",") if arm in choices]
-        all_settings = settings | {"budget": options.transformer_budget, "torch": server.greeting["version"]}
-        seeds = min(options.seeds, options.transformer_seeds)
-        losses = _losses(options, all_settings, arms, seeds, choices, ids, short, n_bytes, run)
-    return {"arms": arms, "settings": all_settings} | summary(losses, classes)
-
-
-def _losses(
-    options: argparse.Namespace,
-    settings: Figures,
-    arms: Sequence[str],
-    seeds: int,
-    choices: dict[str, list[Choice]],
-    ids: list[Ids],
-    texts: dict[str, list[Ids]],
-    n_bytes: dict[str, int],
-    run: _Judge,
-) -> dict[str, list[dict[str, float]]]:
-    """Return by arm and seed the bits per byte of each reference text, computed where WORK does not have them yet."""
-    judged = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
-    for name, documents in sorted(texts.items()):
-        judged.update(name.encode() + _with_ends(documents, options.vocabulary).tobytes())
-    losses: dict[str, list[dict[str, float]]] = {arm: [] for arm in arms}
-    for seed in range(seeds):
-        for arm in arms:
-            choice = choices[arm][seed]
-            documents = [ids[place][:n] for place, n in zip(choice.places, choice.n_tokens, strict=True)]
-            key = judged.copy()
-            key.update(str(seed).encode() + _with_ends(documents, options.vocabulary).tobytes())
-            file = options.work / "losses" / f"{key.hexdigest()}.json"
-            started = time.monotonic()
-            bits: dict[str, float] = json.loads(file.read_text()) if file.exists() else run(documents, seed)
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(json.dumps(bits))
-            losses[arm].append({name: bits[name] / n_bytes[name] for name in texts})
-            _say(f"seed {seed}, {arm}: {time.monotonic() - started:.0f} s")
-    return losses
 
 
 def _kept(options: argparse.Namespace, pool: list[Document]) -> tuple[list[bool] | None, str | None]:
@@ -257,14 +153,6 @@ def _kept(options: argparse.Namespace, pool: list[Document]) -> tuple[list[bool]
     return [answer == "1" for answer in file.read_text().split()], None
 
 
-def _with_ends(documents: Sequence[Ids], end: int) -> Ids:
-    """The ids of all documents, each followed by the end."""
-    parts: list[Any] = [np.zeros(0, np.uint16)]
-    for ids in documents:
-        parts += [ids, np.array([end], np.uint16)]
-    return np.concatenate(parts)
-
-
 def _by_source(documents: Sequence[Document]) -> Figures:
     sizes: Counter[str] = Counter()
     for document in documents:
@@ -284,10 +172,6 @@ def _describe(choices: Sequence[Choice], pool: Sequence[Document]) -> Figures:
         "tokens": [sum(choice.n_tokens) for choice in choices],
         "share_of_tokens": {source: round(count / total, 3) for source, count in tokens.most_common()},
     }
-
-
-def _say(what: str) -> None:
-    print(f"bench.ablation: {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

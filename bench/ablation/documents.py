@@ -107,10 +107,10 @@ def gather(
     corpus = shared / "corpus"
     for path in sorted(corpus.glob(f"*/{language}.jsonl.zst")):
         source = path.parent.name
-        texts = dict.fromkeys(record["text"] for record in _records(path))
+        texts: list[str] = list(dict.fromkeys(record["text"] for record in _records(path)))
         is_reference = {text: hash_fraction("reference", text) < _REFERENCE_SHARE for text in texts}
         if source in _WHOLE:
-            refer(source, _WHOLE[source], "source", _documents(source, list(texts), piece_bytes, most_pieces))
+            refer(source, _WHOLE[source], "source", _documents(source, texts, piece_bytes, most_pieces))
             continue
         if source in _PARTLY:
             chosen = [text for text in texts if is_reference[text]]
@@ -125,8 +125,8 @@ def gather(
             site, kind = urlsplit(page["url"] or f"//{page['id']}").netloc.removeprefix("www."), page["page_type"]
             if hash_fraction("site", site) < _REFERENCE_SHARE:
                 if kind in _PAGES:
-                    texts = [page["main_content"]]
-                    refer(f"web-{kind}", _PAGES[kind], "sites", _documents("web-main", texts, piece_bytes, most_pieces))
+                    main = [page["main_content"]]
+                    refer(f"web-{kind}", _PAGES[kind], "sites", _documents("web-main", main, piece_bytes, most_pieces))
                 continue
             # A page is in the pool once: its main text as people marked it, or everything on it that a reader sees.
             raw = hash_fraction("raw", page["id"]) < 0.5

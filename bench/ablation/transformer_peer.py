@@ -16,14 +16,16 @@ import time
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
 
-Settings = dict[str, Any]
+Settings = dict[str, Any]  # Any: numbers of both kinds
+Ids = npt.NDArray[np.uint16]
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc] # torch is not where types are checked
     """Attention and a layer of 4 times the width, each after a norm and beside a residual."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -44,7 +46,7 @@ class Block(nn.Module):
         return x + self.layer(self.before_layer(x))
 
 
-class Decoder(nn.Module):
+class Decoder(nn.Module):  # type: ignore[misc] # as above
     """Learned positions; the embedding is the output layer too."""
 
     def __init__(self, settings: Settings) -> None:
@@ -64,7 +66,7 @@ class Decoder(nn.Module):
         return self.norm(self.blocks(x)) @ self.embedding.weight.T
 
 
-def windows(ids: np.ndarray, context: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+def windows(ids: Ids, context: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return inputs and targets, int64 [n, context]: every id is a target once, -100 fills the last window."""
     n = max(1, -(-len(ids) // context))
     targets = np.full(n * context, -100, np.int64)
@@ -74,7 +76,7 @@ def windows(ids: np.ndarray, context: int, end: int) -> tuple[torch.Tensor, torc
     return torch.from_numpy(inputs).view(n, context), torch.from_numpy(targets).view(n, context)
 
 
-def train(ids: np.ndarray, seed: int, settings: Settings) -> tuple[Decoder, float]:
+def train(ids: Ids, seed: int, settings: Settings) -> tuple[Decoder, float]:
     """Return the model after one pass, and the mean loss of the last tenth of the steps."""
     torch.manual_seed(seed)
     model = Decoder(settings)
@@ -100,7 +102,7 @@ def train(ids: np.ndarray, seed: int, settings: Settings) -> tuple[Decoder, floa
 
 
 @torch.no_grad()
-def nats(model: Decoder, ids: np.ndarray, settings: Settings) -> float:
+def nats(model: Decoder, ids: Ids, settings: Settings) -> float:
     """Return the sum over all ids of minus the natural logarithm of the probability given those before in its window."""
     inputs, targets = windows(ids, settings["context"], settings["n_ids"])
     total = 0.0
