@@ -202,6 +202,11 @@ def ratios(report: Figures) -> Figures:
         "operators_share_of_annotate": {
             family: part["share"] for family, part in report["annotate"]["operators"].items()
         },
+        "scoring": {
+            "share_of_annotate": report["annotate"]["operators"].get("scores", {}).get("share"),
+            "at_most": annotate.SCORES_AT_MOST,
+            "by_model": {name: part["share"] for name, part in report["annotate"].get("score_models", {}).items()},
+        },
         "annotate_against_fastest_other_peer": report["annotate_against_peers"]["fastest"],
         "annotate_against_peers": {
             name: part["ratio"] for name, part in report["annotate_against_peers"].items() if name != "fastest"

@@ -15,12 +15,16 @@ from bench.kernels import count_words
 from bench.operators import model_file
 from bench.peers import PeerFailedError, Server
 from headwater.filters.language import identify as language
+from headwater.filters.scores.score import score, shipped_models
 
-__all__ = ["LANGUAGES", "against_datatrove", "against_reading", "choose", "known_languages"]
+__all__ = ["LANGUAGES", "SCORES_AT_MOST", "against_datatrove", "against_reading", "choose", "known_languages"]
 
 LANGUAGES = frozenset(
     "ar bn cs da de el en es fa fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh".split()
 )
+SCORES_AT_MOST = 0.25
+"""Share of the pass that scoring may take."""
+_MODEL = "score model "
 _SAME_MEASURES = ("language", "signals", "scores", "minhash")
 """What datatrove is compared with; the rest of the pass has no counterpart there."""
 
@@ -36,6 +40,7 @@ def against_reading(documents: list[Document], repetitions: int) -> Figures:
             run=timed(lambda: [count_words(batch.texts) for batch in prepared]),
         ),
         *(Side(what=family, run=_timed_family(prepared, family)) for family in FAMILIES),
+        *(Side(what=f"{_MODEL}{name}", run=_timed_model(prepared, name)) for name in shipped_models()),
     ]
     alternate(sides, 1)  # compiles
     times = alternate(sides, repetitions)
@@ -49,7 +54,14 @@ def against_reading(documents: list[Document], repetitions: int) -> Figures:
         "operators": {
             side.what: _operator(side, found, times[0], n_bytes)
             for side, found in zip(sides[2:], times[2:], strict=True)
+            if not side.what.startswith(_MODEL)
         },
+        "score_models": {
+            side.what.removeprefix(_MODEL): _operator(side, found, times[0], n_bytes)
+            for side, found in zip(sides[2:], times[2:], strict=True)
+            if side.what.startswith(_MODEL)
+        },
+        "scores_at_most": SCORES_AT_MOST,
         "share": "of the processor time of the whole pass; tokens are apart, theirs is what they would add",
         "not_measured": dict.fromkeys(unmeasured(), "no entry in bench/families.py"),
     }
@@ -57,6 +69,11 @@ def against_reading(documents: list[Document], repetitions: int) -> Figures:
 
 def _timed_family(prepared: list[Batch], family: str) -> Callable[[], Seconds]:
     return timed(lambda: measure(prepared, [family]))
+
+
+def _timed_model(prepared: list[Batch], name: str) -> Callable[[], Seconds]:
+    models = {name: shipped_models()[name]}
+    return timed(lambda: [score(batch.signals, batch.languages, models, batch.texts) for batch in prepared])
 
 
 def _operator(side: Side, own: list[Seconds], whole: list[Seconds], n_bytes: int) -> dict[str, float]:

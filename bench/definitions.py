@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from headwater.filters.duplicates import minhash
 from headwater.filters.language import identify as language
-from headwater.filters.scores import formulas as scores
+from headwater.filters.scores import score as scores
 from headwater.filters.signals import measure as signals
 from headwater.filters.spans import find as spans
 from headwater.pipelines.recipe.operators import ANNOTATED

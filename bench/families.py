@@ -14,7 +14,7 @@ from headwater.filters.contamination.index import ContaminationIndex, ItemSet, b
 from headwater.filters.contamination.items import ItemFields
 from headwater.filters.duplicates import minhash
 from headwater.filters.language import identify as language
-from headwater.filters.scores import formulas as scores
+from headwater.filters.scores import score as scores
 from headwater.filters.signals import measure as signals
 from headwater.filters.spans import find as spans
 from headwater.pipelines.ingest.evaluation_items import read_items
@@ -62,7 +62,7 @@ def _index() -> ContaminationIndex:
 FAMILIES: dict[str, Callable[[Batch], object]] = {
     "language": lambda batch: language.identify(batch.texts, language.load_model()),
     "signals": lambda batch: signals.measure_signals(batch.texts, batch.languages),
-    "scores": lambda batch: scores.score(batch.signals, batch.languages),
+    "scores": lambda batch: scores.score(batch.signals, batch.languages, texts=batch.texts),
     "minhash": lambda batch: minhash.measure_minhash(batch.texts),
     "spans": lambda batch: spans.find_spans(batch.texts, _span_operators()),
     "contamination": lambda batch: contamination.find_contamination(batch.texts, _index()),

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bench.documents import CORPUS
 from bench.figures import Figures
@@ -30,7 +31,7 @@ from headwater.filters.duplicates.numbers import find_numbers
 from headwater.filters.duplicates.pairs import components, connect_bucket, elect_winners
 from headwater.filters.duplicates.shingles import unit_kinds
 from headwater.filters.language import identify as language
-from headwater.filters.scores import formulas as scores
+from headwater.filters.scores import score as scores
 from headwater.filters.signals import measure as signals
 from headwater.hashes import content_hashes, halves_of_hashes
 
@@ -59,7 +60,8 @@ def removed(
         numbers: as in a recipe, whole.
         min_agreement: equal values, of 112, that make a pair.
     """
-    minhash = measure_minhash(texts, measured["domain"], numbers)
+    kinds = pc.if_else(pc.is_in(measured["domain"], pa.array(["math", "code"])), measured["domain"], "prose")
+    minhash = measure_minhash(texts, kinds, numbers)
     content = halves_of_hashes(content_hashes(texts))
     normalized = halves_of_hashes(minhash["normalized_hash"], missing_as_zeros=True)
     node = np.where((normalized != 0).any(axis=1, keepdims=True), normalized, content)
@@ -124,7 +126,7 @@ def measure_source(files: list[Path], most: int) -> Figures:
 
 def _score(texts: pa.LargeStringArray) -> pa.RecordBatch:
     languages = language.identify(texts, language.load_model())["language"]
-    return scores.score(signals.measure_signals(texts, languages), languages)
+    return scores.score(signals.measure_signals(texts, languages), languages, texts=texts)
 
 
 def main() -> None:

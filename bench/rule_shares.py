@@ -21,7 +21,7 @@ import pyarrow as pa
 from bench.documents import CORPUS
 from headwater.filters.language.identify import identify, load_model
 from headwater.filters.rules.rule_set import RuleSet, evaluate, load_rules
-from headwater.filters.scores.formulas import score
+from headwater.filters.scores.score import score
 from headwater.filters.signals.lexicon import STOP_WORDS
 from headwater.filters.signals.measure import measure_signals
 

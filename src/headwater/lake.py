@@ -13,7 +13,7 @@ from headwater.errors import UsageError
 from headwater.plain import JsonObject
 from headwater.warehouse.filesystem import lake_place
 from headwater.warehouse.parquet import FragmentFiles
-from headwater.warehouse.schema import ALIGNED, FAMILIES
+from headwater.warehouse.schema import ALIGNED, FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
@@ -138,15 +138,18 @@ class Lake:
         from headwater.pipelines.spark.aligned import fragment_rows
 
         names = [name for name in dict.fromkeys(columns) if name != "sample_id"]
+        snapshot = self.snapshot(version)
+        own = snapshot.own_scores
         by_family: dict[str, list[str]] = {}
         for name in names:
-            by_family.setdefault(_family_of(name), []).append(name)
-        snapshot = self.snapshot(version)
+            by_family.setdefault(_family_of(name, own), []).append(name)
         fragments = snapshot.covered("content")
         for family in by_family:
             fragments = np.intersect1d(fragments, snapshot.covered(family))
         read = by_family or {"content": []}
-        kinds = {name: FAMILIES[family].fields[name][0] for family, mine in by_family.items() for name in mine}
+        kinds = {
+            name: arrow_schema(family, own).field(name).type for family, mine in by_family.items() for name in mine
+        }
         schema = ", ".join(["sample_id long", *(f"`{name}` {_DDL[kinds[name]]}" for name in names)])
         located = snapshot.locate(fragments, list(read))
         return fragment_rows(spark, located, snapshot.uri, read, schema, partial(_select, ("sample_id", *names)))
@@ -201,7 +204,7 @@ class Lake:
 
         with connect(self.path) as connection:
             numbers = samples_named(connection, sample=sample, **named)  # type: ignore[arg-type] # names are checked there
-            return [why(connection, number) for number in numbers]
+            return [why(connection, number, self.path) for number in numbers]
 
     def find(
         self, sample: int | None = None, *, build: str | None = None, stage: str | None = None, **named: str
@@ -286,7 +289,9 @@ class Lake:
         return verify(self.path, build)
 
 
-def _family_of(column: str) -> str:
+def _family_of(column: str, own: Sequence[str]) -> str:
+    if column in own:
+        return "scores"
     for family in ALIGNED:
         if column in FAMILIES[family].fields:
             return family
@@ -297,7 +302,7 @@ def _family_of(column: str) -> str:
         )
     from headwater.filters.rules.predicates import nearest
 
-    known = [name for family in ALIGNED for name in FAMILIES[family].fields]
+    known = [*own, *(name for family in ALIGNED for name in FAMILIES[family].fields)]
     raise UsageError(f"unknown column {column!r}; {nearest(column, known)}")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from class_reference import class_letter
+from kinds_reference import reference_text_kinds
 from word_reference import cut_run
 
 _LISTS = tomllib.loads((files("headwater.filters") / "data" / "word_lists.toml").read_text("utf-8"))
@@ -394,6 +395,13 @@ def reference_signals(text: str, language: str) -> dict[str, float]:
         "hw_distinct_words_fraction": _share(len(set(first)), len(first)),
         "hw_long_words_fraction": _share(sum(t.size >= 8 for t in words), n_words),
         "hw_urls": urls,
+        **reference_text_kinds(
+            text,
+            language,
+            filled,
+            urls,
+            sum(t.size // 3 if t.text[0] == "." else t.size for t in tokens if t.text[0] in ".…"),
+        ),
     }
 
 

@@ -35,7 +35,7 @@ def why(lake: str, limit: int, output: str, **named: Unpack[Names]) -> None:
     from headwater.lineage.views import connect
 
     with connect(lake) as connection:
-        stories = [story_of(connection, sample) for sample in samples_named(connection, **named, limit=limit)]
+        stories = [story_of(connection, sample, lake) for sample in samples_named(connection, **named, limit=limit)]
     answer({"samples": stories}, lambda: "\n\n".join(map(format_story, stories)), output)
 
 

@@ -207,7 +207,7 @@ def format_story(story: Answer) -> str:
     lines += _pairs("file", dict(story["file"]) | {"record": content.pop("record_no")})
     content.pop("file_id", None)
     lines += _pairs("content", content)
-    lines += _pairs("language", story.get("language", {})) + _pairs("scores", story.get("scores", {}))
+    lines += _pairs("language", story.get("language", {})) + _scores(story)
     signals = story.get("signals", {})
     zeros = sum(value == 0 for value in signals.values())
     lines += _pairs(
@@ -230,6 +230,19 @@ def format_story(story: Answer) -> str:
     for run in story["runs"]:
         lines += _pairs("run", {name: run[name] for name in ("run_id", "code_version", "input_version")})
     return "\n".join(lines)
+
+
+def _scores(story: Answer) -> list[str]:
+    """Return the scores, each that is explained on a line of its own with what moved it most."""
+    scores = story.get("scores", {})
+    moved = {name: entry for name, entry in story.get("scores_moved", {}).items() if entry.get("moved")}
+    lines = _pairs("scores", {name: value for name, value in scores.items() if name not in moved})
+    for name, entry in moved.items():
+        told = ", ".join(f"{each['by']:+.2f} {each['input']}" for each in entry["moved"])
+        value = f"{scores[name]} ({entry['score']:.3f})" if "score" in entry else clean(str(scores[name]))
+        label = "" if lines else "scores"
+        lines.append(f"  {label:<{_LABEL}}{name} {value}: {told}")
+    return lines
 
 
 def _told_stage(row: Answer) -> dict[str, object]:

@@ -16,6 +16,7 @@ from headwater.cli.contamination import benchmarks, report
 from headwater.cli.groups import Commands, refuse_empty_texts
 from headwater.cli.job import annotate, decide, dedup, ingest, run
 from headwater.cli.questions import find, runs, sql, trace, why
+from headwater.cli.score import score
 from headwater.cli.signals import end_in_order
 from headwater.cli.streams import drop_unwritten, keep_standard_streams
 from headwater.cli.trainers import steps
@@ -39,7 +40,7 @@ def cli() -> None:
 cli.add_section("Make and fill a lake", init, run, ingest, annotate, dedup, decide)
 cli.add_section("Builds for trainers", select, build, export, steps)
 cli.add_section("Questions", why, trace, find, sql, what_if, report, runs)
-cli.add_section("Vocabularies and evaluation sets", vocab, benchmarks)
+cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
 cli.add_section("Care", verify, maintain, upgrade)
 
 

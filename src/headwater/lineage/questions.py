@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import Final
 
@@ -17,6 +18,7 @@ from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.hosts import HOST_PATTERN, UNUSUAL_HOST, host_of, plain_host, without_credentials
 from headwater.lineage.past_runs import PastRun, read_runs, require_build
 from headwater.lineage.reasons import reason_sentence
+from headwater.lineage.score_reasons import moved_by
 from headwater.lineage.sql_connection import LakeConnection
 from headwater.plain import JsonObject, Row, ValuesByName
 from headwater.warehouse.schema import ALIGNED, FAMILIES
@@ -202,22 +204,27 @@ def _condition(kind: str, value: str | int) -> tuple[str, list[object]]:
     return "file_id IN (SELECT file_id FROM files WHERE file_uri = ? OR starts_with(sha256, ?))", [value, value]
 
 
-def why(connection: duckdb.DuckDBPyConnection, sample: int) -> JsonObject:
+def why(connection: duckdb.DuckDBPyConnection, sample: int, lake: str | None = None) -> JsonObject:
     """Return the whole story of one sample: file and record, measures, verdict with the rules that fired, stages, places, vocabularies, runs.
+
+    Args:
+        lake: where the models of its scores are; without it nothing is said of what moved them.
 
     Raises:
         UsageError: no such sample.
     """
     story: JsonObject = {"sample_id": sample}
     used: set[str] = set()
+    written_by: dict[str, str] = {}
     for family in ALIGNED:
-        names = [name for name in FAMILIES[family].fields if name not in _HIDDEN]
+        names = [name for name in _columns_of(connection, family) if name not in _HIDDEN]
         listed = ", ".join(f'"{name}"' for name in names)
         found = rows(connection, f"SELECT {listed}, run_id, batch FROM {family} WHERE sample_id = ?", [sample])
         if family == "content" and not found:
             raise UsageError(f"expected a sample {sample}, found none in this version of the lake")
         if found:
-            used.add(found[0].pop("run_id"))
+            written_by[family] = found[0].pop("run_id")
+            used.add(written_by[family])
             batch = found[0].pop("batch")
             story[family] = found[0] | ({"batch": batch} if family == "content" else {})
     story["file"] = _file(connection, story["content"]["file_id"], used)
@@ -230,6 +237,11 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int) -> JsonObject:
         story[family] = found
     made_by = [run for run in read_runs(connection) if run.run_id in used]
     story["runs"] = [run.plain() for run in made_by]
+    if lake is not None and "scores" in story:
+        scored = next((run for run in made_by if run.run_id == written_by["scores"]), None)
+        language = story.get("language", {}).get("language")
+        text = partial(_text, connection, sample)
+        story["scores_moved"] = moved_by(lake, scored, story["scores"], story.get("signals", {}), language, text)
     scales = {run.run_id: _scaled(run) for run in made_by}
     for row in story["stages"]:
         row["sentence"] = reason_sentence(row, scales.get(row["run_id"]))
@@ -239,6 +251,19 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int) -> JsonObject:
     if "verdicts" in story:
         story["verdicts"]["rules_fired"] = _rules_fired(story, made_by)
     return story
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, family: str) -> list[str]:
+    """Return a family's columns but its ids; of scores, a team's own too."""
+    if family != "scores":
+        return list(FAMILIES[family].fields)
+    described = connection.execute("SELECT * EXCLUDE (sample_id, run_id, batch) FROM scores LIMIT 0").description
+    return [str(column[0]) for column in described or []]
+
+
+def _text(connection: duckdb.DuckDBPyConnection, sample: int) -> str | None:
+    found = rows(connection, "SELECT text FROM content WHERE sample_id = ?", [sample])
+    return None if not found else str(found[0]["text"])
 
 
 def _scaled(run: PastRun) -> tuple[str, str] | None:

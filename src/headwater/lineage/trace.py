@@ -86,7 +86,7 @@ def trace(
         "text": marked,
         "after": after,
     }
-    return answer | {"story": why(connection, run["sample_id"])}
+    return answer | {"story": why(connection, run["sample_id"], lake)}
 
 
 def _listed(numbers: Sequence[int]) -> str:

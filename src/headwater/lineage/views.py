@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -56,24 +56,25 @@ def _extension_path() -> str:
     return str(file)
 
 
-def view_statements(columns: Container[str]) -> list[str]:
+def view_statements(columns: Container[str], own: Sequence[str] = ()) -> list[str]:
     """Return the SQL that makes the views over the attached table ``lake``.
 
     Args:
         columns: of the table; in a version from before an upgrade it may lack some, which are null then.
+        own: those among them that are a team's own scores.
     """
     statements = []
     for name in FAMILIES:
         listed = ", ".join(
             _column(field.name) if field.name in columns else f'NULL::{_duckdb_type(field.type)} AS "{field.name}"'
-            for field in arrow_schema(name)
+            for field in arrow_schema(name, own if name == "scores" else ())
         )
         statements.append(f"CREATE VIEW {name} AS SELECT {listed}, batch FROM lake WHERE family = '{name}'")
     wide = [f"content.{column}" for column in FAMILIES["content"].fields]
     joins = ""
     for name in ALIGNED:
         if name != "content":
-            wide += [f'{name}."{column}"' for column in FAMILIES[name].fields]
+            wide += [f'{name}."{column}"' for column in (*FAMILIES[name].fields, *(own if name == "scores" else ()))]
             joins += f" LEFT JOIN {name} USING (sample_id)"
     statements.append(f"CREATE VIEW samples AS SELECT sample_id, content.batch, {', '.join(wide)} FROM content{joins}")
     return statements
@@ -131,7 +132,7 @@ def connect(lake: str, version: int | None = None, limits: Limits | None = None)
     # Where a checkpoint is damaged the log is read through another folder; the files that it leads to lie in the lake all the same.
     log = place if snapshot.log_uri == snapshot.uri else snapshot.log_uri
     connection.execute(f"ATTACH {_quoted(log)} AS lake (TYPE delta, PIN_SNAPSHOT, VERSION {snapshot.version})")
-    for statement in view_statements(snapshot.columns):
+    for statement in view_statements(snapshot.columns, snapshot.own_scores):
         connection.execute(statement)
     # DuckDB's bar of a query of more than two seconds would stand among the answer on standard output.
     connection.execute("SET enable_progress_bar = false")

@@ -23,7 +23,7 @@ from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAME_PATTERN, FileEntry, fragments_of
 from headwater.warehouse.log import LOG, entry_fault, entry_name, is_of_log, read_entry, read_log
 from headwater.warehouse.log_repair import check_room, write_checkpoint
-from headwater.warehouse.parquet import check_file, read_file, write_family
+from headwater.warehouse.parquet import check_file, file_own_scores, read_file, write_family
 from headwater.warehouse.real_files import TEMPORARY_PATTERN, RealFile, refuse_links, walk_files
 from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -193,7 +193,10 @@ def _rewrite(snapshot: Snapshot, family: str, files: pa.Table) -> FileEntry:
         for _, path in sorted(order):
             yield next(readers[path])
 
-    return write_family(snapshot.uri, family, batch, base, mask, operator, groups())
+    # Files of one operator were made by the same models, so they have the same columns.
+    return write_family(
+        snapshot.uri, family, batch, base, mask, operator, groups(), file_own_scores(snapshot.uri, paths[0])
+    )
 
 
 @dataclass(kw_only=True, slots=True)

@@ -18,7 +18,15 @@ from headwater.plain import Row
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join, parent
 from headwater.warehouse.fragments import FileEntry, file_name, operator_digits, sample_ids
-from headwater.warehouse.row_groups import FORMAT_KEY, family_of, format_of, read_columns, read_group
+from headwater.warehouse.row_groups import (
+    FORMAT_KEY,
+    OWN_KEY,
+    family_of,
+    format_of,
+    own_scores_of,
+    read_columns,
+    read_group,
+)
 from headwater.warehouse.schema import ALIGNED, FAMILIES, FORMAT, arrow_schema
 
 __all__ = [
@@ -28,6 +36,7 @@ __all__ = [
     "check_file",
     "family_columns",
     "file_format",
+    "file_own_scores",
     "read_aligned",
     "read_as_written",
     "read_content_row",
@@ -70,9 +79,11 @@ class FragmentFiles:
         return [self.files[family][0] for family in families if family in self.files]
 
 
-def _file_schema(family: str) -> pa.Schema:
+def _file_schema(family: str, own: Sequence[str]) -> pa.Schema:
     metadata = {FORMAT_KEY: str(FORMAT).encode(), b"headwater.family": family.encode()}
-    plain = [pa.field(column.name, column.type) for column in arrow_schema(family)]
+    if own:
+        metadata[OWN_KEY] = ",".join(own).encode()
+    plain = [pa.field(column.name, column.type) for column in arrow_schema(family, own)]
     return pa.schema(plain, metadata=metadata)
 
 
@@ -86,12 +97,15 @@ class FamilyWriter:
         base: first fragment that the file covers.
         mask: its other fragments; see ``fragments``.
         operator: fingerprint of what computes the rows.
+        own: a team's own scores, columns of family ``scores`` besides its own.
     """
 
-    def __init__(self, table_uri: str, family: str, batch: str, base: int, mask: int, operator: str) -> None:
+    def __init__(
+        self, table_uri: str, family: str, batch: str, base: int, mask: int, operator: str, own: Sequence[str] = ()
+    ) -> None:
         self._family, self._batch, self._base, self._mask, self._operator = family, batch, base, mask, operator
         self._folder = f"family={family}/batch={batch}"
-        self._schema = _file_schema(family)
+        self._schema = _file_schema(family, own)
         self._names = set(self._schema.names)
         self._rows = 0
         self._bounds: list[int] = []
@@ -190,14 +204,21 @@ def _leaves(column: pa.Field) -> list[str]:
 
 
 def write_family(
-    table_uri: str, family: str, batch: str, base: int, mask: int, operator: str, row_groups: Iterable[pa.Table]
+    table_uri: str,
+    family: str,
+    batch: str,
+    base: int,
+    mask: int,
+    operator: str,
+    row_groups: Iterable[pa.Table],
+    own: Sequence[str] = (),
 ) -> FileEntry:
     """Write one file of ``family`` and return its description; arguments as for ``FamilyWriter``.
 
     Raises:
         StorageError: the file system refused.
     """
-    with FamilyWriter(table_uri, family, batch, base, mask, operator) as writer:
+    with FamilyWriter(table_uri, family, batch, base, mask, operator, own) as writer:
         for group in row_groups:
             writer.write(group)
         return writer.finish()
@@ -237,10 +258,15 @@ def file_format(table_uri: str, path: str) -> int:
     return format_of(_open(table_uri, path), path)
 
 
+def file_own_scores(table_uri: str, path: str) -> tuple[str, ...]:
+    """Return the columns of a team's own that a file of family ``scores`` has."""
+    return own_scores_of(_open(table_uri, path))
+
+
 def read_file(table_uri: str, path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Yield the row groups of one file, with the columns named or all that the family has."""
     file = _open(table_uri, path)
-    names = list(columns) if columns is not None else arrow_schema(family_of(path)).names
+    names = list(columns) if columns is not None else arrow_schema(family_of(path), own_scores_of(file)).names
     for group in range(file.num_row_groups):
         yield read_columns(file, path, group, names)
 
@@ -378,10 +404,17 @@ def check_file(table_uri: str, path: str, sha256: str) -> str | None:
     return None if found == sha256 else f"{path}: expected SHA-256 {sha256}, found {found}"
 
 
-def family_columns(columns: Iterable[str]) -> dict[str, list[str]]:
-    """Return which aligned family each column comes from: family → names; names of none are left out."""
+def family_columns(columns: Iterable[str], own: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Return which aligned family each column comes from: family → names; names of none are left out.
+
+    Args:
+        own: a team's own scores, which family ``scores`` has besides.
+    """
     chosen: dict[str, list[str]] = {}
     for name in columns:
+        if name in own:
+            chosen.setdefault("scores", []).append(name)
+            continue
         for family in ALIGNED:
             if name in FAMILIES[family].fields:
                 chosen.setdefault(family, []).append(name)

@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 
 from headwater.errors import CorruptLakeError, LakeFormatError, one_line
 from headwater.untrusted import UNREADABLE
-from headwater.warehouse.schema import FAMILIES, READABLE, arrow_schema
+from headwater.warehouse.schema import FAMILIES, OWN_SCORE, READABLE, arrow_schema
 
-__all__ = ["FORMAT_KEY", "family_of", "format_of", "read_columns", "read_group"]
+__all__ = ["FORMAT_KEY", "OWN_KEY", "family_of", "format_of", "own_scores_of", "read_columns", "read_group"]
 
 FORMAT_KEY: Final = b"headwater.format"
+OWN_KEY: Final = b"headwater.scores"
+"""Under it a file of family ``scores`` names the columns of a team's own that it has, with commas."""
 
 
 def family_of(path: str) -> str:
@@ -41,6 +43,12 @@ def format_of(file: pq.ParquetFile, path: str) -> int:
         f"expected lake format {' or '.join(map(str, READABLE))} in {path}, found {found.decode(errors='replace')!r}; "
         "use the release of Headwater that wrote it"
     )
+
+
+def own_scores_of(file: pq.ParquetFile) -> tuple[str, ...]:
+    """Return the columns of a team's own that a file of family ``scores`` says it has."""
+    listed = (file.schema_arrow.metadata or {}).get(OWN_KEY, b"")
+    return tuple(name for name in listed.decode(errors="replace").split(",") if name)
 
 
 def read_columns(file: pq.ParquetFile, path: str, group: int, columns: Sequence[str]) -> pa.Table:
@@ -75,7 +83,7 @@ def read_group(file: pq.ParquetFile, path: str, group: int, columns: Sequence[st
         raise CorruptLakeError(
             f"cannot read row group {group} of {path}: {detail}; run verify, then restore the file"
         ) from error
-    schema = arrow_schema(family_of(path))
+    schema = arrow_schema(family_of(path), own_scores_of(file))
     for found in table.schema:
         kind = found.type.value_type if pa.types.is_dictionary(found.type) else found.type
         wanted = schema.field(found.name).type if found.name in schema.names else kind
@@ -90,5 +98,6 @@ def read_group(file: pq.ParquetFile, path: str, group: int, columns: Sequence[st
                 raise CorruptLakeError(
                     f"expected a column {name} in {path}, found one of an unknown name; run verify, then restore the file"
                 )
-            table = table.append_column(name, pa.nulls(table.num_rows, schema.field(name).type))
+            kind = schema.field(name).type if name in schema.names else OWN_SCORE[0]  # scored by a recipe without it
+            table = table.append_column(name, pa.nulls(table.num_rows, kind))
     return table

@@ -6,7 +6,7 @@ type wherever it appears, without regard to case, since Delta and DuckDB compare
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +18,7 @@ __all__ = [
     "ALIGNED",
     "FAMILIES",
     "FORMAT",
+    "OWN_SCORE",
     "READABLE",
     "Family",
     "arrow_schema",
@@ -63,6 +64,8 @@ _HASH = pa.binary()
 _TIME = pa.timestamp("us", tz="UTC")
 _SAMPLE_ID = (_I64, "address of the sample: fragment << 24 | row")
 _RUN_ID = (_STRING, "the run that wrote the row; see family runs")
+OWN_SCORE: Final = (_I32, "a team's own score, 0 to 65535")
+"""Type and meaning of every column that a recipe's ``[[scores]]`` adds to family ``scores``."""
 _REFUSALS = pa.list_(pa.struct([("stage", _STRING), ("reason", _STRING), ("domain", _STRING)]))
 
 _FAMILIES = [
@@ -140,14 +143,18 @@ _FAMILIES = [
     ),
     Family(
         name="scores",
-        meaning="First formulas over signals, 0 to 65535 for 0 to 1.",
+        meaning="What score models say, 0 to 65535 for 0 to 1; a team's own scores are columns of int32 besides.",
         aligned=True,
         fields={
             "quality": (_I32, "overall quality of the text, 0 to 65535"),
             "knowledge_density": (_I32, "share of informative content, 0 to 65535"),
             "reasoning_density": (_I32, "share of reasoning steps, 0 to 65535"),
             "chain_of_thought": (_I32, "likeness to a worked chain of thought, 0 to 65535"),
-            "domain": (_STRING, "code, math or general kinds of text"),
+            "domain": (
+                _STRING,
+                "code, math, the genre (informational, encyclopedia, reference, narrative, book, opinion, how-to, discussion, selling, lyrical, "
+                "spoken, machine-made), or general where it cannot be told",
+            ),
         },
     ),
     Family(
@@ -304,10 +311,14 @@ FAMILIES: Final[dict[str, Family]] = {family.name: family for family in _FAMILIE
 ALIGNED: Final = tuple(family.name for family in _FAMILIES if family.aligned)
 
 
-def arrow_schema(family: str) -> pa.Schema:
-    """Return the stored columns of ``family``: ``sample_id`` first where it has one, ``run_id`` last."""
+def arrow_schema(family: str, own: Sequence[str] = ()) -> pa.Schema:
+    """Return the stored columns of ``family``: ``sample_id`` first where it has one, ``run_id`` last.
+
+    Args:
+        own: names of a team's own scores, which family ``scores`` has besides.
+    """
     described = FAMILIES[family]
-    fields = dict(described.fields)
+    fields = dict(described.fields) | dict.fromkeys(own, OWN_SCORE)
     columns = {"sample_id": _SAMPLE_ID} if described.by_sample else {}
     columns |= fields | {"run_id": _RUN_ID}
     return pa.schema([pa.field(name, kind, metadata={"meaning": meaning}) for name, (kind, meaning) in columns.items()])

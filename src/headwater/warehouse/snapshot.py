@@ -39,9 +39,11 @@ from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.schema import FORMAT, READABLE
 
-__all__ = ["DESCRIPTION", "Snapshot", "describe", "open_snapshot", "table_uri"]
+__all__ = ["DESCRIPTION", "OWN_MARK", "Snapshot", "describe", "open_snapshot", "table_uri"]
 
 _DESCRIBED = re.compile(r"headwater lake format ([0-9]{1,9})(?:, upgrade to ([0-9]{1,9}) begun)?")
+OWN_MARK = "headwater.family"
+"""Key of a column's metadata in the table's schema: the family that a recipe has added it to."""
 _Ints = npt.NDArray[np.int64]
 
 
@@ -113,6 +115,12 @@ class Snapshot:
     def columns(self) -> frozenset[str]:
         """Columns of the table in this version; a lake of an earlier release has fewer."""
         return frozenset(column.name for column in self.delta.schema().fields)
+
+    @property
+    def own_scores(self) -> tuple[str, ...]:
+        """Columns of family ``scores`` that recipes of this lake have added, a team's own, sorted."""
+        fields = self.delta.schema().fields
+        return tuple(sorted(field.name for field in fields if field.metadata.get(OWN_MARK) == "scores"))
 
     def transaction(self, app: str) -> int | None:
         """Return the last number that writer ``app`` committed, or None."""

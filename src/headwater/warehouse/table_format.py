@@ -1,18 +1,26 @@
-"""What an upgrade changes in the table itself: the description, which names the format, and the columns of the schema.
+"""What changes in the table itself: the description, which names the format, and the columns of the schema.
 
-Each is a commit of its own. From the first to the last no release reads or writes the lake: the description names an upgrade that has begun.
+Each is a commit of its own. From the first to the last of an upgrade no release reads or writes the lake: the description names one that has begun.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+from typing import Final
+
 import pyarrow as pa
 from deltalake import Schema
 
+from headwater.errors import ConflictError, UsageError
 from headwater.warehouse.commit import commit_once
-from headwater.warehouse.schema import FORMAT, table_schema
-from headwater.warehouse.snapshot import Snapshot, describe
+from headwater.warehouse.schema import FORMAT, OWN_SCORE, table_schema
+from headwater.warehouse.snapshot import OWN_MARK, Snapshot, describe
 
-__all__ = ["add_missing_columns", "begin_upgrade", "end_upgrade"]
+__all__ = ["add_missing_columns", "begin_upgrade", "declare_columns", "end_upgrade"]
+
+
+_TRIES: Final = 100
 
 
 def begin_upgrade(snapshot: Snapshot) -> Snapshot:
@@ -37,15 +45,45 @@ def add_missing_columns(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
     """
     missing = [column for column in table_schema() if column.name not in snapshot.columns]
     if missing:
-        fields = Schema.from_arrow(pa.schema(missing)).fields
-        commit_once(
-            snapshot,
-            lambda properties, hooks: snapshot.delta.alter.add_columns(
-                fields, commit_properties=properties, post_commithook_properties=hooks
-            ),
-        )
+        _add_columns(snapshot, missing)
         snapshot = snapshot.newest()
     return snapshot, [column.name for column in missing]
+
+
+def declare_columns(snapshot: Snapshot, own: Sequence[str]) -> Snapshot:
+    """Add to the table's schema what it lacks: columns of this release's families, and a team's own scores; return the snapshot after it.
+
+    No file is touched: in older ones the columns are null. Nothing is committed where nothing lacks.
+
+    Raises:
+        ConflictError: other writers were faster throughout.
+        UsageError: a column of another kind has one of the names.
+        StorageError: the log cannot be written.
+    """
+    for _ in range(_TRIES):
+        there = {name.lower() for name in snapshot.columns}
+        if taken := [name for name in own if name in there and name not in snapshot.own_scores]:
+            raise UsageError(
+                f"scores: expected a name that no column of the lake has, found {taken[0]!r}; choose another"
+            )
+        new = [pa.field(name, OWN_SCORE[0], metadata={OWN_MARK: "scores"}) for name in own if name not in there]
+        missing = [column for column in table_schema() if column.name not in snapshot.columns] + new
+        if not missing:
+            return snapshot
+        with contextlib.suppress(ConflictError):
+            _add_columns(snapshot, missing)
+        snapshot = snapshot.newest()
+    raise ConflictError(f"{_TRIES} tries to declare columns lost against other writers; run the same command again")
+
+
+def _add_columns(snapshot: Snapshot, columns: Sequence[pa.Field]) -> None:
+    fields = Schema.from_arrow(pa.schema(columns)).fields
+    commit_once(
+        snapshot,
+        lambda properties, hooks: snapshot.delta.alter.add_columns(
+            fields, commit_properties=properties, post_commithook_properties=hooks
+        ),
+    )
 
 
 def _redescribe(snapshot: Snapshot, description: str) -> Snapshot:

@@ -23,8 +23,7 @@ from headwater.filters.duplicates.numbers import count_number_shingles, find_num
 from headwater.filters.duplicates.pairs import elect_winners
 from headwater.filters.duplicates.shingles import unit_kinds
 from headwater.filters.language import identify as language
-from headwater.filters.scores.formulas import score
-from headwater.filters.scores.names import DOMAINS
+from headwater.filters.signals.kinds import CODE, MATH, PROSE, kinds
 from headwater.filters.signals.measure import measure_signals
 from headwater.hashes import content_hashes, halves_of_hashes
 
@@ -34,11 +33,10 @@ _NAMES = ["Tom", "Ann", "Ravi", "Mei", "Olga", "Kofi", "Lena", "Omar"]
 
 
 def kept(texts: list[str], numbers: Mapping[str, str] = DEFAULT_NUMBERS, min_agreement: int = 84) -> int:
-    """How many texts stay where all are in one cluster, their domains found as annotate finds them."""
+    """How many texts stay where all are in one cluster, their kinds found as annotate finds them."""
     array = pa.array(texts, pa.large_string())
     languages = language.identify(array, language.load_model())["language"]
-    domains = score(measure_signals(array, languages), languages)["domain"]
-    measured = measure_minhash(array, domains, numbers)
+    measured = measure_minhash(array, kinds(measure_signals(array, languages)), numbers)
     winner, _ = elect_winners(
         signature_matrix(measured["signature"]),
         np.array([0, len(texts)]),
@@ -111,7 +109,7 @@ def test_prose_is_folded() -> None:
     assert kept(pages(), DEFAULT_NUMBERS, 112) == 20
 
 
-def test_domains_decide_where_numbers_are_few() -> None:
+def test_kinds_decide_where_numbers_are_few() -> None:
     """A text with a number in some shingles is folded as prose and keeps its numbers as mathematics or code, as the table says."""
     texts = pa.array(
         [
@@ -120,18 +118,18 @@ def test_domains_decide_where_numbers_are_few() -> None:
         ]
     )
 
-    def equal(domain: str | None, numbers: Mapping[str, str] = DEFAULT_NUMBERS) -> bool:
-        one, two = measure_minhash(texts, pa.array([domain] * 2, pa.string()), numbers)["signature"].to_pylist()
+    def equal(kind: str | None, numbers: Mapping[str, str] = DEFAULT_NUMBERS) -> bool:
+        one, two = measure_minhash(texts, pa.array([kind] * 2, pa.string()), numbers)["signature"].to_pylist()
         return bool(one == two)
 
-    assert [equal(domain) for domain in (*DOMAINS, None)] == [name not in ("code", "math") for name in (*DOMAINS, None)]
+    assert [equal(kind) for kind in (PROSE, CODE, MATH, None)] == [True, False, False, True]
     assert equal("math", DEFAULT_NUMBERS | {"math": FOLD})
-    assert not equal("dialogue", DEFAULT_NUMBERS | {"dialogue": KEEP})
+    assert not equal("prose", DEFAULT_NUMBERS | {"prose": KEEP})
 
 
-def test_every_domain_has_a_setting() -> None:
-    """The kinds of text are the domains of the scores, and dense."""
-    assert set(NUMBER_TEXTS) == {*DOMAINS, "dense"} == set(DEFAULT_NUMBERS)
+def test_every_kind_has_a_setting() -> None:
+    """The kinds of text are those that signals tell apart, and dense."""
+    assert set(NUMBER_TEXTS) == {PROSE, CODE, MATH, "dense"} == set(DEFAULT_NUMBERS)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +149,12 @@ def test_a_third_is_dense(numbers: int, words: int, is_dense: bool) -> None:
     assert keeps_numbers(dense, None, KEEP_ALL).all()
 
 
-def test_wrong_domains_are_named() -> None:
-    """An unknown domain and a missing one are errors."""
+def test_wrong_kinds_are_named() -> None:
+    """An unknown kind and a missing one are errors."""
     texts = pa.array(["a", "b"])
-    with pytest.raises(UsageError, match="expected domains among general, code, math, dialogue"):
+    with pytest.raises(UsageError, match="expected kinds among prose, code, math"):
         measure_minhash(texts, pa.array(["math", "maths"]))
-    with pytest.raises(UsageError, match="expected a domain for each of 2 texts, found 1"):
+    with pytest.raises(UsageError, match="expected a kind for each of 2 texts, found 1"):
         measure_minhash(texts, pa.array(["math"]))
 
 
@@ -224,7 +222,7 @@ def test_a_folded_text_is_another_node() -> None:
     """Equal hashes mean equal signatures: the same words as prose and as mathematics are not one exact text, without a number they are."""
     measured = measure_minhash(
         pa.array(["It is 5 today"] * 2 + ["It is today"] * 2),
-        pa.array(["general", "math"] * 2),
+        pa.array(["prose", "math"] * 2),
         DEFAULT_NUMBERS | {"dense": FOLD},
     )
     hashes = measured["normalized_hash"].to_pylist()

@@ -121,7 +121,7 @@ _DEFAULT_LIMITS: dict[str, dict[str, float]] = {
 }
 _DEFAULT = [(name, language, limit) for name, limits in _DEFAULT_LIMITS.items() for language, limit in limits.items()]
 _HOLD_FOR_CODE = {"gopher_min_words", "gopher_max_words", "c4_no_lorem_ipsum", "c4_max_longest_word"}
-_EXEMPT_FOR_DIALOGUE = {"fineweb_max_short_lines", "fineweb_max_newlines_per_word"}
+_EXEMPT_FOR_VERSE = {"fineweb_max_short_lines", "fineweb_max_newlines_per_word"}
 _EXEMPT_FOR_MATH = {
     "gopher_min_mean_word_length",
     "gopher_min_alpha_words",
@@ -248,9 +248,9 @@ def test_default_has_fineweb2_limits() -> None:
 def test_default_exempts_domains(name: str, column: str, sign: str, limit: float) -> None:
     """A sample far outside a limit keeps the reason in prose, and elsewhere just where the rule still means something."""
     far = -1 if sign == ">=" else 2_000_000
-    rows = (_row(domain=domain, **{column: far}) for domain in ("web", "code", "math", "dialogue"))
+    rows = (_row(domain=domain, **{column: far}) for domain in ("web", "code", "math", "lyrical"))
     found = [name in reasons for reasons in _reasons(_rules("default"), *rows)]
-    assert found == [True, name in _HOLD_FOR_CODE, name not in _EXEMPT_FOR_MATH, name not in _EXEMPT_FOR_DIALOGUE]
+    assert found == [True, name in _HOLD_FOR_CODE, name not in _EXEMPT_FOR_MATH, name not in _EXEMPT_FOR_VERSE]
 
 
 def test_default_wants_a_known_language() -> None:
@@ -443,8 +443,8 @@ def test_limits_of_a_recipe() -> None:
 
 def test_exemptions_of_a_recipe() -> None:
     """A recipe's domains replace the rule's own."""
-    rule_set = load_rules(["default"], exempt={"c4_max_curly_brackets": ["dialogue"]})
-    rows = [_row(domain=domain, c4_curly_brackets=300) for domain in ("dialogue", "code", "math")]
+    rule_set = load_rules(["default"], exempt={"c4_max_curly_brackets": ["lyrical"]})
+    rows = [_row(domain=domain, c4_curly_brackets=300) for domain in ("lyrical", "code", "math")]
     assert _reasons(rule_set, *rows) == [[], ["c4_max_curly_brackets"], ["c4_max_curly_brackets"]]
 
 
@@ -486,7 +486,7 @@ def test_sets_one_after_the_other() -> None:
             ["gopher"],
             {},
             {"gopher_min_words": ["code", "web"]},
-            "rules.exempt.gopher_min_words: unknown domain 'web'; known: code",
+            "rules.exempt.gopher_min_words: unknown domain 'web'; known: book, code",
         ),
         (["gopher"], {}, {"gopher_min_words": [7]}, "expected a list of domains"),
         (
@@ -570,11 +570,11 @@ def test_signals_that_no_rule_reads() -> None:
 def test_rules_changed_after_loading() -> None:
     """Limits, exemptions and rules left out change a loaded set as a recipe would; an unknown name is an error."""
     loaded = load_rules(["default"], {"gopher_min_words": 40})
-    changed = change_rules(loaded, {"gopher_min_words": {"de": 30}}, {"c4_max_curly_brackets": ["dialogue"]})
+    changed = change_rules(loaded, {"gopher_min_words": {"de": 30}}, {"c4_max_curly_brackets": ["lyrical"]})
     wanted = load_rules(
         ["default"],
         {"gopher_min_words": {"default": 40, "de": 30}},
-        {"c4_max_curly_brackets": ["dialogue"]},
+        {"c4_max_curly_brackets": ["lyrical"]},
     )
     assert changed.columns == wanted.columns
     assert change_rules(loaded, without=["gopher_min_words"]).rules == loaded.rules[1:]

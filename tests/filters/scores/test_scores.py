@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from headwater.errors import UsageError
-from headwater.filters.scores.formulas import SCORES, score
-from headwater.filters.scores.names import DOMAINS
+from headwater.filters.scores.names import DOMAINS, SCORES
+from headwater.filters.scores.score import score
 from headwater.filters.signals.measure import SIGNALS, measure_signals
 
 PROSE = (
@@ -34,7 +34,6 @@ STEPS = (
 LATEX = (
     "Let $f \\colon X \\to Y$ be a morphism. Then $\\mathcal{F} \\otimes \\mathcal{G}$ is flat, since $\\phi$ is.\n" * 2
 )
-SPEECH = "“Where are you going?”\n“To the harbour,” he said.\n“Wait for me!”\nShe ran after him.\n"
 JUNK = "click here click here click here\n" * 30
 
 
@@ -55,7 +54,7 @@ def test_columns() -> None:
 
 @pytest.mark.parametrize(
     ("text", "domain"),
-    [("", "general"), (PROSE, "general"), (CODE, "code"), (STEPS, "math"), (LATEX, "math"), (SPEECH, "dialogue")],
+    [("", "general"), (PROSE, "general"), (CODE, "code"), (STEPS, "math"), (LATEX, "math")],
 )
 def test_domain(text: str, domain: str) -> None:
     """Plain cases fall into the domain of their kind; empty text is general."""

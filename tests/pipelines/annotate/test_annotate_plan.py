@@ -12,6 +12,7 @@ from small_lake import small_recipe
 
 from headwater.filters.duplicates.minhash import measure_minhash
 from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS
+from headwater.filters.signals.kinds import kinds
 from headwater.lineage.runs import begin_run
 from headwater.pipelines.annotate import step as annotate
 from headwater.pipelines.recipe.job import Recipe
@@ -105,7 +106,7 @@ def test_an_operator_names_what_it_reads() -> None:
     found = resolve(small_recipe(), "").operators
     assert found["scores"]["signals"]["language"] == found["language"]
     assert found["tokens"]["spans"] == found["spans"]
-    assert found["minhash"]["scores"] == found["scores"]
+    assert found["minhash"]["signals"] == found["signals"]
     assert resolve(_folding(), "").operators["minhash"].keys() == {"version", "unicode", "numbers"}
     assert "model" in found["language"]
 
@@ -119,10 +120,9 @@ def _folding() -> Recipe:
 
 
 def test_what_is_asked_for_comes_with_what_it_reads() -> None:
-    """MinHash needs the domain, so scores, signals and language, though it reads only the first; without domains it needs none of them."""
+    """MinHash needs signals to tell mathematics and code, and those need the language; where numbers are the same to all it needs neither."""
     assert set(annotate._with_what_they_read(resolve(small_recipe(), ""), ["minhash"])) == {
         "minhash",
-        "scores",
         "signals",
         "language",
     }
@@ -142,8 +142,8 @@ def _measured(folder: Path, families: set[str], recipe: Recipe) -> dict[str, pa.
     return {entry.family: pa.concat_tables(list(read_file(snapshot.uri, entry.path))) for entry in result.entries}
 
 
-def test_domains_are_read_where_they_lie(lake_folder: Path) -> None:
-    """MinHash by domains in the same pass as scores, and later from the stored ones, is the same; folded everywhere it is not."""
+def test_kinds_are_told_from_signals_where_they_lie(lake_folder: Path) -> None:
+    """MinHash by kinds in the same pass as signals, and later from the stored ones, is the same; folded everywhere it is not."""
     words = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi psi omega"
     texts = [f"{words} because x = 3 and y = 4", f"{words} by 3 and by 4 men"]
     snapshot = create_lake(str(lake_folder))
@@ -170,7 +170,7 @@ def test_domains_are_read_where_they_lie(lake_folder: Path) -> None:
     recipe = dataclasses.replace(small_recipe(), deduplicate=numbers)
     later = _measured(lake_folder, {"minhash"}, recipe)["minhash"].select(names)
     assert later.equals(
-        pa.Table.from_batches([measure_minhash(pa.array(texts), fused["scores"]["domain"], numbers.numbers)]).cast(
+        pa.Table.from_batches([measure_minhash(pa.array(texts), kinds(fused["signals"]), numbers.numbers)]).cast(
             later.schema
         )
     )

@@ -74,10 +74,9 @@ def test_defaults() -> None:
     assert recipe.spans.operators == ()
     assert (recipe.deduplicate.min_similarity, recipe.deduplicate.alarm_source_loss) == (0.75, 0.5)
     assert recipe.deduplicate.numbers == {
-        "general": "fold",
+        "prose": "fold",
         "code": "keep",
         "math": "keep",
-        "dialogue": "fold",
         "dense": "keep",
     }
     assert recipe.vocabulary.name == "headwater-156k"
@@ -93,8 +92,9 @@ def test_defaults() -> None:
     ("written", "kept"),
     [
         ("fold", set()),
-        ("keep", {"general", "code", "math", "dialogue", "dense"}),
-        ({"default": "keep", "general": "fold"}, {"code", "math", "dialogue", "dense"}),
+        ("keep", {"prose", "code", "math", "dense"}),
+        ({"default": "keep", "prose": "fold"}, {"code", "math", "dense"}),
+        ({"default": "keep", "general": "fold", "dialogue": "fold"}, {"code", "math", "dense"}),
         ({"math": "keep", "code": "keep", "default": "fold"}, {"math", "code"}),
         ({"dense": "fold"}, {"math", "code"}),
         ({}, {"math", "code", "dense"}),
@@ -104,7 +104,7 @@ def test_numbers_by_domain(written: object, kept: set[str]) -> None:
     """One word stands for every kind of text, ``default`` for those that a table leaves out, else they keep their own default."""
     numbers = _changed(lambda raw: raw.update(deduplicate={"numbers": written})).deduplicate.numbers
     assert {name for name, value in numbers.items() if value == "keep"} == kept
-    assert set(numbers) == {"general", "code", "math", "dialogue", "dense"}
+    assert set(numbers) == {"prose", "code", "math", "dense"}
 
 
 def test_literals_give_the_recipe_back() -> None:
@@ -213,7 +213,7 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     ),
     (
         lambda raw: raw.update(deduplicate={"numbers": {"maths": "keep"}}),
-        "deduplicate: numbers: expected one of general, code, math, dialogue, dense, default, found 'maths'",
+        "deduplicate: numbers: expected one of prose, code, math, dense, default, found 'maths'",
     ),
     (
         lambda raw: raw.update(deduplicate={"numbers": {"math": True}}),
@@ -221,7 +221,7 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     ),
     (
         lambda raw: raw.update(deduplicate={"numbers": 1}),
-        "deduplicate: numbers: expected keep, fold or a table of them by domain, found 1",
+        "deduplicate: numbers: expected keep, fold or a table of them by kind of text, found 1",
     ),
     (
         lambda raw: raw.update(deduplicate={"min_similarity": float("nan")}),

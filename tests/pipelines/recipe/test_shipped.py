@@ -32,8 +32,8 @@ def test_identities_of_the_shipped_recipes() -> None:
     found = {name: find_recipe(name).fingerprint for name in shipped_recipes()}
     found |= {name: find_vocabulary_recipe(name).fingerprint for name in shipped_vocabulary_recipes()}
     assert found == {
-        "demo": "f85f3365c33a924bbe47abebe60bf54a",
-        "ling-flash-2": "26b8fe81968251e4e440ee0247d8cca5",
+        "demo": "d921a260516e6a116635a0cb6b28abdf",
+        "ling-flash-2": "b93d07d4ab25bf59dc8b6ac37dfd922b",
         "demo-vocabulary": "9f63a750c6c27e51f744a0eaae0acac7",
         "vocabulary-156k": "6bee231717b4bd072268d366273487d5",
     }

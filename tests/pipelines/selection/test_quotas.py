@@ -16,7 +16,7 @@ from headwater.pipelines.selection.quotas import Cell, Plan, apportion, solve, s
 
 _LAKE = {
     Cell("general", "en", "general"): 600,
-    Cell("general", "en", "dialogue"): 100,
+    Cell("general", "en", "lyrical"): 100,
     Cell("general", "zh", "general"): 200,
     Cell("general", "fr", "general"): 75,
     Cell("general", "de", "general"): 25,
@@ -49,7 +49,7 @@ def test_without_quotas_languages_are_taken_in_proportion() -> None:
     }
     assert plan.unplaced == 0
     assert plan.shortfalls == {}
-    assert plan.cell_of[Cell("general", "en", "dialogue")] == Cell("general", "en", "*")
+    assert plan.cell_of[Cell("general", "en", "lyrical")] == Cell("general", "en", "*")
 
 
 def test_language_quota_with_a_group_and_a_rest() -> None:
@@ -75,17 +75,17 @@ def test_language_quota_for_all_pools() -> None:
 
 def test_domain_quota() -> None:
     """A domain that a quota names is a cell of its own; the others are one cell."""
-    plan = solve(_LAKE, _stage(domains={"general": {"dialogue": 0.1, "*": 0.9}}), 100)
+    plan = solve(_LAKE, _stage(domains={"general": {"lyrical": 0.1, "*": 0.9}}), 100)
     assert _targets(plan) == {
         "general/de/*": 2,
         "general/en/*": 36,
-        "general/en/dialogue": 6,
+        "general/en/lyrical": 6,
         "general/fr/*": 4,
         "general/zh/*": 12,
         "reasoning/en/*": 32,
         "reasoning/fr/*": 8,
     }
-    assert plan.cell_of[Cell("general", "en", "dialogue")] == Cell("general", "en", "dialogue")
+    assert plan.cell_of[Cell("general", "en", "lyrical")] == Cell("general", "en", "lyrical")
     assert plan.cell_of[Cell("general", "en", "general")] == Cell("general", "en", "*")
 
 

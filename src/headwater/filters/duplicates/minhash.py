@@ -51,7 +51,7 @@ def permutations() -> npt.NDArray[np.uint32]:
 
 def measure_minhash(
     texts: pa.Array,
-    domains: pa.Array | pa.ChunkedArray | None = None,
+    kinds: pa.Array | pa.ChunkedArray | None = None,
     numbers: Mapping[str, str] = DEFAULT_NUMBERS,
 ) -> pa.RecordBatch:
     """The columns ``bands signature n_shingles normalized_hash``, one row for each text (string or large_string; null counts as empty).
@@ -67,17 +67,17 @@ def measure_minhash(
     Memory besides the input: the normalised text of the batch, and 10 bytes for each byte of the largest text at most.
 
     Args:
-        domains: of the texts, family ``scores``; None or null: ``general``.
+        kinds: of the texts, from ``signals.kinds``; None or null: ``prose``.
         numbers: ``keep`` or ``fold`` for each of ``number_settings.NUMBER_TEXTS``.
 
     Raises:
-        UsageError: texts of another type; more or fewer domains than texts, or an unknown one.
+        UsageError: texts of another type; more or fewer kinds than texts, or an unknown one.
     """
     writable, offsets = normalize_bytes(texts)
     data = writable.view()
     data.flags.writeable = False  # as all bytes are that kernels read, so that each is compiled once
     holds_numbers, dense = find_numbers(data, offsets, unit_kinds())
-    folded = holds_numbers & ~keeps_numbers(dense, domains, numbers)
+    folded = holds_numbers & ~keeps_numbers(dense, kinds, numbers)
     hashes = _hash_texts(data, offsets, folded, *number_signs(*text_buffers(texts), holds_numbers))
     fold_digits(writable, offsets, folded)
     signatures, n_shingles = _sign(data, offsets, unit_kinds(), permutations(), most_shingles(offsets))

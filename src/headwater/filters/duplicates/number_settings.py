@@ -10,14 +10,13 @@ KEEP: Final = "keep"
 FOLD: Final = "fold"
 
 DENSE_TEXTS: Final = "dense"
-NUMBER_TEXTS: Final = ("general", "code", "math", "dialogue", DENSE_TEXTS)
-"""Kinds of text that have a setting: the four domains of family ``scores``, and ``dense``: a text of any domain that has a number in at least a
-third of its shingles. Numbers are kept where the domain says so, and where ``dense`` does and the text is."""
+NUMBER_TEXTS: Final = ("prose", "code", "math", DENSE_TEXTS)
+"""Kinds of text that have a setting: those of ``signals.kinds``, and ``dense``: a text of any kind that has a number in at least a
+third of its shingles. Numbers are kept where the kind says so, and where ``dense`` does and the text is."""
 
 DEFAULT_NUMBERS: Final[dict[str, str]] = {
-    "general": FOLD,
+    "prose": FOLD,
     "code": KEEP,
     "math": KEEP,
-    "dialogue": FOLD,
     DENSE_TEXTS: KEEP,
 }

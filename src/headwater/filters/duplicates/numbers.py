@@ -57,30 +57,30 @@ _SIGNS: Final = {
 }
 
 
-def keeps_numbers(dense: _Flags, domains: pa.Array | pa.ChunkedArray | None, numbers: Mapping[str, str]) -> _Flags:
+def keeps_numbers(dense: _Flags, kinds: pa.Array | pa.ChunkedArray | None, numbers: Mapping[str, str]) -> _Flags:
     """Whether each text keeps its digits in near comparison.
 
     Args:
         dense: from `find_numbers`.
-        domains: of the texts, family ``scores``; null, and None for all of them, stand for ``general``.
+        kinds: of the texts, from ``signals.kinds``; null, and None for all of them, stand for ``prose``.
         numbers: `keep` or `fold` for each of ``NUMBER_TEXTS``.
 
     Raises:
-        UsageError: more or fewer domains than texts, or an unknown one.
+        UsageError: more or fewer kinds than texts, or an unknown one.
 
     >>> from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS
-    >>> keeps_numbers(np.array([False, False, True]), pa.array(["general", "math", None]), DEFAULT_NUMBERS).tolist()
+    >>> keeps_numbers(np.array([False, False, True]), pa.array(["prose", "math", None]), DEFAULT_NUMBERS).tolist()
     [False, True, True]
     """
     n = len(dense)
-    kept = np.full(n, numbers["general"] == KEEP)
-    if domains is not None:
-        if len(domains) != n:
-            raise UsageError(f"expected a domain for each of {n} texts, found {len(domains)}")
-        column = domains.combine_chunks() if isinstance(domains, pa.ChunkedArray) else domains
-        places = pc.index_in(column.fill_null("general"), value_set=pa.array(NUMBER_TEXTS[:-1]))
+    kept = np.full(n, numbers["prose"] == KEEP)
+    if kinds is not None:
+        if len(kinds) != n:
+            raise UsageError(f"expected a kind for each of {n} texts, found {len(kinds)}")
+        column = kinds.combine_chunks() if isinstance(kinds, pa.ChunkedArray) else kinds
+        places = pc.index_in(column.fill_null("prose"), value_set=pa.array(NUMBER_TEXTS[:-1]))
         if places.null_count:
-            raise UsageError(f"expected domains among {', '.join(NUMBER_TEXTS[:-1])}, found another")
+            raise UsageError(f"expected kinds among {', '.join(NUMBER_TEXTS[:-1])}, found another")
         kept = np.array([numbers[name] == KEEP for name in NUMBER_TEXTS[:-1]])[places.to_numpy()]
     return kept | dense if numbers[DENSE_TEXTS] == KEEP else kept
 

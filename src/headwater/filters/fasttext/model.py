@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,15 @@ import numpy.typing as npt
 from headwater.errors import BadInputError, MissingDependencyError
 from headwater.filters.fasttext.file import ModelFile
 
-__all__ = ["HIERARCHICAL_SOFTMAX", "NEGATIVE_SAMPLING", "ONE_VS_ALL", "SOFTMAX", "FastTextModel", "read_model"]
+__all__ = [
+    "HIERARCHICAL_SOFTMAX",
+    "NEGATIVE_SAMPLING",
+    "ONE_VS_ALL",
+    "SOFTMAX",
+    "FastTextModel",
+    "read_model",
+    "read_model_stream",
+]
 
 HIERARCHICAL_SOFTMAX = 1
 NEGATIVE_SAMPLING = 2
@@ -102,14 +111,28 @@ def read_model(path: str | Path) -> FastTextModel:
     """
     try:
         with Path(path).open("rb") as stream:
-            return _parse(ModelFile(stream, Path(path).stat().st_size))
+            return read_model_stream(stream, Path(path).stat().st_size, str(path))
     except FileNotFoundError as error:
         raise MissingDependencyError(
             f"expected a fastText model at {path}, found no file; give the path of a model"
         ) from error
+
+
+def read_model_stream(stream: BinaryIO, size: int, where: str) -> FastTextModel:
+    """The model in an open file.
+
+    Args:
+        size: bytes in it.
+        where: what the file is called in messages.
+
+    Raises:
+        BadInputError: as ``read_model``.
+    """
+    try:
+        return _parse(ModelFile(stream, size))
     except (ValueError, IndexError, MemoryError, OverflowError) as error:
         raise BadInputError(
-            f"expected a supervised fastText model at {path}, found: {error}; fetch the file again",
+            f"expected a supervised fastText model at {where}, found: {error}; fetch the file again",
             reason="bad_model",
         ) from error
 

@@ -18,6 +18,8 @@ from typing import Final
 import duckdb
 
 from headwater.errors import RecipeError, one_line
+from headwater.filters.scores.names import MOST_SCORE
+from headwater.filters.signals.columns import SIGNALS
 from headwater.plain import JsonObject
 
 __all__ = ["check_predicate", "nearest", "predicate_connection"]
@@ -33,8 +35,6 @@ _FUNCTIONS: Final = frozenset(
 )
 _LONGEST: Final = 20_000
 """Most characters of a predicate; the longest that ships has 79."""
-_SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
-_MOST_SCORE: Final = 65_535
 _EXTREMES: Final[dict[str, tuple[str, ...]]] = {
     "VARCHAR": ("NULL", "''", "'en'", "'7'"),
     # Signals count characters of a record, and 2^24 bytes are the default limit of one; token counts and bytes have twice that exponent's room.
@@ -201,4 +201,5 @@ def _try(connection: duckdb.DuckDBPyConnection, predicate: str, columns: Mapping
 
 
 def _extremes(name: str, kind: str) -> tuple[str, ...]:
-    return ("NULL", "0", str(_MOST_SCORE)) if name in _SCORES else _EXTREMES[kind]
+    # What is whole and no signal is a score, a team's own among them.
+    return ("NULL", "0", str(MOST_SCORE)) if kind == "INTEGER" and name not in SIGNALS else _EXTREMES[kind]

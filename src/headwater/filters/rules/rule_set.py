@@ -22,7 +22,7 @@ import pyarrow as pa
 from headwater.errors import RecipeError, UsageError
 from headwater.filters.language.names import TAGS, nearest_tag
 from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
-from headwater.filters.scores.names import DOMAINS
+from headwater.filters.scores.names import DOMAINS, SCORES
 from headwater.filters.signals.columns import SIGNALS
 from headwater.fingerprint import fingerprint
 from headwater.plain import JsonObject, ValuesByName
@@ -48,7 +48,7 @@ RULE_COLUMNS: Final[dict[str, str]] = {
     **{name: "INTEGER" if kind == pa.int32() else "FLOAT" for name, kind in SIGNALS.items()},
     **dict.fromkeys(["language", "script", "domain", "source"], "VARCHAR"),
     "language_score": "FLOAT",
-    **dict.fromkeys(["quality", "knowledge_density", "reasoning_density", "chain_of_thought"], "INTEGER"),
+    **dict.fromkeys(SCORES, "INTEGER"),
     **dict.fromkeys(["text_bytes", "n_tokens"], "BIGINT"),
     **dict.fromkeys(["contamination_overlap", "contamination_answered"], "FLOAT"),
 }
@@ -135,9 +135,14 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuleSet:
-    """Rules in the order in which their reasons are listed."""
+    """Rules in the order in which their reasons are listed.
+
+    Attributes:
+        own_scores: a team's own scores, which they may read besides ``RULE_COLUMNS``.
+    """
 
     rules: tuple[Rule, ...]
+    own_scores: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -175,17 +180,21 @@ def load_rules(
     sets: Sequence[str],
     limits: Mapping[str, LimitSetting] | None = None,
     exempt: Mapping[str, Sequence[str]] | None = None,
+    own: Sequence[Mapping[str, object]] = (),
+    own_scores: Sequence[str] = (),
 ) -> RuleSet:
-    """Return the rules of ``sets`` one after the other.
+    """Return the rules of ``sets`` one after the other, then a recipe's own.
 
     Args:
         sets: names of rule sets.
         limits: rule → a number for every language, or a table of languages and ``default`` that changes only these.
             ``rule.limit`` names one limit of a rule that has several.
         exempt: rule → the domains that it does not apply to, instead of its own.
+        own: rules as a file of a set has them, though source and description may be missing.
+        own_scores: a team's own scores, which rules may read.
 
     Raises:
-        RecipeError: an unknown set, rule or limit (the nearest known one is named), or a rule that two sets bring.
+        RecipeError: an unknown set, rule or limit (the nearest known one is named), a rule that two sets bring, or one of its own that is none.
     """
     rules: dict[str, Rule] = {}
     for name in sets:
@@ -195,9 +204,15 @@ def load_rules(
                     f"rules.sets: rule {rule.name!r} is in more than one of {', '.join(sets)}; leave one out"
                 )
             rules[rule.name] = rule
+    for number, raw in enumerate(own):
+        rule = _own_rule(raw, f"rules.own[{number}]")
+        if rule.name in rules:
+            raise RecipeError(f"rules.own[{number}]: the rule {rule.name!r} is there already; choose another name")
+        rules[rule.name] = rule
     _change(rules, limits or {}, exempt or {}, "rules")
     with predicate_connection() as connection:
-        return RuleSet(rules=tuple(_with_columns(rule, "rules", connection) for rule in rules.values()))
+        checked = tuple(_with_columns(rule, "rules", connection, own_scores) for rule in rules.values())
+    return RuleSet(rules=checked, own_scores=tuple(own_scores))
 
 
 def change_rules(
@@ -220,8 +235,10 @@ def change_rules(
     with predicate_connection() as connection:
         return RuleSet(
             rules=tuple(
-                rule if id(rule) in held else _with_columns(rule, "rules", connection) for rule in rules.values()
-            )
+                rule if id(rule) in held else _with_columns(rule, "rules", connection, rule_set.own_scores)
+                for rule in rules.values()
+            ),
+            own_scores=rule_set.own_scores,
         )
 
 
@@ -353,9 +370,27 @@ def _parse_rule(raw: ValuesByName, where: str) -> Rule:
     )
 
 
-def _with_columns(rule: Rule, where: str, connection: duckdb.DuckDBPyConnection) -> Rule:
+def _own_rule(raw: object, where: str) -> Rule:
+    """Return a rule that a recipe brings, whatever stands in it checked."""
+    if not isinstance(raw, Mapping):
+        raise RecipeError(f"{where}: expected a table, found {raw!r}")
+    for key in ("name", "passes"):
+        if not isinstance(raw.get(key), str):
+            raise RecipeError(f"{where}: expected a text for {key!r}, found {raw.get(key)!r}")
+    limits = raw.get("limits", {})
+    if not isinstance(limits, Mapping) or not all(isinstance(name, str) and _NAME.fullmatch(name) for name in limits):
+        raise RecipeError(f"{where}: limits: expected a table of limits by names of a-z, 0-9 and _, found {limits!r}")
+    if any(isinstance(each, Mapping) and "default" not in each for each in limits.values()):
+        raise RecipeError(f"{where}: limits: expected a default beside those of languages, it is missing")
+    return _parse_rule({"source": "the recipe", "description": "", **raw}, where)
+
+
+def _with_columns(
+    rule: Rule, where: str, connection: duckdb.DuckDBPyConnection, own_scores: Sequence[str] = ()
+) -> Rule:
     """Return the rule with the columns that it reads, its predicate checked."""
-    read = [*check_predicate(rule.predicate(), RULE_COLUMNS, f"{where}: {rule.name}", connection)]
+    columns = {**RULE_COLUMNS, **dict.fromkeys(own_scores, "INTEGER")}
+    read = [*check_predicate(rule.predicate(), columns, f"{where}: {rule.name}", connection)]
     if rule.exempt_domains:
         read.append("domain")
     return replace(rule, columns=tuple(dict.fromkeys(read)))

@@ -25,71 +25,43 @@ With ramp(x, a, b) = clip((x - a) / (b - a), 0, 1), falling where a > b, and sig
 
     steps      = max(ramp(step_markers per line, 0, 0.3), ramp(equations per line, 0, 0.8))
     chain_of_thought = clean * steps * (0.5 + 0.5 * argument) * ramp(words, 20, 60) * ramp(code, 0.5, 0.2)
-
-    domain     = code      where code >= 0.3 and latex < 0.02
-                 math      where latex >= 0.02, or equations per 100 words >= 2, or math symbols per kB >= 12, and code < 0.3
-                 dialogue  where dialogue lines >= 0.4 of at least 3 lines
-                 general   elsewhere
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from headwater.errors import UsageError
-from headwater.filters.scores.names import DOMAINS
-from headwater.filters.signals.columns import SIGNALS
+from headwater.filters.scores.names import SCORES
 from headwater.filters.signals.lexicon import STOP_WORDS
 
-__all__ = ["SCORES", "VERSION", "score"]
+__all__ = ["VERSION", "score"]
 
 VERSION: Final = 1
 """Raised with any change that alters a stored score."""
 
-SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
-
 _Values = npt.NDArray[np.float64]
 
 
-def score(signals: pa.RecordBatch, languages: pa.Array | pa.ChunkedArray) -> pa.RecordBatch:
-    """Return quality, knowledge_density, reasoning_density, chain_of_thought (int32, 0 to 65535) and domain.
+def score(signals: Mapping[str, _Values], languages: Sequence[str | None]) -> dict[str, _Values]:
+    """Return quality, knowledge_density, reasoning_density and chain_of_thought, float64 [n], 0 to 1.
 
-    Where a signal that the formulas read is null or NaN, all five are null: a missing measure gives no score.
+    Where a signal is NaN, all are NaN: a missing measure gives no score.
 
-    Raises:
-        UsageError: a signal is missing from the batch, or there are more or fewer languages than rows.
-
-    >>> from headwater.filters.signals.measure import measure_signals
-    >>> languages = pa.array(["en", "en"])
-    >>> texts = pa.array(["", "First we add 2 + 3 = 5. Then 5 * 4 = 20, so the sum is 20."])
-    >>> batch = score(measure_signals(texts, languages), languages)
-    >>> batch["quality"].to_pylist()[0], batch["domain"].to_pylist()
-    (0, ['general', 'math'])
+    Args:
+        signals: every signal, float64 [n].
     """
-    if lacking := [name for name in SIGNALS if name not in signals.schema.names]:
-        raise UsageError(f"score: expected all signals, the batch lacks {', '.join(lacking)}: measure them first")
-    if len(languages) != signals.num_rows:
-        raise UsageError(f"score: expected one language a row, found {len(languages)} for {signals.num_rows} rows")
-    values = {name: _as_float(signals[name]) for name in SIGNALS}
-    missing = np.zeros(signals.num_rows, np.bool_)
+    values = {name: column.copy() for name, column in signals.items()}
+    missing = np.zeros(len(languages), np.bool_)
     for column in values.values():
         missing |= np.isnan(column)
         column[missing] = 0.0
-    listed = np.array([language in STOP_WORDS for language in languages.to_pylist()], np.bool_)
-    results, domain = _formulas(values, listed)
-    stored = [pa.array(np.floor(np.clip(x, 0.0, 1.0) * 65535.0 + 0.5).astype(np.int32), mask=missing) for x in results]
-    names = pa.array(DOMAINS).take(pa.array(domain, mask=missing))
-    return pa.RecordBatch.from_arrays([*stored, names], names=[*SCORES, "domain"])
-
-
-def _as_float(column: pa.Array) -> _Values:
-    floats = pc.fill_null(pc.cast(column, pa.float64()), float("nan"))
-    return np.array(floats.to_numpy(zero_copy_only=False))
+    listed = np.array([language in STOP_WORDS for language in languages], np.bool_)
+    found = _formulas(values, listed)
+    return {name: np.where(missing, np.nan, np.clip(x, 0.0, 1.0)) for name, x in zip(SCORES, found, strict=True)}
 
 
 def _ramp(x: _Values, start: float, stop: float) -> _Values:
@@ -101,9 +73,7 @@ def _per(part: _Values, whole: _Values) -> _Values:
     return part / np.maximum(whole, 1.0)
 
 
-def _formulas(
-    signals: dict[str, _Values], listed: npt.NDArray[np.bool_]
-) -> tuple[tuple[_Values, ...], npt.NDArray[np.int64]]:
+def _formulas(signals: dict[str, _Values], listed: npt.NDArray[np.bool_]) -> tuple[_Values, ...]:
     """The formulas of the module's docstring; `listed`: the language has a stop list."""
     words, lines, code = signals["gopher_words"], signals["c4_lines"], signals["hw_code_fraction"]
     equations, latex = signals["hw_equations"], signals["hw_latex_fraction"]
@@ -145,7 +115,4 @@ def _formulas(
     )
     thought = clean * steps * (0.5 + 0.5 * argument) * _ramp(words, 20.0, 60.0) * _ramp(code, 0.5, 0.2)
 
-    is_math = ((latex >= 0.02) | (equations_per_100_words >= 2.0) | (symbols >= 12.0)) & (code < 0.3)
-    is_dialogue = (signals["hw_dialogue_lines_fraction"] >= 0.4) & (lines >= 3.0)
-    domain = np.select([is_code, is_math, is_dialogue], [1, 2, 3], 0).astype(np.int64)
-    return (quality, knowledge, reasoning, thought), domain
+    return quality, knowledge, reasoning, thought

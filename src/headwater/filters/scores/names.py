@@ -1,10 +1,35 @@
-"""The domains that the formulas tell apart; pure data, so that reading a recipe loads no formula."""
+"""The scores and the domains that columns of family ``scores`` can hold; pure data, so that reading a recipe loads no model."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DOMAINS"]
+__all__ = ["DOMAIN", "DOMAINS", "GENRES", "MOST_SCORE", "SCORES"]
 
-DOMAINS: Final = ("general", "code", "math", "dialogue")
-"""Every value that column ``domain`` can have."""
+SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
+"""The scores that every lake has; a team's own are columns beside them."""
+
+MOST_SCORE: Final = 65_535
+"""What is stored for 1; 0 stands for 0."""
+
+DOMAIN: Final = "domain"
+"""The column whose model has a class for each genre."""
+
+GENRES: Final = (
+    "informational",
+    "narrative",
+    "opinion",
+    "how-to",
+    "discussion",
+    "selling",
+    "lyrical",
+    "spoken",
+    "machine-made",
+    "encyclopedia",
+    "reference",
+    "book",
+)
+"""What the model of genres may tell apart; the last three are kinds of others, answered where it is sure."""
+
+DOMAINS: Final = ("general", "code", "math", *GENRES)
+"""Every value that column ``domain`` can have; ``general`` is a text too short, or in a language, to tell."""

@@ -26,6 +26,7 @@ from headwater.filters.signals.definitions import (
     UNITS,
     Signal,
 )
+from headwater.filters.signals.text_kinds import TEXT_KINDS
 
 __all__ = ["COLUMNS", "DESCRIPTIONS", "SIGNALS"]
 
@@ -230,6 +231,7 @@ COLUMNS: Final[tuple[Signal, ...]] = (
     ),
     Signal("hw_long_words_fraction", REAL, "fraction", UNITS, "words of 8 chars or more, per word", _OWN),
     Signal("hw_urls", COUNT, "occurrences", CHARS, "occurrences of ://", _OWN),
+    *TEXT_KINDS,
 )
 """Every signal in the order of its column."""
 

@@ -20,23 +20,41 @@ from headwater.buffers import text_buffers
 from headwater.errors import UsageError
 from headwater.filters.signals import counts
 from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
+from headwater.filters.signals.cue_categories import CATEGORIES
+from headwater.filters.signals.cues import Cues, load_cues
+from headwater.filters.signals.distinct_words import measure_distinct_words
 from headwater.filters.signals.lexicon import Lexicon, load_lexicon
 from headwater.filters.signals.lines import measure_lines
+from headwater.filters.signals.marks import N_MARKS, mark_kinds
 from headwater.filters.signals.repetition import Numbering, make_numbering, measure_ngrams, number_keys
-from headwater.filters.signals.rows import write_row
+from headwater.filters.signals.rows import write_row, write_text_kinds
+from headwater.filters.signals.structure import measure_structure
 from headwater.filters.signals.word_measures import (
     count_lexicon,
     entropy_terms,
     measure_tokens,
 )
+from headwater.filters.signals.word_ranks import Ranks, load_ranks
 from headwater.filters.text.characters import character_classes
 from headwater.filters.text.compile import kernel
 from headwater.filters.words.cut import Pieces, cut_tokens, make_pieces
 
 __all__ = ["DESCRIPTIONS", "SIGNALS", "VERSION", "measure_signals"]
 
-VERSION: Final = 2
+VERSION: Final = 4
 """Raised with any change that alters a stored signal."""
+
+
+class _Tables(NamedTuple):
+    """What is known of characters and words, the same for all texts; read only."""
+
+    classes: npt.NDArray[np.uint8]
+    marks: npt.NDArray[np.uint8]
+    terms: npt.NDArray[np.float64]
+    lexicon: Lexicon
+    cues: Cues
+    ranks: Ranks
+    turkish: int
 
 
 class _Scratch(NamedTuple):
@@ -47,6 +65,10 @@ class _Scratch(NamedTuple):
     tokens: npt.NDArray[np.int64]
     hits: npt.NDArray[np.int64]
     ngrams: npt.NDArray[np.int64]
+    structure: npt.NDArray[np.int64]
+    marks: npt.NDArray[np.int64]
+    rarity: npt.NDArray[np.int64]
+    cues: npt.NDArray[np.int64]
     seen: npt.NDArray[np.uint8]
     sizes: npt.NDArray[np.int64]
     paragraphs: npt.NDArray[np.uint64]
@@ -82,12 +104,25 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
         tokens=np.zeros(counts.N_TOKEN_COUNTS, np.int64),
         hits=np.zeros(counts.N_LEXICON_COUNTS, np.int64),
         ngrams=np.zeros(counts.N_NGRAM_COUNTS, np.int64),
+        structure=np.zeros(counts.N_STRUCTURE_COUNTS, np.int64),
+        marks=np.zeros(N_MARKS, np.int64),
+        rarity=np.zeros(counts.N_RARITY_COUNTS, np.int64),
+        cues=np.zeros(len(CATEGORIES), np.int64),
         seen=np.zeros(256, np.uint8),
         sizes=np.empty(len(pieces.line_chars), np.int64),
         paragraphs=np.empty(len(pieces.line_chars), np.uint64),
     )
     room = make_numbering(most_bytes)
-    _measure_all(data, offsets, character_classes(), entropy_terms(), pieces, room, lexicon, rows, scratch, found)
+    tables = _Tables(
+        classes=character_classes(),
+        marks=mark_kinds(),
+        terms=entropy_terms(),
+        lexicon=lexicon,
+        cues=load_cues(),
+        ranks=load_ranks(),
+        turkish=rows_by_language["tr"],
+    )
+    _measure_all(data, offsets, tables, pieces, room, rows, scratch, found)
     columns = [
         pa.array(values.astype(kind.to_pandas_dtype()), kind)
         for values, kind in zip(found, SIGNALS.values(), strict=True)
@@ -99,24 +134,44 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
 def _measure_all(
     data: npt.NDArray[np.uint8],
     offsets: npt.NDArray[np.int64],
-    classes: npt.NDArray[np.uint8],
-    terms: npt.NDArray[np.float64],
+    tables: _Tables,
     pieces: Pieces,
     room: Numbering,
-    lexicon: Lexicon,
     rows: npt.NDArray[np.int64],
     scratch: _Scratch,
     found: npt.NDArray[np.float64],
 ) -> None:
     """Fill `found` (signals × texts)."""
+    classes, terms, lexicon, cues, ranks = tables.classes, tables.terms, tables.lexicon, tables.cues, tables.ranks
     lines, tokens, hits, ngrams = scratch.lines, scratch.tokens, scratch.hits, scratch.ngrams
+    structure, marks, rarity = scratch.structure, scratch.marks, scratch.rarity
     for text in range(len(rows)):
-        begin, end = offsets[text], offsets[text + 1]
+        begin, end, row = offsets[text], offsets[text + 1], rows[text]
         cut_tokens(data, begin, end, classes, pieces)
         measure_lines(data, classes, begin, end, pieces, room, scratch.sizes, scratch.paragraphs, lines, scratch.shares)
         n_distinct = number_keys(pieces.hashes, pieces.totals[0], room)
         entropy = measure_tokens(data, pieces, room, terms, tokens)
-        count_lexicon(data, begin, end, classes, pieces, room, n_distinct, lexicon, rows[text], scratch.seen, hits)
+        count_lexicon(data, begin, end, classes, pieces, room, n_distinct, lexicon, row, scratch.seen, hits)
+        measure_structure(classes, tables.marks, pieces, room, structure, marks)
+        measure_distinct_words(
+            data,
+            begin,
+            end,
+            pieces.points,
+            pieces.kinds,
+            pieces.begins,
+            pieces.sizes,
+            room.places,
+            room.counts,
+            n_distinct,
+            classes,
+            cues,
+            ranks,
+            row,
+            row == tables.turkish,
+            rarity,
+            scratch.cues,
+        )
         measure_ngrams(pieces.sizes, pieces.totals[0], room, ngrams)
         token_chars = room.ends[pieces.totals[0]]
         write_row(
@@ -132,3 +187,4 @@ def _measure_all(
             entropy,
             found[:, text],
         )
+        write_text_kinds(tokens, structure, marks, rarity, scratch.cues, found[:, text])

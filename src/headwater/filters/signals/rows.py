@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.signals import counts, places
+from headwater.filters.signals import counts, marks, places
 from headwater.filters.signals.word_measures import entropy_term
 from headwater.filters.text.characters import DIGIT, LETTER, MARK, MATH, NEWLINE, SPACE
 from headwater.filters.text.compile import kernel
 from headwater.filters.words.cut import Pieces
 
-__all__ = ["write_row"]
+__all__ = ["write_row", "write_text_kinds"]
 
 
 @kernel
@@ -179,3 +181,41 @@ def write_row(
     _write_fineweb_and_refinedweb(pieces, lines, tokens[counts.WORDS], row)
     _write_rpv2(pieces, terms, lines, shares, tokens, hits, ngrams, token_chars, entropy, row)
     _write_own(n_bytes, pieces, lines, tokens, hits, row)
+
+
+@kernel
+def write_text_kinds(
+    tokens: npt.NDArray[np.int64],
+    structure: npt.NDArray[np.int64],
+    mark_counts: npt.NDArray[np.int64],
+    rarity: npt.NDArray[np.int64],
+    cues: npt.NDArray[np.int64],
+    row: npt.NDArray[np.float64],
+) -> None:
+    """Write one text's signals of `text_kinds` to `row`, each in its place of `places`, from the counts of its kernels."""
+    words = tokens[counts.WORDS]
+    row[places.HW_EXCLAMATIONS_PER_KWORD] = _share(1000 * mark_counts[marks.EXCLAMATION], words)
+    row[places.HW_COMMAS_PER_KWORD] = _share(1000 * mark_counts[marks.COMMA], words)
+    row[places.HW_QUOTES_PER_KWORD] = _share(1000 * mark_counts[marks.QUOTE], words)
+    row[places.HW_BRACKETS_PER_KWORD] = _share(1000 * mark_counts[marks.BRACKET], words)
+    row[places.HW_COLONS_PER_KWORD] = _share(1000 * (mark_counts[marks.COLON] - tokens[counts.URLS]), words)
+    row[places.HW_SEMICOLONS_PER_KWORD] = _share(1000 * mark_counts[marks.SEMICOLON], words)
+    row[places.HW_DASHES_PER_KWORD] = _share(1000 * mark_counts[marks.DASH], words)
+    row[places.HW_ELLIPSES_PER_KWORD] = _share(1000 * tokens[counts.ELLIPSES], words)
+    row[places.HW_CURRENCY_PER_KWORD] = _share(1000 * mark_counts[marks.CURRENCY], words)
+    row[places.HW_PERCENTS_PER_KWORD] = _share(1000 * mark_counts[marks.PERCENT], words)
+    row[places.HW_PICTURES_PER_KWORD] = _share(1000 * mark_counts[marks.PICTURE], words)
+    row[places.HW_EMAILS_PER_KWORD] = _share(1000 * structure[counts.ADDRESSES], words)
+    row[places.HW_NUMBERS_PER_KWORD] = _share(1000 * structure[counts.NUMBERS], words)
+    row[places.HW_YEARS_PER_KWORD] = _share(1000 * rarity[counts.YEARS], words)
+    row[places.HW_NAMES_PER_KWORD] = _share(1000 * structure[counts.NAMES], words)
+    # n sum of x² less the square of the sum of x is exact as far as a float64 holds whole numbers, and a square root rounds
+    # as IEEE says on any CPU
+    sentences, squares = float(structure[counts.CLOSED_SENTENCES]), float(structure[counts.SENTENCE_SQUARES])
+    spread = max(sentences * squares - float(words) * float(words), 0.0)
+    row[places.HW_SENTENCE_WORDS] = _share(words, sentences)
+    row[places.HW_SENTENCE_WORDS_DEVIATION] = _share(math.sqrt(spread), sentences)
+    row[places.HW_COMMON_WORDS_FRACTION] = _share(rarity[counts.COMMON_WORDS], words)
+    row[places.HW_RARE_WORDS_FRACTION] = _share(rarity[counts.RARE_WORDS], words)
+    for category in range(len(cues)):
+        row[places.HW_CUE_FIRST_PERSON_PER_KWORD + category] = _share(1000 * cues[category], words)

@@ -1,4 +1,4 @@
-"""Verify, the part about what lies beside the table: vocabularies, evaluation sets, and files of versions that builds were made from."""
+"""Verify, the part about what lies beside the table: vocabularies, score models, evaluation sets, and files of the versions that builds are of."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.stages import finished_stages
 from headwater.lineage.evaluation_sets import list_benchmarks, load_benchmark
 from headwater.lineage.past_runs import read_runs, runs_of
+from headwater.lineage.score_models import stored_faults
 from headwater.lineage.vocabularies import lake_vocabularies, stored_vocabulary
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary, shipped_vocabularies
 from headwater.tokenize.names import DEFAULT_VOCABULARY
@@ -19,7 +20,7 @@ from headwater.warehouse.maintain import pinned_versions
 from headwater.warehouse.parquet import check_file
 from headwater.warehouse.snapshot import open_snapshot
 
-__all__ = ["evaluation_sets", "retained_files", "vocabularies"]
+__all__ = ["evaluation_sets", "retained_files", "score_models", "vocabularies"]
 
 _TRAININGS: Final = ("vocab-train", "vocab-extend")
 
@@ -64,6 +65,11 @@ def _trained(operators: object) -> list[str]:
     """Return the name that a run of a training gave, of the operators in its row."""
     record = operators.get("vocabularies") if isinstance(operators, dict) else None
     return [str(record["vocabulary"])] if isinstance(record, dict) and "fingerprint" in record else []
+
+
+def score_models(lake: LakeView) -> Found:
+    """Every score model of the lake has the SHA-256 of its name, and so has the fastText model that it names."""
+    return stored_faults(lake.lake)
 
 
 def evaluation_sets(lake: LakeView) -> Found:

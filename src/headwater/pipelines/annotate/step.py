@@ -19,13 +19,14 @@ from headwater.errors import UsageError
 from headwater.filters.contamination import find as contamination
 from headwater.filters.duplicates import minhash
 from headwater.filters.language import identify as language
-from headwater.filters.scores import formulas as scores
+from headwater.filters.scores import score as scores
 from headwater.filters.signals import measure as signals
-from headwater.filters.signals.columns import SIGNALS
+from headwater.filters.signals.kinds import KIND_SIGNALS, kinds
 from headwater.filters.spans import find as spans
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
 from headwater.lineage.evaluation_sets import StoredSet, load_index
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
+from headwater.lineage.score_models import scorer_of, store_models
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.recipe.sections import ContaminationSettings
@@ -37,8 +38,9 @@ from headwater.warehouse.columns import repeat_text, with_run
 from headwater.warehouse.faults import ANNOTATE
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask
 from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_sparse, slice_by_bytes
-from headwater.warehouse.schema import arrow_schema
+from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.table_format import declare_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,6 +60,7 @@ class _Task:
     span_operators: tuple[str, ...]
     vocabulary: str
     numbers: Mapping[str, str]
+    models: Mapping[str, str]
     contamination: ContaminationSettings
     sets: tuple[StoredSet, ...]
 
@@ -82,6 +85,9 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
     snapshot = open_snapshot(job.lake)
     wanted = _with_what_they_read(job, families)
     settings = {family: job.operators[family] for family in job.annotated}
+    snapshot = declare_columns(snapshot, job.recipe.own_scores)
+    if "scores" in wanted:
+        store_models(job.lake, job.scorers)
     run = begin_run(job.lake, "annotate", job.recipe.literals, settings, snapshot.version)
     slots = parallelism(spark)
     with Progress("annotate", total_bytes=_missing_bytes(snapshot, wanted)) as progress:
@@ -157,6 +163,7 @@ def _plan(
             span_operators=tuple(job.recipe.spans.operators),
             vocabulary=job.recipe.vocabulary.name,
             numbers=job.recipe.deduplicate.numbers,
+            models={column: scorer.model.sha256 for column, scorer in job.scorers.items()},
             contamination=job.recipe.contamination,
             sets=job.sets,
         )
@@ -180,9 +187,12 @@ def _annotate(task: _Task) -> _Result:
     base, mask = fragment_mask(where.fragment for where in task.fragments)
     batch = task.fragments[0].batch
     rows = text_bytes = 0
+    own = tuple(name for name in task.models if name not in FAMILIES["scores"].fields)
     with contextlib.ExitStack() as stack:
         writers = {
-            family: stack.enter_context(FamilyWriter(task.table, family, batch, base, mask, operator))
+            family: stack.enter_context(
+                FamilyWriter(task.table, family, batch, base, mask, operator, own if family == "scores" else ())
+            )
             for family, operator in task.families.items()
         }
         for where in task.fragments:
@@ -193,7 +203,8 @@ def _annotate(task: _Task) -> _Result:
                 for family, found in _measure(task, inputs):
                     parts[family].append(with_run(found, task.run_id))
             for family, writer in writers.items():
-                writer.write(pa.concat_tables(parts[family]) if parts[family] else arrow_schema(family).empty_table())
+                empty = arrow_schema(family, own if family == "scores" else ()).empty_table()
+                writer.write(pa.concat_tables(parts[family]) if parts[family] else empty)
         return _Result(entries=[writer.finish() for writer in writers.values()], rows=rows, text_bytes=text_bytes)
 
 
@@ -205,6 +216,11 @@ class _Inputs:
     spans: pa.Table
 
 
+def _scorers(task: _Task) -> dict[str, scores.Scorer]:
+    """Return the models of family ``scores``, by column."""
+    return {column: scorer_of(task.lake, sha256) for column, sha256 in task.models.items()}
+
+
 def _read(task: _Task) -> set[str]:
     """Return the families that the task's operators read, made in the same pass or before."""
     return {other for family in task.families for other in task.reads.get(family, ())}
@@ -213,16 +229,17 @@ def _read(task: _Task) -> set[str]:
 def _inputs(task: _Task, where: FragmentFiles) -> Iterator[_Inputs]:
     """Yield a fragment in batches: text only where an operator reads it, and what operators read that is stored already."""
     columns: dict[str, Sequence[str]] = {"content": ["text_bytes"]}
-    if set(task.families) - {"scores"}:
+    if set(task.families) - {"scores"} or scores.reads_text(_scorers(task)):
         columns["content"] = ["text", "text_bytes"]
     stored = _read(task) - set(task.families)
     if "language" in stored:
         columns["language"] = ["language"]
     if "signals" in stored:
-        columns["signals"] = list(SIGNALS)
+        read = KIND_SIGNALS if "minhash" in task.families else ()
+        columns["signals"] = list(
+            dict.fromkeys([*read, *(scores.signals_read(_scorers(task)) if "scores" in task.families else ())])
+        )
     spans_there = arrow_schema("spans").empty_table()
-    if "scores" in stored:
-        columns["scores"] = ["domain"]
     if "spans" in stored:
         spans_there = read_sparse(task.table, where, "spans", SPAN_COLUMNS)
     for table in read_aligned(task.table, where, columns):
@@ -249,11 +266,12 @@ def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
     if "signals" in task.families:
         keep("signals", signals.measure_signals(texts, languages))
     if "scores" in task.families:
-        measured = found.get("signals", table)
-        keep("scores", scores.score(pa.record_batch({n: measured[n].combine_chunks() for n in SIGNALS}), languages))
+        measured, models = found.get("signals", table), _scorers(task)
+        read = pa.record_batch({name: measured[name].combine_chunks() for name in scores.signals_read(models)})
+        keep("scores", scores.score(read, languages, models, texts))
     if "minhash" in task.families:
-        domains = found.get("scores", table)["domain"] if task.reads["minhash"] else None
-        keep("minhash", minhash.measure_minhash(texts, domains, task.numbers))
+        texts_are = kinds(found.get("signals", table)) if task.reads["minhash"] else None
+        keep("minhash", minhash.measure_minhash(texts, texts_are, task.numbers))
     if "spans" in task.families:
         keep("spans", spans.find_spans(texts, task.span_operators))
     if "tokens" in task.families:

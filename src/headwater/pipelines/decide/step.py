@@ -43,7 +43,7 @@ _CANDIDATE: Final = (
 
 
 def _rule_columns(rules: RuleSet) -> dict[str, list[str]]:
-    return family_columns(name for name in rules.columns if name not in CONTAMINATION_COLUMNS)
+    return family_columns((name for name in rules.columns if name not in CONTAMINATION_COLUMNS), rules.own_scores)
 
 
 def _families(job: Resolved) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def decide(spark: SparkSession, job: Resolved) -> dict[str, int]:
         ReconciliationError: a fault of Headwater; nothing of the wave was committed.
         UsageError: a cluster reaches into fragments that are not annotated and deduplicated by this recipe.
     """
-    rules = job.recipe.rules.load()
+    rules = job.recipe.rule_set
     own = job.operator("verdicts")
     snapshot = open_snapshot(job.lake)
     settings = {"verdicts": job.operators["verdicts"]}

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headwater.errors import RecipeError
-from headwater.filters.rules.predicates import nearest
+from headwater.filters.rules.predicates import check_predicate, nearest
 from headwater.filters.scores.names import DOMAINS
+from headwater.warehouse.schema import table_schema
 
 __all__ = [
     "check_domain",
@@ -17,12 +18,14 @@ __all__ = [
     "check_name",
     "check_number",
     "check_one_of",
+    "check_own_score",
     "check_table",
     "check_text",
     "check_texts",
     "check_whole",
 ]
 
+_COLUMN: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -57,6 +60,18 @@ def check_domain(key: str, name: str) -> None:
     """Raise RecipeError unless some document can have that domain; the message names the nearest one."""
     if name not in DOMAINS:
         raise RecipeError(f"{key}: unknown domain {name!r}; {nearest(name, DOMAINS)}")
+
+
+def check_own_score(key: str, name: object) -> None:
+    """Raise RecipeError unless ``name`` can be a column of a team's own in family ``scores``, and stand in SQL without quoting."""
+    if not isinstance(name, str) or not _COLUMN.fullmatch(name):
+        raise RecipeError(f"{key}: expected a name of a-z, 0-9 and _ that starts with a letter, found {name!r}")
+    if name in table_schema().names:
+        raise RecipeError(f"{key}: expected a name that no column of a lake has, found {name!r}; choose another")
+    try:
+        check_predicate(f"{name} >= 0", {name: "INTEGER"}, key)
+    except RecipeError:
+        raise RecipeError(f"{key}: expected a name that is no word of SQL, found {name!r}; choose another") from None
 
 
 def check_format(value: object, known: int) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Final, TypeVar
 
 from headwater.errors import RecipeError, one_line
 from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
+from headwater.filters.rules.rule_set import RuleSet
+from headwater.filters.scores.names import DOMAIN, SCORES
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.checks import check_format, check_name
 from headwater.pipelines.recipe.sections import (
@@ -24,6 +26,7 @@ from headwater.pipelines.recipe.sections import (
     LanguageSettings,
     Pool,
     RuleSettings,
+    ScoreSettings,
     SpanSettings,
     Stage,
     VocabularySettings,
@@ -67,11 +70,13 @@ class Recipe:
         name: what the recipe is called.
         pools: in order; a sample belongs to the first whose ``where`` is true, and the last takes all others.
         stages: in the order of training.
+        scores: the scores whose models the recipe names; every lake has the shipped ones.
     """
 
     name: str
     pools: tuple[Pool, ...]
     stages: tuple[Stage, ...]
+    scores: tuple[ScoreSettings, ...] = ()
     ingest: IngestSettings = field(default_factory=IngestSettings)
     language: LanguageSettings = field(default_factory=LanguageSettings)
     spans: SpanSettings = field(default_factory=SpanSettings)
@@ -85,8 +90,13 @@ class Recipe:
     def __post_init__(self) -> None:
         check_format(self.format, FORMAT)
         check_name("name", self.name)
-        _check_pools(self.pools)
-        _check_stages(self.stages, [pool.name for pool in self.pools])
+        _check_distinct("scores", [score.name for score in self.scores])
+        if self.rules.own:
+            _ = self.rule_set  # what reads a score of the recipe is checked where that is known
+        _check_pools(self.pools, self.selection_columns)
+        _check_stages(
+            self.stages, [pool.name for pool in self.pools], (*SCORES, *self.own_scores), self.selection_columns
+        )
         if self.stages and self.build.shard_tokens < (longest := max(stage.context for stage in self.stages)):
             raise RecipeError(
                 f"build: shard_tokens: expected at least the longest context, {longest}, found {self.build.shard_tokens}"
@@ -100,6 +110,10 @@ class Recipe:
         default that a later version changes is another.
         """
         literals: JsonObject = plain_literals(self)
+        if not self.scores:
+            del literals["scores"]
+        if not self.rules.own:
+            del literals["rules"]["own"]
         return literals
 
     @property
@@ -108,13 +122,28 @@ class Recipe:
         return fingerprint(self.literals)
 
     @property
+    def own_scores(self) -> tuple[str, ...]:
+        """The columns of a team's own in family ``scores``, sorted."""
+        return tuple(sorted(score.name for score in self.scores if score.name not in (*SCORES, DOMAIN)))
+
+    @property
+    def rule_set(self) -> RuleSet:
+        """The rules, those of the recipe's own among them."""
+        return self.rules.load(self.own_scores)
+
+    @property
+    def selection_columns(self) -> dict[str, str]:
+        """Columns that ``where`` of a pool or a stage may read → DuckDB type."""
+        return {**SELECTION_COLUMNS, **dict.fromkeys(self.own_scores, "INTEGER")}
+
+    @property
     def choosing_order(self) -> tuple[Stage, ...]:
         """The stages in the order in which they choose."""
         return tuple(sorted(self.stages, key=lambda stage: stage.choose))
 
     @property
     def pool_sql(self) -> str:
-        """An SQL expression over ``SELECTION_COLUMNS``: the name of a sample's pool."""
+        """An SQL expression over ``selection_columns``: the name of a sample's pool."""
         return "CASE" + "".join(f" WHEN ({pool.where}) THEN '{pool.name}'" for pool in self.pools) + " END"
 
 
@@ -158,6 +187,7 @@ def parse_recipe(raw: ValuesByName) -> Recipe:
     }
     pools = [read_section(Pool, item, f"pools[{number}]") for number, item in enumerate(_tables(raw, "pools"))]
     stages = _tables(raw, "stages")
+    scores = _tables(raw, "scores") if raw.get("scores") else []
     if any("choose" in stage for stage in stages) and not all("choose" in stage for stage in stages):
         raise RecipeError(
             "stages: choose: expected it in every stage or in none (then stages choose in the file's order)"
@@ -167,6 +197,7 @@ def parse_recipe(raw: ValuesByName) -> Recipe:
         format=raw["format"],
         name=raw["name"],
         pools=tuple(pools),
+        scores=tuple(read_section(ScoreSettings, item, f"scores[{number}]") for number, item in enumerate(scores)),
         stages=tuple(read_section(Stage, item, f"stages[{number}]") for number, item in enumerate(numbered)),
         **sections,
     )
@@ -224,22 +255,28 @@ def plain_literals(value: Any) -> Any:  # Any: a table of a section, a list of a
     return [plain_literals(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _check_pools(pools: tuple[Pool, ...]) -> None:
+def _check_pools(pools: tuple[Pool, ...], columns: Mapping[str, str]) -> None:
     _check_distinct("pools", [pool.name for pool in pools])
     if not pools or pools[-1].where.strip().upper() != "TRUE":
         raise RecipeError('pools: expected the last pool to take the rest with where = "TRUE"')
     with predicate_connection() as connection:
         for pool in pools:
-            check_predicate(pool.where, SELECTION_COLUMNS, f"pools ({pool.name}): where", connection)
+            check_predicate(pool.where, columns, f"pools ({pool.name}): where", connection)
 
 
-def _check_stages(stages: tuple[Stage, ...], pools: list[str]) -> None:
+def _check_stages(
+    stages: tuple[Stage, ...], pools: list[str], scores: tuple[str, ...], columns: Mapping[str, str]
+) -> None:
     _check_distinct("stages", [stage.name for stage in stages])
     if len({stage.choose for stage in stages}) != len(stages):
         raise RecipeError(f"stages: choose: expected a different number in each, found {[s.choose for s in stages]}")
     for stage in stages:
         where = f"stages ({stage.name})"
-        check_predicate(stage.where, SELECTION_COLUMNS, f"{where}: where")
+        if stage.order_by not in scores:
+            raise RecipeError(
+                f"{where}: order_by: expected one of {', '.join(scores)}, found {stage.order_by!r}; {nearest(stage.order_by, scores)}"
+            )
+        check_predicate(stage.where, columns, f"{where}: where")
         for pool in stage.shares:
             if pool not in pools:
                 raise RecipeError(f"{where}: shares: unknown pool {pool!r}; {nearest(pool, pools)}")

@@ -16,11 +16,14 @@ from headwater.filters.contamination import find as contamination
 from headwater.filters.duplicates import minhash
 from headwater.filters.duplicates.tables import UNICODE_VERSION
 from headwater.filters.language import identify as language
-from headwater.filters.scores import formulas as scores
+from headwater.filters.scores import score as scores
+from headwater.filters.scores.names import DOMAIN, SCORES
+from headwater.filters.scores.shipped import Scorer, shipped_scorer
 from headwater.filters.signals import measure as signals
 from headwater.filters.spans import find as spans
 from headwater.fingerprint import fingerprint
 from headwater.lineage.evaluation_sets import StoredSet, chosen_sets
+from headwater.lineage.score_models import find_scorer
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.recipe.job import Recipe
 from headwater.plain import JsonObject
@@ -33,10 +36,10 @@ ANNOTATED: Final = ("language", "signals", "scores", "minhash", "spans", "tokens
 READS: Final[Mapping[str, tuple[str, ...]]] = {
     "signals": ("language",),
     "scores": ("signals", "language"),
-    "minhash": ("scores",),
+    "minhash": ("signals",),
     "tokens": ("spans",),
 }
-"""Annotated family → those that its operator reads; ``minhash`` reads none where numbers are the same to every domain."""
+"""Annotated family → those that its operator reads; ``minhash`` reads none where numbers are the same to every kind of text."""
 
 DEDUPLICATE_VERSION: Final = 2
 DECIDE_VERSION: Final = 3
@@ -49,6 +52,7 @@ class Resolved:
     Attributes:
         lake: path or URI.
         sets: the evaluation sets that the recipe names.
+        scorers: column of family ``scores`` → the model that fills it, those of every lake first.
         operators: family → version, settings and model of the operator behind it, those it reads included: the annotated families,
             ``duplicates`` and ``verdicts``.
         reads: annotated family → those that its operator reads under this recipe.
@@ -58,6 +62,7 @@ class Resolved:
     recipe: Recipe
     sets: tuple[StoredSet, ...]
     vocabulary: Vocabulary
+    scorers: Mapping[str, Scorer]
     operators: Mapping[str, JsonObject]
     reads: Mapping[str, tuple[str, ...]]
 
@@ -86,13 +91,14 @@ def resolve(recipe: Recipe, lake: str) -> Resolved:
 
     Raises:
         RecipeError: it names an evaluation set that the lake does not have.
-        UsageError: a vocabulary that is neither shipped, nor the lake's, nor a file.
-        BadInputError: the vocabulary's file cannot be used.
+        UsageError: a vocabulary or a score model that is neither shipped, nor the lake's, nor a file; a model that cannot fill its column.
+        BadInputError: the file of one of them cannot be used.
     """
     sets = chosen_sets(lake, recipe.contamination.sets)
     vocabulary = find_vocabulary(lake, recipe.vocabulary.name)
-    reads = {**READS, "minhash": READS["minhash"] if recipe.deduplicate.numbers_by_domain else ()}
-    annotated = _annotate_operators(recipe, sets, vocabulary, reads)
+    reads = {**READS, "minhash": READS["minhash"] if recipe.deduplicate.numbers_by_kind else ()}
+    scorers = _scorers(recipe, lake)
+    annotated = _annotate_operators(recipe, sets, vocabulary, scorers, reads)
     duplicates = {
         "version": DEDUPLICATE_VERSION,
         "min_similarity": recipe.deduplicate.min_similarity,
@@ -100,22 +106,46 @@ def resolve(recipe: Recipe, lake: str) -> Resolved:
     }
     verdicts = {
         "version": DECIDE_VERSION,
-        "rules": recipe.rules.load().literals,
+        "rules": recipe.rule_set.literals,
         "annotate": annotated,
         "duplicates": duplicates,
     }
     operators = {**annotated, "duplicates": duplicates, "verdicts": verdicts}
-    return Resolved(lake=lake, recipe=recipe, sets=sets, vocabulary=vocabulary, operators=operators, reads=reads)
+    return Resolved(
+        lake=lake,
+        recipe=recipe,
+        sets=sets,
+        vocabulary=vocabulary,
+        scorers=scorers,
+        operators=operators,
+        reads=reads,
+    )
+
+
+def _scorers(recipe: Recipe, lake: str) -> dict[str, Scorer]:
+    """Return column → its model: those that every lake has, then a team's own by name."""
+    named = {each.name: find_scorer(lake, each.model, each.sha256) for each in recipe.scores}
+    for column, scorer in named.items():
+        scores.check_model(column, scorer)
+    found = {name: named.get(name) or shipped_scorer(name) for name in (*SCORES, DOMAIN)}
+    return found | {name: named[name] for name in recipe.own_scores}
 
 
 def _annotate_operators(
-    recipe: Recipe, sets: tuple[StoredSet, ...], vocabulary: Vocabulary, reads: Mapping[str, tuple[str, ...]]
+    recipe: Recipe,
+    sets: tuple[StoredSet, ...],
+    vocabulary: Vocabulary,
+    scorers: Mapping[str, Scorer],
+    reads: Mapping[str, tuple[str, ...]],
 ) -> dict[str, JsonObject]:
     models = language.load_model(recipe.language.model)
     own: dict[str, JsonObject] = {
         "language": {"version": language.VERSION, "model": models.sha256, "own_model": models.own_sha256},
         "signals": {"version": signals.VERSION},
-        "scores": {"version": scores.VERSION},
+        "scores": {
+            "version": scores.VERSION,
+            "models": {column: scorer.model.sha256 for column, scorer in scorers.items()},
+        },
         "minhash": {
             "version": minhash.VERSION,
             "unicode": UNICODE_VERSION,

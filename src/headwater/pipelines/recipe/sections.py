@@ -7,7 +7,7 @@ with the key, and ``job.read_section`` puts the table before it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
@@ -17,6 +17,7 @@ from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS, DENSE_
 from headwater.filters.language.names import DEFAULT_MODEL, MODELS, check_tag
 from headwater.filters.rules.predicates import nearest
 from headwater.filters.rules.rule_set import LimitSetting, RuleSet, load_rules
+from headwater.filters.scores.names import DOMAIN, SCORES
 from headwater.filters.spans.operators import OPERATORS
 from headwater.pipelines.recipe.bounds import BUCKETS, EXPANSION_RATIO, NESTING, RECORD_BYTES
 from headwater.pipelines.recipe.checks import (
@@ -25,6 +26,7 @@ from headwater.pipelines.recipe.checks import (
     check_name,
     check_number,
     check_one_of,
+    check_own_score,
     check_table,
     check_text,
     check_texts,
@@ -43,6 +45,7 @@ __all__ = [
     "LanguageSettings",
     "Pool",
     "RuleSettings",
+    "ScoreSettings",
     "SpanSettings",
     "Stage",
     "VocabularySettings",
@@ -50,20 +53,20 @@ __all__ = [
 
 SELECTION_COLUMNS: Final[dict[str, str]] = {
     **dict.fromkeys(["domain", "language", "source"], "VARCHAR"),
-    **dict.fromkeys(["quality", "knowledge_density", "reasoning_density", "chain_of_thought"], "INTEGER"),
+    **dict.fromkeys(SCORES, "INTEGER"),
     "n_tokens": "BIGINT",
     **dict.fromkeys(["contamination_overlap", "contamination_answered"], "FLOAT"),
 }
-"""Columns that ``where`` of a pool or a stage may read → DuckDB type; scores are 0 to 65535, overlaps 0 to 1."""
+"""Columns that ``where`` of a pool or a stage may read → DuckDB type, besides a recipe's own scores; scores are 0 to 65535, overlaps 0 to 1."""
 
 REST: Final = "*"
 """Stands in a table of shares for all that it does not name."""
-_SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
 _SET: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 """What ``headwater benchmarks add`` may name a set."""
 _PERCENT: Final = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*%\s*")
 """Of bounded length: Python refuses to read or write integers of thousands of digits."""
 _LARGEST: Final = 2**63 - 1
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,8 +165,8 @@ class DeduplicateSettings:
         object.__setattr__(self, "numbers", self._all_numbers())
 
     @property
-    def numbers_by_domain(self) -> bool:
-        """Whether a text's domain has a say in what near comparison does with its digits."""
+    def numbers_by_kind(self) -> bool:
+        """Whether a text's kind has a say in what near comparison does with its digits."""
         return len({value for name, value in self.numbers.items() if name != DENSE_TEXTS}) > 1
 
     def _all_numbers(self) -> dict[str, str]:
@@ -173,12 +176,36 @@ class DeduplicateSettings:
             check_one_of("numbers", table, (KEEP, FOLD))
             return dict.fromkeys(NUMBER_TEXTS, table)
         if not isinstance(table, Mapping):
-            raise RecipeError(f"numbers: expected keep, fold or a table of them by domain, found {table!r}")
+            raise RecipeError(f"numbers: expected keep, fold or a table of them by kind of text, found {table!r}")
+        table = _with_new_names(table)
         for name, value in table.items():
             check_one_of("numbers", name, (*NUMBER_TEXTS, "default"))
             check_one_of(f"numbers.{name}", value, (KEEP, FOLD))
         default = table.get("default")
         return {name: str(table.get(name, default or DEFAULT_NUMBERS[name])) for name in NUMBER_TEXTS}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreSettings:
+    """A score and the model that gives it.
+
+    Attributes:
+        name: one of the scores that every lake has, or ``domain``, whose shipped model it replaces; or a name of the team's own for a column
+            beside them.
+        model: a shipped model's name, one of the lake's, or a file's path.
+        sha256: that the model must have; None for whichever is there.
+    """
+
+    name: str
+    model: str
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("model", self.model)
+        if self.sha256 is not None and (not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256)):
+            raise RecipeError(f"sha256: expected 64 hexadecimal digits, found {self.sha256!r}")
+        if self.name not in (*SCORES, DOMAIN):
+            check_own_score("name", self.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,21 +226,30 @@ class RuleSettings:
         sets: rule sets, in the order of their reasons.
         limits: rule → a number for every language, or a table of languages and ``default`` that changes only these.
         exempt: rule → domains that it does not apply to, instead of its own.
+        own: rules of the recipe's own, which come after the sets': tables of name, passes, limits, description and exempt_domains.
     """
 
     sets: tuple[str, ...] = ("default",)
     limits: Mapping[str, LimitSetting] = field(default_factory=dict)
     exempt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own: tuple[Mapping[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         check_texts("sets", self.sets)
         check_table("limits", self.limits)
         check_table("exempt", self.exempt)
-        self.load()
+        if not isinstance(self.own, tuple):
+            raise RecipeError(f"own: expected tables [[rules.own]], found {self.own!r}")
+        if not self.own:
+            self.load()
 
-    def load(self) -> RuleSet:
-        """Return the rules with these limits."""
-        return load_rules(self.sets, self.limits, self.exempt)
+    def load(self, own_scores: Sequence[str] = ()) -> RuleSet:
+        """Return the rules with these limits.
+
+        Args:
+            own_scores: a team's own scores, which rules of the recipe's own may read.
+        """
+        return load_rules(self.sets, self.limits, self.exempt, self.own, own_scores)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -278,7 +314,7 @@ class Stage:
     def __post_init__(self) -> None:
         check_name("name", self.name)
         check_whole("context", self.context, 2, 2**24)
-        check_one_of("order_by", self.order_by, _SCORES)
+        check_text("order_by", self.order_by)  # which scores there are, the whole recipe knows
         self._check_budget()
         check_whole("choose", self.choose, 1, 1000)
         check_text("where", self.where)
@@ -379,6 +415,14 @@ class BuildSettings:
             raise RecipeError(f"formats: expected at least one of {', '.join(FORMATS)}")
         for name in self.formats:
             check_one_of("formats", name, FORMATS)
+
+
+def _with_new_names(numbers: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a table of numbers as it is written today: recipes of runs before say ``general`` for prose, and ``dialogue``, which is prose too."""
+    if "general" not in numbers or numbers.get("dialogue", numbers["general"]) != numbers["general"]:
+        return numbers
+    rest = {name: value for name, value in numbers.items() if name not in ("general", "dialogue")}
+    return {"prose": numbers["general"], **rest}
 
 
 def _quota(key: str, quota: object) -> dict[str, float]:

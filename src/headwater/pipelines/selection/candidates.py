@@ -20,7 +20,7 @@ from headwater.filters.rules.predicates import predicate_connection
 from headwater.hashes import bytes_of_hashes, bytes_of_origins
 from headwater.lineage.hosts import hosts
 from headwater.pipelines.recipe.job import Recipe
-from headwater.pipelines.recipe.sections import SELECTION_COLUMNS, Stage
+from headwater.pipelines.recipe.sections import Stage
 from headwater.pipelines.selection.quotas import Cell
 
 __all__ = [
@@ -114,7 +114,7 @@ def candidates(fragment: int, table: pa.Table, recipe: Recipe) -> Candidates:
     ]
     wanted += [f"({stage.where}) IS TRUE AS eligible_{number}" for number, stage in enumerate(recipe.stages)]
     with predicate_connection() as connection:
-        connection.register("samples", chosen.select(list(SELECTION_COLUMNS)))
+        connection.register("samples", chosen.select(list(recipe.selection_columns)))
         found = connection.execute(f"SELECT {', '.join(wanted)} FROM samples").to_arrow_table()
     cells, cell = _cells(found)
     host = hosts(chosen["uri"], chosen["source"]).dictionary_encode()

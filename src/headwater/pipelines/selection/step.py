@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.errors import UsageError
+from headwater.filters.scores.names import DOMAIN, SCORES
 from headwater.fingerprint import fingerprint
 from headwater.lineage.past_runs import past_run
 from headwater.lineage.runs import begin_run
@@ -44,7 +45,7 @@ VERSION: Final = 1
 _COLUMNS: Final = {
     "verdicts": ["kept", "contamination_overlap", "contamination_answered"],
     "language": ["language"],
-    "scores": ["quality", "knowledge_density", "reasoning_density", "chain_of_thought", "domain"],
+    "scores": [*SCORES, DOMAIN],
     "tokens": ["n_tokens"],
     "content": ["content_hash", "origin", "source", "uri"],
 }
@@ -138,7 +139,8 @@ def _targets(tasks: int, build: str, snapshot: Snapshot, fragments: npt.NDArray[
 
 
 def _read(table_uri: str, recipe: Recipe, where: FragmentFiles) -> Candidates:
-    return candidates(where.fragment, pa.concat_tables(read_aligned(table_uri, where, _COLUMNS)), recipe)
+    columns = {**_COLUMNS, "scores": [*_COLUMNS["scores"], *recipe.own_scores]}
+    return candidates(where.fragment, pa.concat_tables(read_aligned(table_uri, where, columns)), recipe)
 
 
 def _rows_of(found: Candidates) -> int:

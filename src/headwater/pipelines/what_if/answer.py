@@ -72,7 +72,7 @@ def what_if(
         UsageError: an unknown rule or build, a value that is no number, or a lake without verdicts.
     """
     begin = time.perf_counter()
-    base = recipe.rules.load()
+    base = recipe.rule_set
     then = apply(changes, base)
     state = _State(lake, recipe, base, (then,), build, version, named=examples > 0)
     part = state.answer(examples)
@@ -113,7 +113,7 @@ def what_if_sweep(
     begin = time.perf_counter()
     if not 0 < len(values) <= MOST_VALUES:
         raise UsageError(f"expected 1 to {MOST_VALUES} values of {limit}, found {len(values)}")
-    base = recipe.rules.load()
+    base = recipe.rule_set
     besides = apply(changes or Changes(), base)
     key, language = find_limit(limit, besides)
     scenarios = tuple(apply(Changes(limits=((limit, value),)), besides) for value in values)

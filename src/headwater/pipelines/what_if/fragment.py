@@ -129,10 +129,10 @@ class Fragment:
     clustered: Bools
 
 
-def _columns_in(conditions: Sequence[str]) -> list[str]:
-    """Return the columns of rules that occur in some SQL."""
+def _columns_in(conditions: Sequence[str], own: Sequence[str]) -> list[str]:
+    """Return the columns of rules, a team's own scores among them, that occur in some SQL."""
     words = dict.fromkeys(word for condition in conditions for word in re.findall(r"[a-z_][a-z0-9_]*", condition))
-    return [word for word in words if word in RULE_COLUMNS]
+    return [word for word in words if word in RULE_COLUMNS or word in own]
 
 
 def _columns(question: Question, *, recorded: bool) -> dict[str, list[str]]:
@@ -143,7 +143,8 @@ def _columns(question: Question, *, recorded: bool) -> dict[str, list[str]]:
         for name, condition in found.items()
         if not recorded or name in question.changed
     ]
-    columns = family_columns([*_columns_in(asked), *selection_columns(question.recipe)])
+    own = question.recipe.own_scores
+    columns = family_columns([*_columns_in(asked, own), *selection_columns(question.recipe)], own)
     wanted: dict[str, Sequence[str]] = {
         "verdicts": ["kept", "reasons", "rule_set", "duplicate_of"],
         "language": ["language"],
@@ -222,11 +223,11 @@ def _connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _look(table: pa.Table, expressions: Sequence[str]) -> list[pa.Array]:
+def _look(table: pa.Table, expressions: Sequence[str], own: Sequence[str]) -> list[pa.Array]:
     """Return SQL expressions over the rows of a table, in its order."""
     if not expressions:
         return []
-    names = [name for name in table.column_names if name in RULE_COLUMNS]
+    names = [name for name in table.column_names if name in RULE_COLUMNS or name in own]
     listed = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(expressions))
     connection = _connection()
     connection.register("samples", table.select(names or ["sample_id"]))
@@ -249,8 +250,10 @@ def who_passes(question: Question, fragment: Fragment) -> tuple[Bools, Bools, li
     else:
         names = None
         other = np.zeros(len(then), bool)
-        base = ~_flags(_look(fragment.table, [_any(question.base, None)])[0])
-    found = _look(fragment.table, [_any(conditions, names) for conditions in question.scenarios])
+        base = ~_flags(_look(fragment.table, [_any(question.base, None)], question.recipe.own_scores)[0])
+    found = _look(
+        fragment.table, [_any(conditions, names) for conditions in question.scenarios], question.recipe.own_scores
+    )
     if other.any():
         blocked = pa.array(other)
         found = [pc.or_(fails, blocked) for fails in found]
@@ -284,7 +287,7 @@ def name_reasons(question: Question, table: pa.Table, conditions: Conditions) ->
     cases = [f"CASE WHEN {conditions[name]} THEN '{name}' END" for name in question.changed if name in conditions]
     if not cases:
         return [""] * table.num_rows
-    (found,) = _look(table, [f"concat_ws(', ', {', '.join(cases)})"])
+    (found,) = _look(table, [f"concat_ws(', ', {', '.join(cases)})"], question.recipe.own_scores)
     return [str(value) for value in found.to_pylist()]
 
 
@@ -302,5 +305,5 @@ def held_stages(question: Question, fragment: Fragment) -> tuple[list[str], Int6
 
 def eligible_stages(question: Question, table: pa.Table) -> tuple[list[str], Int64s]:
     """Return the stage that would take each sample first, in the order in which stages choose, whatever their budgets."""
-    (found,) = _look(table, [eligible_sql(question.recipe)])
+    (found,) = _look(table, [eligible_sql(question.recipe)], question.recipe.own_scores)
     return index_names(found, NONE)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from headwater.pipelines.recipe.job import Recipe
-from headwater.pipelines.recipe.sections import SELECTION_COLUMNS, Stage
+from headwater.pipelines.recipe.sections import Stage
 
 __all__ = ["eligible_sql", "selection_columns"]
 
@@ -16,11 +16,11 @@ _REST = "*"
 def selection_columns(recipe: Recipe) -> list[str]:
     """Return the columns that pools, stages and quotas read."""
     words = set(re.findall(r"[a-z_][a-z0-9_]*", eligible_sql(recipe)))
-    return [name for name in SELECTION_COLUMNS if name in words]
+    return [name for name in recipe.selection_columns if name in words]
 
 
 def eligible_sql(recipe: Recipe) -> str:
-    """Return an SQL expression over ``SELECTION_COLUMNS``: the first stage, in the order of choosing, that may take a sample; else NULL.
+    """Return an SQL expression over the recipe's selection columns: the first stage, in the order of choosing, that may take a sample; else NULL.
 
     A stage may take what its ``where`` passes in a pool, language and domain of which it takes a share. Shortfalls move tokens among
     the cells of a stage and open no other.

@@ -1,0 +1,1 @@
+"""Scoring: models trained on labelled text and judged by what they never saw."""
