@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.ablation.arms import ARMS, Choice, choose, wishes
+from bench.ablation.arms import ARMS, Choice, choose, models_read, wishes
 from bench.ablation.documents import Document, gather, hash_fraction
 from bench.ablation.judges import Material, judge_by_ngram, judge_by_transformer, say
 from bench.ablation.overlap import keep_apart
@@ -107,6 +107,7 @@ def measure(options: argparse.Namespace) -> Figures:
     report: Figures = {
         "format": 1,
         "settings": {name: value for name, value in vars(options).items() if isinstance(value, (int, float, str))},
+        "models_of_the_new_scores": models_read(),
         "pool": {"tokens_a_share": [sum(len(ids[place]) + 1 for place in share) for share in shares]}
         | {"megabytes": _by_source(pool)},
         "references": {

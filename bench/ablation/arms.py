@@ -13,10 +13,10 @@ import pyarrow as pa
 from bench.ablation.documents import Document, hash_fraction
 from bench.ablation.old_formulas import old_scores
 from bench.ablation.tokens import Ids
-from headwater.filters.scores.formulas import score
+from headwater.filters.scores.score import score, shipped_models
 from headwater.filters.signals.measure import measure_signals
 
-__all__ = ["ARMS", "SCORES", "Choice", "choose", "wishes"]
+__all__ = ["ARMS", "SCORES", "Choice", "choose", "models_read", "wishes"]
 
 SCORES: Final = ("knowledge_density", "quality", "reasoning_density")
 ARMS: Final = (
@@ -43,6 +43,12 @@ class Choice:
 
     places: list[int]
     n_tokens: list[int]
+
+
+def models_read() -> dict[str, str]:
+    """Return for each score the SHA-256 of the model that ships for it."""
+    shipped = shipped_models()
+    return {name: shipped[name].model.sha256 for name in SCORES}
 
 
 def wishes(
@@ -100,11 +106,13 @@ def _score(documents: Sequence[Document], language: str) -> tuple[Mapping[str, _
     """Scores of the checked-out code, and of the old formulas; NaN where a document has none."""
     new: dict[str, list[_Wishes]] = {name: [] for name in SCORES}
     old: dict[str, list[_Wishes]] = {name: [] for name in SCORES}
+    shipped = shipped_models()
+    models = {name: shipped[name] for name in SCORES}
     for begin in range(0, len(documents), _BATCH):
         texts = pa.array([document.text for document in documents[begin : begin + _BATCH]], pa.large_string())
         languages = pa.array([language] * len(texts))
         signals = measure_signals(texts, languages)
-        scored, by_formula = score(signals, languages), old_scores(signals)
+        scored, by_formula = score(signals, languages, models, texts), old_scores(signals)
         for name in SCORES:
             new[name].append(scored[name].cast(pa.float64()).to_numpy(zero_copy_only=False))
             old[name].append(by_formula[name])

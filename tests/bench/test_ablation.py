@@ -235,6 +235,7 @@ def test_the_whole_ablation_runs_small_and_remembers(
     assert "switched off" in report["datatrove"]["reason"]
     assert "switched off" in report["transformer"]["reason"]
     assert {tuple(choice["tokens"]) for choice in report["choices"].values()} == {(4000, 4000)}
+    assert all(len(sha256) == 64 for sha256 in report["models_of_the_new_scores"].values())
     arms = report["ngram"]["arms"]
     assert "datatrove" not in arms
     assert {"random", "new_knowledge_density", "old_knowledge_density", "longest"} <= set(arms)
