@@ -18,18 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-__all__ = [
-    "LANGUAGES",
-    "Document",
-    "guide",
-    "lines",
-    "pages",
-    "parallel",
-    "poems",
-    "registers",
-    "sentences",
-    "texts_of_kinds",
-]
+__all__ = ["LANGUAGES", "Document", "broken", "guide", "lines", "pages", "parallel", "poems", "registers", "sentences", "texts_of_kinds"]
 
 LANGUAGES = tuple("ar bn cs da de el en es fa fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh".split())
 COURSES = ("course-azd", "course-edgeai")
@@ -57,12 +46,7 @@ class Document:
 def registers(shared: Path) -> list[Document]:
     """Return the Swedish and French web documents with the registers that people gave them."""
     return [
-        Document(
-            text=each["text"],
-            language=each["lang"],
-            labels=tuple(dict.fromkeys(each["label"].split())),
-            source="registers",
-        )
+        Document(text=each["text"], language=each["lang"], labels=tuple(dict.fromkeys(each["label"].split())), source="registers")
         for each in _read(shared / "registers" / "sv_fr.jsonl.zst")
     ]
 
@@ -98,19 +82,36 @@ def sentences(shared: Path, size: int = 10) -> list[Document]:
     for each in _read(shared / "sentences" / "75_languages.jsonl.zst"):
         mine.setdefault(each["lang"], []).append(each["text"])
     return [
-        Document(
-            text=" ".join(mine[language][at : at + size]), language=language, labels=(), source="sentences", key=str(at)
-        )
+        Document(text=" ".join(mine[language][at : at + size]), language=language, labels=(), source="sentences", key=str(at))
         for language in LANGUAGES
         for at in range(0, len(mine[language]) - size + 1, size)
     ]
 
 
+def broken(shared: Path) -> list[Document]:
+    """Return texts that hold nothing, made of web sentences of each language: empty, a few words, words as lines, lines repeated."""
+    found = []
+    for each in sentences(shared, 2):
+        number, words = int(each.key), each.text.split()
+        if number % 10:
+            continue
+        times = 4 + number * 7 % 37
+        line = " ".join(words[: 2 + number % 9])
+        made = (
+            "",
+            " ".join(words[: 1 + number * 3 % 8]),
+            "\n".join(words[: 10 + number % 30]),
+            "\n".join([line] * times),
+            " ".join([line] * times),
+        )[number // 10 % 5]
+        found.append(Document(text=made, language=each.language, labels=(), source="broken", key=each.key))
+    return found
+
+
 def poems(shared: Path) -> list[Document]:
     """Return poems of Hafez, and classical Chinese ones six to a document."""
     found = [
-        Document(text=_flat(each["text"]), language="fa", labels=("LY",), source="hafez")
-        for each in _corpus(shared, "hafez", "fa")
+        Document(text=_flat(each["text"]), language="fa", labels=("LY",), source="hafez") for each in _corpus(shared, "hafez", "fa")
     ]
     chinese = [each["text"] for each in _corpus(shared, "chinese-poetry", "zh")][: 6 * 300]
     found += [
@@ -173,9 +174,7 @@ def pages(shared: Path) -> list[Document]:
         full, main = _visible(each["html"]), each["main_content"]
         marked = {line.strip() for line in main.split("\n")}
         run = re.sub(r"\W+", " ", main)
-        rest = [
-            line for line in full.split("\n") if line not in marked and re.sub(r"\W+", " ", line).strip() not in run
-        ]
+        rest = [line for line in full.split("\n") if line not in marked and re.sub(r"\W+", " ", line).strip() not in run]
         found += [
             Document(text=text, language="en", labels=(each["page_type"],), source=source, key=each["id"])
             for source, text in (("main", main), ("full", full), ("rest", "\n".join(rest)))

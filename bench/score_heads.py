@@ -28,6 +28,8 @@ STABLE = 300.0
 """Weight of how much translations differ."""
 RARE = 0.5
 """Documents of a register count by its number to the power of minus this."""
+BROKEN = 0.1
+"""How much empty and repeated texts count in the second steps, in units of the registers' number."""
 POEMS = 20.0
 """How much the classical poems count together, in documents."""
 OFFSETS = {"IN": -0.2, "NA": 0.2, "OP": 0.0, "HI": 0.0, "ID": -0.2, "IP": -0.2, "LY": 0.0, "SP": 0.0}
@@ -37,6 +39,11 @@ WEB = {"lines": 1.0, "main": 0.5, "rest": 0.3, "full": 0.2, "registers": 2.0}
 """Of the second fit of quality: how much each set counts together, in units of the registers' number."""
 USEFUL_PAGES = ("article", "documentation", "forum")
 
+_REPETITION = (
+    "gopher_top_2gram_chars_fraction",
+    "gopher_dup_5gram_chars_fraction",
+    "gopher_dup_10gram_chars_fraction",
+)
 _STRUCTURE = (
     "hw_digit_fraction",
     "hw_letter_fraction",
@@ -45,8 +52,6 @@ _STRUCTURE = (
     "hw_sentence_words_deviation",
     "hw_common_words_fraction",
     "hw_stop_words_fraction",
-    "gopher_dup_5gram_chars_fraction",
-    "gopher_top_2gram_chars_fraction",
     "rpv2_uppercase_letter_fraction",
     "hw_names_per_kword",
     "hw_colons_per_kword",
@@ -149,7 +154,43 @@ def fit_knowledge(sets: Mapping[str, Measured], base: Sequence[str], scaling: Sc
     keep = ~of_kind("line")
     share = register_shares(mine)[:, CLASSES.index("IN")]
     w, b = fit_score(scaling.read(mine) * keep, share, weight, penalty=_penalty(sets, scaling))
-    return Head(scaling=scaling, weights=(w * keep)[None, :], biases=np.array([b]))
+    second = of_kind("line") | _repetition()
+    empty = sets["broken"]
+    parts = [(mine, share, 1.0), (empty, np.zeros(len(empty.documents)), BROKEN)]
+    return _two_steps(scaling, (w * keep, b), second, parts)
+
+
+def _repetition() -> npt.NDArray[np.bool_]:
+    """Return which inputs tell much repetition: as they are, since a little of it is usual, [inputs]."""
+    return np.array([each.signal in _REPETITION and transform == "none" for each, transform in INPUTS])
+
+
+def _two_steps(
+    scaling: Scaling,
+    first: tuple[Matrix, float],
+    second: npt.NDArray[np.bool_],
+    parts: Sequence[tuple[Measured, Matrix, float]],
+) -> Head:
+    """Return a head whose first step stays as it is, and which some inputs and ``ENOUGH_WORDS`` then fit to more documents.
+
+    Args:
+        first: weights and bias of the first step.
+        second: which inputs may change.
+        parts: documents, what the score should be of each, how much they count together in units of the first part's number.
+    """
+    n = len(parts[0][0].documents)
+    read = [scaling.read(measured) for measured, _, _ in parts]
+    x = [np.hstack([r * second, _enough(part[0])[:, None]]) for r, part in zip(read, parts, strict=True)]
+    weights = [np.full(len(target), part * n / len(target)) for _, target, part in parts]
+    more, more_bias = fit_score(
+        np.concatenate(x),
+        np.concatenate([target for _, target, _ in parts]),
+        np.concatenate(weights),
+        penalty=np.diag([*np.full(len(INPUTS), RIDGE), RIDGE / 10.0]),
+        offset=np.concatenate(read) @ first[0] + first[1],
+    )
+    total = first[0] + more[:-1] * second
+    return Head(scaling=scaling, weights=total[None, :], biases=np.array([first[1] + more_bias]), enough=float(more[-1]))
 
 
 def fit_quality(
@@ -166,7 +207,7 @@ def fit_quality(
     share = 1.0 - register_shares(mine)[:, CLASSES.index("IP")]
     penalty = _penalty(sets, scaling)
     first, bias = fit_score(scaling.read(mine) * keep, share, weight, penalty=penalty)
-    second = of_kind("line") | np.array([each.signal in _STRUCTURE for each, _ in INPUTS])
+    second = of_kind("line") | _repetition() | np.array([each.signal in _STRUCTURE for each, _ in INPUTS])
     parts = [(mine, share, WEB["registers"])]
     lines = sets["lines"]
     lines = lines.where(~np.isin(lines.languages, without))
@@ -178,19 +219,9 @@ def fit_quality(
         useful = np.array([each.labels[0] in USEFUL_PAGES for each in found.documents])
         target = np.where(useful, 1.0, 0.35) if source == "main" else np.full(len(useful), {"rest": 0.0, "full": 0.5}[source])
         parts.append((found, target, WEB[source]))
-    x, target, weights, offset = [], [], [], []
-    for measured, wanted, part in parts:
-        read = scaling.read(measured)
-        x.append(np.hstack([read * second, _enough(measured)[:, None]]))
-        target.append(wanted)
-        weights.append(np.full(len(wanted), part * len(mine.documents) / len(wanted)))
-        offset.append(read @ (first * keep) + bias)
-    wider = np.eye(len(INPUTS) + 1) * RIDGE
-    more, more_bias = fit_score(
-        np.concatenate(x), np.concatenate(target), np.concatenate(weights), penalty=wider, offset=np.concatenate(offset)
-    )
-    total = first * keep + more[:-1] * second
-    return Head(scaling=scaling, weights=total[None, :], biases=np.array([bias + more_bias]), enough=float(more[-1]))
+    empty = sets["broken"]
+    parts.append((empty, np.zeros(len(empty.documents)), BROKEN))
+    return _two_steps(scaling, (first * keep, bias), second, parts)
 
 
 def _enough(measured: Measured) -> Matrix:

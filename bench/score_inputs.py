@@ -93,8 +93,8 @@ FEATURES: tuple[Feature, ...] = (
 """In the order of the columns of ``Measured.features``."""
 
 LIMIT = 4.0
-ENOUGH_WORDS = Input(signal="gopher_words", transform="log1p", center=2.3, scale=1.0, limit=2.3)
-"""From none to about a hundred words; more than that change nothing."""
+ENOUGH_WORDS = Input(signal="gopher_words", transform="log1p", center=1.6, scale=1.0, limit=1.6)
+"""From none to about two dozen words; more than that change nothing."""
 INPUTS: tuple[tuple[Feature, str], ...] = tuple((each, transform) for transform in ("none", "sqrt") for each in FEATURES)
 """Feature and transform of each input."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.score_documents import LANGUAGES, guide, lines, pages, parallel, poems, registers, sentences, texts_of_kinds
+from bench.score_documents import LANGUAGES, broken, guide, lines, pages, parallel, poems, registers, sentences, texts_of_kinds
 from bench.score_fit import fit_score
 from bench.score_heads import (
     CLASSES,
@@ -71,6 +71,7 @@ def read_sets(shared: Path) -> dict[str, Measured]:
         "poems": measure(poems(shared)),
         "kinds": measure(texts_of_kinds(shared)),
         "lines": measure(lines(shared)),
+        "broken": measure(broken(shared)),
     }
     web = pages(shared)
     for source in ("main", "full", "rest"):

@@ -12,6 +12,7 @@ from importlib.resources import files
 
 from class_reference import class_letter
 from kinds_reference import reference_text_kinds
+from noise_reference import reference_noise
 from word_reference import cut_run
 
 _LISTS = tomllib.loads((files("headwater.filters") / "data" / "word_lists.toml").read_text("utf-8"))
@@ -402,6 +403,7 @@ def reference_signals(text: str, language: str) -> dict[str, float]:
             urls,
             sum(t.size // 3 if t.text[0] == "." else t.size for t in tokens if t.text[0] in ".…"),
         ),
+        **reference_noise([(_shape(line), inside) for line, inside in filled]),
     }
 
 

@@ -7,8 +7,10 @@ import re
 import numpy as np
 import pyarrow as pa
 import pytest
+from class_reference import class_letter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from noise_reference import noisy_lines
 from signal_reference import cut, refinedweb_rules, removed_by_c4
 
 from headwater.errors import UsageError
@@ -16,7 +18,7 @@ from headwater.filters.signals.measure import measure_signals
 from headwater.filters.spans.find import MASK, OPERATORS, apply_spans, find_spans, without_spans
 
 BOTH = ["policy_lines", "emails"]
-LINES = ["c4_lines", "refinedweb_lines"]
+LINES = ["c4_lines", "noise_lines", "refinedweb_lines"]
 PHRASES = re.compile(
     rb"javascript|terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies", re.IGNORECASE
 )
@@ -35,14 +37,24 @@ def reference(text: str) -> list[tuple[str, int, int]]:
     return found
 
 
+def noisy_line_numbers(text: str) -> set[int]:
+    """Numbers of the lines that are noise, blank lines counted."""
+    lines = [(number, "".join(map(class_letter, line)), cut(line)) for number, line in enumerate(text.split("\n"))]
+    filled = [(number, shape, tokens) for number, shape, tokens in lines if tokens]
+    noisy = noisy_lines([(shape, tokens) for _, shape, tokens in filled])
+    return {number for (number, _, _), gone in zip(filled, noisy, strict=True) if gone}
+
+
 def reference_of_all(text: str, operators: list[str]) -> list[tuple[str, int, int]]:
     """As `reference`, with the operators that judge lines; the first by name owns a line."""
     found, at = [], 0
-    for line in text.encode().split(b"\n"):
+    noisy = noisy_line_numbers(text)
+    for number, line in enumerate(text.encode().split(b"\n")):
         whole, plain = len(line) + 1, line.decode()
         filled = bool(cut(plain))
         judged = {
             "c4_lines": filled and removed_by_c4(plain),
+            "noise_lines": number in noisy,
             "policy_lines": PHRASES.search(line) is not None,
             "refinedweb_lines": filled and any(refinedweb_rules(plain)),
         }
@@ -165,7 +177,7 @@ def test_as_many_spans_as_there_can_be() -> None:
 def test_many_spans_of_several_texts() -> None:
     """A batch with many spans is found whole, each text's from its own begin."""
     texts = ["", "x\n" * 3000, "plain text here.", "y\n" * 9000, "z\n"]
-    batch = find_spans(pa.array(texts), LINES)
+    batch = find_spans(pa.array(texts), ["c4_lines", "refinedweb_lines"])
     assert np.bincount(batch["row"].to_numpy(), minlength=5).tolist() == [0, 3000, 0, 9000, 1]
     assert batch["span_begin"].to_numpy()[3000:12000].tolist() == list(range(0, 18000, 2))
     assert set(batch["operator"].to_pylist()) == {"c4_lines"}

@@ -201,7 +201,7 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda raw: raw.update(spans={"operators": ["emails"] * 2}), "spans: operators: expected no entry twice"),
     (
         lambda raw: raw.update(spans={"operators": ["email"]}),
-        "spans: operators: expected one of c4_lines, emails, policy_lines, refinedweb_lines, found 'email'; did you mean 'emails'?",
+        "spans: operators: expected one of c4_lines, emails, noise_lines, policy_lines, refinedweb_lines, found 'email'; did you mean 'emails'?",
     ),
     (
         lambda raw: raw.update(deduplicate={"min_similarity": 1.1}),

@@ -21,6 +21,7 @@ from headwater.filters.signals.definitions import (
     ENGLISH,
     ENTRIES,
     LINES,
+    NOISE,
     PUBLISHED,
     REAL,
     UNITS,
@@ -32,6 +33,7 @@ __all__ = ["COLUMNS", "DESCRIPTIONS", "SIGNALS"]
 
 _RPV2: Final = "RedPajama v2, arXiv 2411.12372"
 _OWN: Final = "Headwater"
+_OWN_NOISE: Final = "Headwater; docs/cards/line-noise.md"
 
 COLUMNS: Final[tuple[Signal, ...]] = (
     *PUBLISHED,
@@ -232,6 +234,22 @@ COLUMNS: Final[tuple[Signal, ...]] = (
     Signal("hw_long_words_fraction", REAL, "fraction", UNITS, "words of 8 chars or more, per word", _OWN),
     Signal("hw_urls", COUNT, "occurrences", CHARS, "occurrences of ://", _OWN),
     *TEXT_KINDS,
+    Signal(
+        "hw_noise_lines_fraction",
+        REAL,
+        "fraction",
+        NOISE,
+        "filled lines that a model takes for noise, not text (navigation, buttons, prices, dates), per filled line",
+        _OWN_NOISE,
+    ),
+    Signal(
+        "hw_noise_chars_fraction",
+        REAL,
+        "fraction",
+        NOISE,
+        "chars of these lines per char, both without white space; Han characters as 3, kana and Korean syllables as 2",
+        _OWN_NOISE,
+    ),
 )
 """Every signal in the order of its column."""
 

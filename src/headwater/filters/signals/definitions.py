@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-__all__ = ["CASE", "CHARS", "COUNT", "ENGLISH", "ENTRIES", "LINES", "PUBLISHED", "REAL", "UNITS", "Signal"]
+__all__ = ["CASE", "CHARS", "COUNT", "ENGLISH", "ENTRIES", "LINES", "NOISE", "PUBLISHED", "REAL", "UNITS", "Signal"]
 
 
 class Signal(NamedTuple):
@@ -41,6 +41,7 @@ LINES: Final = "by lines and marks: the same"
 ENTRIES: Final = "by the entries of the lists"
 ENGLISH: Final = "English, in ASCII: 0"
 CASE: Final = "0 where there is no case"
+NOISE: Final = "by lines; letters without case count as neither"
 
 GOPHER: Final = "Gopher, arXiv 2112.11446, table A1"
 C4: Final = "C4, arXiv 1910.10683, section 2.2"

@@ -18,6 +18,8 @@ import pyarrow as pa
 
 from headwater.buffers import text_buffers
 from headwater.errors import UsageError
+from headwater.filters.noise.judge import NoiseRoom, Trees, find_noise, make_noise_room
+from headwater.filters.noise.model import load_noise_model
 from headwater.filters.signals import counts
 from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
 from headwater.filters.signals.cue_categories import CATEGORIES
@@ -27,7 +29,7 @@ from headwater.filters.signals.lexicon import Lexicon, load_lexicon
 from headwater.filters.signals.lines import measure_lines
 from headwater.filters.signals.marks import N_MARKS, mark_kinds
 from headwater.filters.signals.repetition import Numbering, make_numbering, measure_ngrams, number_keys
-from headwater.filters.signals.rows import write_row, write_text_kinds
+from headwater.filters.signals.rows import write_noise, write_row, write_text_kinds
 from headwater.filters.signals.structure import measure_structure
 from headwater.filters.signals.word_measures import (
     count_lexicon,
@@ -41,7 +43,7 @@ from headwater.filters.words.cut import Pieces, cut_tokens, make_pieces
 
 __all__ = ["DESCRIPTIONS", "SIGNALS", "VERSION", "measure_signals"]
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Raised with any change that alters a stored signal."""
 
 
@@ -55,6 +57,7 @@ class _Tables(NamedTuple):
     cues: Cues
     ranks: Ranks
     turkish: int
+    noise: Trees
 
 
 class _Scratch(NamedTuple):
@@ -72,6 +75,8 @@ class _Scratch(NamedTuple):
     seen: npt.NDArray[np.uint8]
     sizes: npt.NDArray[np.int64]
     paragraphs: npt.NDArray[np.uint64]
+    noise: NoiseRoom
+    noisy: npt.NDArray[np.uint8]
 
 
 def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedArray) -> pa.RecordBatch:
@@ -111,6 +116,8 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
         seen=np.zeros(256, np.uint8),
         sizes=np.empty(len(pieces.line_chars), np.int64),
         paragraphs=np.empty(len(pieces.line_chars), np.uint64),
+        noise=make_noise_room(),
+        noisy=np.empty(len(pieces.line_chars), np.uint8),
     )
     room = make_numbering(most_bytes)
     tables = _Tables(
@@ -121,6 +128,7 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
         cues=load_cues(),
         ranks=load_ranks(),
         turkish=rows_by_language["tr"],
+        noise=load_noise_model().trees,
     )
     _measure_all(data, offsets, tables, pieces, room, rows, scratch, found)
     columns = [
@@ -188,3 +196,5 @@ def _measure_all(
             found[:, text],
         )
         write_text_kinds(tokens, structure, marks, rarity, scratch.cues, found[:, text])
+        noise_lines, noise_size, size = find_noise(pieces, classes, tables.noise, scratch.noise, scratch.noisy)
+        write_noise(noise_lines, noise_size, size, lines, found[:, text])

@@ -13,7 +13,7 @@ from headwater.filters.text.characters import DIGIT, LETTER, MARK, MATH, NEWLINE
 from headwater.filters.text.compile import kernel
 from headwater.filters.words.cut import Pieces
 
-__all__ = ["write_row", "write_text_kinds"]
+__all__ = ["write_noise", "write_row", "write_text_kinds"]
 
 
 @kernel
@@ -219,3 +219,12 @@ def write_text_kinds(
     row[places.HW_RARE_WORDS_FRACTION] = _share(rarity[counts.RARE_WORDS], words)
     for category in range(len(cues)):
         row[places.HW_CUE_FIRST_PERSON_PER_KWORD + category] = _share(1000 * cues[category], words)
+
+
+@kernel
+def write_noise(
+    noise_lines: int, noise_size: int, size: int, lines: npt.NDArray[np.int64], row: npt.NDArray[np.float64]
+) -> None:
+    """Write one text's signals of line noise to `row`, from what `find_noise` returned."""
+    row[places.HW_NOISE_LINES_FRACTION] = _share(noise_lines, lines[counts.FILLED_LINES])
+    row[places.HW_NOISE_CHARS_FRACTION] = _share(noise_size, size)

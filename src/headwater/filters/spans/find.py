@@ -1,8 +1,10 @@
 """Spans: bytes of a sample that a build leaves out or masks; the text itself is never edited.
 
-`c4_lines`, `refinedweb_lines` and `policy_lines` drop lines, each with its newline: what C4's and RefinedWeb's line rules
-remove (`line_rules`), and of C4's the lines with "javascript" or a phrase of a policy notice alone (`phrases`). A line that
-several want belongs to the first of them by name. `emails` masks e-mail addresses as FineWeb does: a local part of ASCII
+`c4_lines`, `noise_lines`, `policy_lines` and `refinedweb_lines` drop lines, each with its newline: what C4's and RefinedWeb's
+line rules remove (`line_rules`), of C4's the lines with "javascript" or a phrase of a policy notice alone (`phrases`), and what a
+model takes for noise, not text (`noise`). A line that several want belongs to the first of them by name.
+
+`emails` masks e-mail addresses as FineWeb does: a local part of ASCII
 letters, digits and . _ % + -, an @, and a domain of at least two labels whose last is two letters or more. What it loses:
 quoted local parts, addresses in other alphabets, and more than 64 bytes of local part or 255 of domain are not found,
 which keeps the search linear.
@@ -20,6 +22,8 @@ import pyarrow.compute as pc
 
 from headwater.buffers import text_buffers
 from headwater.errors import ReconciliationError, UsageError
+from headwater.filters.noise.judge import NoiseRoom, Trees, find_noise, make_noise_room
+from headwater.filters.noise.model import load_noise_model
 from headwater.filters.signals.line_rules import C4_REMOVED, REFINEDWEB_REMOVED, judge_line, read_phrases
 from headwater.filters.signals.phrases import JAVASCRIPT, POLICY, find_byte, find_phrase
 from headwater.filters.spans.operators import OPERATORS
@@ -37,7 +41,7 @@ SPAN_COLUMNS: Final = ("span_begin", "span_end", "action")
 
 _NAMES: Final = tuple(sorted(OPERATORS))
 _ACTIONS: Final = ["mask" if name == "emails" else "drop" for name in _NAMES]
-_C4, _EMAILS, _POLICY, _REFINEDWEB = range(4)  # places in _NAMES: what kernels know an operator by
+_C4, _EMAILS, _NOISE, _POLICY, _REFINEDWEB = range(5)  # places in _NAMES: what kernels know an operator by
 _LEAST_LINE, _LEAST_FOUND = 2, 6
 """Bytes of the shortest line that a rule drops, and of the shortest address; phrases are longer."""
 _MASK_BYTES: Final = np.frombuffer(MASK.encode(), np.uint8)
@@ -50,7 +54,7 @@ def find_spans(texts: pa.Array | pa.ChunkedArray, operators: Sequence[str]) -> p
     r"""Return the spans of the operators: row int32, operator, span_begin and span_end int64 (bytes), action.
 
     Sorted by row and begin and without overlap: an address inside a dropped line has no span of its own. Cost: one pass
-    over the bytes at more than 1 GB/s; `c4_lines` and `refinedweb_lines` cut the text into tokens, as signals do. Memory:
+    over the bytes at more than 1 GB/s; `c4_lines`, `noise_lines` and `refinedweb_lines` cut the text into tokens, as signals do. Memory:
     32 bytes a span; to cut, room as for signals.
 
     Raises:
@@ -66,12 +70,14 @@ def find_spans(texts: pa.Array | pa.ChunkedArray, operators: Sequence[str]) -> p
     if n > np.iinfo(np.int32).max:
         raise UsageError(f"find_spans: expected at most 2^31 - 1 texts a batch, found {n}: pass smaller batches")
     wanted = np.array([name in operators for name in _NAMES])
-    judging = bool(wanted[_C4] or wanted[_REFINEDWEB])
+    judging = bool(wanted[_C4] or wanted[_NOISE] or wanted[_REFINEDWEB])
     pieces = make_pieces(int(np.max(np.diff(offsets), initial=0)) if judging else 0)
     # A dropped line has a char and its newline, the last of a text perhaps none; a phrase or an address has six bytes or more.
     most = n + int(offsets[-1] - offsets[0]) // (_LEAST_LINE if judging else _LEAST_FOUND)
     found = np.empty((most, 4), np.int64)  # pages are touched only when used
-    count = _search(data, offsets, character_classes(), pieces, wanted, found)
+    noisy = np.zeros(len(pieces.line_tokens), np.uint8)
+    trees, room = load_noise_model().trees, make_noise_room()
+    count = _search(data, offsets, character_classes(), pieces, trees, room, noisy, wanted, found)
     if count > most:
         raise ReconciliationError(f"find_spans: expected at most {most} spans, found {count}: a fault of Headwater")
     kinds = pa.array(found[:count, 1])
@@ -93,6 +99,9 @@ def _search(
     offsets: npt.NDArray[np.int64],
     classes: npt.NDArray[np.uint8],
     pieces: Pieces,
+    trees: Trees,
+    room: NoiseRoom,
+    noisy: npt.NDArray[np.uint8],
     wanted: npt.NDArray[np.bool_],
     found: npt.NDArray[np.int64],
 ) -> int:
@@ -100,9 +109,11 @@ def _search(
     count = 0
     for row in range(len(offsets) - 1):
         begin, end = offsets[row], offsets[row + 1]
-        if wanted[_C4] or wanted[_REFINEDWEB]:
+        if wanted[_C4] or wanted[_NOISE] or wanted[_REFINEDWEB]:
             cut_tokens(data, begin, end, classes, pieces)
-            after = _judge_lines(data, begin, end, classes, pieces, wanted, count, found)
+            if wanted[_NOISE]:
+                find_noise(pieces, classes, trees, room, noisy)
+            after = _judge_lines(data, begin, end, classes, pieces, noisy, wanted, count, found)
         else:
             after = _find_policy_lines(data, begin, end, wanted, count, found)
         for i in range(count, min(after, len(found))):
@@ -128,11 +139,15 @@ def _judge_lines(
     end: int,
     classes: npt.NDArray[np.uint8],
     pieces: Pieces,
+    noisy: npt.NDArray[np.uint8],
     wanted: npt.NDArray[np.bool_],
     count: int,
     found: npt.NDArray[np.int64],
 ) -> int:
-    """Write the spans of a text that was cut, dropped lines by their rules; return how many there are now."""
+    """Write the spans of a text that was cut, dropped lines by their rules; return how many there are now.
+
+    `noisy`: 1 for lines that are noise, where `noise_lines` is wanted.
+    """
     n_lines = pieces.totals[1]
     hit, hit_kind = begin - 1, 0
     done = begin
@@ -147,6 +162,8 @@ def _judge_lines(
         operator = -1
         if wanted[_C4] and judged & C4_REMOVED:
             operator = _C4
+        elif wanted[_NOISE] and noisy[line]:
+            operator = _NOISE
         elif wanted[_POLICY] and policy:
             operator = _POLICY
         elif wanted[_REFINEDWEB] and judged & REFINEDWEB_REMOVED:

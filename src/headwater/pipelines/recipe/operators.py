@@ -16,6 +16,7 @@ from headwater.filters.contamination import find as contamination
 from headwater.filters.duplicates import minhash
 from headwater.filters.duplicates.tables import UNICODE_VERSION
 from headwater.filters.language import identify as language
+from headwater.filters.noise.model import load_noise_model
 from headwater.filters.scores import score as scores
 from headwater.filters.scores.names import DOMAIN, SCORES
 from headwater.filters.scores.shipped import Scorer, shipped_scorer
@@ -139,9 +140,10 @@ def _annotate_operators(
     reads: Mapping[str, tuple[str, ...]],
 ) -> dict[str, JsonObject]:
     models = language.load_model(recipe.language.model)
+    noise = load_noise_model().sha256
     own: dict[str, JsonObject] = {
         "language": {"version": language.VERSION, "model": models.sha256, "own_model": models.own_sha256},
-        "signals": {"version": signals.VERSION},
+        "signals": {"version": signals.VERSION, "noise": noise},
         "scores": {
             "version": scores.VERSION,
             "models": {column: scorer.model.sha256 for column, scorer in scorers.items()},
@@ -151,7 +153,10 @@ def _annotate_operators(
             "unicode": UNICODE_VERSION,
             "numbers": dict(recipe.deduplicate.numbers),
         },
-        "spans": {"version": {name: spans.OPERATORS[name] for name in recipe.spans.operators}},
+        "spans": {
+            "version": {name: spans.OPERATORS[name] for name in recipe.spans.operators},
+            **({"noise": noise} if "noise_lines" in recipe.spans.operators else {}),
+        },
         "tokens": {"vocabulary": vocabulary.fingerprint},
     }
     for family in ANNOTATED:
