@@ -40,7 +40,7 @@ __all__ = ["CHOICES", "removed"]
 CHOICES: dict[str, Mapping[str, str]] = {
     "fold": dict.fromkeys(NUMBER_TEXTS, FOLD),
     "keep": dict.fromkeys(NUMBER_TEXTS, KEEP),
-    "by domain": DEFAULT_NUMBERS | {"dense": FOLD},
+    "by kind": DEFAULT_NUMBERS | {"dense": FOLD},
     "default": DEFAULT_NUMBERS,
 }
 _BATCH = 2_000

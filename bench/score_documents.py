@@ -18,7 +18,19 @@ from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["LANGUAGES", "Document", "broken", "guide", "lines", "pages", "parallel", "poems", "registers", "sentences", "texts_of_kinds"]
+__all__ = [
+    "LANGUAGES",
+    "Document",
+    "broken",
+    "guide",
+    "lines",
+    "pages",
+    "parallel",
+    "poems",
+    "registers",
+    "sentences",
+    "texts_of_kinds",
+]
 
 LANGUAGES = tuple("ar bn cs da de el en es fa fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh".split())
 COURSES = ("course-azd", "course-edgeai")
@@ -46,7 +58,12 @@ class Document:
 def registers(shared: Path) -> list[Document]:
     """Return the Swedish and French web documents with the registers that people gave them."""
     return [
-        Document(text=each["text"], language=each["lang"], labels=tuple(dict.fromkeys(each["label"].split())), source="registers")
+        Document(
+            text=each["text"],
+            language=each["lang"],
+            labels=tuple(dict.fromkeys(each["label"].split())),
+            source="registers",
+        )
         for each in _read(shared / "registers" / "sv_fr.jsonl.zst")
     ]
 
@@ -82,7 +99,9 @@ def sentences(shared: Path, size: int = 10) -> list[Document]:
     for each in _read(shared / "sentences" / "75_languages.jsonl.zst"):
         mine.setdefault(each["lang"], []).append(each["text"])
     return [
-        Document(text=" ".join(mine[language][at : at + size]), language=language, labels=(), source="sentences", key=str(at))
+        Document(
+            text=" ".join(mine[language][at : at + size]), language=language, labels=(), source="sentences", key=str(at)
+        )
         for language in LANGUAGES
         for at in range(0, len(mine[language]) - size + 1, size)
     ]
@@ -111,7 +130,8 @@ def broken(shared: Path) -> list[Document]:
 def poems(shared: Path) -> list[Document]:
     """Return poems of Hafez, and classical Chinese ones six to a document."""
     found = [
-        Document(text=_flat(each["text"]), language="fa", labels=("LY",), source="hafez") for each in _corpus(shared, "hafez", "fa")
+        Document(text=_flat(each["text"]), language="fa", labels=("LY",), source="hafez")
+        for each in _corpus(shared, "hafez", "fa")
     ]
     chinese = [each["text"] for each in _corpus(shared, "chinese-poetry", "zh")][: 6 * 300]
     found += [
@@ -174,7 +194,9 @@ def pages(shared: Path) -> list[Document]:
         full, main = _visible(each["html"]), each["main_content"]
         marked = {line.strip() for line in main.split("\n")}
         run = re.sub(r"\W+", " ", main)
-        rest = [line for line in full.split("\n") if line not in marked and re.sub(r"\W+", " ", line).strip() not in run]
+        rest = [
+            line for line in full.split("\n") if line not in marked and re.sub(r"\W+", " ", line).strip() not in run
+        ]
         found += [
             Document(text=text, language="en", labels=(each["page_type"],), source=source, key=each["id"])
             for source, text in (("main", main), ("full", full), ("rest", "\n".join(rest)))

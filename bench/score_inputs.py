@@ -19,7 +19,22 @@ from headwater.filters.scores.model import Input
 from headwater.filters.signals.cue_categories import CATEGORIES
 from headwater.filters.signals.measure import measure_signals
 
-__all__ = ["ENOUGH_WORDS", "FEATURES", "INPUTS", "LIMIT", "Feature", "Measured", "deviations", "inputs_of", "measure", "of_kind", "own", "ratios", "usual", "values"]
+__all__ = [
+    "ENOUGH_WORDS",
+    "FEATURES",
+    "INPUTS",
+    "LIMIT",
+    "Feature",
+    "Measured",
+    "deviations",
+    "inputs_of",
+    "measure",
+    "of_kind",
+    "own",
+    "ratios",
+    "usual",
+    "values",
+]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -64,12 +79,17 @@ _LINES = (
     "gopher_bullet_lines_fraction",
     "gopher_ellipsis_lines_fraction",
     "gopher_alpha_words_fraction",
+    "hw_noise_lines_fraction",
+    "hw_noise_chars_fraction",
     "gopher_stop_words",
 )
 
 FEATURES: tuple[Feature, ...] = (
     *(Feature(signal=f"hw_cue_{name}_per_kword", kind="cue") for name in CATEGORIES),
-    *(Feature(signal=f"hw_{name}_per_kword", kind="style" if name in ("commas", "names") else "mark") for name in _MARKS),
+    *(
+        Feature(signal=f"hw_{name}_per_kword", kind="style" if name in ("commas", "names") else "mark")
+        for name in _MARKS
+    ),
     Feature(signal="hw_question_marks", per="gopher_words", times=1000.0, kind="mark"),
     Feature(signal="hw_urls", per="gopher_words", times=1000.0, kind="mark"),
     Feature(signal="c4_citation_marks", per="gopher_words", times=1000.0, kind="mark"),
@@ -93,9 +113,11 @@ FEATURES: tuple[Feature, ...] = (
 """In the order of the columns of ``Measured.features``."""
 
 LIMIT = 4.0
-ENOUGH_WORDS = Input(signal="gopher_words", transform="log1p", center=1.6, scale=1.0, limit=1.6)
-"""From none to about two dozen words; more than that change nothing."""
-INPUTS: tuple[tuple[Feature, str], ...] = tuple((each, transform) for transform in ("none", "sqrt") for each in FEATURES)
+ENOUGH_WORDS = Input(signal="gopher_words", transform="log1p", center=2.0, scale=1.0, limit=2.0)
+"""From none to about fifty words; more than that change nothing."""
+INPUTS: tuple[tuple[Feature, str], ...] = tuple(
+    (each, transform) for transform in ("none", "sqrt") for each in FEATURES
+)
 """Feature and transform of each input."""
 
 

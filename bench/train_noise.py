@@ -5,10 +5,11 @@
 LINES is ``line_noise/de_en_es_fi_sv.jsonl.zst`` of ``../shared``: documents as lists of lines that people marked as text or
 noise. scikit-learn must be installed (1.9.1 made the shipped file). The same lines, release and seed give the same bytes.
 
-Gradient boosted trees of few leaves over the whole numbers of `headwater.filters.noise.features`, of a line and its
+Gradient boosted trees of three questions over the whole numbers of `headwater.filters.noise.features`, of a line and its
 neighbours. Weights: a line's is the square root of its document's lines, inverted, and so for its language, so that neither a
-long list nor Swedish, with half of the documents, decides; documents that hold the same lines
-count as one and never stand on both sides of a split. Every line is learned a second time, lighter, as if its script had no capitals: what is learned must serve Arabic and Chinese too.
+long list nor Swedish, with half of the documents, decides; documents that hold the
+same lines count as one and never stand on both sides of a split. Every line is learned a second time, lighter, as if its script
+had no capitals: what is learned must serve Arabic and Chinese too.
 """
 
 from __future__ import annotations
@@ -40,11 +41,12 @@ INPUTS: Final = (
 )
 """(number of a line, line after the judged one)."""
 SETTINGS: Final[dict[str, Any]] = {  # Any: scikit-learn's own types
-    "n_estimators": 100, "learning_rate": 0.1, "max_depth": 5, "max_leaf_nodes": 12, "min_samples_leaf": 60, "max_features": 0.4,
-    "subsample": 0.7, "random_state": 1,
+    "n_estimators": 150, "learning_rate": 0.1, "max_depth": 3, "min_samples_leaf": 60, "max_features": 0.4, "subsample": 0.7, "random_state": 1,
 }  # fmt: skip
 CASELESS_WEIGHT: Final = 0.3
-_DIGITS: Final = 6
+_MILLION: Final = 1_000_000
+_ALWAYS: Final = ("size", 0, _MILLION)
+"""A question that is always answered alike, where a tree asks fewer than three."""
 _SHARED_LINES: Final = 5
 _SHARED_SHARE: Final = 0.3
 _COMMON: Final = 12
@@ -174,23 +176,30 @@ def fit(lines: Lines, chosen: npt.NDArray[np.bool_]) -> GradientBoostingClassifi
 def model_content(model: GradientBoostingClassifier, card: dict[str, str]) -> bytes:
     """Return the model's file."""
     share = float(model.init_.class_prior_[1])
-    rate = float(model.learning_rate)
-    trees = [_nodes(stage[0].tree_, rate) for stage in model.estimators_]
-    content = {"format": 1, "bias": round(float(np.log(share / (1 - share))), _DIGITS), "trees": trees, "card": card}
+    content = {
+        "format": 1,
+        "bias": round(_MILLION * float(np.log(share / (1 - share)))),
+        "trees": [_full_tree(stage[0].tree_, float(model.learning_rate)) for stage in model.estimators_],
+        "card": card,
+    }
     return (canonical_json(content) + "\n").encode()
 
 
-def _nodes(tree: Any, rate: float) -> list[list[str | int | float]]:  # Any: scikit-learn's compiled tree
-    nodes: list[list[str | int | float]] = []
-    for node in range(tree.node_count):
-        low = int(tree.children_left[node])
-        if low < 0:
-            nodes.append([round(rate * float(tree.value[node, 0, 0]), _DIGITS)])
-        else:
-            name, line = INPUTS[tree.feature[node]]
-            at = int(np.floor(tree.threshold[node]))  # all numbers are whole
-            nodes.append([name, line, at, low, int(tree.children_right[node])])
-    return nodes
+def _full_tree(
+    tree: Any, rate: float
+) -> dict[str, list[Any]]:  # Any: scikit-learn's compiled tree; questions and values
+    ask: list[tuple[str, int, int]] = []
+    level = [0]
+    for _ in range(SETTINGS["max_depth"]):
+        below = []
+        for node in level:
+            low, high = int(tree.children_left[node]), int(tree.children_right[node])
+            name, line = INPUTS[tree.feature[node]] if low >= 0 else _ALWAYS[:2]
+            at = int(np.floor(tree.threshold[node])) if low >= 0 else _ALWAYS[2]  # all numbers are whole
+            ask.append((name, line, at))
+            below += [low, high] if low >= 0 else [node, node]
+        level = below
+    return {"ask": ask, "values": [round(_MILLION * rate * float(tree.value[node, 0, 0])) for node in level]}
 
 
 def main() -> None:

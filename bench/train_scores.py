@@ -17,7 +17,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.score_documents import LANGUAGES, broken, guide, lines, pages, parallel, poems, registers, sentences, texts_of_kinds
+from bench.score_documents import (
+    LANGUAGES,
+    broken,
+    guide,
+    lines,
+    pages,
+    parallel,
+    poems,
+    registers,
+    sentences,
+    texts_of_kinds,
+)
 from bench.score_fit import fit_score
 from bench.score_heads import (
     CLASSES,
@@ -32,13 +43,13 @@ from bench.score_heads import (
     margins,
     register_shares,
 )
-from bench.score_inputs import ENOUGH_WORDS, INPUTS, Measured, inputs_of, measure
+from bench.score_inputs import ENOUGH_WORDS, Measured, inputs_of, measure
 from headwater.filters.scores.model import ScoreModel, model_bytes
 
 BASE = ("sv", "fr")
-SMALLEST = 0.005
+SMALLEST = 0.01
 """Inputs whose weights are all below this are left out."""
-SLOPE = {"knowledge_density": 0.8, "quality": 0.8}
+SLOPE = {"knowledge_density": 0.8, "quality": 0.7}
 """Of the calibration: below that of Platt on languages held out, so that translations score alike."""
 ALIKE = 0.8
 """How much of the difference between translations a language's calibration takes away; the rest is left to chance."""
@@ -144,7 +155,7 @@ def genre_model(sets: Mapping[str, Measured], card: Mapping[str, object]) -> Sco
     biases = np.concatenate([head.biases, head.biases[informational] + kinds.biases + KIND_BIAS])
     whole = Head(scaling=scaling, weights=weights, biases=biases)
     classes = (*(GENRES[each] for each in CLASSES), *KINDS)
-    parents = {name: (GENRES["IN"], KIND_SHARE) for name in KINDS}
+    parents = dict.fromkeys(KINDS, (GENRES["IN"], KIND_SHARE))
     return _model("domain", classes, whole, card, parents=parents, languages=LANGUAGES, least_words=USED_BY_KINDS)
 
 

@@ -71,7 +71,7 @@ def main() -> None:
         assert len(parts[0]) == N_COMMON, "two words have one hash"
         table[language] = np.diff(np.concatenate(parts), prepend=np.uint32(0)).astype(np.uint32)
         print(language, len(parts[0]), len(parts[1]), flush=True)
-    np.savez_compressed(arguments.table, **table)
+    np.savez_compressed(arguments.table, **table)  # type: ignore[arg-type]  # the stub takes any array for its flag
 
 
 if __name__ == "__main__":

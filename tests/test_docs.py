@@ -43,7 +43,7 @@ _COMMAND_IN_PROSE = re.compile(
     r"^(?: {4,}|\t)(?:\$ |headwater |python |\S*/python |pip |make |spark-submit )", re.MULTILINE
 )
 _NO_RUN = re.compile(r"no-run: \S.{14,}")
-_STORED_KEYS = {"headwater.family", "headwater.format", "headwater.previous"}
+_STORED_KEYS = {"headwater.family", "headwater.format", "headwater.previous", "headwater.scores"}
 """Keys of the metadata of the lake's files, which look like modules."""
 
 

@@ -19,7 +19,7 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from headwater.filters.rules.rule_set import LimitSetting
+    from headwater.filters.rules.rule import LimitSetting
     from headwater.lineage.checks.lake import Check
     from headwater.lineage.sql_connection import LakeConnection
     from headwater.pipelines.recipe.job import Recipe

@@ -153,6 +153,8 @@ def _ranks(language: str) -> tuple[set[int], set[int]]:
 
 
 def _folded(word: str, language: str) -> str:
+    if _is_unspaced(word[0]):
+        return word
     out = []
     for character in word:
         if (
@@ -173,9 +175,9 @@ def _folded(word: str, language: str) -> str:
 
 
 def _parts(word: str, language: str) -> list[str]:
-    """The word, and in languages that elide the part after its first apostrophe."""
-    cut = word.replace("’", "'").find("'")
-    return [word, word[cut + 1 :]] if language in ("fr", "it") and cut >= 0 else [word]
+    """The word, and in languages that elide what follows each of its apostrophes."""
+    places = [at for at, character in enumerate(word) if character in "'’"] if language in ("fr", "it") else []
+    return [word, *(word[at + 1 :] for at in places)]
 
 
 def reference_text_kinds(

@@ -130,12 +130,12 @@ def noise_numbers(lines: Sequence[tuple[str, Sequence[Token]]]) -> list[dict[str
 def _is_noise(rows: list[dict[str, int]], at: int) -> bool:
     margin = _model()["bias"]
     for tree in _model()["trees"]:
-        node = tree[0]
-        while len(node) > 1:
-            name, line, cut, low, high = node
+        question = 0
+        while question < 7:
+            name, line, cut = tree["ask"][question]
             value = rows[at + line][name] if 0 <= at + line < len(rows) else -2
-            node = tree[low if value <= cut else high]
-        margin += node[0]
+            question = 2 * question + (1 if value <= cut else 2)
+        margin += tree["values"][question - 7]
     return bool(margin < 0)
 
 

@@ -12,11 +12,11 @@ from family_rows import CANARY, OPERATOR, make_rows, write
 
 from headwater.errors import CorruptLakeError, LakeFormatError, StorageError
 from headwater.warehouse import parquet
+from headwater.warehouse.columns import family_columns
 from headwater.warehouse.fragments import fragments_of
 from headwater.warehouse.parquet import (
     FragmentFiles,
     check_file,
-    family_columns,
     read_aligned,
     read_as_written,
     read_file,

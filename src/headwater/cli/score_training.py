@@ -145,11 +145,14 @@ def train(
     Whole languages and whole sources are held out in turn to judge the model. It is written to DIR as NAME.json, with NAME.ftz where it reads
     words, its card NAME.md and its report NAME.report.json; a recipe names it under [[scores]].
     """
-    from headwater.pipelines.recipe.sections import ScoreSettings
+    from headwater.pipelines.recipe.score_settings import ScoreSettings
     from headwater.pipelines.scoring.train import TrainSettings, train_model
     from headwater.pipelines.scoring.words import WordSettings
     from headwater.pipelines.scoring.write import write_trained
+    from headwater.warehouse.filesystem import filesystem_of
+    from headwater.warehouse.real_files import refuse_lakes
 
+    refuse_lakes(*filesystem_of(str(out.absolute())))
     ScoreSettings(name=name, model=name)  # a name that no recipe could use is told before the work
     found = _examples(paths, lake, positive, negative, where, most, language_field)
     settings = TrainSettings(

@@ -1,12 +1,34 @@
-"""Columns that writers of a family make alike: one value in every row, and values of some rows laid over all."""
+"""Columns of families: which one a name is of, and what writers make alike: one value in every row, values of some rows laid over all."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["find_rows", "nullable_rows", "repeat_text", "with_run"]
+from headwater.warehouse.schema import ALIGNED, FAMILIES
+
+__all__ = ["family_columns", "find_rows", "nullable_rows", "repeat_text", "with_run"]
+
+
+def family_columns(columns: Iterable[str], own: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Return which aligned family each column comes from: family → names; names of none are left out.
+
+    Args:
+        own: a team's own scores, which family ``scores`` has besides.
+    """
+    chosen: dict[str, list[str]] = {}
+    for name in columns:
+        if name in own:
+            chosen.setdefault("scores", []).append(name)
+            continue
+        for family in ALIGNED:
+            if name in FAMILIES[family].fields:
+                chosen.setdefault(family, []).append(name)
+                break
+    return chosen
 
 
 def repeat_text(text: str, n: int) -> pa.StringArray:

@@ -16,25 +16,23 @@ import pyarrow.parquet as pq
 from headwater.errors import CorruptLakeError, StorageError, UsageError, one_line
 from headwater.plain import Row
 from headwater.untrusted import UNREADABLE
+from headwater.warehouse.file_schema import STATISTICS, dictionary_columns, file_schema
 from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join, parent
 from headwater.warehouse.fragments import FileEntry, file_name, operator_digits, sample_ids
 from headwater.warehouse.row_groups import (
-    FORMAT_KEY,
-    OWN_KEY,
     family_of,
     format_of,
     own_scores_of,
     read_columns,
     read_group,
 )
-from headwater.warehouse.schema import ALIGNED, FAMILIES, FORMAT, arrow_schema
+from headwater.warehouse.schema import arrow_schema
 
 __all__ = [
     "BATCH_BYTES",
     "FamilyWriter",
     "FragmentFiles",
     "check_file",
-    "family_columns",
     "file_format",
     "file_own_scores",
     "read_aligned",
@@ -48,18 +46,6 @@ __all__ = [
 
 BATCH_BYTES: Final = 16 << 20
 """Text of a batch and of a row group of content, bytes; a longer text has a batch to itself."""
-_NO_DICTIONARY = {
-    "text",
-    "content_hash",
-    "normalized_hash",
-    "signature",
-    "bands",
-    "uri_hash",
-    "sample_id",
-    "origin",
-    "record_no",
-}
-_STATISTICS = ["sample_id", "uri_hash", "token_begin", "shard", "record_no"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,14 +63,6 @@ class FragmentFiles:
     def paths(self, families: Iterable[str]) -> list[str]:
         """Return the live files that hold some families of the fragment; a family that does not cover it has none."""
         return [self.files[family][0] for family in families if family in self.files]
-
-
-def _file_schema(family: str, own: Sequence[str]) -> pa.Schema:
-    metadata = {FORMAT_KEY: str(FORMAT).encode(), b"headwater.family": family.encode()}
-    if own:
-        metadata[OWN_KEY] = ",".join(own).encode()
-    plain = [pa.field(column.name, column.type) for column in arrow_schema(family, own)]
-    return pa.schema(plain, metadata=metadata)
 
 
 class FamilyWriter:
@@ -105,7 +83,7 @@ class FamilyWriter:
     ) -> None:
         self._family, self._batch, self._base, self._mask, self._operator = family, batch, base, mask, operator
         self._folder = f"family={family}/batch={batch}"
-        self._schema = _file_schema(family, own)
+        self._schema = file_schema(family, own)
         self._names = set(self._schema.names)
         self._rows = 0
         self._bounds: list[int] = []
@@ -123,14 +101,8 @@ class FamilyWriter:
             compression="zstd",
             compression_level=3,
             write_page_checksum=True,
-            # Floats hardly repeat: without a dictionary the signals are a fifth smaller and written faster.
-            use_dictionary=[
-                path
-                for column in self._schema
-                if column.name not in _NO_DICTIONARY and not pa.types.is_floating(column.type)
-                for path in _leaves(column)
-            ],
-            write_statistics=[name for name in _STATISTICS if name in self._names],
+            use_dictionary=dictionary_columns(self._schema),
+            write_statistics=[name for name in STATISTICS if name in self._names],
             column_encoding={"sample_id": "DELTA_BINARY_PACKED"} if "sample_id" in self._names else None,
         )
 
@@ -194,13 +166,6 @@ class FamilyWriter:
             self._writer.close()
         self._writer.is_open = False
         self._file.discard()
-
-
-def _leaves(column: pa.Field) -> list[str]:
-    """Return the names under which Parquet knows a column: of a list of structs, those of the structs' fields."""
-    if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
-        return [f"{column.name}.list.element.{part.name}" for part in column.type.value_type]
-    return [column.name]
 
 
 def write_family(
@@ -402,24 +367,6 @@ def check_file(table_uri: str, path: str, sha256: str) -> str | None:
     except FileNotFoundError:
         return f"{path} is missing"
     return None if found == sha256 else f"{path}: expected SHA-256 {sha256}, found {found}"
-
-
-def family_columns(columns: Iterable[str], own: Sequence[str] = ()) -> dict[str, list[str]]:
-    """Return which aligned family each column comes from: family → names; names of none are left out.
-
-    Args:
-        own: a team's own scores, which family ``scores`` has besides.
-    """
-    chosen: dict[str, list[str]] = {}
-    for name in columns:
-        if name in own:
-            chosen.setdefault("scores", []).append(name)
-            continue
-        for family in ALIGNED:
-            if name in FAMILIES[family].fields:
-                chosen.setdefault(family, []).append(name)
-                break
-    return chosen
 
 
 def slice_by_bytes(table: pa.Table) -> Iterator[pa.Table]:

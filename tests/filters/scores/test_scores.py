@@ -1,4 +1,4 @@
-"""Scores: range, missing signals, and the order that the formulas promise on plain cases."""
+"""Scores: range, missing signals, and the order of plain cases."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from headwater.errors import UsageError
 from headwater.filters.scores.names import DOMAINS, SCORES
 from headwater.filters.scores.score import score
+from headwater.filters.scores.shipped import shipped_scorer
 from headwater.filters.signals.measure import SIGNALS, measure_signals
 
 PROSE = (
@@ -34,6 +35,7 @@ STEPS = (
 LATEX = (
     "Let $f \\colon X \\to Y$ be a morphism. Then $\\mathcal{F} \\otimes \\mathcal{G}$ is flat, since $\\phi$ is.\n" * 2
 )
+READ = ("quality", "knowledge_density", "domain")
 JUNK = "click here click here click here\n" * 30
 
 
@@ -54,7 +56,7 @@ def test_columns() -> None:
 
 @pytest.mark.parametrize(
     ("text", "domain"),
-    [("", "general"), (PROSE, "general"), (CODE, "code"), (STEPS, "math"), (LATEX, "math")],
+    [("", "general"), (PROSE, "narrative"), (CODE, "code"), (STEPS, "math"), (LATEX, "math")],
 )
 def test_domain(text: str, domain: str) -> None:
     """Plain cases fall into the domain of their kind; empty text is general."""
@@ -65,9 +67,8 @@ def test_domain(text: str, domain: str) -> None:
 def test_order_of_plain_cases() -> None:
     """Prose is better than repeated junk; proofs and steps reason more than prose; only steps are a chain of thought."""
     prose, code, steps, latex, junk = scores_of(PROSE, CODE, STEPS, LATEX.splitlines()[0], JUNK)
-    assert prose["quality"] > 50_000
-    assert junk["quality"] < 1_000
-    assert prose["knowledge_density"] > junk["knowledge_density"]
+    assert prose["quality"] > 2 * junk["quality"]
+    assert prose["knowledge_density"] > 2 * junk["knowledge_density"]
     assert (
         min(steps["reasoning_density"], code["reasoning_density"], latex["reasoning_density"])
         > prose["reasoning_density"]
@@ -76,9 +77,9 @@ def test_order_of_plain_cases() -> None:
     assert prose["chain_of_thought"] == code["chain_of_thought"] == 0
 
 
-def test_empty_text_scores_zero() -> None:
-    """Nothing has no quality, knowledge, reasoning or thought."""
-    assert [scores_of("")[0][name] for name in SCORES] == [0, 0, 0, 0]
+def test_empty_text_scores_little() -> None:
+    """Nothing has little quality, knowledge, reasoning or thought: less than a fifth of what there can be."""
+    assert max(scores_of("")[0][name] for name in SCORES) < 65_535 // 5
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 1e9])
@@ -94,8 +95,12 @@ def test_missing_signal_gives_null(hole: float | None) -> None:
     """A null or NaN signal gives null scores and domain for that row and leaves the others alone."""
     languages = pa.array(["en", "en"])
     batch = measure_signals(pa.array([PROSE, PROSE]), languages)
-    name = "gopher_mean_word_length"
-    column = pa.array([hole, 4.0], SIGNALS[name], from_pandas=False)
+    name = next(
+        name
+        for name, kind in SIGNALS.items()
+        if kind == pa.float32() and all(name in shipped_scorer(each).model.signals for each in READ)
+    )
+    column = pa.array([hole, batch[name][1].as_py()], SIGNALS[name], from_pandas=False)
     broken = batch.set_column(batch.schema.get_field_index(name), name, column)
     first, second = score(broken, languages).to_pylist()
     assert set(first.values()) == {None}
@@ -103,9 +108,9 @@ def test_missing_signal_gives_null(hole: float | None) -> None:
 
 
 def test_language_without_list_is_not_punished() -> None:
-    """A language without stop list gets half the credit for function words, not none."""
+    """A language without lists is judged by what needs none, and comes out much the same."""
     unknown, english = scores_of(PROSE, language="und")[0], scores_of(PROSE)[0]
-    assert 0.85 * english["quality"] < unknown["quality"] < english["quality"]
+    assert 0.8 * english["quality"] < unknown["quality"] < 1.2 * english["quality"]
 
 
 def test_wrong_arguments() -> None:

@@ -107,6 +107,77 @@ def test_numbers_by_domain(written: object, kept: set[str]) -> None:
     assert set(numbers) == {"prose", "code", "math", "dense"}
 
 
+_OWN = {"name": "legal", "model": "legal.json"}
+
+
+def test_scores_of_a_recipe() -> None:
+    """A team's own score stands in pools, where, order_by and rules; without it the same names are unknown."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["scores"] = [{"name": "quality", "model": "mine", "sha256": "0" * 64}, _OWN]
+        raw["pools"][0]["where"] = "legal > 20000 AND quality > 5"
+        raw["stages"][0] |= {"order_by": "legal", "where": "legal * 100 > 5"}
+        raw["rules"] = {
+            "sets": [],
+            "own": [{"name": "legal_enough", "passes": "legal >= {limit}", "limits": {"limit": 9}}],
+        }
+
+    recipe = _changed(change)
+    assert recipe.own_scores == ("legal",)
+    assert recipe.rule_set.columns == ("legal",)
+    assert parse_recipe(recipe.literals) == recipe
+    assert "scores" not in parse_recipe(_raw()).literals
+    with pytest.raises(RecipeError, match="unknown column 'legal'"):
+        parse_recipe({name: value for name, value in recipe.literals.items() if name != "scores"})
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ([{"name": "legal"}], "scores[0] (legal): expected the key 'model'"),
+        (
+            [{"name": "n_tokens", "model": "x"}],
+            "scores[0] (n_tokens): name: expected a name that no column of a lake has",
+        ),
+        ([{"name": "batch", "model": "x"}], "expected a name that no column of a lake has, found 'batch'"),
+        ([{"name": "select", "model": "x"}], "expected a name that is no word of SQL, found 'select'"),
+        ([{"name": "Legal", "model": "x"}], "expected a name of a-z, 0-9 and _"),
+        ([{"name": "legal", "model": ""}], "model: expected a string that is not empty"),
+        ([{"name": "legal", "model": "x", "sha256": "0"}], "sha256: expected 64 hexadecimal digits"),
+        ([_OWN, _OWN], "scores: the name 'legal' is given twice"),
+        ({"name": "legal"}, "scores: expected at least one table [[scores]]"),
+    ],
+)
+def test_wrong_scores(scores: object, message: str) -> None:
+    """A name that cannot be a column of its own, or a model that is none, is an error that says why."""
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        _changed(lambda raw: raw.update(scores=scores))
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"name": "x"}, "rules.own[0]: expected a text for 'passes', found None"),
+        ({"name": "x", "passes": "no_column > 1"}, "rules: x: unknown column 'no_column'"),
+        (
+            {"name": "x", "passes": "quality > {limit}"},
+            "x: the limits named in 'quality > {limit}' are not the limits that it lists",
+        ),
+        ({"name": "x", "passes": "quality > 1", "limit": 3}, "rules.own[0]: unknown key 'limit'"),
+        ({"name": "X", "passes": "quality > 1"}, "expected a name of a-z, 0-9 and _, found 'X'"),
+        ({"name": "gopher_min_words", "passes": "quality > 1"}, "the rule 'gopher_min_words' is there already"),
+        ({"name": "x", "passes": "quality > {limit}", "limits": {"limit": {"de": 3}}}, "limits: expected a default"),
+        ({"name": "x", "passes": "quality > {limit}", "limits": {"limit": "3"}}, "expected a finite number"),
+        ({"name": "x", "passes": "quality > 1", "exempt_domains": ["web"]}, "unknown domain 'web'"),
+        ("x", "rules.own[0]: expected a table"),
+    ],
+)
+def test_wrong_rules_of_a_recipe(rule: object, message: str) -> None:
+    """A rule of the recipe's own is checked as one that ships, before anything is read."""
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        _changed(lambda raw: raw.update(rules={"own": [rule]}))
+
+
 def test_literals_give_the_recipe_back() -> None:
     """Literals are the whole recipe, as JSON too: lineage stores them and a run can be repeated from them."""
     recipe = parse_recipe(_raw())

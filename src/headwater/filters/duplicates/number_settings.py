@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["DEFAULT_NUMBERS", "DENSE_TEXTS", "FOLD", "KEEP", "NUMBER_TEXTS"]
+__all__ = ["DEFAULT_NUMBERS", "DENSE_TEXTS", "FOLD", "KEEP", "NUMBER_TEXTS", "with_new_names"]
 
 KEEP: Final = "keep"
 FOLD: Final = "fold"
@@ -20,3 +21,11 @@ DEFAULT_NUMBERS: Final[dict[str, str]] = {
     "math": KEEP,
     DENSE_TEXTS: KEEP,
 }
+
+
+def with_new_names(numbers: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a table of numbers as it is written today: recipes of runs before say ``general`` for prose, and ``dialogue``, which is prose too."""
+    if "general" not in numbers or numbers.get("dialogue", numbers["general"]) != numbers["general"]:
+        return numbers
+    rest = {name: value for name, value in numbers.items() if name not in ("general", "dialogue")}
+    return {"prose": numbers["general"], **rest}

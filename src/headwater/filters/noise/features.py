@@ -41,8 +41,30 @@ _SOUND_SIZE: Final = 50
 _SOUND_WORDS: Final = 7
 _LONG_SIZE: Final = 250
 
+_TERMINAL, _COMMA, _SEPARATOR, _BRACKET, _COLON, _AT = range(1, 7)
+_N_MEANINGS: Final = 128
+
 _OTHER_END, _WORD_END, _NUMBER_END, _BRACKET_END, _ELLIPSIS_END, _COLON_END, _SENTENCE_END, _COMMA_END = range(-1, 7)
 _OTHER_START, _BULLET_START, _NUMBER_START, _SPEECH_START, _LOWER_START, _CAPITAL_START, _CASELESS_START = range(7)
+
+
+@inlined
+def _meaning(point: int) -> int:
+    """Return what a symbol counts as."""
+    if is_terminal(point):
+        return _TERMINAL
+    if point in (0x2C, 0x3001, 0x060C, 0xFF0C):
+        return _COMMA
+    if point in (0x7C, 0xBB, 0x203A, 0xB7, 0x2022, 0x3E, 0x2F, 0xAB, 0x2192):
+        return _SEPARATOR
+    if point in (0x28, 0x5B, 0x7B, 0xFF08):
+        return _BRACKET
+    if point in (0x3A, 0xFF1A):
+        return _COLON
+    return _AT if point == 0x40 else 0
+
+
+_MEANINGS: Final = np.array([_meaning(point) for point in range(_N_MEANINGS)], np.uint8)
 
 
 @inlined
@@ -97,57 +119,58 @@ def _opening(pieces: Pieces, classes: npt.NDArray[np.uint8], first: int) -> int:
 
 
 @inlined
-def measure_line(pieces: Pieces, classes: npt.NDArray[np.uint8], line: int, row: npt.NDArray[np.int32]) -> None:
-    """Write the numbers of the filled line number `line` to `row`, the last two apart, which are other lines'."""
+def measure_line(
+    pieces: Pieces, classes: npt.NDArray[np.uint8], line: int, columns: npt.NDArray[np.int32], row: int
+) -> None:
+    """Write the numbers of the filled line number `line` to `columns[:, row]`, but the last two, which are other lines'."""
+    sizes, points, kinds = pieces.sizes, pieces.points, pieces.kinds
     first, last = pieces.line_tokens[line], pieces.line_tokens[line + 1]
-    chars, size, words, word_size, symbols = 0, 0, 0, 0, 0
+    chars, size, words, symbols = 0, 0, 0, 0
     terminals, commas, separators, brackets, colons, addresses = 0, 0, 0, 0, 0, 0
-    capitals, lowers, numbers = 0, 0, 0
+    capitals, numbers = 0, 0
     for i in range(first, last):
-        length, point, kind = pieces.sizes[i], pieces.points[i], pieces.kinds[i]
+        token = np.uint64(i)  # an unsigned index: no look at negative ones
+        length, point, kind = np.int64(sizes[token]), np.int64(points[token]), kinds[token]
         chars += length
         if kind & WORD:
-            letter = classes[point]
-            wide = length * _width(letter, point)
-            size += wide
-            word_size += wide
+            letter = classes[np.uint64(point)]
+            size += length * _width(letter, point)
             words += 1
-            if not kind & ALPHA:
-                numbers += 1
-            elif letter == UPPER:
-                capitals += 1
-            else:
-                lowers += 1
+            numbers += kind & ALPHA == 0
+            capitals += (letter == UPPER) & (kind & ALPHA != 0)
             continue
         size += length
         symbols += length
-        terminals += is_terminal(point)
-        if point in (0x2C, 0x3001, 0x060C, 0xFF0C):
+        meaning = _MEANINGS[np.uint64(point)] if point < _N_MEANINGS else _meaning(point)
+        if meaning == _TERMINAL:
+            terminals += 1
+        elif meaning == _COMMA:
             commas += 1
-        elif point in (0x7C, 0xBB, 0x203A, 0xB7, 0x2022, 0x3E, 0x2F, 0xAB, 0x2192):
+        elif meaning == _SEPARATOR:
             separators += 1
-        elif point in (0x28, 0x5B, 0x7B, 0xFF08):
+        elif meaning == _BRACKET:
             brackets += 1
-        elif point in (0x3A, 0xFF1A):
+        elif meaning == _COLON:
             colons += 1
-            if i + 1 < last and pieces.points[i + 1] == 0x2F and pieces.sizes[i + 1] == 2:
-                addresses += 1
-        elif point == 0x40:
+            addresses += i + 1 < last and points[i + 1] == 0x2F and sizes[i + 1] == 2
+        elif meaning == _AT:
             addresses += 1
-    row[SIZE], row[WORDS] = size, words
-    row[UPPERS] = 1000 * pieces.line_uppers[line] // chars
-    row[DIGITS] = 1000 * pieces.line_digits[line] // chars
-    row[SYMBOLS] = 1000 * symbols // size
-    row[WORD_SIZE] = 10 * word_size // words if words else 0
-    row[CLOSING], row[OPENING] = _closing(pieces, first, last), _opening(pieces, classes, first)
-    row[TERMINALS], row[COMMAS], row[SEPARATORS] = terminals, commas, separators
-    row[CAPITAL_WORDS] = 1000 * capitals // (capitals + lowers) if capitals + lowers else -1
-    row[LOWER_WORDS], row[NUMBER_WORDS] = lowers, numbers
-    row[BRACKETS], row[COLONS], row[ADDRESSES] = brackets, colons, addresses
+    word_size, lowers = size - symbols, words - numbers - capitals
+    columns[SIZE, row], columns[WORDS, row] = size, words
+    columns[UPPERS, row] = 1000 * pieces.line_uppers[line] // chars
+    columns[DIGITS, row] = 1000 * pieces.line_digits[line] // chars
+    columns[SYMBOLS, row] = 1000 * symbols // size
+    columns[WORD_SIZE, row] = 10 * word_size // words if words else 0
+    columns[CLOSING, row], columns[OPENING, row] = _closing(pieces, first, last), _opening(pieces, classes, first)
+    columns[TERMINALS, row], columns[COMMAS, row], columns[SEPARATORS, row] = terminals, commas, separators
+    columns[CAPITAL_WORDS, row] = 1000 * capitals // (capitals + lowers) if capitals + lowers else -1
+    columns[LOWER_WORDS, row], columns[NUMBER_WORDS, row] = lowers, numbers
+    columns[BRACKETS, row], columns[COLONS, row], columns[ADDRESSES, row] = brackets, colons, addresses
 
 
 @inlined
-def is_sound(row: npt.NDArray[np.int32]) -> bool:
+def is_sound(columns: npt.NDArray[np.int32], row: int) -> bool:
     """Tell whether a line alone looks like running text."""
-    ended = row[CLOSING] == _SENTENCE_END and row[SIZE] >= _SOUND_SIZE and row[WORDS] >= _SOUND_WORDS
-    return bool(ended or row[SIZE] >= _LONG_SIZE)
+    size = columns[SIZE, row]
+    ended = columns[CLOSING, row] == _SENTENCE_END and size >= _SOUND_SIZE and columns[WORDS, row] >= _SOUND_WORDS
+    return bool(ended or size >= _LONG_SIZE)

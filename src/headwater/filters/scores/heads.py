@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.scores.languages import Languages, encode_languages, of_languages
-from headwater.filters.scores.model import Input, Node, ScoreModel
+from headwater.filters.scores.model import Input, ScoreModel
+from headwater.filters.scores.trees import Node
 from headwater.filters.text.compile import kernel
 from headwater.filters.text.exact_math import compute_log1p
 
@@ -176,11 +177,9 @@ def _contributions(model: ScoreModel, x: Values, number: int) -> Values:
 def input_names(model: ScoreModel) -> list[str]:
     """Return what people call each input: the signal's name without its source and unit, the words' last.
 
-        >>> from headwater.filters.scores.languages import Languages, encode_languages, of_languages
-    from headwater.filters.scores.model import Input, ScoreModel
-        >>> inputs = (Input(signal="hw_long_words_fraction"), Input(signal="hw_step_markers", per="c4_lines"))
-        >>> input_names(ScoreModel(name="x", kind="linear", classes=("score",), inputs=inputs, biases=(0.0,)))
-        ['long words', 'step markers per lines']
+    >>> inputs = (Input(signal="hw_long_words_fraction"), Input(signal="hw_step_markers", per="c4_lines"))
+    >>> input_names(ScoreModel(name="x", kind="linear", classes=("score",), inputs=inputs, biases=(0.0,)))
+    ['long words', 'step markers per lines']
     """
     found = [_plain(each.signal) + (f" per {_plain(each.per)}" if each.per else "") for each in model.inputs]
     return found if model.words is None else [*found, WORDS]

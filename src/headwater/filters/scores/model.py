@@ -12,15 +12,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from headwater.errors import BadInputError, one_line
-from headwater.filters.signals.columns import SIGNALS
+from headwater.filters.scores.trees import Node, parse_trees, plain_node
+from headwater.filters.scores.values import (
+    LARGEST,
+    check_known,
+    check_list,
+    check_number,
+    check_numbers,
+    check_signal,
+    check_table,
+    check_text,
+    check_whole,
+)
 from headwater.fingerprint import canonical_json
 from headwater.plain import JsonObject
 from headwater.untrusted import parse_json, read_bounded
@@ -30,7 +40,6 @@ __all__ = [
     "FORMAT",
     "TRANSFORMS",
     "Input",
-    "Node",
     "ScoreModel",
     "Words",
     "model_bytes",
@@ -54,10 +63,8 @@ _CLASS: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,126}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _TAG: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
-_LARGEST: Final = 1e9
 _MOST_INPUTS: Final = 1024
 _MOST_CLASSES: Final = 64
-_MOST_NODES: Final = 1 << 20
 _MOST_LANGUAGES: Final = 1000
 
 
@@ -101,24 +108,6 @@ class Words:
     scale: float = 1.0
     limit: float = 4.0
     weight: tuple[float, ...] = ()
-
-
-class Node(NamedTuple):
-    """A node of a tree.
-
-    Attributes:
-        input: number of the input that it asks about; -1 in a leaf.
-        at: the way is ``low`` where the input is at most this.
-        low: node that follows, after this one in its tree.
-        high: likewise.
-        value: of a leaf, what it adds to the margin; of another, the mean of what is below it.
-    """
-
-    input: int
-    at: float
-    low: int
-    high: int
-    value: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,7 +219,7 @@ def model_bytes(model: ScoreModel) -> bytes:
     if model.kind == "linear":
         table["weights"] = [list(row) for row in model.weights]
     else:
-        table["trees"] = [[[_plain_node(node) for node in tree] for tree in trees] for trees in model.trees]
+        table["trees"] = [[[plain_node(node) for node in tree] for tree in trees] for trees in model.trees]
     for name in ("centers", "scales", "calibration", "offsets", "parents"):
         if found := getattr(model, name):
             table[name] = {key: list(value) for key, value in found.items()}
@@ -242,35 +231,31 @@ def model_bytes(model: ScoreModel) -> bytes:
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
-def _plain_node(node: Node) -> JsonObject:
-    if node.input < 0:
-        return {"value": node.value}
-    return {"input": node.input, "at": node.at, "low": node.low, "high": node.high, "mean": node.value}
-
-
 def _model(raw: Any, sha256: str) -> ScoreModel:  # Any: whatever the file holds; every key is checked here
-    table = _table(raw, "the file")
+    table = check_table(raw, "the file")
     if table.get("format") != FORMAT or isinstance(table["format"], bool):
         raise ValueError(f"format: expected {FORMAT}, found {table.get('format')!r}")
     known = {"format", *(name for name in ScoreModel.__slots__ if name != "sha256")}
-    _known(table, known, "the file")
+    check_known(table, known, "the file")
     kind = table.get("kind")
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, found {kind!r}")
-    classes = tuple(_text(each, _CLASS, "classes") for each in _list(table.get("classes"), "classes", 1, _MOST_CLASSES))
+    classes = tuple(
+        check_text(each, _CLASS, "classes") for each in check_list(table.get("classes"), "classes", 1, _MOST_CLASSES)
+    )
     if len(set(classes)) != len(classes) or (len(classes) == 1 and classes != ("score",)):
         raise ValueError('classes: expected ["score"], or two or more different names')
-    inputs = tuple(_input(each, n) for n, each in enumerate(_list(table.get("inputs"), "inputs", 0, _MOST_INPUTS)))
+    inputs = tuple(_input(each, n) for n, each in enumerate(check_list(table.get("inputs"), "inputs", 0, _MOST_INPUTS)))
     words = None if table.get("words") is None else _words(table["words"], len(classes) if kind == "linear" else 0)
     n = len(inputs)
     model = ScoreModel(
-        name=_text(table.get("name"), _NAME, "name"),
+        name=check_text(table.get("name"), _NAME, "name"),
         kind=kind,
         classes=classes,
         inputs=inputs,
-        biases=_numbers(table.get("biases"), "biases", len(classes)),
+        biases=check_numbers(table.get("biases"), "biases", len(classes)),
         weights=_weights(table, len(classes), n) if kind == "linear" else (),
-        trees=_trees(table, len(classes), n + (words is not None)) if kind == "trees" else (),
+        trees=parse_trees(table.get("trees"), len(classes), n + (words is not None)) if kind == "trees" else (),
         centers=_by_language(table, "centers", n),
         scales=_by_language(table, "scales", n, least=1e-9),
         words=words,
@@ -280,9 +265,9 @@ def _model(raw: Any, sha256: str) -> ScoreModel:  # Any: whatever the file holds
         offsets=_by_language(table, "offsets", len(classes), any_language=True),
         parents=_parents(table.get("parents", {}), classes),
         languages=None if table.get("languages") is None else _languages(table["languages"]),
-        least_words=_whole(table.get("least_words", 0), "least_words", 0, 1 << 24),
-        least_share=_number(table.get("least_share", 0.0), "least_share", 0.0, 1.0),
-        card=_table(table.get("card", {}), "card"),
+        least_words=check_whole(table.get("least_words", 0), "least_words", 0, 1 << 24),
+        least_share=check_number(table.get("least_share", 0.0), "least_share", 0.0, 1.0),
+        card=check_table(table.get("card", {}), "card"),
         sha256=sha256,
     )
     if n + (words is not None) == 0:
@@ -294,171 +279,76 @@ def _model(raw: Any, sha256: str) -> ScoreModel:  # Any: whatever the file holds
 
 def _input(raw: Any, number: int) -> Input:  # Any: see _model
     where = f"inputs[{number}]"
-    table = _table(raw, where)
-    _known(table, set(Input.__slots__), where)
+    table = check_table(raw, where)
+    check_known(table, set(Input.__slots__), where)
     per = table.get("per")
     transform = table.get("transform", "none")
     if transform not in TRANSFORMS:
         raise ValueError(f"{where}.transform: expected one of {', '.join(TRANSFORMS)}, found {transform!r}")
     return Input(
-        signal=_signal(table.get("signal"), f"{where}.signal"),
-        per=None if per is None else _signal(per, f"{where}.per"),
-        times=_number(table.get("times", 1.0), f"{where}.times"),
+        signal=check_signal(table.get("signal"), f"{where}.signal"),
+        per=None if per is None else check_signal(per, f"{where}.per"),
+        times=check_number(table.get("times", 1.0), f"{where}.times"),
         transform=transform,
         **_shape(table, where),
     )
 
 
 def _words(raw: Any, n_weights: int) -> Words:  # Any: see _model
-    table = _table(raw, "words")
-    _known(table, set(Words.__slots__), "words")
+    table = check_table(raw, "words")
+    check_known(table, set(Words.__slots__), "words")
     label = table.get("label")
     if not isinstance(label, str) or not 0 < len(label) <= 200:
         raise ValueError(f"words.label: expected a label, found {label!r}")
     return Words(
-        file=_text(table.get("file"), _FILE, "words.file"),
-        sha256=_text(table.get("sha256"), _SHA256, "words.sha256"),
+        file=check_text(table.get("file"), _FILE, "words.file"),
+        sha256=check_text(table.get("sha256"), _SHA256, "words.sha256"),
         label=label,
-        bytes=_whole(table.get("bytes", 4096), "words.bytes", 1, 1 << 24),
-        weight=_numbers(table.get("weight"), "words.weight", n_weights) if n_weights else (),
+        bytes=check_whole(table.get("bytes", 4096), "words.bytes", 1, 1 << 24),
+        weight=check_numbers(table.get("weight"), "words.weight", n_weights) if n_weights else (),
         **_shape(table, "words"),
     )
 
 
 def _shape(table: Mapping[str, object], where: str) -> dict[str, float]:
     return {
-        "center": _number(table.get("center", 0.0), f"{where}.center"),
-        "scale": _number(table.get("scale", 1.0), f"{where}.scale", 1e-9),
-        "limit": _number(table.get("limit", 4.0), f"{where}.limit", 1e-9),
+        "center": check_number(table.get("center", 0.0), f"{where}.center"),
+        "scale": check_number(table.get("scale", 1.0), f"{where}.scale", 1e-9),
+        "limit": check_number(table.get("limit", 4.0), f"{where}.limit", 1e-9),
     }
 
 
 def _weights(table: Mapping[str, object], n_classes: int, n: int) -> tuple[tuple[float, ...], ...]:
-    rows = _list(table.get("weights"), "weights", n_classes, n_classes)
-    return tuple(_numbers(row, f"weights[{number}]", n) for number, row in enumerate(rows))
-
-
-def _trees(table: Mapping[str, object], n_classes: int, n: int) -> tuple[tuple[tuple[Node, ...], ...], ...]:
-    found = []
-    total = 0
-    for number, trees in enumerate(_list(table.get("trees"), "trees", n_classes, n_classes)):
-        mine = []
-        for at, tree in enumerate(_list(trees, f"trees[{number}]", 0, _MOST_NODES)):
-            where = f"trees[{number}][{at}]"
-            nodes = _list(tree, where, 1, _MOST_NODES)
-            total += len(nodes)
-            if total > _MOST_NODES:
-                raise ValueError(f"trees: expected at most {_MOST_NODES} nodes, found more")
-            mine.append(_with_means([_node(node, where, place, len(nodes), n) for place, node in enumerate(nodes)]))
-        found.append(tuple(mine))
-    return tuple(found)
-
-
-def _node(raw: Any, where: str, place: int, n_nodes: int, n: int) -> Node:  # Any: see _model
-    table = _table(raw, where)
-    if "value" in table:
-        _known(table, {"value"}, where)
-        return Node(-1, 0.0, 0, 0, _number(table["value"], f"{where}.value"))
-    _known(table, {"input", "at", "low", "high", "mean"}, where)
-    after = place + 1  # a way that only leads forward has an end
-    return Node(
-        _whole(table.get("input"), f"{where}.input", 0, n - 1),
-        _number(table.get("at"), f"{where}.at"),
-        _whole(table.get("low"), f"{where}.low", after, n_nodes - 1),
-        _whole(table.get("high"), f"{where}.high", after, n_nodes - 1),
-        math.nan if table.get("mean") is None else _number(table["mean"], f"{where}.mean"),
-    )
-
-
-def _with_means(nodes: list[Node]) -> tuple[Node, ...]:
-    """Return the nodes with the mean of both ways where a file says none."""
-    for place in range(len(nodes) - 1, -1, -1):
-        node = nodes[place]
-        if math.isnan(node.value):
-            nodes[place] = node._replace(value=(nodes[node.low].value + nodes[node.high].value) / 2.0)
-    return tuple(nodes)
+    rows = check_list(table.get("weights"), "weights", n_classes, n_classes)
+    return tuple(check_numbers(row, f"weights[{number}]", n) for number, row in enumerate(rows))
 
 
 def _parents(raw: Any, classes: Sequence[str]) -> dict[str, tuple[str, float]]:  # Any: see _model
     found = {}
-    for name, pair in _table(raw, "parents").items():
+    for name, pair in check_table(raw, "parents").items():
         where = f"parents.{name}"
-        parent, least = _list(pair, where, 2, 2)
+        parent, least = check_list(pair, where, 2, 2)
         if name not in classes or parent not in classes or parent == name:
             raise ValueError(f"{where}: expected two different classes of the model, found {name!r} and {parent!r}")
-        found[name] = (str(parent), _number(least, where, 0.0, 1.0))
+        found[name] = (str(parent), check_number(least, where, 0.0, 1.0))
     if any(parent in found for parent, _ in found.values()):
         raise ValueError("parents: expected classes without parents of their own, found a chain")
     return found
 
 
 def _by_language(
-    table: Mapping[str, object], key: str, n: int, *, least: float = -_LARGEST, any_language: bool = False
+    table: Mapping[str, object], key: str, n: int, *, least: float = -LARGEST, any_language: bool = False
 ) -> dict[str, tuple[float, ...]]:
     found = {}
-    rows = _table(table.get(key) or {}, key)
+    rows = check_table(table.get(key) or {}, key)
     if len(rows) > _MOST_LANGUAGES:
         raise ValueError(f"{key}: expected at most {_MOST_LANGUAGES} languages, found {len(rows)}")
     for language, values in rows.items():
         if not (any_language and language == ANY):
-            _text(language, _TAG, key)
-        found[language] = _numbers(values, f"{key}.{language}", n, least)
+            check_text(language, _TAG, key)
+        found[language] = check_numbers(values, f"{key}.{language}", n, least)
     return found
 
 
 def _languages(raw: Any) -> tuple[str, ...]:  # Any: see _model
-    return tuple(_text(each, _TAG, "languages") for each in _list(raw, "languages", 1, _MOST_LANGUAGES))
-
-
-def _table(value: Any, where: str) -> Mapping[str, Any]:  # Any: see _model
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{where}: expected an object, found {_shown(value)}")
-    return value
-
-
-def _known(table: Mapping[str, object], known: set[str], where: str) -> None:
-    if strange := sorted(set(table) - known):
-        raise ValueError(f"{where}: unknown key {strange[0]!r}; known: {', '.join(sorted(known))}")
-
-
-def _list(value: Any, where: str, least: int, most: int) -> list[Any]:  # Any: see _model
-    if not isinstance(value, list) or not least <= len(value) <= most:
-        found = f"one of {len(value)}" if isinstance(value, list) else _shown(value)
-        raise ValueError(
-            f"{where}: expected a list of {least if least == most else f'{least} to {most}'}, found {found}"
-        )
-    return value
-
-
-def _numbers(value: object, where: str, n: int, least: float = -_LARGEST) -> tuple[float, ...]:
-    return tuple(_number(each, where, least) for each in _list(value, where, n, n))
-
-
-def _number(value: object, where: str, least: float = -_LARGEST, most: float = _LARGEST) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise ValueError(f"{where}: expected a number from {least:g} to {most:g}, found {_shown(value)}")
-    return float(value)
-
-
-def _whole(value: object, where: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ValueError(f"{where}: expected a whole number from {least} to {most}, found {_shown(value)}")
-    return value
-
-
-def _text(value: object, pattern: re.Pattern[str], where: str) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ValueError(f"{where}: expected {pattern.pattern}, found {_shown(value)}")
-    return value
-
-
-def _signal(value: object, where: str) -> str:
-    if not isinstance(value, str) or value not in SIGNALS:
-        raise ValueError(f"{where}: expected a signal of this release, found {_shown(value)}")
-    return value
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 64:
-        return "an integer beyond 64 bits"
-    return one_line(repr(value), 100) if not isinstance(value, list | Mapping) else f"a {type(value).__name__}"
+    return tuple(check_text(each, _TAG, "languages") for each in check_list(raw, "languages", 1, _MOST_LANGUAGES))

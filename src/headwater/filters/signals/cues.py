@@ -4,8 +4,7 @@ They are data: ``data/cues/<language>.toml``, a string of entries for each categ
 matched as written and with a capital first letter, its apostrophe also as ’. ``stem*`` matches every word that begins so. In
 Chinese, Japanese and Thai an entry with a character of these scripts is matched wherever it stands; one without is a word.
 
-Stems and entries without spaces share one way of looking: a walk along the characters with a running hash. A small map of two
-bits a hash says whether any entry goes on from here, and whether one ends here, so most walks stop after two characters.
+Stems and entries without spaces share one way of looking: a walk along the characters with a running hash (`prefix_nodes`).
 """
 
 from __future__ import annotations
@@ -21,30 +20,24 @@ import numpy.typing as npt
 from headwater.errors import BadInputError
 from headwater.filters.signals.cue_categories import CATEGORIES
 from headwater.filters.signals.lexicon import STOP_WORDS, UNSPACED
+from headwater.filters.signals.prefix_nodes import N_NODE_BYTES, mark_node
 from headwater.filters.text.characters import HAN, character_classes
 from headwater.filters.text.compile import inlined, kernel
 from headwater.filters.text.word_hash import HASH_SEED, mix, step_hash
 
 __all__ = [
     "ELIDES",
-    "ENDS",
     "EVERYWHERE",
-    "GOES_ON",
     "Cues",
     "cue_masks",
     "find_mask",
     "load_cues",
-    "look_at_node",
     "read_cues",
     "start_slot",
 ]
 
 _FORMAT: Final = 1
-_NODE_BITS: Final = 16
 _ELIDING: Final = ("fr", "it")
-
-GOES_ON: Final = 1
-ENDS: Final = 2
 
 EVERYWHERE: Final = 1
 """Bit of a language's way: entries without spaces are matched at every character."""
@@ -60,7 +53,7 @@ class Cues(NamedTuple):
             addressing by the low bits of the hash, 0 where empty.
         starts: uint64 (rows, slots, 2), the same of stems, and of entries without spaces, with their running hashes, by the
             top bits of the spread (`look_at_node`).
-        nodes: uint8 (rows, 16384), for each spread two bits: GOES_ON, ENDS.
+        nodes: uint8 (rows, N_NODE_BYTES), of `prefix_nodes`: the beginnings of `starts`.
         ways: uint8 (rows,), bits EVERYWHERE and ELIDES.
     """
 
@@ -119,7 +112,7 @@ def load_cues() -> Cues:
     cues = Cues(
         words=np.zeros((n, word_slots, 2), np.uint64),
         starts=np.zeros((n, start_slots, 2), np.uint64),
-        nodes=np.zeros((n, 1 << (_NODE_BITS - 2)), np.uint8),
+        nodes=np.zeros((n, N_NODE_BYTES), np.uint8),
         ways=np.zeros(n, np.uint8),
     )
     for row, language in enumerate(STOP_WORDS, 1):
@@ -130,13 +123,6 @@ def load_cues() -> Cues:
             table = cues.starts[row] if stems else cues.words[row]
             _enter(points, sizes, np.array(list(entries.values()), np.uint64), table, cues.nodes[row], bool(stems))
     return cues
-
-
-@inlined
-def look_at_node(nodes: npt.NDArray[np.uint8], spread: np.uint64) -> int:
-    """Return the bits GOES_ON and ENDS of the characters whose running hash has this spread (one more step with 0)."""
-    place = spread >> np.uint64(64 - _NODE_BITS)
-    return int(nodes[place >> np.uint64(2)] >> np.uint8(2 * (place & np.uint64(3)))) & 3
 
 
 @inlined
@@ -174,9 +160,7 @@ def _enter(
             value = step_hash(value, points[at])
             at += 1
             if stems:
-                node = step_hash(value, 0) >> np.uint64(64 - _NODE_BITS)
-                bits = GOES_ON | (ENDS if place + 1 == sizes[word] else 0)
-                nodes[node >> np.uint64(2)] |= np.uint8(bits << (2 * (node & np.uint64(3))))
+                mark_node(nodes, step_hash(value, 0), place + 1 == sizes[word])
         key = value if stems else mix(value)
         slot = start_slot(table, step_hash(value, 0)) if stems else key & last
         while table[slot, 0] != 0 and table[slot, 0] != key:

@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.errors import BadInputError
-from headwater.filters.words.cut import hash_word
+from headwater.filters.signals.prefix_nodes import N_NODE_BYTES, mark_node
+from headwater.filters.text.compile import kernel
+from headwater.filters.words.cut import HASH_SEED, hash_word, step_hash
 
 __all__ = ["CONNECTIVE", "CONNECTIVES", "STEP", "STEP_WORDS", "STOP", "STOP_WORDS", "Lexicon", "load_lexicon"]
 
@@ -53,14 +55,14 @@ class Lexicon(NamedTuple):
         kinds: uint8 (rows, 512), bits STOP, CONNECTIVE, STEP.
         entries: uint8 (rows, 512), the number of the stop word in its list, the same for its capitalised form.
         unspaced: uint8 (rows,), 1 where words are matched at every character.
-        starts: uint8 (rows, 256), 1 where an unspaced word may begin with a code point of these low bits.
+        nodes: uint8 (rows, N_NODE_BYTES), of `prefix_nodes`: the beginnings of unspaced words.
     """
 
     keys: npt.NDArray[np.uint64]
     kinds: npt.NDArray[np.uint8]
     entries: npt.NDArray[np.uint8]
     unspaced: npt.NDArray[np.uint8]
-    starts: npt.NDArray[np.uint8]
+    nodes: npt.NDArray[np.uint8]
 
 
 @functools.cache
@@ -73,7 +75,7 @@ def load_lexicon() -> tuple[Lexicon, dict[str, int]]:
         kinds=np.zeros((n, _SLOTS), np.uint8),
         entries=np.zeros((n, _SLOTS), np.uint8),
         unspaced=np.zeros(n, np.uint8),
-        starts=np.zeros((n, 256), np.uint8),
+        nodes=np.zeros((n, N_NODE_BYTES), np.uint8),
     )
     for language, row in rows.items():
         lexicon.unspaced[row] = language in UNSPACED
@@ -81,8 +83,18 @@ def load_lexicon() -> tuple[Lexicon, dict[str, int]]:
             for number, word in enumerate(lists[language].split()):
                 for form in {word, word[0].upper() + word[1:]}:
                     _enter(lexicon, row, form, kind, number)
-                lexicon.starts[row, ord(word[0]) & 255] = 1
+                if lexicon.unspaced[row]:
+                    _mark(np.array([ord(character) for character in word], np.int64), lexicon.nodes[row])
     return lexicon, rows
+
+
+@kernel
+def _mark(points: npt.NDArray[np.int64], nodes: npt.NDArray[np.uint8]) -> None:
+    """Mark the beginnings of a word."""
+    value = np.uint64(HASH_SEED)
+    for place in range(len(points)):
+        value = step_hash(value, points[place])
+        mark_node(nodes, step_hash(value, 0), place + 1 == len(points))
 
 
 def _enter(lexicon: Lexicon, row: int, word: str, kind: int, number: int) -> None:

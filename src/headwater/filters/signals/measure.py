@@ -130,9 +130,11 @@ def measure_signals(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.
         turkish=rows_by_language["tr"],
         noise=load_noise_model().trees,
     )
-    _measure_all(data, offsets, tables, pieces, room, rows, scratch, found)
+    order = np.argsort(rows, kind="stable")  # by language: its tables stay in the cache
+    _measure_all(data, offsets, tables, pieces, room, rows, order, scratch, found)
+    places = np.argsort(order)
     columns = [
-        pa.array(values.astype(kind.to_pandas_dtype()), kind)
+        pa.array(values.astype(kind.to_pandas_dtype())[places], kind)
         for values, kind in zip(found, SIGNALS.values(), strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, names=list(SIGNALS))
@@ -146,21 +148,22 @@ def _measure_all(
     pieces: Pieces,
     room: Numbering,
     rows: npt.NDArray[np.int64],
+    order: npt.NDArray[np.int64],
     scratch: _Scratch,
     found: npt.NDArray[np.float64],
 ) -> None:
-    """Fill `found` (signals × texts)."""
+    """Fill `found` (signals × texts), both in this order of the texts."""
     classes, terms, lexicon, cues, ranks = tables.classes, tables.terms, tables.lexicon, tables.cues, tables.ranks
     lines, tokens, hits, ngrams = scratch.lines, scratch.tokens, scratch.hits, scratch.ngrams
     structure, marks, rarity = scratch.structure, scratch.marks, scratch.rarity
-    for text in range(len(rows)):
+    for place in range(len(order)):
+        text = order[place]
         begin, end, row = offsets[text], offsets[text + 1], rows[text]
         cut_tokens(data, begin, end, classes, pieces)
         measure_lines(data, classes, begin, end, pieces, room, scratch.sizes, scratch.paragraphs, lines, scratch.shares)
         n_distinct = number_keys(pieces.hashes, pieces.totals[0], room)
         entropy = measure_tokens(data, pieces, room, terms, tokens)
-        count_lexicon(data, begin, end, classes, pieces, room, n_distinct, lexicon, row, scratch.seen, hits)
-        measure_structure(classes, tables.marks, pieces, room, structure, marks)
+        measure_structure(classes, tables.marks, pieces, structure, marks)
         measure_distinct_words(
             data,
             begin,
@@ -169,8 +172,10 @@ def _measure_all(
             pieces.kinds,
             pieces.begins,
             pieces.sizes,
-            room.places,
+            room.firsts,
             room.counts,
+            room.distinct,
+            room.keys,
             n_distinct,
             classes,
             cues,
@@ -180,6 +185,7 @@ def _measure_all(
             rarity,
             scratch.cues,
         )
+        count_lexicon(data, begin, end, classes, pieces, room, n_distinct, lexicon, row, scratch.seen, hits)
         measure_ngrams(pieces.sizes, pieces.totals[0], room, ngrams)
         token_chars = room.ends[pieces.totals[0]]
         write_row(
@@ -193,8 +199,8 @@ def _measure_all(
             ngrams,
             token_chars,
             entropy,
-            found[:, text],
+            found[:, place],
         )
-        write_text_kinds(tokens, structure, marks, rarity, scratch.cues, found[:, text])
+        write_text_kinds(tokens, structure, marks, rarity, scratch.cues, found[:, place])
         noise_lines, noise_size, size = find_noise(pieces, classes, tables.noise, scratch.noise, scratch.noisy)
-        write_noise(noise_lines, noise_size, size, lines, found[:, text])
+        write_noise(noise_lines, noise_size, size, lines, found[:, place])

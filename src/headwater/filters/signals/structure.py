@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from headwater.filters.signals import counts
 from headwater.filters.signals.marks import DASH
-from headwater.filters.signals.repetition import Numbering
 from headwater.filters.text.characters import DIGIT, UPPER
 from headwater.filters.text.compile import inlined, kernel
 from headwater.filters.text.symbols import is_terminal
@@ -62,37 +61,32 @@ def measure_structure(
     classes: npt.NDArray[np.uint8],
     mark_kinds: npt.NDArray[np.uint8],
     pieces: Pieces,
-    room: Numbering,
     found: npt.NDArray[np.int64],
     marks: npt.NDArray[np.int64],
 ) -> None:
     """Write the counts of one text to `found`, each in its place of `counts`, and to `marks` those of each kind of mark.
 
-    `room` holds the numbering of the tokens; the first token of each number is written to its `places`. Cost: a step a token.
+    Cost: a step a token.
     """
     found[:] = 0
     marks[:] = 0
-    points, kinds, sizes, numbers, places = pieces.points, pieces.kinds, pieces.sizes, room.numbers, room.places
+    points, kinds, sizes = pieces.points, pieces.kinds, pieces.sizes
     sentences, squares = 0, 0
     with_digit, names = 0, 0
-    seen = -1
     last = 0
     for line in range(pieces.totals[1]):
         first, last = last, pieces.line_tokens[line + 1]
         length = 0
         for i in range(first, last):
             token = np.uint64(i)
-            point, number = np.uint64(points[token]), numbers[token]
-            if number > seen:
-                places[np.uint64(number)] = i
-                seen = number
+            point = int(points[token])
             if kinds[token] & WORD:
-                kind = classes[point]
+                kind = classes[np.uint64(point)]
                 with_digit += kind == DIGIT
                 names += (kind == UPPER) & (length > 0)
                 length += 1
                 continue
-            mark = mark_kinds[point]
+            mark = mark_kinds[np.uint64(point)]
             if mark:
                 if mark == DASH:
                     marks[DASH] += 1

@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from headwater.filters.signals import counts
 from headwater.filters.signals.lexicon import CONNECTIVE, STEP, STOP, Lexicon
+from headwater.filters.signals.prefix_nodes import ENDS, look_at_node
 from headwater.filters.signals.repetition import Numbering
+from headwater.filters.signals.word_ranks import LISTED
 from headwater.filters.text.characters import HAN, MARK, decode_point
 from headwater.filters.text.compile import inlined, kernel
 from headwater.filters.text.exact_math import LN_2, compute_log
@@ -208,17 +210,22 @@ def _count_everywhere(
     found: npt.NDArray[np.int64],
 ) -> None:
     """Count the entries of a language without spaces: at each character, all entries that stand there."""
+    nodes = lexicon.nodes[row]
     at = begin
     while at < end:
         point, width = decode_point(data, at, end)
-        if lexicon.starts[row, point & 255] and classes[point] >= HAN:
+        if classes[point] >= HAN:
             value = np.uint64(HASH_SEED)
             place = at
             for _ in range(_LONGEST_ENTRY):
                 value = step_hash(value, point)
-                slot = _look_up(lexicon, row, mix(value))
-                if slot >= 0:
-                    _count_entry(lexicon, row, slot, 1, seen, found)
+                bits = look_at_node(nodes, step_hash(value, 0))
+                if bits & ENDS:
+                    slot = _look_up(lexicon, row, mix(value))
+                    if slot >= 0:
+                        _count_entry(lexicon, row, slot, 1, seen, found)
+                if not bits:
+                    break
                 place += decode_point(data, place, end)[1]
                 if place >= end:
                     break
@@ -244,8 +251,8 @@ def count_lexicon(
 ) -> None:
     """Write the counts of the word lists' entries, for a text in the language of `row`, to `found`.
 
-    Cost: one look-up a distinct token and a line; in Chinese, Japanese and Thai up to 12 a character that may begin an
-    entry. `seen` (uint8, 256) is scratch.
+    `room.keys` holds the bits that `distinct_words` left there. Cost: one look-up a distinct word that some list has, and a
+    line; in Chinese, Japanese and Thai as many as entries end at a character. `seen` (uint8, 256) is scratch.
     """
     found[:] = 0
     seen[:] = 0
@@ -255,6 +262,8 @@ def count_lexicon(
         _count_everywhere(data, begin, end, classes, lexicon, row, seen, found)
     else:
         for number in range(n_distinct):
+            if not room.keys[number] & np.uint64(LISTED):
+                continue
             slot = _look_up(lexicon, row, room.distinct[number])
             if slot >= 0:
                 _count_entry(lexicon, row, slot, room.counts[number], seen, found)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from headwater.errors import BadInputError
 from headwater.filters.signals.cues import cue_masks
-from headwater.filters.signals.lexicon import STOP_WORDS
+from headwater.filters.signals.lexicon import CONNECTIVES, STEP_WORDS, STOP_WORDS
 from headwater.filters.text.characters import UPPER, character_classes
 from headwater.filters.text.compile import inlined, kernel
 from headwater.filters.text.word_hash import HASH_SEED, mix, step_hash
@@ -27,6 +27,7 @@ __all__ = [
     "COMMON",
     "CUE",
     "FREQUENT",
+    "LISTED",
     "N_COMMON",
     "N_FREQUENT",
     "Ranks",
@@ -42,9 +43,11 @@ COMMON: Final = 1
 FREQUENT: Final = 2
 CUE: Final = 4
 """Bit of a word that is a whole word of the cue lists in one of its forms."""
+LISTED: Final = 8
+"""Bit of a word that `lexicon` has in one of its forms."""
 
 _SLOTS: Final = 1 << 14
-_KEY: Final = np.uint32(0xFFFFFFF8)
+_KEY: Final = np.uint32(0xFFFFFFF0)
 _FILE: Final = "word_ranks.npz"
 _SKIPPED: Final = (
     *range(0x0591, 0x05C8),  # Hebrew points
@@ -60,7 +63,7 @@ class Ranks(NamedTuple):
     """The lists; row 0 is for every language without one, and empty.
 
     Attributes:
-        keys: uint32 (rows, 16384), the upper 29 bits of a word's hash over the bits COMMON, FREQUENT and CUE; open
+        keys: uint32 (rows, 16384), the upper 28 bits of a word's hash over the bits COMMON, FREQUENT, CUE and LISTED; open
             addressing by the low bits of the hash's upper 31; 0 where empty.
         lowers: uint16 (2, 65536), what stands for a code point in the lists: its lower case, ' for ’, 0 for what is left
             out; row 1 as in Turkish, I to ı.
@@ -110,31 +113,39 @@ def fold(word: str, language: str) -> str:
 @functools.cache
 def load_ranks() -> Ranks:
     """Return the tables, rows as in `lexicon`; 0.1 s once a process."""
-    lists = read_ranks()
+    frequent = read_ranks()
     keys = np.zeros((len(STOP_WORDS) + 1, _SLOTS), np.uint32)
     for row, language in enumerate(STOP_WORDS, 1):
-        halves = lists[language]
+        halves = frequent[language]
         _enter(halves[:N_COMMON], np.uint32(COMMON | FREQUENT), keys[row])
         _enter(halves[N_COMMON:], np.uint32(FREQUENT), keys[row])
-        cues = [fold(word, language) for word in cue_masks(language)[0]]
-        sizes = np.array([len(word) for word in cues], np.int64)
-        points = np.frombuffer("".join(cues).encode("utf-32-le"), np.uint32).astype(np.int64)
-        halves = np.empty(len(sizes), np.uint32)
-        _write_halves(points, sizes, halves)
-        _enter(halves, np.uint32(CUE), keys[row])
+        listed = " ".join(lists[language] for lists in (STOP_WORDS, CONNECTIVES, STEP_WORDS)).split()
+        for words, bit in ((cue_masks(language)[0], CUE), (listed, LISTED)):
+            folded = [fold(word, language) for word in words]
+            sizes = np.array([len(word) for word in folded], np.int64)
+            points = np.frombuffer("".join(folded).encode("utf-32-le"), np.uint32).astype(np.int64)
+            halves = np.empty(len(sizes), np.uint32)
+            _write_halves(points, sizes, halves)
+            _enter(halves, np.uint32(bit), keys[row])
     return Ranks(keys=keys, lowers=_lowers())
 
 
 @inlined
-def find_rank(keys: npt.NDArray[np.uint32], value: np.uint64) -> int:
-    """Return the bits COMMON, FREQUENT and CUE of a word in lower case with this finished hash, in one language's `keys`."""
+def rank_slot(value: np.uint64) -> np.uint64:
+    """Return where one language's `keys` begin to be searched for a word with this finished hash."""
+    return (value >> np.uint64(33)) & np.uint64(_SLOTS - 1)
+
+
+@inlined
+def find_rank(keys: npt.NDArray[np.uint32], value: np.uint64, cell: np.uint32) -> int:
+    """Return the bits COMMON, FREQUENT, CUE and LISTED of a word in lower case; `cell` is what stands in its first slot."""
     key = np.uint32(value >> np.uint64(32)) & _KEY
-    last = np.uint64(_SLOTS - 1)
-    slot = (value >> np.uint64(33)) & last
-    while keys[slot] != 0:
-        if keys[slot] & _KEY == key:
-            return int(np.int64(keys[slot] & ~_KEY))
-        slot = (slot + np.uint64(1)) & last
+    slot = rank_slot(value)
+    while cell != 0:
+        if cell & _KEY == key:
+            return int(np.int64(cell & ~_KEY))
+        slot = (slot + np.uint64(1)) & np.uint64(_SLOTS - 1)
+        cell = keys[slot]
     return 0
 
 

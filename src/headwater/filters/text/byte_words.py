@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numba.core.base import BaseContext
     from numba.core.typing.templates import Signature
 
-__all__ = ["first_marked", "first_space_or_wide", "load_word"]
+__all__ = ["first_marked", "first_space_or_wide", "highest_bit", "load_word"]
 
 _Intrinsic: TypeAlias = (
     "tuple[Signature, Callable[[BaseContext, ir.IRBuilder, Signature, Sequence[ir.Value]], ir.Value]]"
@@ -87,3 +87,13 @@ def first_space_or_wide(word: np.uint64) -> np.uint64:
 def first_marked(marks: np.uint64) -> np.int64:
     """Return the place, 0 to 7, of the byte with the highest set bit; 8 if no bit is set."""
     return np.int64(_leading_zeros(marks) >> np.uint64(3))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def highest_bit(word: np.uint64) -> np.int64:
+    """Return the place of the highest set bit, 0 for the lowest; -1 if no bit is set.
+
+    >>> highest_bit(np.uint64(0b1010)), highest_bit(np.uint64(0))
+    (3, -1)
+    """
+    return np.int64(63) - np.int64(_leading_zeros(word))

@@ -36,12 +36,13 @@ from headwater.filters.text.characters import (
 from headwater.filters.text.compile import kernel
 from headwater.filters.text.word_hash import HASH_SEED, mix, step_hash
 from headwater.filters.words.boundaries import Boundaries, load_boundaries
-from headwater.filters.words.runs import ALPHA, CAPITALS, SPACED, WORD, cut_run, cut_unlearned
+from headwater.filters.words.runs import ALPHA, CAPITALS, MIXED, SPACED, WORD, cut_run, cut_unlearned
 
 __all__ = [
     "ALPHA",
     "CAPITALS",
     "HASH_SEED",
+    "MIXED",
     "SPACED",
     "WORD",
     "Pieces",
@@ -62,7 +63,7 @@ class Pieces(NamedTuple):
         sizes: int32, a token's chars (for symbols without swallowed marks).
         points: int32, a token's first code point.
         begins: int64, a token's first byte.
-        kinds: uint8, bits WORD, ALPHA, SPACED, CAPITALS.
+        kinds: uint8, bits WORD, ALPHA, SPACED, CAPITALS, MIXED.
         line_begins: int64, a line's first byte.
         line_tokens: int64, a line's first token; one more entry than lines.
         line_chars: int64, a line's chars without its newline.
@@ -115,7 +116,7 @@ def make_pieces(most_bytes: int) -> Pieces:
 def _cut_word(
     data: npt.NDArray[np.uint8], at: int, end: int, classes: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]
 ) -> tuple[np.uint64, int, int, int]:
-    """Return hash, chars, end and bits ALPHA and CAPITALS of the word of a script with spaces that begins at `at`."""
+    """Return hash, chars, end and bits ALPHA, CAPITALS and MIXED of the word of a script with spaces that begins at `at`."""
     value = np.uint64(HASH_SEED)
     letters, uppers, digits, marks, numbers, joiners = 0, 0, 0, 0, 0, 0
     kind = 0
@@ -168,6 +169,7 @@ def _cut_word(
     counts[MARK] += marks
     counts[NUMBER] += numbers
     bits = (ALPHA if letters else 0) | (CAPITALS if uppers and uppers == letters else 0)
+    bits |= MIXED if uppers | joiners | marks else 0
     return value, letters + digits + marks + numbers + joiners, at, bits
 
 

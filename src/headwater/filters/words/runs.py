@@ -19,7 +19,7 @@ from headwater.filters.words.boundaries import (
     triple_slot,
 )
 
-__all__ = ["ALPHA", "CAPITALS", "SPACED", "WORD", "cut_run", "cut_unlearned"]
+__all__ = ["ALPHA", "CAPITALS", "MIXED", "SPACED", "WORD", "cut_run", "cut_unlearned"]
 
 WORD: Final = 1
 """Bit of a token's kind: it is a word, not a run of symbols."""
@@ -29,6 +29,8 @@ SPACED: Final = 4
 """Bit of a token's kind: white space or the begin of the text is before it."""
 CAPITALS: Final = 8
 """Bit of a token's kind: it has letters, all of upper case."""
+MIXED: Final = 16
+"""Bit of a token's kind: a word of a script with spaces that has more than letters without upper case, and digits."""
 
 
 @kernel

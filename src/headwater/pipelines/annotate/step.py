@@ -20,6 +20,7 @@ from headwater.filters.contamination import find as contamination
 from headwater.filters.duplicates import minhash
 from headwater.filters.language import identify as language
 from headwater.filters.scores import score as scores
+from headwater.filters.scores.shipped import Scorer
 from headwater.filters.signals import measure as signals
 from headwater.filters.signals.kinds import KIND_SIGNALS, kinds
 from headwater.filters.spans import find as spans
@@ -216,7 +217,7 @@ class _Inputs:
     spans: pa.Table
 
 
-def _scorers(task: _Task) -> dict[str, scores.Scorer]:
+def _scorers(task: _Task) -> dict[str, Scorer]:
     """Return the models of family ``scores``, by column."""
     return {column: scorer_of(task.lake, sha256) for column, sha256 in task.models.items()}
 

@@ -25,9 +25,9 @@ from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import fragment_rows, plan_targets, write_aligned
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
-from headwater.warehouse.columns import with_run
+from headwater.warehouse.columns import family_columns, with_run
 from headwater.warehouse.fragments import ROW_BITS
-from headwater.warehouse.parquet import FragmentFiles, family_columns
+from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:

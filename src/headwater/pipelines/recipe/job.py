@@ -17,6 +17,7 @@ from headwater.filters.rules.rule_set import RuleSet
 from headwater.filters.scores.names import DOMAIN, SCORES
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.checks import check_format, check_name
+from headwater.pipelines.recipe.score_settings import ScoreSettings
 from headwater.pipelines.recipe.sections import (
     SELECTION_COLUMNS,
     BuildSettings,
@@ -26,7 +27,6 @@ from headwater.pipelines.recipe.sections import (
     LanguageSettings,
     Pool,
     RuleSettings,
-    ScoreSettings,
     SpanSettings,
     Stage,
     VocabularySettings,

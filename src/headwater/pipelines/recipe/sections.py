@@ -13,11 +13,19 @@ from fractions import Fraction
 from typing import Final
 
 from headwater.errors import RecipeError, one_line
-from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS, DENSE_TEXTS, FOLD, KEEP, NUMBER_TEXTS
+from headwater.filters.duplicates.number_settings import (
+    DEFAULT_NUMBERS,
+    DENSE_TEXTS,
+    FOLD,
+    KEEP,
+    NUMBER_TEXTS,
+    with_new_names,
+)
 from headwater.filters.language.names import DEFAULT_MODEL, MODELS, check_tag
 from headwater.filters.rules.predicates import nearest
-from headwater.filters.rules.rule_set import LimitSetting, RuleSet, load_rules
-from headwater.filters.scores.names import DOMAIN, SCORES
+from headwater.filters.rules.rule import LimitSetting
+from headwater.filters.rules.rule_set import RuleSet, load_rules
+from headwater.filters.scores.names import SCORES
 from headwater.filters.spans.operators import OPERATORS
 from headwater.pipelines.recipe.bounds import BUCKETS, EXPANSION_RATIO, NESTING, RECORD_BYTES
 from headwater.pipelines.recipe.checks import (
@@ -26,13 +34,12 @@ from headwater.pipelines.recipe.checks import (
     check_name,
     check_number,
     check_one_of,
-    check_own_score,
     check_table,
     check_text,
     check_texts,
     check_whole,
 )
-from headwater.pipelines.recipe.shares import check_total, read_shares
+from headwater.pipelines.recipe.shares import read_quota
 from headwater.tokenize.names import DEFAULT_VOCABULARY, FORMATS, STRATEGIES
 
 __all__ = [
@@ -45,7 +52,6 @@ __all__ = [
     "LanguageSettings",
     "Pool",
     "RuleSettings",
-    "ScoreSettings",
     "SpanSettings",
     "Stage",
     "VocabularySettings",
@@ -66,7 +72,6 @@ _SET: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _PERCENT: Final = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*%\s*")
 """Of bounded length: Python refuses to read or write integers of thousands of digits."""
 _LARGEST: Final = 2**63 - 1
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,35 +182,12 @@ class DeduplicateSettings:
             return dict.fromkeys(NUMBER_TEXTS, table)
         if not isinstance(table, Mapping):
             raise RecipeError(f"numbers: expected keep, fold or a table of them by kind of text, found {table!r}")
-        table = _with_new_names(table)
+        table = with_new_names(table)
         for name, value in table.items():
             check_one_of("numbers", name, (*NUMBER_TEXTS, "default"))
             check_one_of(f"numbers.{name}", value, (KEEP, FOLD))
         default = table.get("default")
         return {name: str(table.get(name, default or DEFAULT_NUMBERS[name])) for name in NUMBER_TEXTS}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScoreSettings:
-    """A score and the model that gives it.
-
-    Attributes:
-        name: one of the scores that every lake has, or ``domain``, whose shipped model it replaces; or a name of the team's own for a column
-            beside them.
-        model: a shipped model's name, one of the lake's, or a file's path.
-        sha256: that the model must have; None for whichever is there.
-    """
-
-    name: str
-    model: str
-    sha256: str | None = None
-
-    def __post_init__(self) -> None:
-        check_text("model", self.model)
-        if self.sha256 is not None and (not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256)):
-            raise RecipeError(f"sha256: expected 64 hexadecimal digits, found {self.sha256!r}")
-        if self.name not in (*SCORES, DOMAIN):
-            check_own_score("name", self.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -318,7 +300,7 @@ class Stage:
         self._check_budget()
         check_whole("choose", self.choose, 1, 1000)
         check_text("where", self.where)
-        object.__setattr__(self, "shares", _quota("shares", self.shares))
+        object.__setattr__(self, "shares", read_quota("shares", self.shares))
         for key in ("languages", "domains"):
             object.__setattr__(self, key, self._quotas(key, getattr(self, key)))
         check_whole("max_copies", self.max_copies, 1, 1000)
@@ -384,7 +366,7 @@ class Stage:
 
     def _quota_of(self, kind: str, key: str, quota: object) -> dict[str, float]:
         """Return a quota whose members are languages or domains that a document can have."""
-        shares = _quota(key, quota)
+        shares = read_quota(key, quota)
         for name in [member for group in shares if group != REST for member in group.split("+")]:
             if kind == "languages":
                 check_tag(name, key)
@@ -415,26 +397,3 @@ class BuildSettings:
             raise RecipeError(f"formats: expected at least one of {', '.join(FORMATS)}")
         for name in self.formats:
             check_one_of("formats", name, FORMATS)
-
-
-def _with_new_names(numbers: Mapping[str, object]) -> Mapping[str, object]:
-    """Return a table of numbers as it is written today: recipes of runs before say ``general`` for prose, and ``dialogue``, which is prose too."""
-    if "general" not in numbers or numbers.get("dialogue", numbers["general"]) != numbers["general"]:
-        return numbers
-    rest = {name: value for name, value in numbers.items() if name not in ("general", "dialogue")}
-    return {"prose": numbers["general"], **rest}
-
-
-def _quota(key: str, quota: object) -> dict[str, float]:
-    """Return the shares as floats; an error unless each is 0 to 1, they sum to exactly 1 and no member is named twice."""
-    shares = read_shares(key, quota)
-    members: list[str] = []
-    for group in shares:
-        members += group.split("+")
-        if "" in members or ("*" in group and group != "*"):
-            raise RecipeError(f"{key}: expected a name, names joined by + or *, found {group!r}")
-    for member in members:
-        if members.count(member) > 1:
-            raise RecipeError(f"{key}: {member!r} has more than one share")
-    check_total(key, shares.values())
-    return shares

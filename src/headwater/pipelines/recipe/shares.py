@@ -8,7 +8,7 @@ from fractions import Fraction
 from headwater.errors import RecipeError
 from headwater.pipelines.recipe.checks import check_table
 
-__all__ = ["check_total", "exact", "read_shares", "sum_exactly"]
+__all__ = ["check_total", "exact", "read_quota", "read_shares", "sum_exactly"]
 
 
 def exact(share: float) -> Fraction:
@@ -44,3 +44,18 @@ def check_total(key: str, shares: Iterable[float]) -> None:
     total = sum_exactly(shares)
     if total != 1:
         raise RecipeError(f"{key}: expected shares that sum to 1, found {float(total):g}; * takes a rest")
+
+
+def read_quota(key: str, quota: object) -> dict[str, float]:
+    """Return the shares as floats; an error unless each is 0 to 1, they sum to exactly 1 and no member is named twice."""
+    shares = read_shares(key, quota)
+    members: list[str] = []
+    for group in shares:
+        members += group.split("+")
+        if "" in members or ("*" in group and group != "*"):
+            raise RecipeError(f"{key}: expected a name, names joined by + or *, found {group!r}")
+    for member in members:
+        if members.count(member) > 1:
+            raise RecipeError(f"{key}: {member!r} has more than one share")
+    check_total(key, shares.values())
+    return shares

@@ -6,12 +6,14 @@ gains nothing by it. One thread and a fixed seed; the numbers are cut to ``input
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.scores.model import Input, Node, ScoreModel, Words
+from headwater.filters.scores.model import Input, ScoreModel, Words
+from headwater.filters.scores.trees import Node
 from headwater.pipelines.scoring.inputs import shortened
 
 if TYPE_CHECKING:
@@ -83,33 +85,22 @@ def fit_head(
     else:
         labels = targets.astype(np.int64)
         weights = balanced_weights(languages, labels)
-    fit = _fit_linear if kind == LINEAR else _fit_trees
-    with threadpool_limits(1):
-        fitted = fit(rows, labels, weights, len(classes), strength, seed)
     common: dict[str, Any] = {
         "name": name,
         "kind": kind,
         "classes": classes,
         "inputs": inputs,
     }  # Any: fields of ScoreModel
-    if kind == TREES:
-        biases, trees = fitted
-        return ScoreModel(**common, words=words, biases=biases, trees=trees, calibration={"*": (1.0, 0.0)})
-    biases, found = fitted
-    own = found if words is None else [row[:-1] for row in found]
+    common["calibration"] = {"*": (1.0, 0.0)}
+    with threadpool_limits(1):
+        if kind == TREES:
+            biases, trees = _fit_trees(rows, labels, weights, len(classes), seed)
+            return ScoreModel(**common, words=words, biases=biases, trees=trees)
+        biases, found = _fit_linear(rows, labels, weights, len(classes), strength, seed)
     if words is not None:
-        words = Words(
-            file=words.file,
-            sha256=words.sha256,
-            label=words.label,
-            bytes=words.bytes,
-            center=words.center,
-            scale=words.scale,
-            limit=words.limit,
-            weight=tuple(row[-1] for row in found),
-        )
-    weights_of = tuple(tuple(row) for row in own)
-    return ScoreModel(**common, words=words, biases=biases, weights=weights_of, calibration={"*": (1.0, 0.0)})
+        words = replace(words, weight=tuple(row[-1] for row in found))
+        found = [row[:-1] for row in found]
+    return ScoreModel(**common, words=words, biases=biases, weights=tuple(tuple(row) for row in found))
 
 
 def _fit_linear(
@@ -140,7 +131,7 @@ def _all_classes(
 
 
 def _fit_trees(
-    rows: _Floats, labels: npt.NDArray[np.int64], weights: _Floats, n_classes: int, strength: float, seed: int
+    rows: _Floats, labels: npt.NDArray[np.int64], weights: _Floats, n_classes: int, seed: int
 ) -> tuple[tuple[float, ...], tuple[tuple[tuple[Node, ...], ...], ...]]:
     from sklearn.ensemble import GradientBoostingClassifier
 

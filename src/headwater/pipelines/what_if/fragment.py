@@ -23,8 +23,9 @@ from headwater.filters.rules.predicates import predicate_connection
 from headwater.filters.rules.rule_set import RULE_COLUMNS, RuleSet, reason_conditions
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.stages import eligible_sql, selection_columns
+from headwater.warehouse.columns import family_columns
 from headwater.warehouse.fragments import first_id
-from headwater.warehouse.parquet import FragmentFiles, family_columns, read_aligned, read_sparse
+from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse
 
 __all__ = [
     "MISSING",
