@@ -113,7 +113,12 @@ def _annotate_operators(
 ) -> dict[str, JsonObject]:
     models = language.load_model(recipe.language.model)
     own: dict[str, JsonObject] = {
-        "language": {"version": language.VERSION, "model": models.sha256, "own_model": models.own_sha256},
+        "language": {
+            "version": language.VERSION,
+            "model": models.sha256,
+            "own_model": models.own_sha256,
+            "relatives": models.relatives_sha256,
+        },
         "signals": {"version": signals.VERSION},
         "scores": {"version": scores.VERSION},
         "minhash": {
