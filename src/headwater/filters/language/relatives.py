@@ -28,7 +28,7 @@ SURE: Final = 0.98
 WEIGHT: Final = 1.0
 _LEAST: Final = 1e-5  # of a probability
 
-PRIORS: Final[Mapping[str, float]] = {"ms": -0.5, "no": 0.5, "pt": 0.7, "es": 0.7, "nl": 0.5, "cs": 0.3}
+PRIORS: Final[Mapping[str, float]] = {"ms": -1.5, "no": 1.0, "pt": 0.7, "es": 0.7, "nl": 0.5, "cs": 0.3}
 """What is added for a label whatever the text: far less than ln of how much more frequent it is on the web than its relatives, so that few of
 theirs are taken for it. Set on the web sentences of part 2 of ``bench.language_text.read_web`` and on pages of the neighbours."""
 
