@@ -48,10 +48,10 @@ from headwater.filters.fasttext.model import read_model
 from headwater.filters.fasttext.predict import KernelModel, predict, prepare, sum_segments
 from headwater.filters.language.compose import compose
 from headwater.filters.language.judge import add_up, judge_documents, judge_segments
-from headwater.filters.language.malay import read_weights, weigh_words
+from headwater.filters.language.malay import read_weights
 from headwater.filters.language.mixture import Mixture, find_mixtures, group_tags
 from headwater.filters.language.names import DEFAULT_MODEL, MODELS
-from headwater.filters.language.relatives import SURE, Relatives, weigh_relatives
+from headwater.filters.language.relatives import SURE, Relatives, ask_relatives
 from headwater.filters.language.script import SCRIPTS, count_letters, find_scripts
 from headwater.filters.language.segments import find_segments
 from headwater.filters.language.windows import find_windows, whole_documents
@@ -308,7 +308,9 @@ def _judge(
     )
     asked = np.flatnonzero((probabilities < np.float32(SURE)) & (best >= 0) & model.relatives.known[best])
     if len(asked):
-        bonuses = _ask_relatives(data, segments, owners, asked, groups[best[asked]], model)
+        bonuses = ask_relatives(
+            data, segments, owners, asked, groups[best[asked]], model.relatives, model.relatives_kernel, model.malay
+        )
         best[asked], probabilities[asked] = judge_documents(
             totals[asked],
             total_counts[asked],
@@ -339,23 +341,6 @@ def _judge(
     for place, mixture in mixtures.items():
         found[place], found_scores[place] = _MIXED, np.float32(mixture.score)
     return found, found_scores, mixtures
-
-
-def _ask_relatives(
-    data: npt.NDArray[np.uint8], segments: _Longs, owners: _Longs, asked: _Longs, groups: _Longs, model: LanguageModel
-) -> _Floats:
-    """What is to be added for each label of our model to what it says of the documents ``asked``, each about a group."""
-    own_groups, own_places = _tables(model.own_labels)[1:]
-    places = np.full(int(owners.max()) + 1, -1, dtype=np.int64)
-    places[asked] = np.arange(len(asked))
-    chosen = places[owners] >= 0
-    segments, owners = segments[chosen], places[owners[chosen]]
-    sums, counts = add_up(*sum_segments(data, segments, model.relatives_kernel), owners, len(asked))
-    bonuses = weigh_relatives(sums, counts, groups, model.relatives_kernel, model.relatives, len(model.own_labels))
-    malay = own_places["ms"]
-    may_be = groups == own_groups[malay]
-    bonuses[may_be, malay] += weigh_words(data, segments, owners, len(asked), model.malay)[may_be]
-    return bonuses
 
 
 def _disagree(

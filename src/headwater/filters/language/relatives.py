@@ -20,9 +20,12 @@ import numpy.typing as npt
 from numba import njit
 
 from headwater.filters.fasttext.layout import KernelModel
+from headwater.filters.fasttext.predict import sum_segments
+from headwater.filters.language.judge import add_up
+from headwater.filters.language.malay import weigh_words
 from headwater.filters.text.exact_math import compute_exp, compute_log
 
-__all__ = ["PRIORS", "SURE", "WEIGHT", "Relatives", "weigh_relatives"]
+__all__ = ["PRIORS", "SURE", "WEIGHT", "Relatives", "ask_relatives", "weigh_relatives"]
 
 SURE: Final = 0.98
 WEIGHT: Final = 1.0
@@ -44,6 +47,9 @@ class Relatives:
         groups: int64 (labels of this model,): the group of each.
         known: bool (labels of the first model,): whether the model knows at least two of the label's group.
         priors: float32 (labels of this model,).
+        n_labels: of the first model.
+        malay: the place of Malay among them.
+        malay_group: its group.
     """
 
     def __init__(self, labels: Sequence[str], own_labels: Sequence[str], own_groups: _Longs) -> None:
@@ -52,6 +58,9 @@ class Relatives:
         self.groups = own_groups[self.places]
         several = np.bincount(self.groups, minlength=int(own_groups.max(initial=0)) + 1) > 1
         self.known = several[own_groups]
+        self.n_labels = len(own_labels)
+        self.malay = own_labels.index("ms")
+        self.malay_group = int(own_groups[self.malay])
         self.priors = np.array([PRIORS.get(label, 0.0) for label in labels], np.float32)
 
 
@@ -114,4 +123,40 @@ def weigh_relatives(
     """
     bonuses = np.zeros((len(sums), n_labels), dtype=np.float32)
     _weigh(sums, counts, asked, model, relatives.places, relatives.groups, relatives.priors, bonuses)
+    return bonuses
+
+
+def ask_relatives(
+    data: npt.NDArray[np.uint8],
+    segments: _Longs,
+    owners: _Longs,
+    asked: _Longs,
+    groups: _Longs,
+    relatives: Relatives,
+    model: KernelModel,
+    weights: npt.NDArray[np.int8],
+) -> _Floats:
+    """What is added to the products of the first model's labels, by this model and by the words of Malay and Indonesian.
+
+    Args:
+        data: UTF-8 bytes of all documents.
+        segments: int64 (n, 6), of all documents, as for ``predict.sum_segments``.
+        owners: int64 (n,): the document of each.
+        asked: int64 (m,): the documents that are asked about, ascending.
+        groups: int64 (m,): the group that each is asked about.
+        relatives: the labels of ``model``.
+        model: of the softmax kind.
+        weights: from ``malay.read_weights``.
+
+    Returns:
+        float32 (m, labels of the first model).
+    """
+    places = np.full(int(owners.max()) + 1, -1, dtype=np.int64)
+    places[asked] = np.arange(len(asked))
+    chosen = places[owners] >= 0
+    segments, owners = segments[chosen], places[owners[chosen]]
+    sums, counts = add_up(*sum_segments(data, segments, model), owners, len(asked))
+    bonuses = weigh_relatives(sums, counts, groups, model, relatives, relatives.n_labels)
+    may_be = groups == relatives.malay_group
+    bonuses[may_be, relatives.malay] += weigh_words(data, segments, owners, len(asked), weights)[may_be]
     return bonuses
