@@ -18,7 +18,9 @@ import argparse
 import hashlib
 import json
 import random
+import re
 import time
+import unicodedata
 import zlib
 from collections import Counter, defaultdict
 from itertools import islice
@@ -30,7 +32,8 @@ import numpy as np
 import pyarrow as pa
 import wordfreq
 
-from bench.language_text import HELD_OUT, PIDGIN, UDHR_TAGS, read_corpus, read_packages, read_udhr, tag_of
+from bench.language_text import HELD_OUT, PIDGIN, UDHR_TAGS, read_corpus, read_packages, read_udhr, read_web, tag_of
+from bench.near_words import is_malay, make_malay, make_pidgin
 from headwater.filters.language import identify as language
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -55,11 +58,20 @@ _NEAR = {
     "uk": {"ru", "be", "rue"}, "ru": {"uk", "bg", "be"}, "nl": {"af", "nds", "fy", "li"}, "de": {"nds", "als", "lb"}, "he": {"yi"},
     "tr": {"az"}, "fi": {"et"}, "ro": {"mo"}, "it": {"la", "co", "scn"}, "fr": {"oc"}, "bn": {"as", "bpy"}, "sv": {"da", "no", "nn"},
 }  # fmt: skip
+WEB_PARTS = (0, 1)
+_REPEATED_WEB = 6
+_REPETITIONS = {f"web {number}" for number in range(1, _REPEATED_WEB)}
+_DAMAGED = 0.06
+_ACCENTED = {"cs", "es", "fr", "hu", "pl", "pt", "ro", "tr"}
+_TURKISH_AS_LATIN_1 = str.maketrans("ıİğĞşŞ", "ýÝðÐþÞ")
+_NYNORSK = re.compile(
+    r"\b(ikkje|eit|ein|frå|dei|vert|kva|korleis|noko|nokon|mykje|særleg|berre|eg|meir|vere|vore|hjå|òg|saman)\b", re.I
+)
 _NAMED = {"yue"}  # known by its declaration alone, under its own tag
 _WRITTEN_AS_MANDARIN = {"cjy", "gan", "hak", "hsn", "nan", "wuu"}
 _PAIRS = {"no", "da", "id", "ms"}
 _UNSPACED = {"zh", "ja", "th", "km", "my", "lo", "bo", "dz", "yue", "shn", "ksw"}
-_WORD_LISTS = {
+WORD_LISTS = {
     "ar": "ar", "bg": "bg", "bn": "bn", "ca": "ca", "cs": "cs", "da": "da", "de": "de", "el": "el", "en": "en", "es": "es", "fa": "fa",
     "fi": "fi", "fil": "tl", "fr": "fr", "he": "he", "hi": "hi", "hu": "hu", "id": "id", "is": "is", "it": "it", "ja": "ja", "ko": "ko",
     "lt": "lt", "lv": "lv", "mk": "mk", "ms": "ms", "nb": "no", "nl": "nl", "pl": "pl", "pt": "pt", "ro": "ro", "ru": "ru", "sh": "hr",
@@ -124,16 +136,19 @@ def cut(text: str, label: str, draw: random.Random) -> str:
     return text
 
 
-def draw_lines(label: str, sources: dict[str, list[str]], most: int, draw: random.Random) -> list[str]:
+def draw_lines(
+    label: str, sources: dict[str, list[str]], most: int, draw: random.Random, least: int = LEAST
+) -> list[str]:
     """At most ``most`` lines of one label, an even share of each source as far as it has it; small labels are drawn several times."""
     chosen: list[str] = []
+    sources = {source: texts for source, texts in sources.items() if texts}
     left, remaining = most, len(sources)
     for texts in sorted(sources.values(), key=len):
         share = min(len(texts), left // remaining)
         chosen += draw.sample(texts, share)
         left, remaining = left - share, remaining - 1
-    lines = [cut(text, label, draw) for text in chosen]
-    least = min(max(LEAST, CLOSE.get(label, 0)), max(LEAST, _MOST_REPEATED * len(chosen)))
+    lines = [damage(cut(text, label, draw), label, draw) for text in chosen]
+    least = min(max(least, CLOSE.get(label, 0)), max(least, _MOST_REPEATED * len(chosen)))
     while chosen and len(lines) < least:
         lines.append(cut(draw.choice(chosen), label, draw))
     return lines
@@ -149,6 +164,38 @@ def draw_words(code: str, label: str, n_lines: int, draw: random.Random) -> list
         line = joint.join(draw.choices(words, cum_weights=weights, k=draw.randint(3, 12)))
         lines.append(line.capitalize() if draw.random() < 0.4 else line)
     return lines
+
+
+def add_web(folder: Path, sentences: dict[str, dict[str, list[str]]]) -> None:
+    """Add web sentences, each ``_REPEATED_WEB`` times, and Malay and Pidgin made of Indonesian and English.
+
+    What is called Malay there and has no Malay word is left out: it is Indonesian. So is Bokmål with words of Nynorsk.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for label, _, text in read_web(folder, WEB_PARTS):
+        if label in {"id", "ms"} and is_malay(text) != (label == "ms"):
+            continue
+        if label == "no" and _NYNORSK.search(text):
+            continue
+        found[label].append(text)
+    for label, texts in found.items():
+        for number in range(_REPEATED_WEB):
+            sentences[label][f"web {number}"] += texts
+    for other, label, make in (("id", "ms", make_malay), ("en", "pcm", make_pidgin)):
+        for source, texts in list(sentences[other].items()):
+            if source not in _REPETITIONS:
+                changed = map(make, texts)
+                sentences[label][f"{other} of {source}"] += [text for text in changed if text is not None]
+
+
+def damage(text: str, label: str, draw: random.Random) -> str:
+    """The text as some web pages have it: now and then without accents, or in the wrong code page."""
+    if label not in _ACCENTED or draw.random() > _DAMAGED:
+        return text
+    if label == "tr" and draw.random() < 0.5:
+        return text.translate(_TURKISH_AS_LATIN_1)
+    bare = unicodedata.normalize("NFD", text.replace("ı", "i"))
+    return "".join(character for character in bare if not unicodedata.combining(character))
 
 
 def add_declarations(folder: Path, sentences: dict[str, dict[str, list[str]]]) -> None:
@@ -225,6 +272,7 @@ def gather(packages: Path, udhr: Path) -> dict[str, dict[str, list[str]]]:
     for label, sources in unique.items():
         if sum(map(len, sources.values())) >= FEW:
             sentences[label] = defaultdict(list, {source: list(texts) for source, texts in sources.items()})
+    add_web(SHARED / "sentences", sentences)
     clean(sentences)
     add_declarations(udhr, sentences)
     return sentences
@@ -237,7 +285,7 @@ def compose(sentences: dict[str, dict[str, list[str]]]) -> list[str]:
     for label in sorted(sentences):
         most = CLOSE.get(label, MOST_OF_30 if label in THIRTY else MOST_OF_OTHERS)
         lines += [f"__label__{label} {line}" for line in draw_lines(label, sentences[label], most, draw)]
-    for code, label in _WORD_LISTS.items():
+    for code, label in WORD_LISTS.items():
         lines += [
             f"__label__{label} {line}"
             for line in draw_words(code, label, WORD_LINES * (3 if label in _PAIRS else 1), draw)

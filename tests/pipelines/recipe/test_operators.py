@@ -130,7 +130,7 @@ def test_the_named_language_model_is_loaded(tmp_path: Path, monkeypatch: pytest.
 
     def load(name: str) -> Any:
         loaded.append(name)
-        return SimpleNamespace(sha256=name, own_sha256="own")
+        return SimpleNamespace(sha256=name, own_sha256="own", relatives_sha256="relatives")
 
     monkeypatch.setattr(language, "load_model", load)
     monkeypatch.setattr("headwater.pipelines.recipe.sections.MODELS", {**names.MODELS, "lid.other": "other.ftz"})

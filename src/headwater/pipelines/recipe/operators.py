@@ -142,7 +142,12 @@ def _annotate_operators(
     models = language.load_model(recipe.language.model)
     noise = load_noise_model().sha256
     own: dict[str, JsonObject] = {
-        "language": {"version": language.VERSION, "model": models.sha256, "own_model": models.own_sha256},
+        "language": {
+            "version": language.VERSION,
+            "model": models.sha256,
+            "own_model": models.own_sha256,
+            "relatives": models.relatives_sha256,
+        },
         "signals": {"version": signals.VERSION, "noise": noise},
         "scores": {
             "version": scores.VERSION,
