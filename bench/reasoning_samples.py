@@ -17,11 +17,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
 __all__ = ["CHAIN", "REASONING", "Sample", "corpus_samples", "own_samples", "read_lines", "read_texts"]
+
+_Item = TypeVar("_Item")
 
 REASONING: Final = {"worked": 1, "proof": 1, "argument": 1}
 """Group → label of `reasoning_density`; every other group is 0."""
@@ -177,7 +179,7 @@ def _contest(text: str) -> tuple[str, str]:
     return problem.strip(), solution.strip()
 
 
-def _some(items: list[str] | list[tuple[str, ...]], number: int, chance: random.Random) -> list:  # type: ignore[type-arg]
+def _some(items: list[_Item], number: int, chance: random.Random) -> list[_Item]:
     return chance.sample(items, min(number, len(items)))
 
 
@@ -211,7 +213,7 @@ def _joined(texts: list[str], number: int, chance: random.Random) -> list[str]:
     return found
 
 
-def _batches(items: list, number: int, chance: random.Random, most: int = 4) -> list[list]:  # type: ignore[type-arg]
+def _batches(items: list[_Item], number: int, chance: random.Random, most: int = 4) -> list[list[_Item]]:
     return [chance.sample(items, min(chance.randint(1, most), len(items))) for _ in range(number)]
 
 
