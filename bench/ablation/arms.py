@@ -116,4 +116,8 @@ def _score(documents: Sequence[Document], language: str) -> tuple[Mapping[str, _
         for name in SCORES:
             new[name].append(scored[name].cast(pa.float64()).to_numpy(zero_copy_only=False))
             old[name].append(by_formula[name])
-    return tuple({name: np.concatenate(parts) for name, parts in side.items()} for side in (new, old))  # type: ignore[return-value]
+    return _joined(new), _joined(old)
+
+
+def _joined(parts: Mapping[str, list[_Wishes]]) -> dict[str, _Wishes]:
+    return {name: np.concatenate(values) for name, values in parts.items()}

@@ -52,8 +52,7 @@ def moved_by(
             entry["score"] = round(int(value) / MOST_SCORE, 4)
         try:
             scorer = scorer_of(lake, models[column])
-            if not scorer.is_formula:
-                entry["moved"] = _moved(scorer, str(value), signals, language, text)
+            entry["moved"] = _moved(scorer, str(value), signals, language, text)
         except UsageError:
             entry["lacking"] = "the lake does not have the model any more"
         except HeadwaterError as error:

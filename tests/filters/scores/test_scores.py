@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 
 from headwater.errors import UsageError
-from headwater.filters.scores.names import DOMAINS, SCORES
+from headwater.filters.scores.names import DOMAIN, DOMAINS, SCORES
 from headwater.filters.scores.score import score
 from headwater.filters.scores.shipped import shipped_scorer
+from headwater.filters.signals.kinds import KIND_SIGNALS
 from headwater.filters.signals.measure import SIGNALS, measure_signals
 
 PROSE = (
@@ -35,7 +36,7 @@ STEPS = (
 LATEX = (
     "Let $f \\colon X \\to Y$ be a morphism. Then $\\mathcal{F} \\otimes \\mathcal{G}$ is flat, since $\\phi$ is.\n" * 2
 )
-READ = ("quality", "knowledge_density", "domain")
+COLUMNS = (*SCORES, DOMAIN)
 JUNK = "click here click here click here\n" * 30
 
 
@@ -92,19 +93,20 @@ def test_scores_stay_in_range(value: float) -> None:
 
 @pytest.mark.parametrize("hole", [None, math.nan])
 def test_missing_signal_gives_null(hole: float | None) -> None:
-    """A null or NaN signal gives null scores and domain for that row and leaves the others alone."""
+    """A null or NaN signal gives null in that row and those columns whose models read it, and leaves all others alone."""
     languages = pa.array(["en", "en"])
     batch = measure_signals(pa.array([PROSE, PROSE]), languages)
-    name = next(
-        name
-        for name, kind in SIGNALS.items()
-        if kind == pa.float32() and all(name in shipped_scorer(each).model.signals for each in READ)
-    )
-    column = pa.array([hole, batch[name][1].as_py()], SIGNALS[name], from_pandas=False)
-    broken = batch.set_column(batch.schema.get_field_index(name), name, column)
-    first, second = score(broken, languages).to_pylist()
-    assert [first[each] for each in READ] == [None] * len(READ)
-    assert second == scores_of(PROSE)[0]
+    whole = scores_of(PROSE)[0]
+    read = {column: set(shipped_scorer(column).model.signals) for column in COLUMNS}
+    read["domain"] |= set(KIND_SIGNALS)
+    for name, kind in SIGNALS.items():
+        if not pa.types.is_floating(kind):
+            continue
+        column = pa.array([hole, batch[name][1].as_py()], kind, from_pandas=False)
+        broken = batch.set_column(batch.schema.get_field_index(name), name, column)
+        first, second = score(broken, languages).to_pylist()
+        assert first == {each: None if name in read[each] else whole[each] for each in COLUMNS}, name
+        assert second == whole
 
 
 def test_language_without_list_is_not_punished() -> None:

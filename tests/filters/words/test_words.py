@@ -174,7 +174,6 @@ def test_word_lists() -> None:
         "text.characters",
         "signals.repetition",
         "signals.phrases",
-        "scores.formulas",
         "signals.measure",
         "spans.find",
         "text.exact_math",

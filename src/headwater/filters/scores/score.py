@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.errors import UsageError
-from headwater.filters.scores import formulas
 from headwater.filters.scores.calibration import choose_classes, class_shares, probabilities, stored
 from headwater.filters.scores.heads import input_values, margins
 from headwater.filters.scores.languages import Languages, encode_languages
@@ -41,7 +40,7 @@ __all__ = [
 ]
 
 VERSION: Final = 2
-"""Raised with any change that alters a score of the same model; 1 was that of the formulas."""
+"""Raised with any change that alters a score of the same model."""
 
 Values = npt.NDArray[np.float64]
 
@@ -53,8 +52,8 @@ def shipped_models() -> dict[str, Scorer]:
 
 def check_model(column: str, scorer: Scorer) -> None:
     """Raise UsageError unless a model can fill a column: ``domain`` wants classes, every other column a score."""
-    if scorer.is_formula or scorer.model.is_score == (column != DOMAIN):
-        if column == DOMAIN and (strange := sorted(set(scorer.model.classes) - set(DOMAINS))) and not scorer.is_formula:
+    if scorer.model.is_score == (column != DOMAIN):
+        if column == DOMAIN and (strange := sorted(set(scorer.model.classes) - set(DOMAINS))):
             raise UsageError(f"scores: domain: expected classes among {', '.join(DOMAINS)}, found {', '.join(strange)}")
         return
     wanted = "a model of classes" if column == DOMAIN else "a model of one score"
@@ -65,8 +64,6 @@ def check_model(column: str, scorer: Scorer) -> None:
 
 def signals_read(models: Mapping[str, Scorer]) -> tuple[str, ...]:
     """Return the signals that some models read, in the order of ``SIGNALS``."""
-    if any(each.is_formula for each in models.values()):
-        return tuple(SIGNALS)
     named = {name for each in models.values() for name in each.model.signals}
     return tuple(name for name in SIGNALS if name in named or (DOMAIN in models and name in KIND_SIGNALS))
 
@@ -106,20 +103,16 @@ def score(
         )
     if len(languages) != n:
         raise UsageError(f"score: expected one language a row, found {len(languages)} for {n} rows")
-    tags: list[str | None] = languages.to_pylist()
-    coded = encode_languages(tags)
+    coded = encode_languages(languages.to_pylist())
     known: dict[Input, Values] = {}
     values = {name: column_values(signals[name]) for name in signals_read(models)}
     odds = _WordOdds(texts, n)
-    by_formula = formulas.score(values, tags) if any(each.is_formula for each in models.values()) else {}
     columns: list[pa.Array] = []
     for column, scorer in models.items():
         if column == DOMAIN:
             columns.append(_domain(scorer, signals, values, coded, odds.of(scorer), known))
         else:
-            found = (
-                by_formula[column] if scorer.is_formula else score_values(scorer, values, coded, odds.of(scorer), known)
-            )
+            found = score_values(scorer, values, coded, odds.of(scorer), known)
             columns.append(pa.array(stored(found), pa.int32(), mask=np.isnan(found)))
     return pa.RecordBatch.from_arrays(columns, names=list(models))
 
@@ -171,14 +164,12 @@ def _domain(
     model = scorer.model
     found = kinds(signals)
     missing = np.zeros(len(found), np.bool_)
-    for name in {*KIND_SIGNALS, *(SIGNALS if scorer.is_formula else model.signals)}:
+    for name in {*KIND_SIGNALS, *model.signals}:
         missing |= np.isnan(values[name])
-    genre: pa.Array = pa.repeat(pa.scalar("general"), len(found))
-    if not scorer.is_formula:
-        shares = class_shares(model, margins(model, input_values(model, values, languages, odds, known)), languages)
-        words = np.nan_to_num(values["gopher_words"], nan=0.0) if model.least_words else None
-        best = choose_classes(model, np.nan_to_num(shares, nan=0.0), languages, words)
-        genre = pa.array(["general", *model.classes]).take(pa.array(best + 1))
+    shares = class_shares(model, margins(model, input_values(model, values, languages, odds, known)), languages)
+    words = np.nan_to_num(values["gopher_words"], nan=0.0) if model.least_words else None
+    best = choose_classes(model, np.nan_to_num(shares, nan=0.0), languages, words)
+    genre = pa.array(["general", *model.classes]).take(pa.array(best + 1))
     chosen = pc.if_else(pc.equal(found, PROSE), genre, found)
     return pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), chosen)
 

@@ -26,7 +26,7 @@ def evaluate_model(scorer: Scorer, examples: Examples, cut: float = 0.2) -> Json
         UsageError: labels that are numbers for a model of classes, or the reverse.
     """
     model = scorer.model
-    is_domain = model.name == DOMAIN if scorer.is_formula else not model.is_score
+    is_domain = not model.is_score
     if is_domain == examples.is_score:
         wanted, found = ("names of classes", "numbers") if is_domain else ("numbers", "names of classes")
         raise UsageError(f"{model.name}: expected labels that are {wanted}, found {found}")
