@@ -7,7 +7,6 @@ tag for the languages that a sentence of their family is most easily taken for. 
 from __future__ import annotations
 
 import html
-import json
 import re
 import struct
 import zipfile
@@ -16,7 +15,7 @@ from collections import Counter
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-import pyarrow as pa
+from bench.records import read_records
 
 __all__ = [
     "HELD_OUT",
@@ -95,8 +94,7 @@ def split_sentences(text: str) -> Iterator[str]:
 
 def read_documents(path: Path) -> list[str]:
     """The texts of one ``.jsonl.zst`` file."""
-    with pa.input_stream(str(path), compression="zstd") as stream:
-        return [json.loads(line)["text"] for line in stream.read().splitlines()]
+    return [record["text"] for record in read_records(path)]
 
 
 def read_corpus(corpus: Path, neighbours: Path, page: int, pages: int, most: int = 12_000) -> Iterator[_Labelled]:
@@ -135,8 +133,7 @@ def read_web(sentences: Path, parts: Container[int]) -> Iterator[_Labelled]:
 
     Training reads parts 0 and 1, limits and weights were set on part 2, the card is printed from part 3.
     """
-    with pa.input_stream(str(sentences / "75_languages.jsonl.zst"), compression="zstd") as stream:
-        rows = [json.loads(line) for line in stream.read().splitlines()]
+    rows = list(read_records(sentences / "75_languages.jsonl.zst"))
     often = Counter(row["text"] for row in rows)
     for row in rows:
         text = row["text"]

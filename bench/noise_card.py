@@ -18,12 +18,14 @@ import argparse
 import json
 from collections.abc import Iterator
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from bench.records import read_records
 from bench.train_noise import INPUTS, Lines, fit, make_inputs, read_lines, without_case
 from headwater.filters.noise.features import FEATURES
 from headwater.filters.noise.judge import QUESTIONS
@@ -101,9 +103,8 @@ def parallel_shares(folder: Path) -> dict[str, float]:
     shares = {}
     for path in sorted(folder.glob("*.jsonl.zst")):
         language = path.name.partition(".")[0]
-        with pa.input_stream(str(path), compression="zstd") as raw:
-            documents = raw.read().splitlines()[:MOST_DOCUMENTS]
-        texts = pa.array([json.loads(document)["text"] for document in documents], pa.large_string())
+        documents = islice(read_records(path), MOST_DOCUMENTS)
+        texts = pa.array([document["text"] for document in documents], pa.large_string())
         signals = measure_signals(texts, pa.array([language] * len(texts)))
         chars, noise = (signals[name].to_numpy() for name in ("hw_chars", "hw_noise_chars_fraction"))
         shares[language] = round(float((chars * noise).sum() / chars.sum()), 3)

@@ -20,15 +20,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import spearmanr
-from sklearn.metrics import roc_auc_score
 
 from bench.reasoning_features import FEATURES, as_written, language_shifts, measure, parallel_pages, transformed
-from bench.reasoning_samples import Sample, corpus_samples, own_samples, read_lines
+from bench.reasoning_samples import Sample, corpus_samples, own_samples
+from bench.records import read_records
 from bench.train_reasoning import GROUPS, OWN_TEXTS, SEED, TRAINED, fit_trees, labels_of, sample_weights
 from headwater.filters.scores.calibration import probabilities
 from headwater.filters.scores.heads import input_values, margins
 from headwater.filters.scores.shipped import shipped_scorer
+from headwater.pipelines.scoring.figures import auc, rank_correlation
 
 HELD_OUT_TEXTS: Final = Path(__file__).parent / "reasoning_held_out.toml"
 _MATHEMATICS: Final = ("worked-math", "competition-math", "stacks-project")
@@ -44,7 +44,7 @@ def _benchmarks(folder: Path) -> list[Sample]:
         ("aime24", "solution", "problem"),
         ("aime25", "solution", "problem"),
     ):
-        for number, row in enumerate(read_lines(folder / f"{name}.jsonl.zst")):
+        for number, row in enumerate(read_records(folder / f"{name}.jsonl.zst", missing_ok=True)):
             asked = row.get(question) or row["question"]
             way = re.sub(r"<<.*?>>", "", row.get(worked) or "")
             found.append(Sample(id=f"{name}/{number}", language="en", source=name, group="statement", text=asked))
@@ -62,10 +62,12 @@ def _scores(name: str, samples: Sequence[Sample], signals: dict[str, Values]) ->
 
 
 def _auc(positive: Values, negative: Values) -> float | None:
-    if not len(positive) or not len(negative):
-        return None
-    labels = np.concatenate([np.ones(len(positive)), np.zeros(len(negative))])
-    return round(float(roc_auc_score(labels, np.concatenate([positive, negative]))), 3)
+    labels = np.arange(len(positive) + len(negative)) < len(positive)
+    return _short(auc(np.concatenate([positive, negative]), labels))
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _by_group(samples: Sequence[Sample], score: Values, labels: Values) -> dict[str, object]:
@@ -92,7 +94,7 @@ def _by_group(samples: Sequence[Sample], score: Values, labels: Values) -> dict[
             for low, high in _BANDS
             if (band := (words >= low) & (words < high)).any()
         },
-        "rank correlation with length": round(float(spearmanr(score, words)[0]), 3),
+        "rank correlation with length": _short(rank_correlation(score, words)),
         "length alone": _auc(words[positive], words[labels == 0]),
         "median score": {
             name: round(float(np.median(score[group == name])), 3) for name in sorted(set(group.tolist()))
@@ -134,7 +136,7 @@ def _parallel(pages: Sequence[Sample], score: Values) -> dict[str, object]:
     for each in sorted(set(language.tolist()) - {"en"}):
         at = np.flatnonzero(language == each)
         gap = float(np.median(np.abs(score[at] - score[original[at]])))
-        found[each] = [round(gap, 4), round(float(spearmanr(score[at], score[original[at]])[0]), 3)]
+        found[each] = [round(gap, 4), _short(rank_correlation(score[at], score[original[at]]))]
     return found
 
 

@@ -8,8 +8,6 @@ without mathematics), `prose` (technical and other prose that states or tells), 
 
 from __future__ import annotations
 
-import io
-import json
 import random
 import re
 import tomllib
@@ -17,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-import pyarrow as pa
+from bench.records import read_records
 
-__all__ = ["CHAIN", "REASONING", "Sample", "corpus_samples", "own_samples", "read_lines", "read_texts"]
+__all__ = ["CHAIN", "REASONING", "Sample", "corpus_samples", "own_samples", "read_texts"]
 
 _Item = TypeVar("_Item")
 
@@ -80,14 +78,7 @@ class Sample:
 
 def read_texts(path: Path, most: int = 1 << 30) -> list[str]:
     """Return up to `most` texts of a compressed JSONL file, in its order; none where there is no file."""
-    return [row["text"] for row in islice(read_lines(path), most)]
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:  # Any: values of JSON
-    """Yield the records of a compressed JSONL file, in its order; none where there is no file."""
-    if path.exists():
-        with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
-            yield from map(json.loads, io.TextIOWrapper(io.BufferedReader(stream), "utf-8", newline="\n"))
+    return [row["text"] for row in islice(read_records(path, missing_ok=True), most)]
 
 
 def corpus_samples(corpus: Path, seed: int, each: int = 600) -> list[Sample]:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bench.score_documents import Document, guide, parallel, registers
-from bench.score_fit import auc, class_f1, spearman
+from bench.score_fit import class_f1
 from bench.score_heads import (
     CLASSES,
     USEFUL_PAGES,
@@ -39,6 +39,7 @@ from bench.score_inputs import FEATURES, Measured
 from bench.train_scores import BASE, GENRES, read_sets
 from headwater.filters.scores.score import score
 from headwater.filters.signals.measure import measure_signals
+from headwater.pipelines.scoring.figures import auc, rank_correlation
 
 BANDS = (0, 100, 200, 400, 800, 1 << 30)
 KINDS_OF_IN = {"encyclopedia": "informational", "reference": "informational", "book": "informational"}
@@ -57,7 +58,7 @@ def judge(margin: Matrix, positive: Flags, single: Flags, words: Matrix) -> dict
         "auc": _short(auc(margin, positive)),
         "single": _short(auc(margin[single], positive[single])),
         "words_alone": _short(auc(words, positive)),
-        "words_correlation": _short(spearman(margin, words)),
+        "words_correlation": _short(rank_correlation(margin, words)),
         "bands": bands,
     }
 
@@ -175,7 +176,11 @@ def translations(documents: list[Document]) -> dict[str, object]:
             if len(pairs) < 6:
                 continue
             one, other = (values[[pair[side] for pair in pairs]] for side in (0, 1))
-            table[language] = [len(pairs), _short(float(np.median(np.abs(one - other)))), _short(spearman(one, other))]
+            table[language] = [
+                len(pairs),
+                _short(float(np.median(np.abs(one - other)))),
+                _short(rank_correlation(one, other)),
+            ]
         rows = np.array(list(table.values()))
         found[name] = {
             "median_gap": _short(float(np.median(rows[:, 1]))),
@@ -221,8 +226,8 @@ def shipped_on_registers(shared: Path) -> dict[str, object]:
     }
 
 
-def _short(value: float) -> float:
-    return round(value, 3)
+def _short(value: float | None) -> float:
+    return float("nan") if value is None else round(value, 3)
 
 
 def main() -> None:

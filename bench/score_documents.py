@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import html
-import io
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+from bench.records import read_records
 
 __all__ = [
     "LANGUAGES",
@@ -64,7 +62,7 @@ def registers(shared: Path) -> list[Document]:
             labels=tuple(dict.fromkeys(each["label"].split())),
             source="registers",
         )
-        for each in _read(shared / "registers" / "sv_fr.jsonl.zst")
+        for each in read_records(shared / "registers" / "sv_fr.jsonl.zst")
     ]
 
 
@@ -96,7 +94,7 @@ def guide(shared: Path) -> list[Document]:
 def sentences(shared: Path, size: int = 10) -> list[Document]:
     """Return the web sentences of each language, ``size`` to a document."""
     mine: dict[str, list[str]] = {}
-    for each in _read(shared / "sentences" / "75_languages.jsonl.zst"):
+    for each in read_records(shared / "sentences" / "75_languages.jsonl.zst"):
         mine.setdefault(each["lang"], []).append(each["text"])
     return [
         Document(
@@ -169,7 +167,7 @@ def texts_of_kinds(shared: Path, most: int = 60) -> list[Document]:
 def lines(shared: Path) -> list[Document]:
     """Return the web documents whose lines people marked as text or noise."""
     found = []
-    for each in _read(shared / "line_noise" / "de_en_es_fi_sv.jsonl.zst"):
+    for each in read_records(shared / "line_noise" / "de_en_es_fi_sv.jsonl.zst"):
         sizes = [len(line) for line in each["text"]]
         good = sum(size for size, label in zip(sizes, each["labels"], strict=True) if label == "1")
         found.append(
@@ -190,7 +188,7 @@ def pages(shared: Path) -> list[Document]:
     ``labels`` hold the kind of page, ``source`` is ``main``, ``full`` or ``rest``, ``key`` names the page.
     """
     found = []
-    for each in _read(shared / "web" / "pages_wcxb.jsonl.zst"):
+    for each in read_records(shared / "web" / "pages_wcxb.jsonl.zst"):
         full, main = _visible(each["html"]), each["main_content"]
         marked = {line.strip() for line in main.split("\n")}
         run = re.sub(r"\W+", " ", main)
@@ -219,13 +217,4 @@ def _flat(text: str) -> str:
 
 
 def _corpus(shared: Path, source: str, language: str) -> Iterator[dict[str, Any]]:  # Any: what JSON holds
-    path = shared / "corpus" / source / f"{language}.jsonl.zst"
-    if path.is_file():
-        yield from _read(path)
-
-
-def _read(path: Path) -> Iterator[dict[str, Any]]:  # Any: what JSON holds
-    with pa.input_stream(str(path), compression="zstd") as raw:
-        for line in io.TextIOWrapper(raw, encoding="utf-8", newline="\n"):
-            if line.strip():
-                yield json.loads(line)
+    return read_records(shared / "corpus" / source / f"{language}.jsonl.zst", missing_ok=True)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-__all__ = ["auc", "class_f1", "fit_classes", "fit_score", "spearman"]
+__all__ = ["class_f1", "fit_classes", "fit_score"]
 
 Matrix = npt.NDArray[np.float64]
 _OPTIONS = {"maxiter": 3000, "ftol": 1e-11, "gtol": 1e-5}
@@ -68,30 +68,9 @@ def fit_score(
     return found.x[:-1], float(found.x[-1])
 
 
-def auc(score: Matrix, positive: npt.NDArray[np.bool_]) -> float:
-    """Return the share of pairs of a positive and a negative that the score puts in order, ties half; NaN without such a pair."""
-    n = int(positive.sum())
-    if n in (0, len(positive)):
-        return float("nan")
-    return float((_ranks(score)[positive].sum() - n * (n + 1) / 2) / (n * (len(positive) - n)))
-
-
-def spearman(one: Matrix, other: Matrix) -> float:
-    """Return the correlation of the ranks."""
-    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
-
-
 def class_f1(truth: npt.NDArray[np.int64], found: npt.NDArray[np.int64], classes: int) -> Matrix:
     """Return F1 of each class, 0 for one that is neither there nor found."""
     both = np.array([((truth == each) & (found == each)).sum() for each in range(classes)], np.float64)
     size = np.array([(truth == each).sum() + (found == each).sum() for each in range(classes)], np.float64)
     f1: Matrix = 2.0 * both / np.maximum(size, 1.0)
     return f1
-
-
-def _ranks(values: Matrix) -> Matrix:
-    """Ranks from 1, the mean rank where values are equal."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    mean: Matrix = (last - (count - 1) / 2)[place]
-    return mean

@@ -15,8 +15,6 @@ had no capitals: what is learned must serve Arabic and Chinese too.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ import numpy.typing as npt
 import sklearn
 from sklearn.ensemble import GradientBoostingClassifier
 
+from bench.records import read_records
 from headwater.filters.noise.features import FEATURES
 from headwater.filters.noise.judge import NOTHING, measure_noise_features
 from headwater.fingerprint import canonical_json
@@ -78,8 +77,7 @@ class Lines:
 
 def read_lines(path: Path) -> Lines:
     """Return the marked lines of a file and what the kernel measures of them."""
-    raw = subprocess.run(["zstd", "-dc", str(path)], capture_output=True, check=True).stdout
-    documents = [json.loads(line) for line in raw.decode().splitlines()]
+    documents = list(read_records(path))
     numbers = [measure_noise_features("\n".join(document["text"])) for document in documents]
     counts = np.array([len(document["text"]) for document in documents])
     if [len(rows) for rows in numbers] != counts.tolist():

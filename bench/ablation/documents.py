@@ -6,13 +6,11 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-import orjson
-import pyarrow as pa
-
 from bench.ablation.page_text import page_text
+from bench.records import read_records
 
 __all__ = ["CLASSES", "Document", "Gathered", "cut", "gather", "hash_fraction", "take_bytes"]
 
@@ -107,7 +105,7 @@ def gather(
     corpus = shared / "corpus"
     for path in sorted(corpus.glob(f"*/{language}.jsonl.zst")):
         source = path.parent.name
-        texts: list[str] = list(dict.fromkeys(record["text"] for record in _records(path)))
+        texts: list[str] = list(dict.fromkeys(record["text"] for record in read_records(path)))
         is_reference = {text: hash_fraction("reference", text) < _REFERENCE_SHARE for text in texts}
         if source in _WHOLE:
             refer(source, _WHOLE[source], "source", _documents(source, texts, piece_bytes, most_pieces))
@@ -120,7 +118,7 @@ def gather(
     if language == "en":
         for name, texts in _evaluation_sets(shared / "benchmarks"):
             refer(name, _WHOLE[name], "source", _documents(name, texts, piece_bytes, most_pieces))
-        for page in _pages(shared / "web" / "pages_wcxb.jsonl.zst"):
+        for page in read_records(shared / "web" / "pages_wcxb.jsonl.zst", missing_ok=True):
             # A few pages have no address: each is a site of its own.
             site, kind = urlsplit(page["url"] or f"//{page['id']}").netloc.removeprefix("www."), page["page_type"]
             if hash_fraction("site", site) < _REFERENCE_SHARE:
@@ -191,23 +189,13 @@ def _each_once(documents: list[Document]) -> list[Document]:
     return sorted(once.values(), key=lambda document: document.key)
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:  # Any: JSON
-    with pa.input_stream(str(path), compression="zstd") as stream:
-        lines = stream.read().splitlines()
-    return (orjson.loads(line) for line in lines)
-
-
-def _pages(path: Path) -> Iterator[dict[str, Any]]:  # Any: JSON
-    return _records(path) if path.exists() else iter(())
-
-
 def _evaluation_sets(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield name and texts: question, choices where there are some, answer."""
     if (path := folder / "gsm8k_test.jsonl.zst").exists():
-        yield "gsm8k-test", [f"{record['question']}\n{record['answer']}\n" for record in _records(path)]
+        yield "gsm8k-test", [f"{record['question']}\n{record['answer']}\n" for record in read_records(path)]
     if (path := folder / "mmlu_test.jsonl.zst").exists():
         texts = []
-        for record in _records(path):
+        for record in read_records(path):
             choices = "".join(
                 f"{letter}. {choice}\n" for letter, choice in zip("ABCD", record["choices"], strict=False)
             )
