@@ -16,8 +16,9 @@ from headwater.pipelines.ingest.fields import FieldPlacer
 from headwater.pipelines.ingest.records import Record, parse_line
 from headwater.pipelines.ingest.refusals import Refusal
 from headwater.pipelines.ingest.step import ingest
-from headwater.pipelines.recipe.sections import ContaminationSettings, IngestSettings, RuleSettings, Stage
+from headwater.pipelines.recipe.sections import ContaminationSettings, IngestSettings, RuleSettings
 from headwater.pipelines.recipe.shipped import find_recipe
+from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.recipe.vocabulary import VocabularyTraining
 from headwater.pipelines.run import run
 from headwater.tokenize.train.learner import TokenRules

@@ -20,7 +20,7 @@ from headwater.errors import RecipeError
 from headwater.filters.rules.predicates import predicate_connection
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
-from headwater.pipelines.recipe.sections import SELECTION_COLUMNS, Stage
+from headwater.pipelines.recipe.stages import SELECTION_COLUMNS, Stage
 
 _RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 _MINIMAL = """

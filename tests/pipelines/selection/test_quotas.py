@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.errors import RecipeError, UsageError
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.selection.quotas import Cell, Plan, apportion, solve, stage_budget
 
 _LAKE = {

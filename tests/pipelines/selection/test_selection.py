@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from headwater.errors import RecipeError
 from headwater.lineage.reasons import reason_sentence
 from headwater.pipelines.recipe.job import Recipe, parse_recipe
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.selection import search as selection_search
 from headwater.pipelines.selection.candidates import (
     KEY_BYTES,

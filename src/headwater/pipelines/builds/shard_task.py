@@ -15,7 +15,7 @@ from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.chunks import TokenRows, from_chunks
 from headwater.pipelines.builds.encode_task import BuildJob
 from headwater.pipelines.builds.files import write_shard_file
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 from headwater.tokenize.pack.strategies import Packed, pack
 from headwater.tokenize.shards.boundaries import boundaries_table
 from headwater.tokenize.shards.manifest import Shard, write_shard

@@ -25,7 +25,7 @@ from headwater.pipelines.builds.shard_task import empty_shard, write_shards
 from headwater.pipelines.recipe.bounds import BUCKETS
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import Resolved
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
 from headwater.plain import JsonObject

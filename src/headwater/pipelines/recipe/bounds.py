@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["BUCKETS", "EXPANSION_RATIO", "FRAGMENT_BYTES", "NESTING", "RECORD_BYTES", "Bounds"]
+__all__ = ["BUCKETS", "EXPANSION_RATIO", "FRAGMENT_BYTES", "LARGEST", "NESTING", "RECORD_BYTES", "Bounds"]
 
 
 class Bounds(NamedTuple):
@@ -13,6 +13,9 @@ class Bounds(NamedTuple):
     least: int
     most: int
 
+
+LARGEST: Final = 2**63 - 1
+"""The greatest integer that a column of the table holds."""
 
 RECORD_BYTES: Final = Bounds(1, 1 << 30)
 """Longest record: a batch of texts has 32-bit offsets, and one record may be a batch."""

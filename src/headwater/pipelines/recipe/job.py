@@ -19,18 +19,16 @@ from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.checks import check_format, check_name
 from headwater.pipelines.recipe.score_settings import ScoreSettings
 from headwater.pipelines.recipe.sections import (
-    SELECTION_COLUMNS,
     BuildSettings,
     ContaminationSettings,
     DeduplicateSettings,
     IngestSettings,
     LanguageSettings,
-    Pool,
     RuleSettings,
     SpanSettings,
-    Stage,
     VocabularySettings,
 )
+from headwater.pipelines.recipe.stages import SELECTION_COLUMNS, Pool, Stage
 from headwater.plain import JsonObject, ValuesByName
 from headwater.untrusted import parse_toml, read_bounded
 

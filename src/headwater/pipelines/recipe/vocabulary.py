@@ -24,8 +24,8 @@ from headwater.pipelines.recipe.checks import (
     check_whole,
 )
 from headwater.pipelines.recipe.job import check_keys, plain_literals, read_section, read_toml
-from headwater.pipelines.recipe.sections import REST, SELECTION_COLUMNS
 from headwater.pipelines.recipe.shares import check_total, read_shares, sum_exactly
+from headwater.pipelines.recipe.stages import REST, SELECTION_COLUMNS
 from headwater.plain import JsonObject, ValuesByName
 from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES, WEIGHT_UNIT
 

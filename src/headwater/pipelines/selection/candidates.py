@@ -20,7 +20,7 @@ from headwater.filters.rules.predicates import predicate_connection
 from headwater.hashes import bytes_of_hashes, bytes_of_origins
 from headwater.lineage.hosts import hosts
 from headwater.pipelines.recipe.job import Recipe
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.selection.quotas import Cell
 
 __all__ = [

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.selection.candidates import KEY_BYTES, Candidates, Cut, Cuts
 from headwater.pipelines.selection.quotas import (
     Cell,

@@ -17,8 +17,8 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from headwater.errors import RecipeError, UsageError
-from headwater.pipelines.recipe.sections import Stage
 from headwater.pipelines.recipe.shares import exact
+from headwater.pipelines.recipe.stages import Stage
 
 __all__ = [
     "Cell",

@@ -8,7 +8,7 @@ from functools import partial
 from heapq import nlargest
 from typing import Final
 
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.selection.candidates import Candidates, Cuts
 from headwater.pipelines.selection.cuts import Chosen
 from headwater.pipelines.selection.quotas import Cell

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.lineage.reasons import BEYOND_CUT, FOR_FULL_SEQUENCES, NO_TOKENS, WHERE_NOT_MET, WITHIN_CUT
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.selection.candidates import Candidates, Cut, Cuts, copies, key_bytes, open_to
 from headwater.pipelines.selection.quotas import Cell
 from headwater.warehouse.fragments import sample_ids

@@ -21,7 +21,7 @@ from headwater.lineage.past_runs import past_run
 from headwater.lineage.runs import begin_run
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import Resolved
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.selection.candidates import Candidates, Cuts, candidates
 from headwater.pipelines.selection.cuts import Chosen, choose
 from headwater.pipelines.selection.report import Selection, report, top_hosts

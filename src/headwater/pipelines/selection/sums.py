@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.hashes import GOLDEN_GAMMA, origins_of_bytes
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.selection.candidates import (
     Candidates,
     Cuts,

@@ -7,8 +7,8 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import NamedTuple
 
-from headwater.pipelines.recipe.sections import REST
 from headwater.pipelines.recipe.shares import exact
+from headwater.pipelines.recipe.stages import REST
 from headwater.pipelines.recipe.vocabulary import SampleSettings
 
 __all__ = ["TextCell", "sample_targets"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from headwater.pipelines.recipe.job import Recipe
-from headwater.pipelines.recipe.sections import Stage
+from headwater.pipelines.recipe.stages import Stage
 
 __all__ = ["eligible_sql", "selection_columns"]
 
