@@ -163,7 +163,7 @@ def test_requirements_are_pinned() -> None:
     """Every peer and all that it needs has an exact version, the peer itself among them."""
     packages = {
         "": "datatrove", "-dolma": "dolma", "-data-juicer": "py-data-juicer", "-nemo-curator": "nemo-curator",
-        "-text-dedup": "text-dedup", "-fasttext": "fasttext-new",
+        "-text-dedup": "text-dedup", "-fasttext": "fasttext-new", "-ablation": "torch",
     }  # fmt: skip
     files = {path.name for path in (REPOSITORY / "bench").glob("requirements-peers*.txt")}
     assert files == {f"requirements-peers{name}.txt" for name in packages}

@@ -28,7 +28,6 @@ from headwater.pipelines.recipe.operators import ANNOTATED, resolve
 DEPENDANTS = {
     "language": {"signals", "scores", "minhash"},
     "signals": {"scores", "minhash"},
-    "scores": {"minhash"},
     "spans": {"tokens"},
 }
 PEER = """

@@ -44,10 +44,10 @@ def _pages(numbers: int) -> list[str]:
 @pytest.mark.parametrize(
     ("numbers", "domain", "gone"),
     [
-        (5, "general", {"fold": 9, "keep": 0, "by domain": 9, "default": 9}),
-        (5, "math", {"fold": 9, "keep": 0, "by domain": 0, "default": 0}),
-        (12, "general", {"fold": 9, "keep": 0, "by domain": 9, "default": 0}),
-        (1, "math", {"fold": 9, "keep": 9, "by domain": 9, "default": 9}),
+        (5, "general", {"fold": 9, "keep": 0, "by kind": 9, "default": 9}),
+        (5, "math", {"fold": 9, "keep": 0, "by kind": 0, "default": 0}),
+        (12, "general", {"fold": 9, "keep": 0, "by kind": 9, "default": 0}),
+        (1, "math", {"fold": 9, "keep": 9, "by kind": 9, "default": 9}),
     ],
 )
 def test_what_each_choice_removes(numbers: int, domain: str, gone: dict[str, int]) -> None:
