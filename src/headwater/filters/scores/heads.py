@@ -2,8 +2,8 @@
 
 An input is ``x = clip((transform(times * signal / max(per, 1)) - center) / scale, -limit, limit)``, with the center and scale of the text's language
 where the model has one. An input with ``prior_words`` is then multiplied by ``words / (words + prior_words)``, words being ``gopher_words``. A linear
-head adds up, in the order of the inputs, the words last: ``margin = bias + sum of weight * x``. Trees add up the values of the leaves that ``x`` leads
-to, going low where it is at most the node's number, tree by tree.
+head adds up, in the order of the inputs, the words last: ``margin = bias + sum of weight * x``. Trees add up the values of the leaves that ``x``
+leads to, going low where it is at most the node's number, tree by tree.
 
 Everything is float64, one operation at a time in a fixed order: NumPy's elementwise operations and square root round as IEEE 754 says, ln comes
 from ``text.exact_math``, so a margin has the same bits on every CPU and in every batch.
