@@ -20,6 +20,7 @@ __all__ = [
     "LANGUAGES",
     "Document",
     "broken",
+    "corpus_sample",
     "guide",
     "lines",
     "pages",
@@ -161,6 +162,18 @@ def texts_of_kinds(shared: Path, most: int = 60) -> list[Document]:
                 Document(text=_flat(each["text"][:20_000]), language=language, labels=(kind,), source=source)
                 for each in fit[:most]
             ]
+    return found
+
+
+def corpus_sample(shared: Path, language: str, most: int) -> list[Document]:
+    """Return of each source of the corpus at most so many texts in a language, by hash, their first 4000 characters."""
+    found = []
+    for path in sorted((shared / "corpus").glob(f"*/{language}.jsonl.zst")):
+        source = path.parent.name
+        mine = sorted(
+            {each["text"][:4000] for each in read_records(path)}, key=lambda text: hashlib.sha256(text.encode()).digest()
+        )
+        found += [Document(text=text, language=language, labels=(), source=source) for text in mine[:most]]
     return found
 
 

@@ -13,7 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.score_fit import fit_classes, fit_score
-from bench.score_inputs import ENOUGH_WORDS, FEATURES, INPUTS, Measured, deviations, of_kind, own, ratios, usual, values
+from bench.score_inputs import (
+    ENOUGH_WORDS,
+    FEATURES,
+    INPUTS,
+    PRIOR_WORDS,
+    Measured,
+    deviations,
+    of_kind,
+    own,
+    ratios,
+    usual,
+    values,
+)
 
 __all__ = [
     "CLASSES",
@@ -98,15 +110,20 @@ _KNOWN_PART = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scaling:
-    """What is usual: center and scale of each input, [inputs], and language → by what its features are larger, [features]."""
+    """What is usual: center and scale of each input, [inputs], and language → by what its features are larger, [features].
+
+    Attributes:
+        prior: at so many words inputs count half.
+    """
 
     center: Matrix
     scale: Matrix
     ratio: Mapping[str, Matrix]
+    prior: float
 
     def read(self, measured: Measured) -> Matrix:
         """Return the inputs of documents, [n, inputs]."""
-        return values(measured, self.ratio, self.center, self.scale)
+        return values(measured, self.ratio, self.center, self.scale, prior=self.prior)
 
     def of_language(self, language: str) -> tuple[Matrix, Matrix]:
         """Return center and scale of a language."""
@@ -124,8 +141,8 @@ class Head:
     enough: float = 0.0
 
 
-def make_scaling(sets: Mapping[str, Measured], base: Sequence[str]) -> Scaling:
-    """Return what is usual in the registers of some languages, and of lines in web pages."""
+def make_scaling(sets: Mapping[str, Measured], base: Sequence[str], name: str) -> Scaling:
+    """Return what is usual in the registers of some languages, and of lines in web pages, for the model of a name."""
     ratio = ratios(sets, base)
     registers = sets["registers"]
     center, scale = usual(registers.where(np.isin(registers.languages, base)), ratio)
@@ -133,7 +150,7 @@ def make_scaling(sets: Mapping[str, Measured], base: Sequence[str]) -> Scaling:
         line = of_kind("line")
         of_pages = usual(sets["full"], {"en": np.ones(len(FEATURES))})
         center, scale = np.where(line, of_pages[0], center), np.where(line, of_pages[1], scale)
-    return Scaling(center=center, scale=scale, ratio=ratio)
+    return Scaling(center=center, scale=scale, ratio=ratio, prior=PRIOR_WORDS[name])
 
 
 def register_shares(measured: Measured) -> Matrix:

@@ -24,6 +24,8 @@ __all__ = [
     "FEATURES",
     "INPUTS",
     "LIMIT",
+    "PRIOR_WORDS",
+    "SHRUNK",
     "Feature",
     "Measured",
     "deviations",
@@ -119,6 +121,12 @@ INPUTS: tuple[tuple[Feature, str], ...] = tuple(
     (each, transform) for transform in ("none", "sqrt") for each in FEATURES
 )
 """Feature and transform of each input."""
+PRIOR_WORDS = {"knowledge_density": 60.0, "quality": 0.0, "domain": 0.0}
+"""At so many words an input of a ``SHRUNK`` kind counts half of what it says in a head: rates of short texts are extreme by chance, and a selection
+by score would collect them. Of 0, 10, 20, 30, 60 and 120 the smallest with which texts below 60 and below 100 words have no larger share of the top
+tenth than of all, in both languages held out, if AUC falls by no more than 0.005. Quality has that without; genres are not for choosing a top, and
+their mean F1 falls."""
+SHRUNK = ("cue", "mark", "style")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -224,9 +232,19 @@ def usual(measured: Measured, ratio: Mapping[str, Matrix]) -> tuple[Matrix, Matr
 
 
 def values(
-    measured: Measured, ratio: Mapping[str, Matrix], center: Matrix, scale: Matrix, limit: float = LIMIT
+    measured: Measured,
+    ratio: Mapping[str, Matrix],
+    center: Matrix,
+    scale: Matrix,
+    *,
+    prior: float = 0.0,
+    limit: float = LIMIT,
 ) -> Matrix:
-    """Return the inputs of documents as a head reads them, [n, inputs]."""
+    """Return the inputs of documents as a head reads them, [n, inputs].
+
+    Args:
+        prior: of ``PRIOR_WORDS``.
+    """
     found = np.empty((len(measured.documents), len(INPUTS)))
     languages = measured.languages
     for language in sorted(set(languages)):
@@ -234,6 +252,8 @@ def values(
         factor = _factors(ratio[language])
         own_center, own_scale = own(center, scale, factor)
         found[mine] = np.clip((_transformed(measured.features[mine]) - own_center) / own_scale, -limit, limit)
+    if prior:
+        found[:, of_kind(*SHRUNK)] *= (measured.words / (measured.words + prior))[:, None]
     return found
 
 
@@ -242,8 +262,8 @@ def own(center: Matrix, scale: Matrix, factor: Matrix) -> tuple[Matrix, Matrix]:
     return center * factor, np.where(factor > 0.0, scale * factor, 1e6)
 
 
-def inputs_of(center: Matrix, scale: Matrix) -> tuple[Input, ...]:
-    """Return the inputs as a model's file has them."""
+def inputs_of(center: Matrix, scale: Matrix, prior: float) -> tuple[Input, ...]:
+    """Return the inputs as a model's file has them, with ``prior`` of ``PRIOR_WORDS``."""
     return tuple(
         Input(
             signal=each.signal,
@@ -253,6 +273,7 @@ def inputs_of(center: Matrix, scale: Matrix) -> tuple[Input, ...]:
             center=float(center[n]),
             scale=float(scale[n]),
             limit=LIMIT,
+            prior_words=prior if each.kind in SHRUNK else 0.0,
         )
         for n, (each, transform) in enumerate(INPUTS)
     )

@@ -116,7 +116,7 @@ def held_out_bias(sets: Mapping[str, Measured], name: str) -> float:
     registers_ = sets["registers"]
     margin, truth, weight = [], [], []
     for train, judge in (BASE, BASE[::-1]):
-        scaling = make_scaling(sets, (train,))
+        scaling = make_scaling(sets, (train,), name)
         head = (fit_knowledge if name == "knowledge_density" else fit_quality)(sets, (train,), scaling)
         judged = registers_.where(registers_.languages == judge)
         share = register_shares(judged)
@@ -137,7 +137,7 @@ def held_out_bias(sets: Mapping[str, Measured], name: str) -> float:
 
 def score_model(sets: Mapping[str, Measured], name: str, card: Mapping[str, object]) -> ScoreModel:
     """Return the model of knowledge density or quality."""
-    scaling = make_scaling(sets, BASE)
+    scaling = make_scaling(sets, BASE, name)
     head = (fit_knowledge if name == "knowledge_density" else fit_quality)(sets, BASE, scaling)
     slope, bias = SLOPE[name], held_out_bias(sets, name)
     calibration = {"*": (slope, round(bias, 4))}
@@ -148,7 +148,7 @@ def score_model(sets: Mapping[str, Measured], name: str, card: Mapping[str, obje
 
 def genre_model(sets: Mapping[str, Measured], card: Mapping[str, object]) -> ScoreModel:
     """Return the model of genres, with the kinds of informational text that are answered where it is sure."""
-    scaling = make_scaling(sets, BASE)
+    scaling = make_scaling(sets, BASE, "domain")
     head, kinds = fit_genre(sets, BASE, scaling), fit_kinds(sets, BASE, scaling)
     informational = CLASSES.index("IN")
     weights = np.concatenate([head.weights, head.weights[informational] + kinds.weights])
@@ -162,7 +162,8 @@ def genre_model(sets: Mapping[str, Measured], card: Mapping[str, object]) -> Sco
 def _model(name: str, classes: tuple[str, ...], head: Head, card: Mapping[str, object], **more: object) -> ScoreModel:
     used = np.flatnonzero(np.abs(head.weights).max(axis=0) >= SMALLEST)
     weights = head.weights[:, used].round(4)
-    inputs = [inputs_of(*(_short(each) for each in (head.scaling.center, head.scaling.scale)))[n] for n in used]
+    made = inputs_of(_short(head.scaling.center), _short(head.scaling.scale), head.scaling.prior)
+    inputs = [made[n] for n in used]
     centers, scales = {}, {}
     for language in LANGUAGES:
         center, scale = head.scaling.of_language(language)
@@ -198,7 +199,7 @@ CARDS: dict[str, dict[str, object]] = {
         "about": "informational web documents (CORE: IN) against all others",
         "data": "SvCORE and FrCORE (TurkuNLP); parallel course pages and help pages for scales and calibration",
         "licence": "numbers fitted to CC-BY-SA-4.0 texts; holds none of them",
-        "settings": "logistic, ridge 100, translations 300",
+        "settings": "logistic, ridge 100, translations 300; prior of 60 words",
     },
     "quality": {
         "about": "ordinary web documents against selling, and main text against what surrounds it",

@@ -47,6 +47,10 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         "inputs[0].signal: expected a signal of this release, found 'hw_nothing'",
     ),
     (
+        lambda raw: raw["inputs"][0].update(prior_words=-1),
+        "inputs[0].prior_words: expected a number from 0 to 1e+09, found -1",
+    ),
+    (
         lambda raw: raw["inputs"][0].update(transform="exp"),
         "inputs[0].transform: expected one of none, sqrt, log1p, found 'exp'",
     ),
