@@ -285,7 +285,7 @@ def reference_signals(text: str, language: str) -> dict[str, float]:
             latex += 1 + following.size
         if mark == "=" and token.size == 1 and i:
             term = tokens[i - 1].is_word or tokens[i - 1].text[0] in ")]}）】"
-            equations += term and not (following and following.text[0] in ">~")
+            equations += term and not (following and following.text[0] in ">~\"'")
         urls += mark == ":" and token.size == 1 and following is not None and following.text.startswith("//")
 
     c4 = [removed_by_c4(line) for line, _ in filled]

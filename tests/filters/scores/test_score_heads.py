@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ def _reference(model: ScoreModel, row: dict[str, float], language: str) -> tuple
             x = math.log1p(max(x, 0.0))
         center = model.centers[language][number] if language in model.centers else each.center
         scale = model.scales[language][number] if language in model.scales else each.scale
-        inputs.append(min(max((x - center) / scale, -each.limit), each.limit))
+        x = min(max((x - center) / scale, -each.limit), each.limit)
+        inputs.append(x * (row["gopher_words"] / (row["gopher_words"] + each.prior_words)) if each.prior_words else x)
     found = []
     for number, start in enumerate(model.biases):
         bias = start
@@ -64,7 +66,22 @@ def _reference(model: ScoreModel, row: dict[str, float], language: str) -> tuple
     return inputs, found
 
 
-@pytest.mark.parametrize("make", [lambda: length_model("x"), lambda: tree_model("x"), genre_model])
+def _drawn(model: ScoreModel, prior: float = 60.0) -> ScoreModel:
+    """The model with inputs, all but the first, that are drawn to the center in short texts."""
+    first, *others = model.inputs
+    return replace(model, inputs=(first, *(replace(each, prior_words=prior) for each in others)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: length_model("x"),
+        lambda: tree_model("x"),
+        genre_model,
+        lambda: _drawn(length_model("x")),
+        lambda: _drawn(tree_model("x")),
+    ],
+)
 def test_heads_equal_plain_arithmetic(make: Any) -> None:
     """Inputs and margins are those of the formula, with centers and scales of a language where it has them."""
     model = make()
@@ -83,6 +100,17 @@ def test_heads_equal_plain_arithmetic(make: Any) -> None:
             wanted = _reference(named, {name: float(column[at]) for name, column in values.items()}, language)
             assert inputs[:, at].tolist() == pytest.approx(wanted[0], abs=1e-12)
             assert found[:, at].tolist() == pytest.approx(wanted[1], abs=1e-12)
+
+
+def test_short_texts_are_drawn_to_the_center() -> None:
+    """With a prior of 60 words an input counts half at 60 words and nothing in an empty text; without one its bits stay, as its file's do."""
+    model, words = _drawn(length_model("x")), np.array([0.0, 20.0, 60.0, 180.0])
+    values = {name: np.full(4, 0.3) for name in model.signals} | {"gopher_words": words}
+    plain, drawn = (input_values(each, values, ["en"] * 4)[1] for each in (length_model("x"), model))
+    assert drawn.tolist() == (plain * (words / (words + 60.0))).tolist()
+    assert contributions(model, input_values(model, values, ["en"] * 4)[:, 2:3])[1] == pytest.approx(0.25)
+    assert b"prior_words" not in model_bytes(length_model("x"))
+    assert make_scorer(None, model_bytes(model), None, "x.json").model.inputs == model.inputs
 
 
 def test_a_batch_changes_no_bit() -> None:

@@ -28,6 +28,7 @@ EDGE_TEXTS = [
     "One paragraph.\nOf two lines.\n\nAnother.\n \nOne paragraph.\nOf two lines.\n",
     "Wait... what?! He said: “No.” Dr. Who… ok",
     "1. First, 2+2=4.\n2) then x == y => z\nStep 3: \\frac{1}{2} = 0.5 $a$\n\\\\begin \\ begin",
+    "<p class=\"x\" id='y' z=1 w = \"v\" a=“b” f(x)=\"\" g=''>1 =\" x='",
     "We use\ncookies. We USE Cookies! JavaScript\nLOREM ipsum {} http://x.org ://",
     "def f(x):\n    return {x: 1}\n\tif (a[0] == b) {\n}\n};\n- [a](b);\n# comment {\nτι; κάνεις;",
     "don't o’clock __init__ a_b 1,000.5 3.14. 1.a a.1 ..5 x-y 'quoted' שב״כ ג׳ירפה",

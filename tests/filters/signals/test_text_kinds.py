@@ -8,6 +8,7 @@ import pytest
 
 from headwater.filters.signals.cue_categories import CATEGORIES
 from headwater.filters.signals.cues import cue_masks, load_cues, read_cues
+from headwater.filters.signals.kinds import kinds
 from headwater.filters.signals.lexicon import STOP_WORDS, UNSPACED
 from headwater.filters.signals.measure import measure_signals
 from headwater.filters.signals.word_ranks import N_COMMON, N_FREQUENT, fold, read_ranks
@@ -48,6 +49,26 @@ def count_of(name: str, text: str, language: str = "en") -> float:
 def test_counts(name: str, text: str, expected: int) -> None:
     """Each mark, name and number is counted as the column's definition says."""
     assert count_of(name, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a = 1, f(x)=2 and b =3", 3),
+        ("<a class=\"x\" id='y' href=z>", 1),
+        ('title = "quoted after a space"', 1),
+        ("a == b, a => b, a =~ b, a != b", 0),
+    ],
+)
+def test_equations_are_no_attributes_of_html(text: str, expected: int) -> None:
+    """An equals sign right before a quotation mark sets an attribute and states nothing."""
+    assert measured(text)["hw_equations"] == expected
+
+
+def test_page_of_html_is_no_mathematics() -> None:
+    """A page with an attribute a line is prose by its signals."""
+    page = '<p class="note">Ask before you open a pull request, and say what you want to change and why.</p>\n' * 8
+    assert kinds(measure_signals(pa.array([page]), pa.array(["en"]))).to_pylist() == ["prose"]
 
 
 def test_sentences_end_at_marks_and_lines() -> None:

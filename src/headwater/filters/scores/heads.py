@@ -1,8 +1,9 @@
 """The heads of score models: from signals to margins, and what each input had to do with one.
 
 An input is ``x = clip((transform(times * signal / max(per, 1)) - center) / scale, -limit, limit)``, with the center and scale of the text's language
-where the model has one. A linear head adds up, in the order of the inputs, the words last: ``margin = bias + sum of weight * x``. Trees add up
-the values of the leaves that ``x`` leads to, going low where it is at most the node's number, tree by tree.
+where the model has one. An input with ``prior_words`` is then multiplied by ``words / (words + prior_words)``, words being ``gopher_words``. A linear
+head adds up, in the order of the inputs, the words last: ``margin = bias + sum of weight * x``. Trees add up the values of the leaves that ``x`` leads
+to, going low where it is at most the node's number, tree by tree.
 
 Everything is float64, one operation at a time in a fixed order: NumPy's elementwise operations and square root round as IEEE 754 says, ln comes
 from ``text.exact_math``, so a margin has the same bits on every CPU and in every batch.
@@ -56,11 +57,15 @@ def input_values(
     coded = encode_languages(languages)
     n = len(coded)
     found = np.empty((len(model.inputs) + (model.words is not None), n), np.float64)
+    priors = sorted({each.prior_words for each in model.inputs if each.prior_words})
+    believed = {prior: signals["gopher_words"] / (signals["gopher_words"] + prior) for prior in priors}
     for number, each in enumerate(model.inputs):
         x = _transformed(each, signals, known)
         center = _of(model.centers, number, each.center, coded)
         scale = _of(model.scales, number, each.scale, coded)
         np.clip((x - center) / scale, -each.limit, each.limit, out=found[number])
+        if each.prior_words:
+            found[number] *= believed[each.prior_words]
     if model.words is not None:
         odds = np.full(n, np.nan) if words is None else words
         x = np.clip((odds - model.words.center) / model.words.scale, -model.words.limit, model.words.limit)

@@ -72,11 +72,14 @@ _MOST_LANGUAGES: Final = 1000
 class Input:
     """One number that a head reads: ``clip((transform(times * signal / max(per, 1)) - center) / scale, -limit, limit)``.
 
+    With ``prior_words`` it is drawn to the center in short texts, whose rates are extreme by chance: times ``words / (words + prior_words)``.
+
     Attributes:
         signal: a column of family ``signals``.
         per: another that it is divided by; None for none.
         transform: of ``TRANSFORMS``; of what is below 0 the latter two take 0.
         center: what counts as nothing unusual, where ``ScoreModel.centers`` does not name the language.
+        prior_words: at so many words (``gopher_words``) an input counts half of what it says; 0 for an input that length changes nothing of.
     """
 
     signal: str
@@ -86,6 +89,7 @@ class Input:
     center: float = 0.0
     scale: float = 1.0
     limit: float = 4.0
+    prior_words: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +167,8 @@ class ScoreModel:
     def signals(self) -> tuple[str, ...]:
         """The signals that it reads, each once."""
         named = [name for each in self.inputs for name in (each.signal, each.per) if name is not None]
-        return tuple(dict.fromkeys([*named, "gopher_words"] if self.least_words else named))
+        counts_words = self.least_words or any(each.prior_words for each in self.inputs)
+        return tuple(dict.fromkeys([*named, "gopher_words"] if counts_words else named))
 
 
 def read_model_file(path: Path) -> tuple[ScoreModel, bytes, bytes | None]:
@@ -211,7 +216,7 @@ def _bad(where: str, error: Exception) -> BadInputError:
 def model_bytes(model: ScoreModel) -> bytes:
     """Return the file of a model: a line a key, sorted; ``sha256`` is not in it."""
     table: JsonObject = {"format": FORMAT, "name": model.name, "kind": model.kind, "classes": list(model.classes)}
-    table["inputs"] = [{name: getattr(each, name) for name in Input.__slots__} for each in model.inputs]
+    table["inputs"] = [_plain_input(each) for each in model.inputs]
     table["biases"] = list(model.biases)
     table["words"] = None
     if model.words is not None:
@@ -229,6 +234,13 @@ def model_bytes(model: ScoreModel) -> bytes:
     table["card"] = dict(model.card)
     lines = [f"{json.dumps(key)}: {canonical_json(value)}" for key, value in sorted(table.items())]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _plain_input(each: Input) -> JsonObject:
+    found: JsonObject = {name: getattr(each, name) for name in Input.__slots__}
+    if not each.prior_words:
+        del found["prior_words"]  # files without it keep their bytes, and so their identity
+    return found
 
 
 def _model(raw: Any, sha256: str) -> ScoreModel:  # Any: whatever the file holds; every key is checked here
@@ -290,6 +302,7 @@ def _input(raw: Any, number: int) -> Input:  # Any: see _model
         per=None if per is None else check_signal(per, f"{where}.per"),
         times=check_number(table.get("times", 1.0), f"{where}.times"),
         transform=transform,
+        prior_words=check_number(table.get("prior_words", 0.0), f"{where}.prior_words", 0.0),
         **_shape(table, where),
     )
 

@@ -183,7 +183,7 @@ COLUMNS: Final[tuple[Signal, ...]] = (
         COUNT,
         "occurrences",
         CHARS,
-        "= after a word or closing bracket and no part of == <= >= != := =>",
+        "= after a word or closing bracket, not right before \" or ' (attributes of HTML), and no part of == <= >= != := =>",
         _OWN,
     ),
     Signal(

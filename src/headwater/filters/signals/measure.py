@@ -44,7 +44,7 @@ from headwater.filters.words.cut import Pieces, cut_tokens, make_pieces
 
 __all__ = ["DESCRIPTIONS", "SIGNALS", "VERSION", "measure_signals"]
 
-VERSION: Final = 5
+VERSION: Final = 6
 """Raised with any change that alters a stored signal."""
 
 

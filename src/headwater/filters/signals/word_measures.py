@@ -109,7 +109,8 @@ def _measure_symbol(data: npt.NDArray[np.uint8], pieces: Pieces, i: int, found: 
             found[counts.LATEX_CHARS] += 1 + pieces.sizes[i + 1]
     elif point == 0x3D:  # =
         after_term = i > 0 and (pieces.kinds[i - 1] & WORD or is_bracket_end(pieces.points[i - 1]))
-        if size == 1 and after_term and not (touching and pieces.points[i + 1] in (0x3E, 0x7E)):
+        # neither => and =~ nor the attributes of HTML, as in class="x" and class='x'
+        if size == 1 and after_term and not (touching and pieces.points[i + 1] in (0x3E, 0x7E, 0x22, 0x27)):
             found[counts.EQUATIONS] += 1
     elif point == 0x3A:  # :
         if size == 1 and touching and pieces.points[i + 1] == 0x2F and pieces.sizes[i + 1] >= 2:
