@@ -32,7 +32,8 @@ from bench.reasoning_features import (
     transformed,
 )
 from bench.reasoning_samples import CHAIN, REASONING, Sample, corpus_samples, own_samples
-from headwater.filters.scores.model import Input, ScoreModel, model_bytes
+from headwater.filters.scores.model import Input, ScoreModel
+from headwater.filters.scores.model_file import model_bytes
 from headwater.filters.scores.trees import Node
 
 __all__ = ["GROUPS", "SETTINGS", "TRAINED", "fit_trees", "labels_of", "make_model", "sample_weights"]

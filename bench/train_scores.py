@@ -44,7 +44,8 @@ from bench.score_heads import (
     register_shares,
 )
 from bench.score_inputs import ENOUGH_WORDS, Measured, inputs_of, measure
-from headwater.filters.scores.model import ScoreModel, model_bytes
+from headwater.filters.scores.model import ScoreModel
+from headwater.filters.scores.model_file import model_bytes
 
 BASE = ("sv", "fr")
 SMALLEST = 0.01

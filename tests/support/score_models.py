@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headwater.filters.scores.model import Input, ScoreModel, model_bytes
+from headwater.filters.scores.model import Input, ScoreModel
+from headwater.filters.scores.model_file import model_bytes
 from headwater.filters.scores.trees import Node
 
 __all__ = ["genre_model", "length_model", "tree_model", "write_model"]

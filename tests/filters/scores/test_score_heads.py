@@ -16,7 +16,8 @@ from score_models import genre_model, length_model, tree_model
 from headwater.errors import UsageError
 from headwater.filters.scores.calibration import choose_classes, class_shares, probabilities, stored
 from headwater.filters.scores.heads import contributions, input_names, input_values, margins
-from headwater.filters.scores.model import Input, ScoreModel, model_bytes
+from headwater.filters.scores.model import Input, ScoreModel
+from headwater.filters.scores.model_file import model_bytes
 from headwater.filters.scores.score import check_model, score, shipped_models, signals_read
 from headwater.filters.scores.shipped import Scorer, make_scorer
 from headwater.filters.signals.columns import SIGNALS

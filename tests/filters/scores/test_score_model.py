@@ -12,7 +12,8 @@ import pytest
 from score_models import genre_model, length_model, tree_model
 
 from headwater.errors import BadInputError
-from headwater.filters.scores.model import Words, model_bytes, parse_model, read_model_file
+from headwater.filters.scores.model import Words
+from headwater.filters.scores.model_file import model_bytes, parse_model, read_model_file
 from headwater.filters.scores.shipped import SHIPPED, load_scorer, shipped_scorer
 
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from headwater.errors import BadInputError, UsageError
-from headwater.filters.scores.model import ScoreModel, Words, model_bytes
+from headwater.filters.scores.model import ScoreModel, Words
+from headwater.filters.scores.model_file import model_bytes
 from headwater.filters.scores.score import score
 from headwater.filters.scores.shipped import make_scorer
 from headwater.filters.scores.words import load_words, word_odds

@@ -8,7 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from headwater.filters.scores.model import ScoreModel, parse_model, read_model_file
+from headwater.filters.scores.model import ScoreModel
+from headwater.filters.scores.model_file import parse_model, read_model_file
 from headwater.filters.scores.names import DOMAIN, SCORES
 from headwater.filters.scores.words import WordModel, load_words
 

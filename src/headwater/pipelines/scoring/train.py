@@ -21,7 +21,8 @@ from headwater.errors import UsageError
 from headwater.extras import needing_extras
 from headwater.filters.scores.calibration import choose_classes, class_shares, probabilities
 from headwater.filters.scores.heads import input_values, margins
-from headwater.filters.scores.model import ANY, ScoreModel, Words, model_bytes, parse_model
+from headwater.filters.scores.model import ANY, ScoreModel, Words
+from headwater.filters.scores.model_file import model_bytes, parse_model
 from headwater.filters.scores.names import DOMAIN, DOMAINS
 from headwater.pipelines.scoring.calibrate import calibrate
 from headwater.pipelines.scoring.examples import Examples
