@@ -232,10 +232,6 @@ def shipped_on_registers(shared: Path) -> dict[str, object]:
     }
 
 
-<<<<<<< HEAD
-def _short(value: float | None) -> float:
-    return float("nan") if value is None else round(value, 3)
-=======
 def top_of_mixture(shared: Path) -> dict[str, object]:
     """Return of each shipped score how much each source has of the top tenth of a mixture, English, as many texts of each source."""
     documents = corpus_sample(shared, "en", 150)
@@ -254,9 +250,8 @@ def top_of_mixture(shared: Path) -> dict[str, object]:
     return found
 
 
-def _short(value: float) -> float:
-    return round(value, 3)
->>>>>>> 22d0d18923e84e4ee3d1b9ab35e95e2c06693b33
+def _short(value: float | None) -> float:
+    return float("nan") if value is None else round(value, 3)
 
 
 def main() -> None:

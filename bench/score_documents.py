@@ -171,7 +171,8 @@ def corpus_sample(shared: Path, language: str, most: int) -> list[Document]:
     for path in sorted((shared / "corpus").glob(f"*/{language}.jsonl.zst")):
         source = path.parent.name
         mine = sorted(
-            {each["text"][:4000] for each in read_records(path)}, key=lambda text: hashlib.sha256(text.encode()).digest()
+            {each["text"][:4000] for each in read_records(path)},
+            key=lambda text: hashlib.sha256(text.encode()).digest(),
         )
         found += [Document(text=text, language=language, labels=(), source=source) for text in mine[:most]]
     return found
