@@ -13,6 +13,7 @@ from conftest import REPOSITORY
 
 _NOT_COMPILED = {
     "headwater.filters.fasttext.predict._fill_distributions": "only benchmarks and tests ask for all labels of a text",
+    "headwater.filters.noise.judge._measure_all": "only training and tests ask for the numbers of a line",
     "headwater.tokenize.forms.rank_merges.find_rank_merges": "only to import a vocabulary of tiktoken's form",
     "headwater.tokenize.shards.xxh64._hash": "only for the shard format mds, which no shipped recipe writes",
 }
