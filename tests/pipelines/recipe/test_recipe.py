@@ -499,13 +499,14 @@ def test_published_proportions() -> None:
         ({"domain": "discussion"}, set()),
         ({"domain": "discussion", "knowledge_density": 40000}, {"knowledge"}),
         ({"domain": "discussion", "reasoning_density": 40000}, {"reasoning", *_MIDDLE}),
-        ({"domain": "code", "quality": 0}, {"knowledge", "reasoning", *_MIDDLE}),
-        ({"domain": "math", "quality": 0, "contamination_overlap": 0.3}, {"knowledge"}),
+        ({"domain": "code", "quality": 8192}, {"knowledge", "reasoning", *_MIDDLE}),
+        ({"domain": "code", "quality": 8191}, set()),
+        ({"domain": "math", "quality": 8192, "contamination_overlap": 0.3}, {"knowledge"}),
         ({"quality": None}, set()),
     ],
 )
 def test_what_the_published_stages_leave_out(row: dict[str, Any], stages: set[str]) -> None:
-    """Poor prose, advertising, what machines made, forums that neither inform nor reason, and for later stages more of each."""
+    """Poor text, advertising, what machines made, forums that neither inform nor reason, and for later stages more of each."""
     recipe = load_recipe(_RECIPES / "ling-flash-2.toml")
     document = {"domain": "informational", "quality": 40000, "knowledge_density": 0, "reasoning_density": 0}
     document |= {"contamination_overlap": 0.0} | row
