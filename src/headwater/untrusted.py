@@ -7,6 +7,7 @@ given, and what it is given is bounded.
 
 from __future__ import annotations
 
+import codecs
 import json
 import lzma
 import re
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+
+from headwater.errors import one_line
 
 __all__ = [
     "DEEPEST",
@@ -83,8 +86,11 @@ def unpack_xz(data: bytes, most: int) -> bytes:
     return unpacked
 
 
-def parse_json(data: bytes | str) -> Any:  # Any: whatever the file holds; who asked checks it
+def parse_json(data: bytes | str, *, unique: bool = False) -> Any:  # Any: whatever the file holds; who asked checks it
     """Return the value of a JSON text: without NaN and infinities; of a key that stands twice in an object the last counts.
+
+    Args:
+        unique: refuse a key that stands twice instead.
 
     Raises:
         ValueError: no JSON in UTF-8, too many values, too deep, a number of thousands of digits, half a surrogate.
@@ -93,12 +99,20 @@ def parse_json(data: bytes | str) -> Any:  # Any: whatever the file holds; who a
     values, containers = text.count(b","), text.count(b"[") + text.count(b"{")
     if values > _MOST_VALUES or containers > _MOST_CONTAINERS:
         raise ValueError(f"about {values:,} values in {containers:,} lists and objects, more than anything of use has")
+    if text.startswith(codecs.BOM_UTF8):
+        raise ValueError("expected UTF-8 without a byte order mark, found one at the beginning")
     try:
-        value = json.loads(text.decode(), parse_constant=_no_constant)
+        value = json.loads(
+            text.decode(), parse_constant=_no_constant, object_pairs_hook=_unique_keys if unique else None
+        )
     except RecursionError:
         raise ValueError(f"lists or objects nested more than {DEEPEST} deep") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"no UTF-8 at byte {error.start}") from None
+    except ValueError as error:
+        if "integer string conversion" not in str(error):
+            raise
+        raise ValueError(f"{_WIDE_INTEGER} of thousands of digits") from None  # Python's own advice helps nobody here
     check_depth(value)
     return value
 
@@ -174,6 +188,15 @@ def _check_integers(tables: dict[str, Any]) -> None:  # Any: see parse_toml
                 else ()
             )
         ]
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"expected each key once in an object, found {one_line(repr(key), 100)} twice")
+        found[key] = value
+    return found
 
 
 def _no_constant(name: str) -> object:

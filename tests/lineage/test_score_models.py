@@ -9,6 +9,7 @@ import pytest
 from score_models import length_model, write_model
 
 from headwater.errors import CorruptLakeError, UsageError
+from headwater.filters.scores.model import Input, ScoreModel
 from headwater.filters.scores.shipped import SHIPPED, load_scorer, shipped_scorer
 from headwater.lineage.score_models import (
     StoredModel,
@@ -100,3 +101,26 @@ def test_why_without_its_model(lake: str) -> None:
         "legal": {"model": "0" * 64, "score": 0.0001, "lacking": "the lake does not have the model any more"}
     }
     assert moved_by(lake, None, {"legal": 5}, {}, "en", lambda: None) == {}
+
+
+def test_inputs_of_one_signal_are_one_feature(lake: str, tmp_path: Path) -> None:
+    """Transforms of a signal are added up before the strongest are chosen; opposite ones cancel."""
+    signals = ("gopher_words", "gopher_words", "hw_long_words_fraction", "c4_lines", "hw_digit_fraction")
+    model = ScoreModel(
+        name="legal",
+        kind="linear",
+        classes=("score",),
+        inputs=tuple(Input(signal=each, limit=100.0) for each in signals),
+        weights=((3.0, -2.5, 1.0, 0.25, 0.125),),
+        biases=(0.0,),
+        calibration={"*": (1.0, 0.0)},
+    )
+    stored = store_scorer(lake, load_scorer(write_model(tmp_path, model)))
+    run = SimpleNamespace(operators={"scores": {"models": {"legal": stored.sha256}}})
+    values = dict.fromkeys(signals, 1.0)
+    told = moved_by(lake, run, {"legal": 50000}, values, "en", lambda: None)  # type: ignore[arg-type] # what it reads of a run
+    assert [(each["input"], each["by"]) for each in told["legal"]["moved"]] == [
+        ("long words", 1.0),
+        ("words", 0.5),
+        ("lines (c4)", 0.25),
+    ]

@@ -242,6 +242,11 @@ def _scores(story: Answer) -> list[str]:
         value = f"{scores[name]} ({entry['score']:.3f})" if "score" in entry else clean(str(scores[name]))
         label = "" if lines else "scores"
         lines.append(f"  {label:<{_LABEL}}{name} {value}: {told}")
+    for name, entry in story.get("scores_moved", {}).items():
+        if entry.get("lacking"):
+            lines.append(
+                f"  {'' if lines else 'scores':<{_LABEL}}{clean(name)}: not explained, {clean(str(entry['lacking']))}"
+            )
     return lines
 
 

@@ -34,7 +34,9 @@ def moved_by(
     language: str | None,
     text: Callable[[], str | None],
 ) -> JsonObject:
-    """Return for each score of a sample its model, the score as 0 to 1, and the inputs that moved it most, the strongest first.
+    """Return for each score of a sample its model, the score as 0 to 1, and the features that moved it most, the strongest first.
+
+    Inputs that read the same signal, by the same other one, count as one feature.
 
     Args:
         run: that wrote the scores; None where no run is known, and nothing is told.
@@ -81,16 +83,23 @@ def _moved(
     inputs = input_values(model, values, [language], odds)
     by = contributions(model, inputs, 0 if model.is_score else model.classes.index(value))
     names = input_names(model)
-    order = sorted(range(len(names)), key=lambda number: (-abs(by[number]), number))[:_SHOWN]
+    groups: dict[
+        tuple[str, str | None] | None, list[int]
+    ] = {}  # one signal under several transforms is one feature to people
+    for number in range(len(names)):
+        own = model.inputs[number] if number < len(model.inputs) else None
+        groups.setdefault(None if own is None else (own.signal, own.per), []).append(number)
+    summed = {feature: sum(float(by[number]) for number in numbers) for feature, numbers in groups.items()}
+    order = sorted(groups, key=lambda feature: (-abs(summed[feature]), groups[feature][0]))[:_SHOWN]
     return [
         {
-            "input": names[number],
-            "signal": model.inputs[number].signal if number < len(model.inputs) else None,
-            "value": signals.get(model.inputs[number].signal) if number < len(model.inputs) else None,
-            "by": round(float(by[number]), 4),
+            "input": names[groups[feature][0]],
+            "signal": None if feature is None else feature[0],
+            "value": None if feature is None else signals.get(feature[0]),
+            "by": round(summed[feature], 4),
         }
-        for number in order
-        if by[number] != 0.0
+        for feature in order
+        if summed[feature] != 0.0
     ]
 
 

@@ -163,6 +163,16 @@ def test_contributions_add_up() -> None:
     assert input_names(linear) == ["words", "long words", "equations per words"]
 
 
+def test_no_two_signals_are_called_the_same() -> None:
+    """Signals of two sets that measure alike, and counts beside shares, have plain names that differ."""
+    inputs = tuple(Input(signal=name) for name in SIGNALS)
+    names = input_names(ScoreModel(name="x", kind="linear", classes=("score",), inputs=inputs, biases=(0.0,)))
+    assert len(set(names)) == len(SIGNALS)
+    called = dict(zip(SIGNALS, names, strict=True))
+    assert called["hw_stop_words_fraction"] == "stop words fraction"
+    assert called["c4_lines"] == "lines (c4)"
+
+
 def test_classes() -> None:
     """A kind of another class is answered where it is sure; short texts and other languages are general; offsets move a language."""
     model = genre_model()

@@ -30,8 +30,16 @@ def test_a_model_is_read_back_as_it_was_written(model: Any) -> None:
     assert data.decode().isascii() or True
 
 
+def _trees(trees: object) -> Callable[[dict[str, Any]], object]:
+    def change(raw: dict[str, Any]) -> None:
+        del raw["weights"]
+        raw.update(kind="trees", trees=trees)
+
+    return change
+
+
 def _tree(nodes: object) -> Callable[[dict[str, Any]], object]:
-    return lambda raw: raw.update(kind="trees", trees=[[nodes]])
+    return _trees([[nodes]])
 
 
 _LEAF = {"value": 1.0}
@@ -82,6 +90,21 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         lambda raw: raw.update(words={"file": "x.ftz", "sha256": "0" * 64, "label": "", "weight": [1.0]}),
         "words.label: expected a label",
     ),
+    (lambda raw: raw.update(trees=[]), "trees: expected none beside kind 'linear'"),
+    (lambda raw: raw.update(kind="trees", trees=[[[_LEAF]]]), "weights: expected none beside kind 'trees'"),
+    (_trees([[]]), "trees: expected at least one tree of one class, found none"),
+    (
+        _tree([{"input": 0, "at": 0.0, "low": 1, "high": 1}]),
+        "trees[0][0]: expected a leaf, with value, as the last node",
+    ),
+    (lambda raw: raw["calibration"].update(xx=[1.0, 0.0]), "calibration: expected a language that a document can have"),
+    (lambda raw: raw.update(centers={"EN": [1.0] * 3}), "centers: expected a language that a document can have"),
+    (lambda raw: raw.update(offsets={"eng": [1.0]}), "offsets: expected a language that a document can have"),
+    (
+        lambda raw: raw["calibration"].update(fr=[1000.5, 0.0]),
+        "calibration.fr: expected a number from -1000 to 1000, found 1000.5",
+    ),
+    (lambda raw: raw["calibration"].update(fr=[1.0, -1e6]), "calibration.fr: expected a number from -1000 to 1000"),
     (_tree([]), "trees[0][0]: expected a list of 1 to"),
     (
         _tree([{"input": 0, "at": 0.0, "low": 0, "high": 1}, _LEAF]),
@@ -120,6 +143,24 @@ def test_what_is_no_json_object(data: bytes) -> None:
     """Bytes of any kind, a pickle among them, are refused."""
     with pytest.raises(BadInputError, match="expected a score model"):
         parse_model(data, "x.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: b"\xef\xbb\xbf" + data, "expected UTF-8 without a byte order mark"),
+        (lambda data: data.replace(b'"kind"', b'"kind": "linear", "kind"'), "found 'kind' twice"),
+        (lambda data: data.replace(b'"limit"', b'"limit": 1, "limit"', 1), "found 'limit' twice"),
+        (lambda data: data.replace(b'"format": 1', b'"format": ' + b"1" * 5000), "integers within 64 bits"),
+    ],
+    ids=["mark", "key", "nested key", "integer"],
+)
+def test_json_that_could_be_read_in_two_ways(change: Callable[[bytes], bytes], message: str) -> None:
+    """Keys that stand twice, a byte order mark and endless integers are refused in our words."""
+    data = model_bytes(length_model("legal"))
+    assert change(data) != data
+    with pytest.raises(BadInputError, match=message):
+        parse_model(change(data), "x.json")
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:

@@ -225,6 +225,7 @@ def test_usual_inputs_say_nothing_of_length(tmp_path: Path) -> None:
         (['{"label": 1}'], "line 1: expected a text under 'text'"),
         (['{"text": "a", "label": 1}', '{"text": "a", "label": "b"}'], "line 2: expected labels of one kind"),
         (['{"text": "a", "label": 1, "source": 3}'], "line 1: expected a text under 'source'"),
+        (['{"text": "a", "label": 1, "language": "en_US"}'], "line 1: .* found 'en_US'; did you mean 'en'"),
         (['{"text": "a", "label": 1}', "nothing"], "line 2: expected a JSON object"),
     ],
 )

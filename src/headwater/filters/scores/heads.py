@@ -12,6 +12,7 @@ from ``text.exact_math``, so a margin has the same bits on every CPU and in ever
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from headwater.filters.scores.languages import Languages, encode_languages, of_languages
 from headwater.filters.scores.model import Input, ScoreModel
 from headwater.filters.scores.trees import Node
+from headwater.filters.signals.columns import SIGNALS
 from headwater.filters.text.compile import kernel
 from headwater.filters.text.exact_math import compute_log1p
 
@@ -180,18 +182,35 @@ def _contributions(model: ScoreModel, x: Values, number: int) -> Values:
 
 
 def input_names(model: ScoreModel) -> list[str]:
-    """Return what people call each input: the signal's name without its source and unit, the words' last.
+    """Return what people call each input: the signal's name without its source and unit where no other is called so, the words' last.
 
     >>> inputs = (Input(signal="hw_long_words_fraction"), Input(signal="hw_step_markers", per="c4_lines"))
     >>> input_names(ScoreModel(name="x", kind="linear", classes=("score",), inputs=inputs, biases=(0.0,)))
     ['long words', 'step markers per lines']
     """
-    found = [_plain(each.signal) + (f" per {_plain(each.per)}" if each.per else "") for each in model.inputs]
+    names = _plain_names()
+    found = [names[each.signal] + (f" per {names[each.per]}" if each.per else "") for each in model.inputs]
     return found if model.words is None else [*found, WORDS]
 
 
-def _plain(signal: str) -> str:
-    name = signal.partition("_")[2].removeprefix("cue_")
-    for unit in ("_per_kword", "_per_kb", "_chars_fraction", "_fraction", "_ratio"):
+@functools.cache
+def _plain_names() -> dict[str, str]:
+    """Return a plain name for each signal: no two signals share one."""
+    short, longer = {name: _without_unit(name) for name in SIGNALS}, {name: _spaced(name) for name in SIGNALS}
+    shorts, longers = Counter(short.values()), Counter(longer.values())
+    found = {}
+    for name in SIGNALS:
+        plain = short[name] if shorts[short[name]] == 1 else longer[name]
+        found[name] = plain if longers[longer[name]] == 1 else f"{short[name]} ({name.partition('_')[0]})"
+    return found
+
+
+def _without_unit(signal: str) -> str:
+    name = signal
+    for unit in ("_per_kword", "_per_kb", "_fraction", "_ratio"):
         name = name.removesuffix(unit)
-    return name.replace("_", " ")
+    return _spaced(name)
+
+
+def _spaced(signal: str) -> str:
+    return signal.partition("_")[2].removeprefix("cue_").replace("_", " ")

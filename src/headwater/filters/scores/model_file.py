@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headwater.errors import BadInputError, one_line
+from headwater.filters.language.names import TAGS
 from headwater.filters.scores.model import ANY, KINDS, TRANSFORMS, Input, ScoreModel, Words
 from headwater.filters.scores.trees import parse_trees, plain_node
 from headwater.filters.scores.values import (
@@ -48,10 +49,11 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CLASS: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,126}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_TAG: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 _MOST_INPUTS: Final = 1024
 _MOST_CLASSES: Final = 64
 _MOST_LANGUAGES: Final = 1000
+_MOST_CALIBRATION: Final = 1000.0
+"""Of both numbers of a calibration: at a margin of 1 far beyond what a share can tell."""
 
 
 def read_model_file(path: Path) -> tuple[ScoreModel, bytes, bytes | None]:
@@ -84,7 +86,7 @@ def parse_model(data: bytes, where: str) -> ScoreModel:
         BadInputError: no such model.
     """
     try:
-        return _model(parse_json(data), hashlib.sha256(data).hexdigest())
+        return _model(parse_json(data, unique=True), hashlib.sha256(data).hexdigest())
     except (ValueError, RecursionError) as error:
         raise _bad(where, error) from None
 
@@ -141,6 +143,11 @@ def _model(raw: Any, sha256: str) -> ScoreModel:  # Any: whatever the file holds
     if len(set(classes)) != len(classes) or (len(classes) == 1 and classes != ("score",)):
         raise ValueError('classes: expected ["score"], or two or more different names')
     inputs = tuple(_input(each, n) for n, each in enumerate(check_list(table.get("inputs"), "inputs", 0, _MOST_INPUTS)))
+    if not inputs and table.get("words") is None:
+        raise ValueError("inputs: expected at least one input, or words")
+    other = "trees" if kind == "linear" else "weights"
+    if other in table:
+        raise ValueError(f"{other}: expected none beside kind {kind!r}, found some")
     words = None if table.get("words") is None else _words(table["words"], len(classes) if kind == "linear" else 0)
     n = len(inputs)
     model = ScoreModel(
@@ -154,9 +161,7 @@ def _model(raw: Any, sha256: str) -> ScoreModel:  # Any: whatever the file holds
         centers=_by_language(table, "centers", n),
         scales=_by_language(table, "scales", n, least=1e-9),
         words=words,
-        calibration={
-            language: (a, b) for language, (a, b) in _by_language(table, "calibration", 2, any_language=True).items()
-        },
+        calibration={language: (a, b) for language, (a, b) in _calibration(table).items()},
         offsets=_by_language(table, "offsets", len(classes), any_language=True),
         parents=_parents(table.get("parents", {}), classes),
         languages=None if table.get("languages") is None else _languages(table["languages"]),
@@ -165,8 +170,6 @@ def _model(raw: Any, sha256: str) -> ScoreModel:  # Any: whatever the file holds
         card=check_table(table.get("card", {}), "card"),
         sha256=sha256,
     )
-    if n + (words is not None) == 0:
-        raise ValueError("inputs: expected at least one input, or words")
     if model.is_score and ANY not in model.calibration:
         raise ValueError('calibration: expected [a, b] for "*", it is missing')
     return model
@@ -196,6 +199,8 @@ def _words(raw: Any, n_weights: int) -> Words:  # Any: see _model
     label = table.get("label")
     if not isinstance(label, str) or not 0 < len(label) <= 200:
         raise ValueError(f"words.label: expected a label, found {label!r}")
+    if not n_weights and table.get("weight"):
+        raise ValueError("words.weight: expected none beside kind 'trees', found some")
     return Words(
         file=check_text(table.get("file"), _FILE, "words.file"),
         sha256=check_text(table.get("sha256"), _SHA256, "words.sha256"),
@@ -233,7 +238,13 @@ def _parents(raw: Any, classes: Sequence[str]) -> dict[str, tuple[str, float]]: 
 
 
 def _by_language(
-    table: Mapping[str, object], key: str, n: int, *, least: float = -LARGEST, any_language: bool = False
+    table: Mapping[str, object],
+    key: str,
+    n: int,
+    *,
+    least: float = -LARGEST,
+    most: float = LARGEST,
+    any_language: bool = False,
 ) -> dict[str, tuple[float, ...]]:
     found = {}
     rows = check_table(table.get(key) or {}, key)
@@ -241,10 +252,20 @@ def _by_language(
         raise ValueError(f"{key}: expected at most {_MOST_LANGUAGES} languages, found {len(rows)}")
     for language, values in rows.items():
         if not (any_language and language == ANY):
-            check_text(language, _TAG, key)
-        found[language] = check_numbers(values, f"{key}.{language}", n, least)
+            _tag(language, key)
+        found[language] = check_numbers(values, f"{key}.{language}", n, least, most)
     return found
 
 
+def _calibration(table: Mapping[str, object]) -> dict[str, tuple[float, ...]]:
+    return _by_language(table, "calibration", 2, least=-_MOST_CALIBRATION, most=_MOST_CALIBRATION, any_language=True)
+
+
+def _tag(value: object, where: str) -> str:
+    if not isinstance(value, str) or value not in TAGS:
+        raise ValueError(f"{where}: expected a language that a document can have, found {one_line(repr(value), 100)}")
+    return value
+
+
 def _languages(raw: Any) -> tuple[str, ...]:  # Any: see _model
-    return tuple(check_text(each, _TAG, "languages") for each in check_list(raw, "languages", 1, _MOST_LANGUAGES))
+    return tuple(_tag(each, "languages") for each in check_list(raw, "languages", 1, _MOST_LANGUAGES))

@@ -53,6 +53,8 @@ def parse_trees(raw: object, n_classes: int, n: int) -> tuple[tuple[tuple[Node, 
                 raise ValueError(f"trees: expected at most {_MOST_NODES} nodes, found more")
             mine.append(_with_means([_node(node, where, place, len(nodes), n) for place, node in enumerate(nodes)]))
         found.append(tuple(mine))
+    if not any(found):
+        raise ValueError("trees: expected at least one tree of one class, found none")
     return tuple(found)
 
 
@@ -69,6 +71,10 @@ def _node(
         return Node(-1, 0.0, 0, 0, check_number(table["value"], f"{where}.value"))
     check_known(table, {"input", "at", "low", "high", "mean"}, where)
     after = place + 1  # a way that only leads forward has an end
+    if after == n_nodes:
+        raise ValueError(
+            f"{where}: expected a leaf, with value, as the last node, found one that asks: ways lead to later nodes"
+        )
     return Node(
         check_whole(table.get("input"), f"{where}.input", 0, n - 1),
         check_number(table.get("at"), f"{where}.at"),

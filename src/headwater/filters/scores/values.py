@@ -48,9 +48,11 @@ def check_list(value: object, where: str, least: int, most: int) -> Sequence[Any
     return value
 
 
-def check_numbers(value: object, where: str, n: int, least: float = -LARGEST) -> tuple[float, ...]:
-    """Return a list of ``n`` numbers."""
-    return tuple(check_number(each, where, least) for each in check_list(value, where, n, n))
+def check_numbers(
+    value: object, where: str, n: int, least: float = -LARGEST, most: float = LARGEST
+) -> tuple[float, ...]:
+    """Return a list of ``n`` numbers within bounds."""
+    return tuple(check_number(each, where, least, most) for each in check_list(value, where, n, n))
 
 
 def check_number(value: object, where: str, least: float = -LARGEST, most: float = LARGEST) -> float:

@@ -22,6 +22,8 @@ _LEAST: Final = 20
 _HOLD: Final = 10.0
 """How many documents' worth a language is held to what holds for all."""
 _LEAST_SLOPE: Final = 0.05
+_MOST: Final = 1000.0
+"""Of both numbers, as a model's file may have them: a head that hardly moves would ask for more."""
 _STEPS: Final = 100
 
 _Floats = npt.NDArray[np.float64]
@@ -72,4 +74,4 @@ def _fit(
         at = at - size * step
         if float(np.abs(step).max()) < 1e-9:
             break
-    return max(float(at[0]), _LEAST_SLOPE), float(at[1])
+    return min(max(float(at[0]), _LEAST_SLOPE), _MOST), min(max(float(at[1]), -_MOST), _MOST)

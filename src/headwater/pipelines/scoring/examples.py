@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from headwater.errors import BadInputError, UsageError, one_line
 from headwater.filters.language.identify import identify, load_model
+from headwater.filters.language.names import TAGS, nearest_tag
 from headwater.filters.scores.score import column_values
 from headwater.filters.signals.columns import SIGNALS
 from headwater.filters.signals.measure import measure_signals
@@ -111,7 +112,7 @@ def read_labelled(paths: Sequence[Path], language_field: str = "language") -> La
                 raise BadInputError(f"{where}: expected labels of one kind, found numbers and names")
             texts.append(text)
             labels.append(label)
-            languages.append(_text_or_none(record.get(language_field), where, language_field))
+            languages.append(_language(record.get(language_field), where, language_field))
             sources.append(_text_or_none(record.get("source"), where, "source") or path.name.partition(".")[0])
             ids.append(_identity(record.get("id"), path, number))
             if len(texts) > _MOST:
@@ -145,6 +146,17 @@ def _label(value: object, where: str) -> float | str:
         return value
     raise BadInputError(
         f"{where}: expected a number or the name of a class under 'label', found {one_line(repr(value), 60)}"
+    )
+
+
+def _language(value: object, where: str, key: str) -> str | None:
+    tag = _text_or_none(value, where, key)
+    if tag is None or tag in TAGS:
+        return tag
+    near = nearest_tag(tag[:100])
+    raise BadInputError(
+        f"{where}: expected under {key!r} a tag that a document of a lake can have, found {one_line(repr(tag), 60)}; "
+        + (f"did you mean {near!r}?" if near else "leave the field out, and the language is identified")
     )
 
 

@@ -1,0 +1,23 @@
+"""The story of a sample as text."""
+
+from __future__ import annotations
+
+from headwater.cli.rendering import format_story
+
+
+def test_a_story_says_that_a_model_is_lacking() -> None:
+    """As text, a score whose model is gone has its value among the scores and a line that says why nothing explains it."""
+    story = {
+        "sample_id": "s",
+        "file": {},
+        "content": {"file_id": "f", "record_no": 1},
+        "spans": [],
+        "runs": [],
+        "scores": {"legal": 50000},
+        "scores_moved": {
+            "legal": {"model": "0" * 64, "score": 0.763, "lacking": "the lake does not have the model any more"}
+        },
+    }
+    lines = [line for line in format_story(story).splitlines() if "legal" in line]
+    assert "legal 50000" in lines[0]
+    assert lines[1].strip() == "legal: not explained, the lake does not have the model any more"
