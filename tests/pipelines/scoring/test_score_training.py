@@ -123,6 +123,39 @@ def test_nothing_to_hold_out(tmp_path: Path) -> None:
         _train(_examples(tmp_path, split))
 
 
+def test_copies_under_two_sources_teach_nothing(tmp_path: Path) -> None:
+    """Random texts with random labels, each in two sources, are worth a coin: no text stands on both sides of a fold."""
+    generator = np.random.default_rng(5)
+    records = []
+    for number in range(300):
+        words = generator.choice([*FORMAL["en"], *PLAIN["en"]], int(generator.integers(15, 60))).tolist()
+        label = int(generator.integers(2))
+        record = {"text": " ".join(words), "label": label, "language": "en"}
+        records += [record | {"source": source} for source in ("ab", "ba")[number % 2]]
+    examples = _examples(tmp_path, records)
+    assert (len(examples.ids), examples.copies, examples.contradictions) == (300, 300, 0)
+    made = _train(examples, kind="trees", signals=None)
+    assert abs(made.report["held_out"]["source"]["auc"] - 0.5) < 0.1
+    assert made.report["examples"]["copies_left_out"] == 300
+    assert made.model.card["data"]["copies_left_out"] == 300  # type: ignore[index] # a table
+
+
+def test_texts_with_different_labels_are_left_out(tmp_path: Path) -> None:
+    """Neither label of such a text counts; train and eval say how many on standard error; of nothing else there is no model."""
+    records = _records()
+    torn = [record | {"label": 1 - record["label"]} for record in records[:3]]
+    examples = _examples(tmp_path, [*records, *torn, records[5]])
+    assert (len(examples.ids), examples.copies, examples.contradictions) == (len(records) - 3, 1, 6)
+    common = [str(tmp_path / "labelled.jsonl"), "--signals", ",".join(SMALL)]
+    done = CliRunner().invoke(cli, ["score", "train", "formal", *common, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "1 document left out: exact copies of others" in done.stderr
+    assert "6 documents left out: the same text stands with different labels" in done.stderr
+    assert "| contradictions left out | 6 |" in (tmp_path / "formal.md").read_text()
+    with pytest.raises(UsageError, match="found every text with different labels"):
+        _examples(tmp_path, [{"text": "a", "label": 0}, {"text": "a", "label": 1}])
+
+
 def test_folds_hold_whole_groups(tmp_path: Path) -> None:
     """No language is in two folds, and at most eight folds hold all."""
     records = [record | {"source": f"s{number % 11}"} for number, record in enumerate(_records())]

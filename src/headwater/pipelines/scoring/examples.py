@@ -26,6 +26,7 @@ from headwater.filters.signals.measure import measure_signals
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.json_lines import read_objects
 from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, RECORD_BYTES
+from headwater.pipelines.scoring.copies import find_distinct
 
 __all__ = ["SCORE", "Examples", "Labelled", "measure_examples", "read_labelled"]
 
@@ -64,6 +65,8 @@ class Examples:
         languages: string [n].
         sources: string [n].
         signals: name → float64 [n].
+        copies: documents that were left out as exact copies of others.
+        contradictions: documents that were left out because their text stands with different labels.
     """
 
     classes: tuple[str, ...]
@@ -74,6 +77,8 @@ class Examples:
     ids: Sequence[str]
     signals: dict[str, npt.NDArray[np.float64]] = field(repr=False)
     inputs: dict[str, str]
+    copies: int = 0
+    contradictions: int = 0
 
     @property
     def is_score(self) -> bool:
@@ -171,11 +176,17 @@ def _identity(value: object, path: Path, number: int) -> str:
 
 
 def measure_examples(labelled: Labelled) -> Examples:
-    """Return labelled documents with languages identified and signals measured.
+    """Return labelled documents with languages identified and signals measured: of exact copies the first, of texts with different labels none.
 
     Raises:
-        UsageError: labels that are all alike.
+        UsageError: labels that are all alike, or no document that has one label.
     """
+    distinct = find_distinct(labelled.texts, labelled.labels)
+    if not distinct.kept:
+        raise UsageError(
+            "expected texts with one label each, found every text with different labels; say which label holds"
+        )
+    labelled = _chosen(labelled, distinct.kept)
     texts = pa.array(labelled.texts, pa.large_string())
     languages: list[str] = []
     columns: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in SIGNALS}
@@ -195,6 +206,19 @@ def measure_examples(labelled: Labelled) -> Examples:
         sources=np.array(labelled.sources, np.str_),
         ids=labelled.ids,
         signals={name: np.concatenate(parts) for name, parts in columns.items()},
+        inputs=labelled.inputs,
+        copies=distinct.copies,
+        contradictions=distinct.contradictions,
+    )
+
+
+def _chosen(labelled: Labelled, kept: Sequence[int]) -> Labelled:
+    return Labelled(
+        texts=[labelled.texts[at] for at in kept],
+        labels=[labelled.labels[at] for at in kept],  # type: ignore[arg-type] # of one kind, as they were read
+        languages=[labelled.languages[at] for at in kept],
+        sources=[labelled.sources[at] for at in kept],
+        ids=[labelled.ids[at] for at in kept],
         inputs=labelled.inputs,
     )
 
