@@ -138,6 +138,7 @@ def test_copies_under_two_sources_teach_nothing(tmp_path: Path) -> None:
     assert abs(made.report["held_out"]["source"]["auc"] - 0.5) < 0.1
     assert made.report["examples"]["copies_left_out"] == 300
     assert made.model.card["data"]["copies_left_out"] == 300  # type: ignore[index] # a table
+    assert made.model.card["settings"]["signals"] == "all but those that grow with the text"  # type: ignore[index] # a table
 
 
 def test_texts_with_different_labels_are_left_out(tmp_path: Path) -> None:
@@ -254,7 +255,11 @@ def test_usual_inputs_say_nothing_of_length(tmp_path: Path) -> None:
     ("lines", "message"),
     [
         ([], "expected labelled records as JSON Lines, found none"),
-        (['{"text": "a"}'], "line 1: expected a number or the name of a class under 'label'"),
+        (['{"text": "a"}'], "line 1: expected a number or the name of a class under 'label', found none"),
+        (
+            ['{"text": "a", "label": NaN}'],
+            "line 1: expected a number or the name of a class under 'label', found null or NaN",
+        ),
         (['{"label": 1}'], "line 1: expected a text under 'text'"),
         (['{"text": "a", "label": 1}', '{"text": "a", "label": "b"}'], "line 2: expected labels of one kind"),
         (['{"text": "a", "label": 1, "source": 3}'], "line 1: expected a text under 'source'"),

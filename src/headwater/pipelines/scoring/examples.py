@@ -110,7 +110,7 @@ def read_labelled(paths: Sequence[Path], language_field: str = "language") -> La
     for path in paths:
         for number, record in _records(path):
             where = f"{path}, line {number + 1}"
-            text, label = record.get("text"), _label(record.get("label"), where)
+            text, label = record.get("text"), _label(record, where)
             if not isinstance(text, str):
                 raise BadInputError(f"{where}: expected a text under 'text', found none")
             if labels and isinstance(labels[0], str) != isinstance(label, str):
@@ -144,14 +144,15 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
         yield number, record
 
 
-def _label(value: object, where: str) -> float | str:
+def _label(record: dict[str, object], where: str) -> float | str:
+    value = record.get("label")
     if isinstance(value, bool | int | float) and math.isfinite(value):
         return float(value)
     if isinstance(value, str) and value:
         return value
-    raise BadInputError(
-        f"{where}: expected a number or the name of a class under 'label', found {one_line(repr(value), 60)}"
-    )
+    missing = "null or NaN" if "label" in record else "none"  # the reader of lines makes null of NaN
+    shown = missing if value is None else one_line(repr(value), 60)
+    raise BadInputError(f"{where}: expected a number or the name of a class under 'label', found {shown}")
 
 
 def _language(value: object, where: str, key: str) -> str | None:
