@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from score_models import length_model, write_model
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.filters.scores.model import Input, ScoreModel
 from headwater.filters.scores.shipped import SHIPPED, load_scorer, shipped_scorer
+from headwater.lineage.checks.stored import score_models
 from headwater.lineage.score_models import (
     StoredModel,
     find_scorer,
@@ -124,3 +126,31 @@ def test_inputs_of_one_signal_are_one_feature(lake: str, tmp_path: Path) -> None
         ("words", 0.5),
         ("lines (c4)", 0.25),
     ]
+
+
+def test_verify_misses_the_model_of_the_newest_scores(
+    lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model of the lake that the newest run used must be there; one that shipped with another release need not, nor one of an older run."""
+    stored = _stored(lake, tmp_path / "a")
+
+    def ended(day: int, legal: str) -> SimpleNamespace:
+        return SimpleNamespace(
+            ended=datetime(2026, 1, day, tzinfo=UTC),
+            operators={"scores": {"models": {"legal": legal, "quality": "1" * 64}}},
+            recipe={
+                "scores": [{"name": "legal", "model": "models/legal.json"}, {"name": "quality", "model": "quality"}]
+            },
+        )
+
+    view = SimpleNamespace(lake=lake, snapshot=None)
+    runs = [ended(1, "0" * 64), ended(2, stored.sha256)]
+    monkeypatch.setattr("headwater.lineage.checks.stored.read_runs", lambda *_: runs)
+    assert score_models(view) == (1, [])  # type: ignore[arg-type] # what the check reads of a view
+    (Path(models_uri(lake)) / f"legal.{stored.sha256}.json").unlink()
+    count, faults = score_models(view)  # type: ignore[arg-type]
+    assert count == 1
+    assert len(faults) == 1
+    assert f"score model {stored.sha256} of column legal, which the newest run of scores used, is gone" in faults[0]
+    runs.clear()
+    assert score_models(view) == (0, [])  # type: ignore[arg-type]

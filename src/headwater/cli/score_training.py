@@ -9,13 +9,13 @@ import click
 
 from headwater.cli.numbers import DecimalRange, WholeRange
 from headwater.cli.options import answer, example, output_option
-from headwater.cli.rendering import format_table
+from headwater.cli.rendering import format_count, format_table
 from headwater.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headwater.pipelines.scoring.examples import Examples
+    from headwater.pipelines.scoring.examples import Examples, Labelled
     from headwater.plain import JsonObject
 
 __all__ = ["eval_", "train"]
@@ -71,7 +71,7 @@ def _examples(
     most: int,
     language_field: str,
 ) -> Examples:
-    from headwater.pipelines.scoring.examples import measure_examples, read_labelled
+    from headwater.pipelines.scoring.examples import read_labelled
     from headwater.pipelines.scoring.lake_examples import query_labelled
 
     if lake is None:
@@ -79,10 +79,22 @@ def _examples(
             raise UsageError(
                 "expected files of labelled records, or --lake with --positive and --negative, found neither whole"
             )
-        return measure_examples(read_labelled(paths, language_field))
+        return _measured(read_labelled(paths, language_field))
     if paths or positive is None or negative is None:
         raise UsageError("--lake: expected --positive and --negative with it and no file, found otherwise")
-    return measure_examples(query_labelled(lake, positive, negative, where, most))
+    return _measured(query_labelled(lake, positive, negative, where, most))
+
+
+def _measured(labelled: Labelled) -> Examples:
+    from headwater.pipelines.scoring.examples import measure_examples
+
+    found = measure_examples(labelled)
+    if found.copies:
+        click.echo(f"{format_count(found.copies, 'document')} left out: exact copies of others", err=True)
+    if found.contradictions:
+        told = format_count(found.contradictions, "document")
+        click.echo(f"warning: {told} left out: the same text stands with different labels", err=True)
+    return found
 
 
 @click.command(

@@ -26,6 +26,7 @@ __all__ = [
     "Source",
     "base_of",
     "ended_builds",
+    "newest_ended",
     "newest_selection",
     "past_counts",
     "past_recipe",
@@ -124,7 +125,7 @@ def _parsed(row: ValuesByName) -> PastRun:
     return PastRun(**{**row, **parsed}, recipe_json=row["recipe"])
 
 
-def _newest_ended(runs: Sequence[PastRun]) -> PastRun | None:
+def newest_ended(runs: Sequence[PastRun]) -> PastRun | None:
     """Return the run that ended last; of two that ended at once the older one."""
     newest: PastRun | None = None
     for run in runs:
@@ -135,12 +136,12 @@ def _newest_ended(runs: Sequence[PastRun]) -> PastRun | None:
 
 def past_run(source: Source, step: str, state: str) -> ValuesByName | None:
     """Return the operators' record of the newest ended run of ``step`` over the same ``state``, or None."""
-    found = _newest_ended([run for run in read_runs(source, step) if run.record("state", state) is not None])
+    found = newest_ended([run for run in read_runs(source, step) if run.record("state", state) is not None])
     return None if found is None else found.record("state", state)
 
 
 def _newest_of_build(source: Source, step: str, build: str) -> PastRun | None:
-    return _newest_ended([run for run in read_runs(source, step) if run.record("build", build) is not None])
+    return newest_ended([run for run in read_runs(source, step) if run.record("build", build) is not None])
 
 
 def past_recipe(source: Source, step: str, build: str) -> str | None:
@@ -197,7 +198,7 @@ def newest_selection(source: Source, recipe: ValuesByName) -> str | None:
     """Return the build that the newest ended selection by a recipe (its literals) made, or None; a proxy is asked for by name."""
     wanted = canonical_json(recipe)
     whole = [run for run in read_runs(source, "select") if run.recipe_json == wanted and not _is_proxy(run)]
-    found = _newest_ended(whole)
+    found = newest_ended(whole)
     return None if found is None else found.build
 
 

@@ -123,6 +123,40 @@ def test_nothing_to_hold_out(tmp_path: Path) -> None:
         _train(_examples(tmp_path, split))
 
 
+def test_copies_under_two_sources_teach_nothing(tmp_path: Path) -> None:
+    """Random texts with random labels, each in two sources, are worth a coin: no text stands on both sides of a fold."""
+    generator = np.random.default_rng(5)
+    records = []
+    for number in range(300):
+        words = generator.choice([*FORMAL["en"], *PLAIN["en"]], int(generator.integers(15, 60))).tolist()
+        label = int(generator.integers(2))
+        record = {"text": " ".join(words), "label": label, "language": "en"}
+        records += [record | {"source": source} for source in ("ab", "ba")[number % 2]]
+    examples = _examples(tmp_path, records)
+    assert (len(examples.ids), examples.copies, examples.contradictions) == (300, 300, 0)
+    made = _train(examples, kind="trees", signals=None)
+    assert abs(made.report["held_out"]["source"]["auc"] - 0.5) < 0.1
+    assert made.report["examples"]["copies_left_out"] == 300
+    assert made.model.card["data"]["copies_left_out"] == 300  # type: ignore[index] # a table
+    assert made.model.card["settings"]["signals"] == "all but those that grow with the text"  # type: ignore[index] # a table
+
+
+def test_texts_with_different_labels_are_left_out(tmp_path: Path) -> None:
+    """Neither label of such a text counts; train and eval say how many on standard error; of nothing else there is no model."""
+    records = _records()
+    torn = [record | {"label": 1 - record["label"]} for record in records[:3]]
+    examples = _examples(tmp_path, [*records, *torn, records[5]])
+    assert (len(examples.ids), examples.copies, examples.contradictions) == (len(records) - 3, 1, 6)
+    common = [str(tmp_path / "labelled.jsonl"), "--signals", ",".join(SMALL)]
+    done = CliRunner().invoke(cli, ["score", "train", "formal", *common, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "1 document left out: exact copies of others" in done.stderr
+    assert "6 documents left out: the same text stands with different labels" in done.stderr
+    assert "| contradictions left out | 6 |" in (tmp_path / "formal.md").read_text()
+    with pytest.raises(UsageError, match="found every text with different labels"):
+        _examples(tmp_path, [{"text": "a", "label": 0}, {"text": "a", "label": 1}])
+
+
 def test_folds_hold_whole_groups(tmp_path: Path) -> None:
     """No language is in two folds, and at most eight folds hold all."""
     records = [record | {"source": f"s{number % 11}"} for number, record in enumerate(_records())]
@@ -221,7 +255,11 @@ def test_usual_inputs_say_nothing_of_length(tmp_path: Path) -> None:
     ("lines", "message"),
     [
         ([], "expected labelled records as JSON Lines, found none"),
-        (['{"text": "a"}'], "line 1: expected a number or the name of a class under 'label'"),
+        (['{"text": "a"}'], "line 1: expected a number or the name of a class under 'label', found none"),
+        (
+            ['{"text": "a", "label": NaN}'],
+            "line 1: expected a number or the name of a class under 'label', found null or NaN",
+        ),
         (['{"label": 1}'], "line 1: expected a text under 'text'"),
         (['{"text": "a", "label": 1}', '{"text": "a", "label": "b"}'], "line 2: expected labels of one kind"),
         (['{"text": "a", "label": 1, "source": 3}'], "line 1: expected a text under 'source'"),

@@ -186,7 +186,7 @@ def input_names(model: ScoreModel) -> list[str]:
 
     >>> inputs = (Input(signal="hw_long_words_fraction"), Input(signal="hw_step_markers", per="c4_lines"))
     >>> input_names(ScoreModel(name="x", kind="linear", classes=("score",), inputs=inputs, biases=(0.0,)))
-    ['long words', 'step markers per lines']
+    ['long words', 'step markers per lines (c4)']
     """
     names = _plain_names()
     found = [names[each.signal] + (f" per {names[each.per]}" if each.per else "") for each in model.inputs]

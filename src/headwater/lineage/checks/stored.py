@@ -7,12 +7,13 @@ from typing import Final
 import pyarrow.compute as pc
 
 from headwater.errors import HeadwaterError
+from headwater.filters.scores.shipped import SHIPPED, shipped_scorer
 from headwater.lineage.builds import LakeView, read_stage_manifest
 from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.stages import finished_stages
 from headwater.lineage.evaluation_sets import list_benchmarks, load_benchmark
-from headwater.lineage.past_runs import read_runs, runs_of
-from headwater.lineage.score_models import stored_faults
+from headwater.lineage.past_runs import newest_ended, read_runs, runs_of
+from headwater.lineage.score_models import lake_models, stored_faults
 from headwater.lineage.vocabularies import lake_vocabularies, stored_vocabulary
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary, shipped_vocabularies
 from headwater.tokenize.names import DEFAULT_VOCABULARY
@@ -68,8 +69,26 @@ def _trained(operators: object) -> list[str]:
 
 
 def score_models(lake: LakeView) -> Found:
-    """Every score model of the lake has the SHA-256 of its name, and so has the fastText model that it names."""
-    return stored_faults(lake.lake)
+    """Every score model of the lake has the SHA-256 of its name, as has the fastText model that it names, and none of the newest scores is gone."""
+    count, faults = stored_faults(lake.lake)
+    there = {each.sha256 for each in lake_models(lake.lake)} | {shipped_scorer(name).model.sha256 for name in SHIPPED}
+    gone = {column: sha256 for column, sha256 in _own_models(lake).items() if sha256 not in there}
+    faults += [
+        f"score model {sha256} of column {column}, which the newest run of scores used, is gone; add it again: headwater score add {lake.lake} FILE"
+        for column, sha256 in gone.items()
+    ]
+    return count + len(gone), faults
+
+
+def _own_models(lake: LakeView) -> dict[str, str]:
+    """Return column → SHA-256 of the models of the newest scores that did not ship: a lake keeps no shipped one, of whatever release."""
+    newest = newest_ended([run for run in read_runs(lake.snapshot, "annotate") if "scores" in run.operators])
+    if newest is None:
+        return {}
+    record, named = newest.operators["scores"], newest.recipe.get("scores", [])
+    models = record.get("models", {}) if isinstance(record, dict) else {}
+    own = [str(each["name"]) for each in named if each["model"] not in SHIPPED]
+    return {column: str(models[column]) for column in own if column in models}
 
 
 def evaluation_sets(lake: LakeView) -> Found:

@@ -26,6 +26,7 @@ from headwater.filters.signals.measure import measure_signals
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.json_lines import read_objects
 from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, RECORD_BYTES
+from headwater.pipelines.scoring.copies import find_distinct
 
 __all__ = ["SCORE", "Examples", "Labelled", "measure_examples", "read_labelled"]
 
@@ -64,6 +65,8 @@ class Examples:
         languages: string [n].
         sources: string [n].
         signals: name → float64 [n].
+        copies: documents that were left out as exact copies of others.
+        contradictions: documents that were left out because their text stands with different labels.
     """
 
     classes: tuple[str, ...]
@@ -74,6 +77,8 @@ class Examples:
     ids: Sequence[str]
     signals: dict[str, npt.NDArray[np.float64]] = field(repr=False)
     inputs: dict[str, str]
+    copies: int = 0
+    contradictions: int = 0
 
     @property
     def is_score(self) -> bool:
@@ -105,7 +110,7 @@ def read_labelled(paths: Sequence[Path], language_field: str = "language") -> La
     for path in paths:
         for number, record in _records(path):
             where = f"{path}, line {number + 1}"
-            text, label = record.get("text"), _label(record.get("label"), where)
+            text, label = record.get("text"), _label(record, where)
             if not isinstance(text, str):
                 raise BadInputError(f"{where}: expected a text under 'text', found none")
             if labels and isinstance(labels[0], str) != isinstance(label, str):
@@ -139,14 +144,15 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
         yield number, record
 
 
-def _label(value: object, where: str) -> float | str:
+def _label(record: dict[str, object], where: str) -> float | str:
+    value = record.get("label")
     if isinstance(value, bool | int | float) and math.isfinite(value):
         return float(value)
     if isinstance(value, str) and value:
         return value
-    raise BadInputError(
-        f"{where}: expected a number or the name of a class under 'label', found {one_line(repr(value), 60)}"
-    )
+    missing = "null or NaN" if "label" in record else "none"  # the reader of lines makes null of NaN
+    shown = missing if value is None else one_line(repr(value), 60)
+    raise BadInputError(f"{where}: expected a number or the name of a class under 'label', found {shown}")
 
 
 def _language(value: object, where: str, key: str) -> str | None:
@@ -171,11 +177,17 @@ def _identity(value: object, path: Path, number: int) -> str:
 
 
 def measure_examples(labelled: Labelled) -> Examples:
-    """Return labelled documents with languages identified and signals measured.
+    """Return labelled documents with languages identified and signals measured: of exact copies the first, of texts with different labels none.
 
     Raises:
-        UsageError: labels that are all alike.
+        UsageError: labels that are all alike, or no document that has one label.
     """
+    distinct = find_distinct(labelled.texts, labelled.labels)
+    if not distinct.kept:
+        raise UsageError(
+            "expected texts with one label each, found every text with different labels; say which label holds"
+        )
+    labelled = _chosen(labelled, distinct.kept)
     texts = pa.array(labelled.texts, pa.large_string())
     languages: list[str] = []
     columns: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in SIGNALS}
@@ -195,6 +207,19 @@ def measure_examples(labelled: Labelled) -> Examples:
         sources=np.array(labelled.sources, np.str_),
         ids=labelled.ids,
         signals={name: np.concatenate(parts) for name, parts in columns.items()},
+        inputs=labelled.inputs,
+        copies=distinct.copies,
+        contradictions=distinct.contradictions,
+    )
+
+
+def _chosen(labelled: Labelled, kept: Sequence[int]) -> Labelled:
+    return Labelled(
+        texts=[labelled.texts[at] for at in kept],
+        labels=[labelled.labels[at] for at in kept],  # type: ignore[arg-type] # of one kind, as they were read
+        languages=[labelled.languages[at] for at in kept],
+        sources=[labelled.sources[at] for at in kept],
+        ids=[labelled.ids[at] for at in kept],
         inputs=labelled.inputs,
     )
 

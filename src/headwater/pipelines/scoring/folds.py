@@ -1,7 +1,7 @@
 """What is held out: whole languages, and whole sources, never documents alone.
 
 A document of a source that training saw is too easy: its neighbours, its layout and its author were there. So a model is judged by what neither its
-language nor its source had a part in, each in a turn of its own.
+language nor its source had a part in, each in a turn of its own. No text stands on both sides: ``copies`` leaves each one place.
 """
 
 from __future__ import annotations

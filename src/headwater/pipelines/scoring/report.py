@@ -31,7 +31,7 @@ _Floats = npt.NDArray[np.float64]
 
 
 def describe_examples(examples: Examples) -> JsonObject:
-    """Return how many documents there are, by label, language and source."""
+    """Return how many documents there are, by label, language and source, and how many were left out."""
 
     def counted(values: Sequence[str]) -> JsonObject:
         names, counts = np.unique(np.array(values), return_counts=True)
@@ -44,6 +44,8 @@ def describe_examples(examples: Examples) -> JsonObject:
     )
     return {
         "documents": len(examples.ids),
+        "copies_left_out": examples.copies,
+        "contradictions_left_out": examples.contradictions,
         "labels": counted(labels),
         "languages": counted(examples.languages.tolist()),
         "sources": counted(examples.sources.tolist()),

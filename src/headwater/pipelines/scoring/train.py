@@ -39,6 +39,9 @@ __all__ = ["TrainSettings", "Trained", "train_model"]
 _FAR: Final = 11.0
 """Log odds of the words are cut off here before they are centred."""
 
+_ALL: Final = "all but those that grow with the text"
+"""What a card says of signals that nobody chose."""
+
 _Floats = npt.NDArray[np.float64]
 
 
@@ -245,7 +248,7 @@ def _card(settings: TrainSettings, report: JsonObject) -> JsonObject:
     packages = {"headwater": __version__, "scikit-learn": version("scikit-learn")}
     if settings.words is not None:
         packages["fasttext-community"] = version("fasttext-community")
-    told = report["settings"] | {"signals": None if settings.signals is None else list(settings.signals)}
+    told = report["settings"] | {"signals": _ALL if settings.signals is None else list(settings.signals)}
     return {
         "about": settings.about,
         "data": report["examples"],
