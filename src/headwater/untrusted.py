@@ -18,8 +18,6 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from headwater.errors import one_line
-
 __all__ = [
     "DEEPEST",
     "UNREADABLE",
@@ -194,7 +192,7 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"expected each key once in an object, found {one_line(repr(key), 100)} twice")
+            raise ValueError(f"expected each key once in an object, found {key[:100]!r} twice")
         found[key] = value
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from score_models import length_model, write_model
@@ -143,14 +144,14 @@ def test_verify_misses_the_model_of_the_newest_scores(
             },
         )
 
-    view = SimpleNamespace(lake=lake, snapshot=None)
+    view: Any = SimpleNamespace(lake=lake, snapshot=None)  # Any: what the check reads of a view
     runs = [ended(1, "0" * 64), ended(2, stored.sha256)]
     monkeypatch.setattr("headwater.lineage.checks.stored.read_runs", lambda *_: runs)
-    assert score_models(view) == (1, [])  # type: ignore[arg-type] # what the check reads of a view
+    assert score_models(view) == (1, [])
     (Path(models_uri(lake)) / f"legal.{stored.sha256}.json").unlink()
-    count, faults = score_models(view)  # type: ignore[arg-type]
+    count, faults = score_models(view)
     assert count == 1
     assert len(faults) == 1
     assert f"score model {stored.sha256} of column legal, which the newest run of scores used, is gone" in faults[0]
     runs.clear()
-    assert score_models(view) == (0, [])  # type: ignore[arg-type]
+    assert score_models(view) == (0, [])
