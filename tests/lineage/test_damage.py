@@ -76,6 +76,7 @@ def test_the_lake_is_whole(aged_lake: Path) -> None:
         "log record",
         "manifest",
         "provenance",
+        "score model",
         "shard file",
         "shard record",
         "table file",
@@ -268,7 +269,7 @@ def test_a_cut_table_file_ends_no_other_check(family: str, copied: Path) -> None
         with pytest.raises(CorruptLakeError, match=place.name):
             maintain(str(copied))
     checks = {check.name: check for check in verify(str(copied))}
-    assert len(checks) == 18
+    assert len(checks) == 19
     assert place.name in checks["file_hashes"].detail
     assert checks["log_entries"].passed
     with connect(str(copied)) as connection, pytest.raises(CorruptLakeError, match="headwater verify LAKE names it"):

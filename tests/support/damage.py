@@ -55,6 +55,7 @@ _KIND_OF: Final = (
     ("builds/", "shard file"),
     ("vocabularies/", "vocabulary"),
     ("benchmarks/", "evaluation set"),
+    ("models/", "score model"),
 )
 _RAW: Final = re.compile(r"Traceback|Panic|SystemError|Kernel error|Arrow error|DeltaError|0x[0-9a-f]{6}")
 
@@ -201,6 +202,8 @@ def _harmless(lake: Path, copy: Path, path: str, changed: list[str]) -> str:
         return "a file that nothing names"
     if path.startswith("samples/family=") and not set(changed) & _needed(lake):
         return "a replaced file that no build was made from"
+    if path.startswith("models/") and not (copy / path).exists():
+        return "a score model that no run used"
     if path.startswith("benchmarks/") and len(changed) == 1:
         try:
             if all(load_benchmark(each) for each in list_benchmarks(str(copy))) and (copy / path).exists():
