@@ -100,9 +100,9 @@ def test_run_again_has_nothing_to_do(demo_lake: DemoLake, spark: SparkSession) -
 def test_questions(demo_lake: DemoLake) -> None:
     """why, find and trace agree: a token that find places in a shard is traced back to the sample, and its story names the file."""
     lake = Lake(demo_lake.folder)
-    url = "https://example.org/en/web/pendulum-clock"
+    url = "https://example.com/reprint/en/pendulum-clock"
     (story,) = lake.why(uri=url)
-    assert story["file"]["file_uri"].endswith("web/en.jsonl")
+    assert story["file"]["file_uri"].endswith("noise/duplicates.jsonl")
     (found,) = lake.find(uri=url, build=demo_lake.build)
     place = found["placements"][0]
     traced = lake.trace(demo_lake.build, place["stage"], place["shard"], place["token_begin"])

@@ -241,7 +241,8 @@ def _scores(story: Answer) -> list[str]:
         told = ", ".join(f"{each['by']:+.2f} {each['input']}" for each in entry["moved"])
         value = f"{scores[name]} ({entry['score']:.3f})" if "score" in entry else clean(str(scores[name]))
         label = "" if lines else "scores"
-        lines.append(f"  {label:<{_LABEL}}{name} {value}: {told}")
+        first, *more = _wrap(f"{name} {value}: {told}", _WIDTH - _LABEL - 4)
+        lines += [f"  {label:<{_LABEL}}{first}", *(f"{' ' * (_LABEL + 4)}{piece}" for piece in more)]
     for name, entry in story.get("scores_moved", {}).items():
         if entry.get("lacking"):
             lines.append(
