@@ -62,7 +62,7 @@ _KILLS = [
 def earlier(tmp_path: Path) -> str:
     """A lake of format 1."""
     with tarfile.open(_DATA / "earlier.tar.gz") as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # since 3.11.4
     return str(tmp_path / "lake")
 
 
