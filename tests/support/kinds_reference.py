@@ -155,8 +155,6 @@ def _ranks(language: str) -> tuple[set[int], set[int]]:
 def _folded(word: str, language: str) -> str:
     if _is_unspaced(word[0]):
         return word
-    if word.isalpha() and word == word.lower():  # letters alone are looked up as they stand, the tatweel among them
-        return word
     out = []
     for character in word:
         if (

@@ -12,7 +12,7 @@ one character, marks after it swallowed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,8 @@ __all__ = [
     "mix",
     "step_hash",
 ]
+
+_TATWEEL: Final = 0x640  # stretches an Arabic word: a letter that lists leave out, as they do marks
 
 
 class Pieces(NamedTuple):
@@ -118,7 +120,7 @@ def _cut_word(
 ) -> tuple[np.uint64, int, int, int]:
     """Return hash, chars, end and bits ALPHA, CAPITALS and MIXED of the word of a script with spaces that begins at `at`."""
     value = np.uint64(HASH_SEED)
-    letters, uppers, digits, marks, numbers, joiners = 0, 0, 0, 0, 0, 0
+    letters, uppers, digits, marks, numbers, joiners, tatweels = 0, 0, 0, 0, 0, 0, 0
     kind = 0
     while at < end:
         byte = int(np.int64(data[np.uint64(at)]))
@@ -148,6 +150,7 @@ def _cut_word(
         if LETTER <= kind <= UPPER:
             letters += 1
             uppers += kind - LETTER
+            tatweels += point == _TATWEEL
         elif kind == DIGIT:
             digits += 1
         elif kind == MARK:
@@ -169,7 +172,7 @@ def _cut_word(
     counts[MARK] += marks
     counts[NUMBER] += numbers
     bits = (ALPHA if letters else 0) | (CAPITALS if uppers and uppers == letters else 0)
-    bits |= MIXED if uppers | joiners | marks else 0
+    bits |= MIXED if uppers | joiners | marks | tatweels else 0
     return value, letters + digits + marks + numbers + joiners, at, bits
 
 
