@@ -12,6 +12,8 @@ from importlib.resources import files
 from typing import Protocol
 
 import numpy as np
+from noise_reference import TERMINAL
+from noise_reference import Token as BareToken
 
 from headwater.filters.words.cut import hash_word
 
@@ -26,27 +28,12 @@ _MARKS = {
     "percents": "%％﹪٪‰",
 }
 _DASHES = "‒–—―⸺⸻﹘"
-_ENDS = ".!?…\u0964\u0965\u061f\u06d4\u104a\u104b\u17d4\u0589\u037e\u3002\uff01\uff1f\uff0e\uff61"
 
 
-class Token(Protocol):
+class Token(BareToken, Protocol):
     """What is read of a token of `signal_reference`."""
 
-    text: str
-    shape: str
     spaced: bool
-
-    @property
-    def is_word(self) -> bool:
-        """Whether it is no run of symbols."""
-
-    @property
-    def has_letter(self) -> bool:
-        """Whether it has a letter."""
-
-    @property
-    def size(self) -> int:
-        """Characters, without the marks that a symbol swallowed."""
 
 
 def _is_picture(mark: str) -> bool:
@@ -101,7 +88,7 @@ def _lines_of_tokens(lines: Sequence[tuple[str, Sequence[Token]]]) -> dict[str, 
                 found["dashes"] += token.spaced and touching is None
             if mark == "@" and token.size == 1 and not token.spaced:
                 found["emails"] += before is not None and before.is_word and touching is not None and touching.is_word
-            if mark in _ENDS and length:
+            if mark in TERMINAL and length:
                 lengths.append(length)
                 length = 0
         if length:

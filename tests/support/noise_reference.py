@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 __all__ = ["noise_numbers", "noisy_lines", "reference_noise"]
 
-_TERMINAL = ".!?…\u0964\u0965\u061f\u06d4\u104a\u104b\u17d4\u0589\u037e\u3002\uff01\uff1f\uff0e\uff61"
+TERMINAL = ".!?…\u0964\u0965\u061f\u06d4\u104a\u104b\u17d4\u0589\u037e\u3002\uff01\uff1f\uff0e\uff61"
 _QUOTES = "\"'\u201d\u2019\u00bb\u300d\u300f\uff02\u201c\u203a"
 _ENDS = {"other": -1, "word": 0, "number": 1, "bracket": 2, "ellipsis": 3, "colon": 4, "sentence": 5, "comma": 6}
 _FARTHEST = 48
@@ -56,7 +56,7 @@ def _end(tokens: Sequence[Token]) -> str:
         return "word" if last.has_letter else "number"
     if mark == "…" or (mark == "." and last.size >= 3):
         return "ellipsis"
-    if mark in _TERMINAL:
+    if mark in TERMINAL:
         return "sentence"
     if mark in ":：":
         return "colon"
@@ -64,7 +64,7 @@ def _end(tokens: Sequence[Token]) -> str:
         return "comma"
     if mark in _QUOTES:
         before = tokens[-2] if len(tokens) > 1 else None
-        return "sentence" if before and not before.is_word and before.text[0] in _TERMINAL else "bracket"
+        return "sentence" if before and not before.is_word and before.text[0] in TERMINAL else "bracket"
     return "bracket" if mark in ")]}）】" else "other"
 
 
@@ -101,7 +101,7 @@ def _numbers_of_line(shape: str, tokens: Sequence[Token]) -> dict[str, int]:
         "word_size": 10 * sum(map(_wide, words)) // len(words) if words else 0,
         "closing": _ENDS[_end(tokens)],
         "opening": _start(tokens[0]),
-        "terminals": sum(mark in _TERMINAL for mark in marks),
+        "terminals": sum(mark in TERMINAL for mark in marks),
         "commas": sum(mark in ",、،，" for mark in marks),
         "separators": sum(mark in "|»›·•>/«→" for mark in marks),
         "capital_words": 1000 * capitals // len(lettered) if lettered else -1,

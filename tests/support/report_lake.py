@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from hashlib import blake2b
-from typing import Any
+from collections.abc import Sequence
 
-import pyarrow as pa
+from what_if_lake import BUILD, OPERATOR, Row, content_hash, family_table
 
 from headwater.fingerprint import canonical_json
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import fragment_mask, sample_ids
 from headwater.warehouse.parquet import write_family
-from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import open_snapshot
 
-Row = dict[str, Any]
-BUILD = "made-up"
-OPERATOR = "0123456789abcdef" * 2
 _FAMILIES = ("content", "language", "scores", "tokens", "verdicts")
 
 
 def rank_of(score: int, number: int) -> int:
     """Return the rank of the sample with a number: the first 63 bits of inverted score and content hash."""
     return int.from_bytes((65535 - score).to_bytes(2, "big") + content_hash(number)[:6], "big") >> 1
-
-
-def content_hash(number: int) -> bytes:
-    """Return the content hash of a sample by its number in the order of ingest."""
-    return blake2b(str(number).encode(), digest_size=16).digest()
 
 
 def select_run(recipe: Row, *, ended: bool = True, step: str = "select", version: int = 0, **record: str) -> Row:
@@ -68,20 +57,22 @@ def make_report_lake(lake: str, documents: Sequence[Row], runs: Sequence[Row], *
         for number, document in enumerate(documents)
     ]
     entries = [
-        write_family(snapshot.uri, family, "one", at, 1, OPERATOR, [_table(family, [full[number] for number in part])])
+        write_family(
+            snapshot.uri, family, "one", at, 1, OPERATOR, [family_table(family, [full[number] for number in part])]
+        )
         for family in _FAMILIES
         for at, part in enumerate(parts)
     ]
     base, mask = fragment_mask(range(fragments))
     groups = [
-        _table(
+        family_table(
             "stages",
             [full[number] | {"build": BUILD} | row for number in part for row in full[number].get("placed", [])],
         )
         for part in parts
     ]
     entries.append(write_family(snapshot.uri, "stages", BUILD, base, mask, OPERATOR, groups))
-    entries.append(write_family(snapshot.uri, "runs", "runs", 0, 0, OPERATOR, [_table("runs", runs)]))
+    entries.append(write_family(snapshot.uri, "runs", "runs", 0, 0, OPERATOR, [family_table("runs", runs)]))
     commit(snapshot, adds=entries, wave=("test", 1), lake=lake)
     return ids
 
@@ -97,12 +88,6 @@ def replace_scores(lake: str, documents: Sequence[Row]) -> None:
             {"sample_id": at, "run_id": "again"} | document
             for at, document in zip(ids, documents[start:], strict=False)
         ]
-        adds.append(write_family(snapshot.uri, "scores", "one", base, 1, "f" * 32, [_table("scores", table)]))
+        adds.append(write_family(snapshot.uri, "scores", "one", base, 1, "f" * 32, [family_table("scores", table)]))
         start += rows
     commit(snapshot, adds=adds, removes=live["path"].to_pylist(), wave=("test", 2), lake=lake)
-
-
-def _table(family: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    schema = arrow_schema(family)
-    known = [name for name in schema.names if name in FAMILIES[family].fields or name in ("sample_id", "run_id")]
-    return pa.Table.from_pylist([{name: row.get(name) for name in known} for row in rows], schema=schema)

@@ -158,7 +158,8 @@ def make_lake(
     for at in range(fragments):
         part = full[cuts[at] : cuts[at + 1]]
         entries += [
-            write_family(snapshot.uri, family, "one", at, 1, OPERATOR, [_table(family, part)]) for family in wanted
+            write_family(snapshot.uri, family, "one", at, 1, OPERATOR, [family_table(family, part)])
+            for family in wanted
         ]
     if build:
         chosen = [
@@ -169,7 +170,8 @@ def make_lake(
         ]
         base, mask = fragment_mask(range(fragments))
         groups = [
-            _table("stages", [item for item in chosen if item["sample_id"] >> 24 == at]) for at in range(fragments)
+            family_table("stages", [item for item in chosen if item["sample_id"] >> 24 == at])
+            for at in range(fragments)
         ]
         entries.append(write_family(snapshot.uri, "stages", BUILD, base, mask, OPERATOR, groups))
         run = {
@@ -185,12 +187,13 @@ def make_lake(
             "code_version": "",
             "input_version": 0,
         }
-        entries.append(write_family(snapshot.uri, "runs", "runs", 0, 0, OPERATOR, [_table("runs", [run])]))
+        entries.append(write_family(snapshot.uri, "runs", "runs", 0, 0, OPERATOR, [family_table("runs", [run])]))
     commit(snapshot, adds=entries, wave=("test", 1), lake=lake)
     return [int(number) for number in ids]
 
 
-def _table(family: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+def family_table(family: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return rows as a family's table: what they say of its columns, null elsewhere."""
     schema = arrow_schema(family)
     known = [name for name in schema.names if name in FAMILIES[family].fields or name in ("sample_id", "run_id")]
     return pa.Table.from_pylist([{name: item.get(name) for name in known} for item in rows], schema=schema)

@@ -43,6 +43,7 @@ __all__ = [
     "scale_option",
     "spark_options",
     "spark_session",
+    "together",
 ]
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -71,7 +72,9 @@ scale_option = click.option(
 )
 
 
-def _together(*decorators: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+def together(*decorators: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Return arguments and options as one decorator, in the order in which help lists them."""
+
     def apply(command: _Command) -> _Command:
         for decorator in reversed(decorators):
             command = decorator(command)
@@ -80,13 +83,13 @@ def _together(*decorators: Callable[[_Command], _Command]) -> Callable[[_Command
     return apply
 
 
-spark_options = _together(
+spark_options = together(
     click.option("--master", metavar="URL", help=f"A Spark master; {_MASTER} unless spark-submit was given one."),
     click.option("--conf", metavar="KEY=VALUE", multiple=True, help="A Spark setting; may be given more than once."),
 )
-job_arguments = _together(lake_argument, recipe_argument)
-job_options = _together(spark_options, output_option)
-inputs_option = _together(
+job_arguments = together(lake_argument, recipe_argument)
+job_options = together(spark_options, output_option)
+inputs_option = together(
     click.argument("paths", metavar="[PATH]...", nargs=-1),
     click.option(
         "--input", "inputs", metavar="PATH", multiple=True, help="A file, folder or glob to ingest; several may follow."
@@ -98,7 +101,7 @@ benchmarks_option = click.option(
     multiple=True,
     help="Evaluation sets (a file or folder) to add to the lake first; may be given more than once.",
 )
-names_options = _together(
+names_options = together(
     click.option("--sample", type=WHOLE, metavar="ID", help="A sample_id."),
     click.option(
         "--uri", metavar="URI", help="A document's URL or id, as its record gives it; credentials in it do not matter."

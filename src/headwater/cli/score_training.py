@@ -3,63 +3,65 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 from headwater.cli.numbers import DecimalRange, WholeRange
-from headwater.cli.options import answer, example, output_option
+from headwater.cli.options import answer, example, output_option, together
 from headwater.cli.rendering import format_count, format_table
 from headwater.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from headwater.pipelines.scoring.examples import Examples, Labelled
     from headwater.plain import JsonObject
 
 __all__ = ["eval_", "train"]
 
-_paths = click.argument(
-    "paths", metavar="[FILE]...", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+_documents = together(
+    click.argument(
+        "paths", metavar="[FILE]...", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    ),
+    click.option("--lake", metavar="LAKE", help="Take documents of a lake instead of files."),
+    click.option("--positive", metavar="SQL", help="Of a lake: which documents have the label 1, over samples."),
+    click.option("--negative", metavar="SQL", help="Of a lake: which have the label 0."),
+    click.option("--where", metavar="SQL", default="TRUE", help="Of a lake: what holds for all of them."),
+    click.option(
+        "--most",
+        type=WholeRange(min=1),
+        default=20_000,
+        show_default=True,
+        help="Of a lake: at most this many documents a label.",
+    ),
+    click.option(
+        "--language-field",
+        metavar="FIELD",
+        default="language",
+        show_default=True,
+        help="Of files: the record's field with its language; identified where it has none.",
+    ),
+)
+_cut = click.option(
+    "--cut",
+    type=DecimalRange(min=0.0, max=1.0, min_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the documents that a stage would take: precision is told at that cut.",
 )
 
 
-def _source_options(command: Callable[..., object]) -> Callable[..., object]:
-    """Give a command the options that name labelled documents of a lake."""
-    for option in reversed(
-        [
-            click.option("--lake", metavar="LAKE", help="Take documents of a lake instead of files."),
-            click.option(
-                "--positive", metavar="SQL", help="Of a lake: which documents have the label 1, over samples."
-            ),
-            click.option("--negative", metavar="SQL", help="Of a lake: which have the label 0."),
-            click.option("--where", metavar="SQL", default="TRUE", help="Of a lake: what holds for all of them."),
-            click.option(
-                "--most",
-                type=WholeRange(min=1),
-                default=20_000,
-                show_default=True,
-                help="Of a lake: at most this many documents a label.",
-            ),
-            click.option(
-                "--language-field",
-                metavar="FIELD",
-                default="language",
-                show_default=True,
-                help="Of files: the record's field with its language; identified where it has none.",
-            ),
-            click.option(
-                "--cut",
-                type=DecimalRange(min=0.0, max=1.0, min_open=True),
-                default=0.2,
-                show_default=True,
-                help="Share of the documents that a stage would take: precision is told at that cut.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
+class _Documents(TypedDict):
+    """The labelled documents that are named: what ``_documents`` hands to a command."""
+
+    paths: Sequence[Path]
+    lake: str | None
+    positive: str | None
+    negative: str | None
+    where: str
+    most: int
+    language_field: str
 
 
 def _examples(
@@ -104,8 +106,8 @@ def _measured(labelled: Labelled) -> Examples:
     )
 )
 @click.argument("name")
-@_paths
-@_source_options
+@_documents
+@_cut
 @click.option(
     "--out",
     metavar="DIR",
@@ -132,13 +134,6 @@ def _measured(labelled: Labelled) -> Examples:
 @output_option
 def train(
     name: str,
-    paths: Sequence[Path],
-    lake: str | None,
-    positive: str | None,
-    negative: str | None,
-    where: str,
-    most: int,
-    language_field: str,
     cut: float,
     out: Path,
     kind: str,
@@ -150,6 +145,7 @@ def train(
     licence: str | None,
     no_held_out: bool,
     output: str,
+    **documents: Unpack[_Documents],
 ) -> None:
     """Train the score NAME on labelled text.
 
@@ -166,7 +162,7 @@ def train(
 
     refuse_lakes(*filesystem_of(str(out.absolute())))
     ScoreSettings(name=name, model=name)  # a name that no recipe could use is told before the work
-    found = _examples(paths, lake, positive, negative, where, most, language_field)
+    found = _examples(**documents)
     settings = TrainSettings(
         name=name,
         kind=kind,
@@ -197,20 +193,14 @@ def train(
 
 @click.command(name="eval", epilog=example("headwater score eval models/legal.json labelled.jsonl"))
 @click.argument("model")
-@_paths
-@_source_options
+@_documents
+@_cut
 @output_option
 def eval_(
     model: str,
-    paths: Sequence[Path],
-    lake: str | None,
-    positive: str | None,
-    negative: str | None,
-    where: str,
-    most: int,
-    language_field: str,
     cut: float,
     output: str,
+    **documents: Unpack[_Documents],
 ) -> None:
     """Judge MODEL, a file or the name of one that ships, on labelled text.
 
@@ -219,8 +209,8 @@ def eval_(
     from headwater.lineage.score_models import find_scorer
     from headwater.pipelines.scoring.evaluate import evaluate_model
 
-    scorer = find_scorer(lake, model)
-    found = evaluate_model(scorer, _examples(paths, lake, positive, negative, where, most, language_field), cut)
+    scorer = find_scorer(documents["lake"], model)
+    found = evaluate_model(scorer, _examples(**documents), cut)
     answer(found, lambda: _summary(f"{found['model']}, SHA-256 {found['sha256']}", found["figures"]), output)
 
 

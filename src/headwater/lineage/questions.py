@@ -18,7 +18,6 @@ from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.hosts import HOST_PATTERN, UNUSUAL_HOST, host_of, plain_host, without_credentials
 from headwater.lineage.past_runs import PastRun, read_runs, require_build
 from headwater.lineage.reasons import reason_sentence
-from headwater.lineage.score_reasons import moved_by
 from headwater.lineage.sql_connection import LakeConnection
 from headwater.plain import JsonObject, Row, ValuesByName
 from headwater.warehouse.schema import ALIGNED, FAMILIES
@@ -238,6 +237,8 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int, lake: str | None = N
     made_by = [run for run in read_runs(connection) if run.run_id in used]
     story["runs"] = [run.plain() for run in made_by]
     if lake is not None and "scores" in story:
+        from headwater.lineage.score_reasons import moved_by  # heads load a compiler, which no other question needs
+
         scored = next((run for run in made_by if run.run_id == written_by["scores"]), None)
         language = story.get("language", {}).get("language")
         text = partial(_text, connection, sample)

@@ -6,7 +6,7 @@ Each is a commit of its own. From the first to the last of an upgrade no release
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -43,7 +43,7 @@ def add_missing_columns(snapshot: Snapshot) -> tuple[Snapshot, list[str]]:
 
     Raises as ``begin_upgrade``. No file is touched: in older ones the columns are null.
     """
-    missing = [column for column in table_schema() if column.name not in snapshot.columns]
+    missing = _missing(snapshot.columns)
     if missing:
         _add_columns(snapshot, missing)
         snapshot = snapshot.newest()
@@ -61,19 +61,24 @@ def declare_columns(snapshot: Snapshot, own: Sequence[str]) -> Snapshot:
         StorageError: the log cannot be written.
     """
     for _ in range(_TRIES):
-        there = {name.lower() for name in snapshot.columns}
-        if taken := [name for name in own if name in there and name not in snapshot.own_scores]:
+        columns, declared = snapshot.columns, snapshot.own_scores
+        there = {name.lower() for name in columns}
+        if taken := [name for name in own if name in there and name not in declared]:
             raise UsageError(
                 f"scores: expected a name that no column of the lake has, found {taken[0]!r}; choose another"
             )
         new = [pa.field(name, OWN_SCORE[0], metadata={OWN_MARK: "scores"}) for name in own if name not in there]
-        missing = [column for column in table_schema() if column.name not in snapshot.columns] + new
+        missing = _missing(columns) + new
         if not missing:
             return snapshot
         with contextlib.suppress(ConflictError):
             _add_columns(snapshot, missing)
         snapshot = snapshot.newest()
     raise ConflictError(f"{_TRIES} tries to declare columns lost against other writers; run the same command again")
+
+
+def _missing(there: Container[str]) -> list[pa.Field]:
+    return [column for column in table_schema() if column.name not in there]
 
 
 def _add_columns(snapshot: Snapshot, columns: Sequence[pa.Field]) -> None:

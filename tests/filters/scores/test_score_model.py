@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ def test_a_model_is_read_back_as_it_was_written(model: Any) -> None:
     assert model_bytes(found) == data
     assert len(found.sha256) == 64
     assert found.inputs == model.inputs
-    assert data.decode().isascii() or True
 
 
 def _trees(trees: object) -> Callable[[dict[str, Any]], object]:
@@ -188,4 +186,4 @@ def test_every_column_has_a_shipped_model() -> None:
     for name in SHIPPED:
         assert shipped_scorer(name).model.name == name
         assert shipped_scorer(name).model.is_score == (name != "domain")
-        assert not math.isnan(len(shipped_scorer(name).model.card))
+        assert shipped_scorer(name).model.card

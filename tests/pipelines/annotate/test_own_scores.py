@@ -120,7 +120,7 @@ def test_a_score_of_a_team_is_a_column(spark: SparkSession, lake_folder: Path, t
     assert moved["score"] == round(found[-1]["legal"] / 65535, 4)
     assert story["scores"]["legal"] == found[-1]["legal"]
     assert [each["input"] for each in story["scores_moved"]["domain"]["moved"]] == ["long words"]
-    assert "moved" not in story["scores_moved"]["quality"] or story["scores_moved"]["quality"]["moved"]
+    assert story["scores_moved"]["quality"]["moved"]
     answer = what_if(lake, recipe, Changes(limits=(("legal_enough", 0),)))
     assert answer["kept"]["documents"]["gained"] == sum(row["reasons"] == ["legal_enough"] for row in found)
     frame = Lake(lake).dataframe(spark, ["legal", "quality"])

@@ -222,8 +222,9 @@ def test_trees_are_those_of_the_library(tmp_path: Path) -> None:
     weights = balanced_weights(examples.languages, labels)
     library.fit(x.T[order], labels[order], sample_weight=weights[order])
     ours = margins(made, x)[0]
-    assert auc(ours, labels == 1) == pytest.approx(auc(library.decision_function(x.T), labels == 1), abs=0.02)
-    assert np.corrcoef(ours, library.decision_function(x.T))[0, 1] > 0.99
+    theirs = library.decision_function(x.T)
+    assert auc(ours, labels == 1) == pytest.approx(auc(theirs, labels == 1), abs=0.02)
+    assert np.mean(np.abs(ours - theirs) < 1e-3) > 0.99  # a document at a threshold may go the other way
 
 
 def test_calibration_means_the_same_in_every_language() -> None:
@@ -296,9 +297,10 @@ def test_commands(tmp_path: Path) -> None:
     judged = CliRunner().invoke(cli, ["score", "eval", str(folder / "formal.json"), str(path), "--cut", "0.5"])
     assert judged.exit_code == 0, judged.output
     assert told["sha256"] in judged.output
-    for wrong in ("domains!", "signals", "n_tokens", "select"):
+    for wrong in ("domains!", "n_tokens", "select"):
         refused = CliRunner().invoke(cli, ["score", "train", wrong, *common, "--out", str(folder)])
-        assert (refused.exit_code, wrong == "signals") in ((2, False), (0, True), (2, True)), refused.output
+        assert refused.exit_code == 2, refused.output
+        assert not (folder / f"{wrong}.json").exists()
     lacking = CliRunner().invoke(cli, ["score", "train", "formal"])
     assert lacking.exit_code == 2
     assert "expected files of labelled records" in lacking.output

@@ -9,6 +9,7 @@ share a weight.
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +39,8 @@ _Longs = npt.NDArray[np.int64]
 
 def read_weights() -> tuple[str, _Weights]:
     """The SHA-256 of the file, and the weights: int8 (2**BITS,), the files of this package being what they are."""
-    path = Path(__file__).parents[1] / "data" / "malay.npy"
-    return hashlib.sha256(path.read_bytes()).hexdigest(), np.load(path, allow_pickle=False)
+    data = (Path(__file__).parents[1] / "data" / "malay.npy").read_bytes()
+    return hashlib.sha256(data).hexdigest(), np.load(io.BytesIO(data), allow_pickle=False)
 
 
 @njit(cache=True, nogil=True)

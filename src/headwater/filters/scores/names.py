@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DOMAIN", "DOMAINS", "GENRES", "MOST_SCORE", "SCORES"]
+__all__ = ["DOMAIN", "DOMAINS", "GENRES", "MOST_SCORE", "SCORES", "SCORE_COLUMNS"]
 
 SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought")
 """The scores that every lake has; a team's own are columns beside them."""
@@ -14,6 +14,9 @@ MOST_SCORE: Final = 65_535
 
 DOMAIN: Final = "domain"
 """The column whose model has a class for each genre."""
+
+SCORE_COLUMNS: Final = (*SCORES, DOMAIN)
+"""The columns that models fill in every lake, in the order of the table."""
 
 GENRES: Final = (
     "informational",

@@ -22,16 +22,15 @@ from headwater.filters.scores.calibration import choose_classes, class_shares, p
 from headwater.filters.scores.heads import input_values, margins
 from headwater.filters.scores.languages import Languages, encode_languages
 from headwater.filters.scores.model import Input
-from headwater.filters.scores.names import DOMAIN, DOMAINS, SCORES
+from headwater.filters.scores.names import DOMAIN, DOMAINS, SCORE_COLUMNS
 from headwater.filters.scores.shipped import Scorer, shipped_scorer
 from headwater.filters.scores.words import word_odds
 from headwater.filters.signals.columns import SIGNALS
-from headwater.filters.signals.kinds import KIND_SIGNALS, PROSE, kinds
+from headwater.filters.signals.kinds import KIND_SIGNALS, PROSE, column_values, kinds
 
 __all__ = [
     "VERSION",
     "check_model",
-    "column_values",
     "reads_text",
     "score",
     "score_values",
@@ -47,7 +46,7 @@ Values = npt.NDArray[np.float64]
 
 def shipped_models() -> dict[str, Scorer]:
     """Return column → the model that ships for it, for the four scores and ``domain``."""
-    return {name: shipped_scorer(name) for name in (*SCORES, DOMAIN)}
+    return {name: shipped_scorer(name) for name in SCORE_COLUMNS}
 
 
 def check_model(column: str, scorer: Scorer) -> None:
@@ -172,9 +171,3 @@ def _domain(
     genre = pa.array(["general", *model.classes]).take(pa.array(best + 1))
     chosen = pc.if_else(pc.equal(found, PROSE), genre, found)
     return pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), chosen)
-
-
-def column_values(column: pa.Array) -> Values:
-    """Return a signal as float64 [n]; null becomes NaN."""
-    floats = pc.fill_null(pc.cast(column, pa.float64()), float("nan"))
-    return np.array(floats.to_numpy(zero_copy_only=False))

@@ -10,12 +10,12 @@ from typing import Final
 
 from headwater.filters.scores.model import ScoreModel
 from headwater.filters.scores.model_file import parse_model, read_model_file
-from headwater.filters.scores.names import DOMAIN, SCORES
+from headwater.filters.scores.names import SCORE_COLUMNS
 from headwater.filters.scores.words import WordModel, load_words
 
 __all__ = ["SHIPPED", "Scorer", "load_scorer", "make_scorer", "shipped_scorer"]
 
-SHIPPED: Final = (*SCORES, DOMAIN)
+SHIPPED: Final = SCORE_COLUMNS
 """Names of the shipped models; each is that of the column that it fills."""
 _FOLDER: Final = Path(str(files("headwater.filters"))) / "data" / "scores"
 

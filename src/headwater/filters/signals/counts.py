@@ -81,7 +81,7 @@ RPV2_NGRAMS: Final = 9
 N_NGRAM_COUNTS: Final = 18
 
 # By `structure.measure_structure` (sentences end at their line's end too; the sum of their words' squares), then by
-# `cue_words.measure_distinct_words`.
+# `distinct_words.measure_distinct_words`.
 CLOSED_SENTENCES, SENTENCE_SQUARES, NUMBERS, NAMES, ADDRESSES = range(5)
 N_STRUCTURE_COUNTS: Final = 5
 YEARS, COMMON_WORDS, RARE_WORDS = range(3)

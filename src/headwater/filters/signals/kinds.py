@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from headwater.errors import UsageError
 
-__all__ = ["CODE", "KIND_SIGNALS", "MATH", "PROSE", "kinds"]
+__all__ = ["CODE", "KIND_SIGNALS", "MATH", "PROSE", "column_values", "kinds"]
 
 PROSE: Final = "prose"
 CODE: Final = "code"
@@ -44,7 +44,7 @@ def kinds(signals: pa.RecordBatch | pa.Table) -> pa.StringArray:
     """
     if lacking := [name for name in KIND_SIGNALS if name not in signals.schema.names]:
         raise UsageError(f"kinds: expected the signals {', '.join(KIND_SIGNALS)}, the batch lacks {', '.join(lacking)}")
-    code, latex, equations, words, symbols = (_floats(signals[name]) for name in KIND_SIGNALS)
+    code, latex, equations, words, symbols = (column_values(signals[name]) for name in KIND_SIGNALS)
     is_code = (code >= 0.3) & (latex < 0.02)
     dense = 100.0 * equations / np.maximum(words, 1.0) >= 2.0
     is_math = ((latex >= 0.02) | dense | (symbols >= 12.0)) & (code < 0.3)
@@ -53,7 +53,8 @@ def kinds(signals: pa.RecordBatch | pa.Table) -> pa.StringArray:
     return pa.array([PROSE, CODE, MATH]).take(pa.array(index))
 
 
-def _floats(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def column_values(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """Return a signal as float64 [n]; null becomes NaN."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     floats = pc.fill_null(pc.cast(array, pa.float64()), float("nan"))
     return np.array(floats.to_numpy(zero_copy_only=False))

@@ -86,7 +86,8 @@ def _selection(newest: Snapshot, lake: str, build: str | None, stage: str | None
     ended = [run for run in read_runs(newest, "select") if run.ended is not None and run.build is not None]
     wanted = [run for run in ended if run.build == build or (build is None and "base" not in _record(run))]
     if wanted:
-        require_build(newest, wanted[-1].build, stage)
+        if build is None and stage is not None:
+            require_build(newest, wanted[-1].build, stage)
         return wanted[-1]
     what = "a build" if build is None else f"an ended selection of build {build}"
     raise UsageError(f"expected {what} in {lake}, found none; headwater select LAKE RECIPE makes one")

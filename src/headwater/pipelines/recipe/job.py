@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from headwater.errors import RecipeError, one_line
 from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
 from headwater.filters.rules.rule_set import RuleSet
-from headwater.filters.scores.names import DOMAIN, SCORES
+from headwater.filters.scores.names import SCORE_COLUMNS, SCORES
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.checks import check_format, check_name
 from headwater.pipelines.recipe.score_settings import ScoreSettings
@@ -122,7 +122,7 @@ class Recipe:
     @property
     def own_scores(self) -> tuple[str, ...]:
         """The columns of a team's own in family ``scores``, sorted."""
-        return tuple(sorted(score.name for score in self.scores if score.name not in (*SCORES, DOMAIN)))
+        return tuple(sorted(score.name for score in self.scores if score.name not in SCORE_COLUMNS))
 
     @property
     def rule_set(self) -> RuleSet:

@@ -18,7 +18,7 @@ from headwater.filters.duplicates.tables import UNICODE_VERSION
 from headwater.filters.language import identify as language
 from headwater.filters.noise.model import load_noise_model
 from headwater.filters.scores import score as scores
-from headwater.filters.scores.names import DOMAIN, SCORES
+from headwater.filters.scores.names import SCORE_COLUMNS
 from headwater.filters.scores.shipped import Scorer, shipped_scorer
 from headwater.filters.signals import measure as signals
 from headwater.filters.spans import find as spans
@@ -128,7 +128,7 @@ def _scorers(recipe: Recipe, lake: str) -> dict[str, Scorer]:
     named = {each.name: find_scorer(lake, each.model, each.sha256) for each in recipe.scores}
     for column, scorer in named.items():
         scores.check_model(column, scorer)
-    found = {name: named.get(name) or shipped_scorer(name) for name in (*SCORES, DOMAIN)}
+    found = {name: named.get(name) or shipped_scorer(name) for name in SCORE_COLUMNS}
     return found | {name: named[name] for name in recipe.own_scores}
 
 

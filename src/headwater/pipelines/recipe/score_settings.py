@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headwater.errors import RecipeError
-from headwater.filters.scores.names import DOMAIN, SCORES
+from headwater.filters.scores.names import SCORE_COLUMNS
 from headwater.pipelines.recipe.checks import check_own_score, check_text
 
 __all__ = ["ScoreSettings"]
@@ -34,5 +34,5 @@ class ScoreSettings:
         check_text("model", self.model)
         if self.sha256 is not None and not _SHA256.fullmatch(str(self.sha256)):
             raise RecipeError(f"sha256: expected 64 hexadecimal digits, found {self.sha256!r}")
-        if self.name not in (*SCORES, DOMAIN):
+        if self.name not in SCORE_COLUMNS:
             check_own_score("name", self.name)

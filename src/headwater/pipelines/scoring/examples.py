@@ -20,8 +20,8 @@ import pyarrow as pa
 from headwater.errors import BadInputError, UsageError, one_line
 from headwater.filters.language.identify import identify, load_model
 from headwater.filters.language.names import TAGS, nearest_tag
-from headwater.filters.scores.score import column_values
 from headwater.filters.signals.columns import SIGNALS
+from headwater.filters.signals.kinds import column_values
 from headwater.filters.signals.measure import measure_signals
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.json_lines import read_objects
@@ -225,10 +225,12 @@ def _chosen(labelled: Labelled, kept: Sequence[int]) -> Labelled:
 
 
 def _with_languages(texts: pa.Array, given: Sequence[str | None]) -> list[str]:
-    if all(language is not None for language in given):
-        return [str(language) for language in given]
-    found = identify(texts, load_model())["language"].to_pylist()
-    return [str(language or other) for language, other in zip(given, found, strict=True)]
+    languages = list(given)
+    if missing := [at for at, language in enumerate(given) if language is None]:
+        found = identify(texts.take(pa.array(missing)), load_model())["language"].to_pylist()
+        for at, language in zip(missing, found, strict=True):
+            languages[at] = language
+    return [str(language) for language in languages]
 
 
 def _targets(labels: list[float] | list[str]) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.errors import UsageError
-from headwater.filters.scores.names import DOMAIN, SCORES
+from headwater.filters.scores.names import SCORE_COLUMNS
 from headwater.fingerprint import fingerprint
 from headwater.lineage.past_runs import past_run
 from headwater.lineage.runs import begin_run
@@ -45,7 +45,7 @@ VERSION: Final = 1
 _COLUMNS: Final = {
     "verdicts": ["kept", "contamination_overlap", "contamination_answered"],
     "language": ["language"],
-    "scores": [*SCORES, DOMAIN],
+    "scores": list(SCORE_COLUMNS),
     "tokens": ["n_tokens"],
     "content": ["content_hash", "origin", "source", "uri"],
 }
