@@ -30,7 +30,7 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_versions"]
 
-_LEFT_ALONE: Final = {"content", "placements", "uri_index"}
+_LEFT_ALONE: Final = {"content", "placements", "texts", "uri_index"}
 """Content is a file a fragment by design; a shard's placements are one file; an index file is sorted as a whole."""
 _MAX_TABLE_BYTES: Final = 256 << 20
 MOST_HOURS: Final = 1_000_000

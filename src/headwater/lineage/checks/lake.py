@@ -99,8 +99,8 @@ def _one_live_file(lake: LakeView) -> Found:
         names = [files[name].to_pylist() for name in ("batch", "operator")]
         # Within what a number may be covered once: the lake, a build, a stage of a build.
         scopes: set[tuple[str | None, str | None]] = {(None, None)}
-        if family == "placements":
-            scopes = set(zip(*names, strict=True))
+        if FAMILIES[family].by_operator:
+            scopes = {(batch if FAMILIES[family].by_build else None, operator) for batch, operator in zip(*names, strict=True)}
         elif FAMILIES[family].by_build:
             scopes = {(batch, None) for batch in names[0]}
         for batch, operator in sorted(scopes, key=str):
