@@ -7,22 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from headwater.filters.html.charset import decode_page
+from headwater.filters.html.extractors import ExtractorSettings
 from headwater.plain import JsonObject
 
 __all__ = ["VERSION", "Extracted", "ExtractorSettings", "PageInput", "PageOutput", "extractor_operator", "read_page"]
 
 VERSION: Final = 1
 """Raised with any change that alters a page's text, its counts or its marks."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExtractorSettings:
-    """One extractor of a recipe: its name there, how it chooses (``main``, ``full``), and the form of its text."""
-
-    name: str
-    method: str = "main"
-    form: str = "text"
-    comments: str = "drop"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

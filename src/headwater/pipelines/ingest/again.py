@@ -33,6 +33,7 @@ from headwater.pipelines.ingest.ranges import Ranges
 from headwater.pipelines.ingest.refusals import WHOLE_FILE
 from headwater.pipelines.ingest.task import VERSION, Again, file_number
 from headwater.pipelines.ingest.units import Done, write_files
+from headwater.pipelines.recipe.job import read_section
 from headwater.pipelines.recipe.sections import IngestSettings
 from headwater.pipelines.spark.sessions import run_tasks
 from headwater.warehouse.fragments import FileEntry, parse_name
@@ -126,7 +127,7 @@ def _settings_of_runs(snapshot: Snapshot, run_ids: set[str]) -> dict[str, tuple[
         for table in read_file(snapshot.uri, path, ["run_id", "recipe", "operators"]):
             for row in table.to_pylist():
                 if row["run_id"] in run_ids:
-                    settings = IngestSettings(**json.loads(row["recipe"])["ingest"])
+                    settings = read_section(IngestSettings, json.loads(row["recipe"])["ingest"], "ingest")
                     found[row["run_id"]] = (int(json.loads(row["operators"])["ingest"]), settings)
     return found
 

@@ -17,6 +17,7 @@ from headwater.filters.rules.rule_set import RuleSet
 from headwater.filters.scores.names import SCORE_COLUMNS, SCORES
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.checks import check_format, check_name
+from headwater.pipelines.recipe.extractors import DEFAULT_EXTRACTORS, Extractor, ExtractSettings, check_extractors
 from headwater.pipelines.recipe.score_settings import ScoreSettings
 from headwater.pipelines.recipe.sections import (
     BuildSettings,
@@ -49,6 +50,7 @@ _MOST_BYTES: Final = 1 << 20
 
 _SECTIONS: Final[dict[str, type]] = {
     "ingest": IngestSettings,
+    "extract": ExtractSettings,
     "language": LanguageSettings,
     "spans": SpanSettings,
     "contamination": ContaminationSettings,
@@ -69,13 +71,16 @@ class Recipe:
         pools: in order; a sample belongs to the first whose ``where`` is true, and the last takes all others.
         stages: in the order of training.
         scores: the scores whose models the recipe names; every lake has the shipped ones.
+        extractors: what reads web pages; the first is the one that ingest runs.
     """
 
     name: str
     pools: tuple[Pool, ...]
     stages: tuple[Stage, ...]
     scores: tuple[ScoreSettings, ...] = ()
+    extractors: tuple[Extractor, ...] = DEFAULT_EXTRACTORS
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    extract: ExtractSettings = field(default_factory=ExtractSettings)
     language: LanguageSettings = field(default_factory=LanguageSettings)
     spans: SpanSettings = field(default_factory=SpanSettings)
     contamination: ContaminationSettings = field(default_factory=ContaminationSettings)
@@ -89,6 +94,7 @@ class Recipe:
         check_format(self.format, FORMAT)
         check_name("name", self.name)
         _check_distinct("scores", [score.name for score in self.scores])
+        check_extractors(self.extractors, self.extract)
         if self.rules.own:
             _ = self.rule_set  # what reads a score of the recipe is checked where that is known
         _check_pools(self.pools, self.selection_columns)
@@ -105,11 +111,19 @@ class Recipe:
         """Every setting, defaults written out, in the shape of the file: ``parse_recipe`` gives the same recipe back.
 
         Defaults are part of it, so that a setting left out and the same setting spelled out are one identity, and a
-        default that a later version changes is another.
+        default that a later version changes is another; those of sections that came later are left out, spelled out or not.
         """
         literals: JsonObject = plain_literals(self)
         if not self.scores:
             del literals["scores"]
+        # Sections that came later are no part of the recipes that do without them: those keep the identity that they had.
+        if self.extractors == DEFAULT_EXTRACTORS:
+            del literals["extractors"]
+        if self.extract == ExtractSettings():
+            del literals["extract"]
+        for key in ("web_statuses", "web_kinds"):
+            if getattr(self.ingest, key) == getattr(IngestSettings(), key):
+                del literals["ingest"][key]
         if not self.rules.own:
             del literals["rules"]["own"]
         return literals
@@ -186,6 +200,8 @@ def parse_recipe(raw: ValuesByName) -> Recipe:
     pools = [read_section(Pool, item, f"pools[{number}]") for number, item in enumerate(_tables(raw, "pools"))]
     stages = _tables(raw, "stages")
     scores = _tables(raw, "scores") if raw.get("scores") else []
+    extractors = _tables(raw, "extractors") if "extractors" in raw else []
+    named = tuple(read_section(Extractor, item, f"extractors[{number}]") for number, item in enumerate(extractors))
     if any("choose" in stage for stage in stages) and not all("choose" in stage for stage in stages):
         raise RecipeError(
             "stages: choose: expected it in every stage or in none (then stages choose in the file's order)"
@@ -196,6 +212,7 @@ def parse_recipe(raw: ValuesByName) -> Recipe:
         name=raw["name"],
         pools=tuple(pools),
         scores=tuple(read_section(ScoreSettings, item, f"scores[{number}]") for number, item in enumerate(scores)),
+        extractors=named or DEFAULT_EXTRACTORS,
         stages=tuple(read_section(Stage, item, f"stages[{number}]") for number, item in enumerate(numbered)),
         **sections,
     )
