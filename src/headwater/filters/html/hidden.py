@@ -1,8 +1,8 @@
 """Which elements a page hides by its markup alone: `which_hides`.
 
 Few rules, since scripts and style sheets are not read: the attribute `hidden`, `display: none` in the element's own
-`style`, `aria-hidden="true"`. `<html>` and `<body>` are never hidden (scripts show them later), and `aria-hidden` hides
-neither pictures nor rendered formulas, which have it because their source is given beside them.
+`style`, `aria-hidden="true"`. `<html>` and `<body>` are never hidden (scripts show them later), and neither style nor
+`aria-hidden` hides pictures or formulas of KaTeX, MathJax and MediaWiki, which give one formula twice and hide one of both.
 
 >>> style = np.frombuffer(b'<i style="color:red; display: none">', np.uint8)
 >>> which_hides(style, 0, 2, len(style) - 1) == HIDDEN_STYLE
@@ -37,6 +37,7 @@ _DISPLAY: Final = name_bytes("display")
 _NONE: Final = name_bytes("none")
 _KATEX: Final = name_bytes("katex")
 _MATHJAX: Final = name_bytes("mathjax")
+_MEDIAWIKI: Final = name_bytes("mwe-math")
 
 
 @kernel
@@ -84,12 +85,14 @@ def which_hides(html: npt.NDArray[np.uint8], tag: int, begin: int, finish: int) 
                 return HIDDEN_ATTRIBUTE
         elif size == 5 and html[name_begin] == 0x73 and equals(html, name_begin, name_end, _STYLE):
             if _is_not_displayed(html, value_begin, value_end):
-                return HIDDEN_STYLE
+                found = HIDDEN_STYLE
         elif size == 5 and html[name_begin] == 0x63 and equals(html, name_begin, name_end, _CLASS):
-            formula |= _has_part(html, value_begin, value_end, _KATEX) or _has_part(
-                html, value_begin, value_end, _MATHJAX
+            formula |= (
+                _has_part(html, value_begin, value_end, _KATEX)
+                or _has_part(html, value_begin, value_end, _MATHJAX)
+                or _has_part(html, value_begin, value_end, _MEDIAWIKI)
             )
         elif size == 11 and html[name_begin] == 0x61 and equals(html, name_begin, name_end, _ARIA):
-            found = HIDDEN_ARIA if equals(html, value_begin, value_end, _TRUE) else found
+            found = HIDDEN_ARIA if found == SHOWN and equals(html, value_begin, value_end, _TRUE) else found
         at = value_end + 1 if value_begin > name_end else name_end
     return SHOWN if formula else found

@@ -80,7 +80,7 @@ BLOCK: Final = 1
 VOID: Final = 2
 """Has neither content nor end tag."""
 RAW: Final = 4
-"""Holds one text, in which nothing is escaped, up to its end tag (the page is read as by a browser that runs scripts)."""
+"""Holds one text, in which nothing is escaped, up to its end tag."""
 UNSEEN: Final = 8
 """Its content is never seen as text."""
 VERBATIM: Final = 16
@@ -88,11 +88,11 @@ VERBATIM: Final = 16
 
 _FACTS: Final = {
     BLOCK: """address article aside blockquote body caption center datalist dd details dialog dir div dl dt fieldset figcaption
-        figure footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li listing main menu nav ol optgroup
+        figure footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li listing main menu nav noscript ol optgroup
         option p plaintext pre search section select summary table tbody td textarea tfoot th thead title tr ul xmp""",
     VOID: "area base br col embed frame hr img input link meta param source track wbr",
-    RAW: "iframe noembed noframes noscript plaintext script style xmp",
-    UNSEEN: """audio canvas datalist iframe noembed noframes noscript object script select style svg template textarea title
+    RAW: "iframe noembed noframes plaintext script style xmp",
+    UNSEEN: """audio canvas datalist iframe noembed noframes object script select style svg template textarea title
         video""",
     VERBATIM: "listing plaintext pre textarea xmp",
 }
