@@ -38,8 +38,6 @@ _WALL: Final = 30
 """Seconds on the clock for each second of processor time before a child that does nothing at all is given up."""
 _ANSWER: Final = (1 << 20, 8)
 """Bytes that an answer may have: so many, and so many more a byte of the page and an extractor."""
-_TRIES: Final = 3
-
 
 class _DiedError(Exception):
     """The child is gone, or no longer talks sense."""
@@ -55,6 +53,8 @@ class PageReader:
     Attributes:
         n_started: children so far.
     """
+
+    _module = "headwater.pipelines.ingest.web.page_child"
 
     def __init__(self, *, max_bytes: int = 32 << 20, memory_bytes: int = 3 << 30, cpu_s: float = 60) -> None:
         """Set the limits.
@@ -146,7 +146,7 @@ class PageReader:
         # What this process finds, the child finds: Spark extends the path of its workers without telling the environment.
         path = [str(Path(headwater.__file__).parents[1]), *(each for each in sys.path if each)]
         self.n_started += 1
-        command = [sys.executable, "-P", "-m", "headwater.pipelines.ingest.web.page_child"]
+        command = [sys.executable, "-P", "-m", self._module]
         limits = [str(self._memory_bytes), str(self._cpu_s), str(os.getpid())]
         child = subprocess.Popen(  # noqa: S603 - this package's own module
             [*command, *limits],
@@ -195,18 +195,19 @@ class PageReader:
 
 
 class _Timed:
-    """Reads a child's answers, not longer than so many seconds for all."""
+    """Reads a child's answers, and gives up when none comes for so many seconds."""
 
     def __init__(self, child: subprocess.Popen[bytes], seconds: float) -> None:
         assert child.stdout is not None  # noqa: S101 - it was asked for
         self._descriptor = child.stdout.fileno()
-        self._seconds = seconds
+        self._readable = select.poll()
+        self._readable.register(self._descriptor, select.POLLIN)
+        self._wait_ms = int(seconds * 1000)
 
     def read(self, n: int, /) -> bytes:
         pieces, left = [], n
         while left:
-            readable, _, _ = select.select([self._descriptor], [], [], self._seconds)
-            if not readable:
+            if not self._readable.poll(self._wait_ms):
                 raise TimeoutError
             piece = os.read(self._descriptor, min(left, 1 << 20))
             if not piece:
