@@ -45,6 +45,7 @@ class Family:
         by_sample: whether rows carry a ``sample_id``.
         aligned: whether a fragment's rows are exactly its content rows in the same order (otherwise sparse).
         by_build: whether ``batch`` holds the name of a build, or of a vocabulary, instead of a batch of ingest.
+        by_operator: whether a fragment (of placements a shard) may have a live file of each of several operators.
         since: column → the format that gave it its present meaning, where that is not the first; no reader takes it from an older file.
     """
 
@@ -54,6 +55,7 @@ class Family:
     by_sample: bool = True
     aligned: bool = False
     by_build: bool = False
+    by_operator: bool = False
     since: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -168,6 +170,30 @@ _FAMILIES = [
             "html": (_HASH, "the page's bytes, after transfer and content encoding"),
             "http_charset": (_STRING, "encoding that HTTP declares"),
             "http_headers": (_STRING, "canonical JSON of the HTTP headers that have a say in how the page is read"),
+        },
+    ),
+    Family(
+        name="texts",
+        meaning="What each extractor makes of a page; sparse; only for recipes with several extractors.",
+        by_operator=True,
+        fields={
+            "extractor": (_STRING, "extractor whose text stands in content; null where the text is the record's own"),
+            "text": (_STRING, "the document, valid UTF-8, never edited"),
+            "text_bytes": (_I64, "length of the text, UTF-8 bytes"),
+            "text_hash": (_HASH, "BLAKE2b-128 of the text's UTF-8 bytes, as content_hash"),
+            "extract_fault": (_STRING, "why the extractor has no text: no_text, or why the page could not be read; null where it has one"),
+            "page_kind": (_STRING, "kind of page that the extractor saw"),
+            "blocks_kept": (_I32, "blocks of the page that are in the text"),
+            "blocks_left_out": (_I32, "blocks that are not"),
+            "bytes_left_out": (_I64, "text bytes of these"),
+            "left_out": (_STRING, "canonical JSON: reason to [blocks, bytes] of what is not in the text"),
+            "tables": (_I32, "tables in the text"),
+            "table_rows": (_I32, "their rows"),
+            "formulas": (_I32, "formulas in the text"),
+            "code_blocks": (_I32, "blocks of code in the text"),
+            "headings": (_I32, "headings in the text"),
+            "list_items": (_I32, "items of lists in the text"),
+            "posts": (_I32, "posts of a forum in the text"),
         },
     ),
     Family(
@@ -315,6 +341,7 @@ _FAMILIES = [
         name="placements",
         meaning="Where every copy of every chosen sample lies: one row a contiguous run of tokens.",
         by_build=True,
+        by_operator=True,
         fields={
             "build": (_STRING, "name of the build"),
             "stage": (_STRING, "stage of the shard"),
@@ -345,7 +372,7 @@ _FAMILIES = [
         fields={
             "step": (
                 _STRING,
-                "ingest, annotate, deduplicate, decide, select, build, repair, vocab-train, vocab-extend or upgrade",
+                "ingest, extract, annotate, deduplicate, decide, select, build, repair, vocab-train, vocab-extend or upgrade",
             ),
             "recipe": (_STRING, "the recipe's literals as canonical JSON"),
             "code_version": (_STRING, "version of Headwater"),
