@@ -9,7 +9,6 @@ import os
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import PurePath
 from typing import Final
 
@@ -21,7 +20,7 @@ from headwater.buffers import text_buffers
 from headwater.errors import BadInputError, HeadwaterError, StorageError
 from headwater.filters.html.page import extractor_operator
 from headwater.fingerprint import fingerprint
-from headwater.hashes import content_hashes, origins
+from headwater.hashes import content_hashes, origins, short_hashes
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
 from headwater.pipelines.ingest.ranges import Ranges
@@ -150,8 +149,7 @@ def file_number(sha256: str) -> int:
 
 def uri_hashes(uris: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return the first 8 bytes of BLAKE2b of each URL's UTF-8 bytes as a signed big-endian integer."""
-    digests = b"".join(blake2b(uri.encode(), digest_size=8).digest() for uri in uris)
-    return np.frombuffer(digests, dtype=">i8").astype(np.int64)
+    return short_hashes(uris)
 
 
 def content_operator(web: WebSettings | None) -> str:
