@@ -19,10 +19,12 @@ import pyarrow as pa
 from headwater.buffers import text_buffers
 from headwater.errors import BadInputError, HeadwaterError, StorageError
 from headwater.filters.html.page import extractor_operator
+from headwater.filters.urls.columns import capture_columns
 from headwater.fingerprint import fingerprint
 from headwater.hashes import content_hashes, origins, short_hashes
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
+from headwater.pipelines.ingest.host_index import host_index
 from headwater.pipelines.ingest.ranges import Ranges
 from headwater.pipelines.ingest.record_columns import RecordColumns
 from headwater.pipelines.ingest.records import read_records
@@ -182,7 +184,9 @@ def _samples(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
             "text": text,
             "text_bytes": pa.array(np.diff(text_buffers(text)[1])),
             "meta": columns.meta,
-            **{name: by_url[name] for name in by_url.column_names},
+            "host": by_url["host"],
+            "registered_domain": by_url["domain"],
+            "url_key": by_url["url_key"],
             **{name: captures[name] for name in captures.column_names},
             "run_id": repeat_text(run_id, n),
         }
@@ -333,6 +337,7 @@ def _write_fragment(task: IngestTask, fragment: int, rows: Iterator[pa.Table], o
             entries.append(html.finish())
     families = {
         "captures": (pa.concat_tables(captures), task.operator),
+        "host_index": (host_index(pa.concat_tables(captures)), operator),
         "uri_index": (_sorted(pa.concat_tables(index), "uri_hash"), operator),
     }
     for family, (table, made_by) in families.items():
