@@ -25,6 +25,7 @@ __all__ = [
     "blocklists_uri",
     "check_blocklists",
     "file_digest",
+    "has_list",
     "list_faults",
     "list_of",
     "read_list",
@@ -71,18 +72,19 @@ def check_blocklists(lake: str, lists: Sequence[NamedList]) -> None:
         UsageError: one is in neither, or its file has other content.
     """
     for each in lists:
-        if not _is_stored(lake, each.sha256):
+        if not has_list(lake, each.sha256):
             _given(lake, each)
 
 
 def store_blocklists(lake: str, lists: Sequence[NamedList]) -> None:
     """Store the block lists of a recipe in a lake, so that tasks and later runs find them there; errors as for ``check_blocklists``."""
     for each in lists:
-        if not _is_stored(lake, each.sha256):
+        if not has_list(lake, each.sha256):
             write_file(blocklists_uri(lake), f"{each.sha256}.txt", _given(lake, each), root=lake)
 
 
-def _is_stored(lake: str, sha256: str) -> bool:
+def has_list(lake: str, sha256: str) -> bool:
+    """Return whether a lake has the block list of a SHA-256."""
     return exists(*filesystem_of(join(blocklists_uri(lake), f"{sha256}.txt"))) is not None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
 SHA = "0" * 64
 
 
-def listed(kind: str, entries: str, values: list[str | None]) -> list[int]:
+def listed(kind: str, entries: str, values: Sequence[str | None]) -> list[int]:
     """Return the hits of each URL, or text, on a list."""
     lists = {"x": make_block_list(read_entries(entries.encode(), kind))}
     column = pa.array(values, pa.string())
@@ -144,7 +145,7 @@ def _rule(recipe: Recipe, name: str) -> RuleSet:
     return RuleSet(rules=tuple(rule for rule in rules.rules if rule.name == name))
 
 
-def _reasons(rules: RuleSet, hits: list[dict[str, int] | None], **columns: pa.Array) -> list[str | None]:
+def _reasons(rules: RuleSet, hits: Sequence[dict[str, int] | None], **columns: pa.Array) -> list[str | None]:
     listed = pa.array([None if each is None else list(each.items()) for each in hits], pa.map_(pa.string(), pa.int32()))
     table = pa.table({"listed": listed, **columns})
     found: list[str | None] = evaluate(table, rules)["first_reason"].to_pylist()

@@ -80,7 +80,8 @@ def _mark(spark: SparkSession, lake: str) -> dict[int, int | None]:
     snapshot = open_snapshot(lake)
     run = begin_run(lake, "deduplicate", job.recipe.literals, {}, snapshot.version)
     snapshot = mark_recaptures(spark, job, run, snapshot)
-    names, marked = {}, []
+    names: dict[int, int] = {}
+    marked = []
     for path in snapshot.paths("content"):
         table = pa.concat_tables(read_file(snapshot.uri, path))
         names.update(zip(table["sample_id"].to_pylist(), table["origin"].to_pylist(), strict=True))
@@ -96,7 +97,7 @@ def _reference(captures: Sequence[Capture]) -> dict[int, int]:
     for each in captures:
         if each.url and (key := normalize_url(each.url)):
             groups.setdefault(key, []).append(each)
-    found = {}
+    found: dict[int, int] = {}
     for members in groups.values():
         hashes = dict(zip(members, content_hashes(pa.array([each.text for each in members])).to_pylist(), strict=True))
         members.sort(key=lambda each: (-int(capture_times([each.date])[0]), hashes[each], each.origin))
@@ -108,12 +109,13 @@ def _reference(captures: Sequence[Capture]) -> dict[int, int]:
 def test_batches_and_orders_give_the_same_newest_captures(spark: SparkSession, tmp_path: Path) -> None:
     """All at once, or in batches in another order with marks between them: what a newer batch supersedes is marked anew."""
     captures = _captures()
-    whole = str(create_lake(str(tmp_path / "whole")) and tmp_path / "whole")
+    whole, parts = str(tmp_path / "whole"), str(tmp_path / "parts")
+    for lake in (whole, parts):
+        create_lake(lake)
     _add(whole, 0, captures)
     expected = _reference(captures)
     assert len(expected) > 30
     assert _mark(spark, whole) == expected
-    parts = str(create_lake(str(tmp_path / "parts")) and tmp_path / "parts")
     shuffled = random.Random(1).sample(captures, len(captures))
     _add(parts, 0, shuffled[:40])
     _add(parts, 1, shuffled[40:50])
