@@ -148,8 +148,14 @@ _FAMILIES = [
             "mime_detected": (_STRING, "type of media by the first bytes, the declared one where they leave it open"),
             "charset_declared": (_STRING, "label of the encoding that HTTP or the page declares"),
             "charset": (_STRING, "encoding by which the bytes were read"),
-            "charset_source": (_STRING, "what decided: bom, http, meta, detected, default, or given (text of a WET file)"),
-            "truncated": (_STRING, "why the crawler cut the record: WARC-Truncated, or transfer where its last chunk is missing"),
+            "charset_source": (
+                _STRING,
+                "what decided: bom, http, meta, detected, default, or given (text of a WET file)",
+            ),
+            "truncated": (
+                _STRING,
+                "why the crawler cut the record: WARC-Truncated, or transfer where its last chunk is missing",
+            ),
             "content_language": (_STRING, "Content-Language as served, or WARC-Identified-Content-Language"),
             "robots": (_TEXTS, "robots directives of the page and of X-Robots-Tag, sorted"),
             "licenses": (_TEXTS, "licences that the page names in links and metadata, sorted"),
@@ -181,7 +187,10 @@ _FAMILIES = [
             "text": (_STRING, "the document, valid UTF-8, never edited"),
             "text_bytes": (_I64, "length of the text, UTF-8 bytes"),
             "text_hash": (_HASH, "BLAKE2b-128 of the text's UTF-8 bytes, as content_hash"),
-            "extract_fault": (_STRING, "why the extractor has no text: no_text, or why the page could not be read; null where it has one"),
+            "extract_fault": (
+                _STRING,
+                "why the extractor has no text: no_text, or why the page could not be read; null where it has one",
+            ),
             "page_kind": (_STRING, "kind of page that the extractor saw"),
             "blocks_kept": (_I32, "blocks of the page that are in the text"),
             "blocks_left_out": (_I32, "blocks that are not"),
