@@ -100,7 +100,7 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
                 wave = tasks[begin : begin + 8 * slots]
                 results = run_tasks(spark, _annotate, wave, progress, _size, point=ANNOTATE)
                 units = [_unit(snapshot, task, result) for task, result in zip(wave, results, strict=True)]
-                snapshot, _ = commit_wave(run, snapshot, units)
+                snapshot, _ = commit_wave(run, snapshot, units, valid=_texts_stand)
     finish_run(run, snapshot)
     return dict(run.counts)
 
@@ -176,7 +176,16 @@ def _unit(snapshot: Snapshot, task: _Task, result: _Result) -> Unit:
     removes = {path for where in task.fragments for path in where.paths(task.families)}
     counts = {"fragments": len(task.fragments), "samples": result.rows, "text_bytes": result.text_bytes}
     counts |= {f"{entry.family}_bytes": entry.size for entry in result.entries}
-    return Unit(adds=result.entries, removes=sorted(removes), counts=counts)
+    return Unit(adds=result.entries, removes=sorted(removes), counts=counts, tags=frozenset(_texts_of(task)))
+
+
+def _texts_of(task: _Task) -> list[str]:
+    return [path for where in task.fragments for path in where.paths(["content"])]
+
+
+def _texts_stand(now: Snapshot, unit: Unit) -> bool:
+    """Return whether the texts that were read are still those of the table: step extract may have put others in their place."""
+    return now.holds(unit.tags)
 
 
 def _size(result: _Result) -> tuple[int, int]:
