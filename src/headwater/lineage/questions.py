@@ -15,7 +15,7 @@ from typing import Final
 import duckdb
 
 from headwater.errors import CorruptLakeError, UsageError
-from headwater.lineage.hosts import HOST_PATTERN, UNUSUAL_HOST, host_of, plain_host, without_credentials
+from headwater.filters.urls.hosts import HOST_PATTERN, UNUSUAL_HOST, host_of, plain_host, without_credentials
 from headwater.lineage.past_runs import PastRun, read_runs, require_build
 from headwater.lineage.reasons import reason_sentence
 from headwater.lineage.sql_connection import LakeConnection

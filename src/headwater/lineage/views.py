@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from headwater.errors import MissingDependencyError
-from headwater.lineage.hosts import CREDENTIALS
+from headwater.filters.urls.hosts import CREDENTIALS
 from headwater.lineage.sql_connection import LakeConnection, Limits
 from headwater.warehouse.filesystem import filesystem_of, is_local
 from headwater.warehouse.schema import ALIGNED, FAMILIES, arrow_schema

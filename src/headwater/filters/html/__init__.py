@@ -1,1 +1,1 @@
-"""Web pages: their character encoding, their nodes and blocks, which blocks are the main text, and that text."""
+"""Web pages: their tree as arrays, the blocks of text in it, and text or Markdown written from the blocks chosen."""

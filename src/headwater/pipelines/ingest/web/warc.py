@@ -48,7 +48,7 @@ class WarcRecord:
         head: the first 64 KiB of the block.
         length: of the block, bytes.
         place: first byte in the file unpacked.
-        stored: first byte of the member that begins with the record, in the file as stored; None where none does.
+        stored: first byte in the file as stored, where the record, or a member that begins with it, begins; None where none does.
     """
 
     number: int
@@ -92,7 +92,8 @@ def warc_records(
         first_record: number of the first record there.
         first_place: its place in the file unpacked.
     """
-    yield from _Reader(Tape(members, begin), limits.max_record_bytes, first_record, first_place).records()
+    reader = _Reader(Tape(members, begin), limits.max_record_bytes, first_record, first_place, is_plain=members.is_plain)
+    yield from reader.records()
 
 
 class _Reader:
@@ -103,8 +104,8 @@ class _Reader:
         next: place at which the next record is looked for.
     """
 
-    def __init__(self, tape: Tape, max_bytes: int, first_record: int, first_place: int) -> None:
-        self._tape, self._max_bytes = tape, max_bytes
+    def __init__(self, tape: Tape, max_bytes: int, first_record: int, first_place: int, *, is_plain: bool) -> None:
+        self._tape, self._max_bytes, self._is_plain = tape, max_bytes, is_plain
         self._first_place = first_place
         self._winds = 0
         self.number = first_record
@@ -165,7 +166,7 @@ class _Reader:
         mark = tape.at(place, len(_MARK))
         if mark != _MARK:
             return _Fault(reason=_CUT if _MARK.startswith(mark) else "not_a_record", search=place)
-        stored = tape.stored_at(place)
+        stored = self._first_place + place if self._is_plain else tape.stored_at(place)
         body = self._find_body(place)
         if body is None:
             is_cut = tape.end - place < _HEADER_BYTES
