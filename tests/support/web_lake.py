@@ -120,7 +120,7 @@ def add_pages(lake: str, fragments: Sequence[Sequence[bytes | None]], extractor:
                     "text_bytes": len(text.encode()),
                 }
             )
-            captures.append({**dict.fromkeys(arrow_schema("captures").names), **{key: row.get(key) for key in arrow_schema("captures").names}, **common})  # fmt: skip
+            captures.append({name: row.get(name) for name in arrow_schema("captures").names} | common)
         n += len(pages)
         table = pa.Table.from_pylist(content, schema=arrow_schema("content"))
         table = table.set_column(

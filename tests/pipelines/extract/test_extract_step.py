@@ -14,13 +14,19 @@ from family_rows import make_rows
 from web_lake import FakeReader, add_pages, page, web_lake
 
 from headwater.errors import ConflictError
+from headwater.lineage.checks.lake import verify
+from headwater.lineage.questions import why
 from headwater.lineage.runs import Unit, begin_run, commit_wave
+from headwater.lineage.views import connect
 from headwater.pipelines.extract import step, task
 from headwater.pipelines.extract.dependents import DEPENDENT
 from headwater.pipelines.extract.step import Tasks, extract_with
-from headwater.pipelines.recipe.extraction import text_operator
+from headwater.pipelines.ingest import task as ingest_task
+from headwater.pipelines.ingest.web.settings import web_settings
+from headwater.pipelines.recipe.extraction import INGEST_VERSION, choice_operators, text_operator, without_pages
 from headwater.pipelines.recipe.extractors import Extractor
 from headwater.pipelines.recipe.job import Recipe, parse_recipe
+from headwater.warehouse.commit import commit
 from headwater.warehouse.fragments import fragment_mask
 from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.snapshot import open_snapshot
@@ -42,7 +48,7 @@ _MAIN = Extractor(name="main")
 _FULL = '[[extractors]]\nname = "whole"\nmethod = "full"\n'
 _BOTH = '[[extractors]]\nname = "main"\n' + _FULL
 _BY_ROWS = _BOTH + "[extract]\nchoose = \"CASE WHEN whole.table_rows > main.table_rows THEN 'whole' ELSE 'main' END\"\n"
-_PAGES = [
+_PAGES: list[list[bytes | None]] = [
     [page("one", "one and more"), None, page("two", "two with rows", rows=3), page("three", "three")],
     [page("four", "", rows=9), page("five", "five", kills=["full"])],
     [page("six", "six")],
@@ -53,7 +59,7 @@ pytestmark = pytest.mark.usefixtures("_fake_reader")
 
 @pytest.fixture
 def _fake_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task, "PageReader", FakeReader)
+    monkeypatch.setattr(task, "shared_reader", FakeReader)
 
 
 def _recipe(more: str = "") -> Recipe:
@@ -189,6 +195,14 @@ def test_new_pages_are_found_missing(lake: str) -> None:
     assert not [path for path in gone if "runs" not in path]
 
 
+def test_operators_are_those_of_ingest() -> None:
+    """What ingest writes of pages, by the recipe's one extractor, is what the step takes for right."""
+    recipe = _recipe()
+    assert INGEST_VERSION == ingest_task.VERSION
+    assert choice_operators(recipe.extractors, recipe.extract)[0] == ingest_task.content_operator(web_settings(recipe))
+    assert ingest_task.content_operator(None) in without_pages()
+
+
 class _StoppedError(Exception):
     """Stands for the end of the process."""
 
@@ -235,14 +249,52 @@ def test_what_a_step_made_of_old_texts_meanwhile(lake: str, monkeypatch: pytest.
     assert [family for family in (*DEPENDENT, "duplicates") if _covered(lake, family)] == []
 
 
+def test_verify_and_why(lake: str) -> None:
+    """A lake of several extractors passes every check; another text than the chosen one does not; a sample's story has every extractor's."""
+    _run(lake, _BY_ROWS)
+    assert [check.name for check in verify(lake) if not check.passed] == [
+        "counts_reconcile"
+    ]  # these files were made up
+    with connect(lake) as connection:
+        story = why(connection, 2)
+        (n,) = connection.execute("SELECT count(*) FROM texts WHERE text IS NULL").fetchall()[0]
+    assert story["captures"]["extractor"] == "whole"
+    assert [(row["extractor"], row["text_bytes"]) for row in story["texts"]] == [("main", 3), ("whole", 13)]
+    assert "two with rows" not in str(story)
+    assert n == 2
+    _take_other_text(lake)
+    (check,) = [check for check in verify(lake) if check.name == "texts_chosen"]
+    assert not check.passed
+    assert "sample 2: its text is not the one that extractor whole made" in check.detail
+
+
+def _take_other_text(lake: str) -> None:
+    """Put the texts of extractor ``main`` back into content, as no step would."""
+    snapshot = open_snapshot(lake)
+    live = snapshot.live("content")
+    (path,) = [path for path in live["path"].to_pylist() if "/0000000000-" in path]
+    table = pa.concat_tables(read_file(snapshot.uri, path))
+    main = _rows(lake, "texts", text_operator(_MAIN))
+    rows = table.to_pylist()
+    rows[2] |= {"text": "two", "text_bytes": 3, "content_hash": main[1]["text_hash"]}
+    entry = write_family(
+        snapshot.uri,
+        "content",
+        "web",
+        0,
+        1,
+        live["operator"][0].as_py(),
+        [pa.Table.from_pylist(rows, schema=table.schema)],
+    )
+    commit(snapshot, adds=[entry], removes=[path], wave=("damage", 1), lake=lake)
+
+
 def test_two_texts_of_a_fragment(lake: str) -> None:
     """A fragment may have texts by several operators, and one file by each."""
     _run(lake, _BOTH)
     snapshot = open_snapshot(lake)
     (first, *_) = snapshot.live("texts", text_operator(_MAIN))["path"].to_pylist()
     again = write_family(snapshot.uri, "texts", "other", 0, 1, text_operator(_MAIN), read_file(snapshot.uri, first))
-    from headwater.warehouse.commit import commit
-
     with pytest.raises(ConflictError, match="two live files of family texts"):
         commit(snapshot, adds=[again], wave=("x", 1), lake=lake)
     assert np.array_equal(snapshot.covered("texts", text_operator(_MAIN)), [0, 1, 2])

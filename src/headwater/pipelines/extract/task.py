@@ -16,7 +16,7 @@ from headwater.filters.html.page import PageInput
 from headwater.pipelines.extract.choose import KEPT, Replaced, chosen_extractors, lay_over, replace_rows
 from headwater.pipelines.extract.pages import ArchivedPages, StoredPages, page_batches
 from headwater.pipelines.extract.texts import Reader, extract_pages, text_rows
-from headwater.pipelines.ingest.web.workers import PageReader
+from headwater.pipelines.ingest.web.workers import shared_reader
 from headwater.warehouse.fragments import FileEntry
 from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_file, write_family
 
@@ -106,18 +106,18 @@ def write_texts(task: TextsTask) -> Done | Unread:
     written = count = size = 0
     writers: list[FamilyWriter] = []
     try:
-        with PageReader() as reader:
-            writers.extend(
-                FamilyWriter(task.table, "texts", where.batch, where.fragment, 1, operator)
-                for operator in task.extractors.values()
-            )
-            for places in read_aligned(task.table, where, _PLACES):
-                rows, found = _extract(task, reader, pages, places)
-                count += rows.num_rows
-                for writer, table in zip(writers, found, strict=True):
-                    writer.write(table)
-                    size += int(pc.sum(table["text_bytes"]).as_py() or 0)
-            entries = [writer.finish() for writer in writers]
+        reader = shared_reader()
+        writers.extend(
+            FamilyWriter(task.table, "texts", where.batch, where.fragment, 1, operator)
+            for operator in task.extractors.values()
+        )
+        for places in read_aligned(task.table, where, _PLACES):
+            rows, found = _extract(task, reader, pages, places)
+            count += rows.num_rows
+            for writer, table in zip(writers, found, strict=True):
+                writer.write(table)
+                size += int(pc.sum(table["text_bytes"]).as_py() or 0)
+        entries = [writer.finish() for writer in writers]
         written = len(entries)
         return Done(fragment=where.fragment, entries=entries, pages=count, text_bytes=size)
     except (BadInputError, OSError) as error:
@@ -213,13 +213,13 @@ def _groups(task: ReplaceTask, captures: pa.Table, pages: Pages) -> Iterator[tup
             yield content, [lay_over(ids, next(each)) for each in stored]
         return
     begin = 0
-    with PageReader() as reader:
-        for content in groups:
-            beside = captures.slice(begin, content.num_rows)
-            begin += content.num_rows
-            places = content.select(["sample_id", *_PLACES["content"]])
-            for name in _PLACES["captures"]:
-                places = places.append_column(name, beside[name])
-            ids = content["sample_id"].to_numpy()
-            _, found = _extract(of, reader, pages, places)
-            yield content, [lay_over(ids, each) for each in found]
+    reader = shared_reader()
+    for content in groups:
+        beside = captures.slice(begin, content.num_rows)
+        begin += content.num_rows
+        places = content.select(["sample_id", *_PLACES["content"]])
+        for name in _PLACES["captures"]:
+            places = places.append_column(name, beside[name])
+        ids = content["sample_id"].to_numpy()
+        _, found = _extract(of, reader, pages, places)
+        yield content, [lay_over(ids, each) for each in found]
