@@ -51,7 +51,9 @@ _MAGIC = re.compile(
 )
 _JSON_OBJECT = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*(?:\}|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"[ \t\r\n]*:)", re.DOTALL)
 _JSON_LINE = re.compile(rb"^[ \t\r]*\{[ \t\r]*\"", re.MULTILINE)
-_PAGE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html\b|html[\s>])", re.IGNORECASE | re.DOTALL)
+_PAGE = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html\b|html[\s>])", re.IGNORECASE | re.DOTALL
+)
 _MARKUP = re.compile(rb"\s*<[a-zA-Z!?]")
 _ARCHIVE = re.compile(rb"[\r\n]*WARC/[01]\.")
 _RECORD_TYPE = re.compile(rb"^WARC-Type:[ \t]*(\w+)", re.MULTILINE | re.IGNORECASE)
@@ -200,7 +202,9 @@ def inspect_file(uri: str, size: int, limits: Limits) -> FileInfo:
         found = detect_format(head, name)
         if compression and found == "parquet":
             found = "unknown"  # Parquet is read from its end and cannot be inside a stream
-        parts = archive_chunks(uri, size, compression, limits) if found in ARCHIVES and size > limits.split_bytes else ()
+        parts = (
+            archive_chunks(uri, size, compression, limits) if found in ARCHIVES and size > limits.split_bytes else ()
+        )
         archive = ChunkHasher(parts if len(parts) > 1 else ())
         split = found == "jsonl" and compression == "" and size > limits.split_bytes
         splitter = LineSplitter(limits.split_bytes)

@@ -35,6 +35,7 @@ REASONS: Final[dict[str, str]] = {
     "not_an_object": "the line is JSON, but not an object",
     "not_json": "the line is not JSON",
     "nul_byte": "the text holds U+0000: binary data, or UTF-16 taken for UTF-8",
+    "page_too_large": "a web page is longer than the process that reads pages takes",
     "page_too_slow": "a web page took longer to be read than it may",
     "parser_failed": "a web page ended the process that reads it, or took more memory than it may",
     "record_too_large": "the line, the row's text, the text file or the page is longer than Limits.max_record_bytes",

@@ -18,8 +18,7 @@ import pyarrow as pa
 
 from headwater.buffers import text_buffers
 from headwater.errors import BadInputError, HeadwaterError, StorageError
-from headwater.filters.html.page import extractor_operator
-from headwater.fingerprint import fingerprint
+from headwater.filters.urls.columns import capture_columns
 from headwater.hashes import content_hashes, origins, short_hashes
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
@@ -29,6 +28,7 @@ from headwater.pipelines.ingest.records import read_records
 from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
 from headwater.pipelines.ingest.web.pages import CAPTURE_FIELDS
 from headwater.pipelines.ingest.web.settings import WebSettings
+from headwater.pipelines.recipe.extraction import INGEST_VERSION, content_operator
 from headwater.warehouse.columns import repeat_text
 from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
 from headwater.warehouse.parquet import FamilyWriter, slice_by_bytes, write_family
@@ -41,14 +41,13 @@ __all__ = [
     "IngestResult",
     "IngestTask",
     "concerns_all_files",
-    "content_operator",
     "file_number",
     "uri_hashes",
     "why_unread",
     "write_task",
 ]
 
-VERSION: Final = 2
+VERSION: Final = INGEST_VERSION
 _NO_END: Final = 1 << 62
 
 
@@ -109,7 +108,7 @@ class IngestTask:
     @property
     def operator(self) -> str:
         """Fingerprint under which the task's files of ``content`` and ``captures`` are stored: those of pages name the extractor."""
-        return content_operator(self.web if any(part.info.format in WEB for part in self.parts) else None)
+        return content_operator(self.web.extractor if any(part.info.format in WEB for part in self.parts) else None)
 
     def moved(self, first: int) -> IngestTask:
         """Return the task with other fragments."""
@@ -152,16 +151,6 @@ def uri_hashes(uris: Sequence[str]) -> npt.NDArray[np.int64]:
     return short_hashes(uris)
 
 
-def content_operator(web: WebSettings | None) -> str:
-    """Return the fingerprint under which files of families ``content`` and ``captures`` are stored.
-
-    Args:
-        web: of a fragment of pages: its extractor's operator is part of the fingerprint; None for any other.
-    """
-    extraction = [] if web is None else [extractor_operator(web.extractor)]
-    return fingerprint(["content", VERSION, *extraction])
-
-
 def _samples(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
     """Return the rows of families ``content``, ``captures`` and ``html`` side by side, without ``sample_id``."""
     n = len(columns.record_no)
@@ -182,7 +171,9 @@ def _samples(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
             "text": text,
             "text_bytes": pa.array(np.diff(text_buffers(text)[1])),
             "meta": columns.meta,
-            **{name: by_url[name] for name in by_url.column_names},
+            "host": by_url["host"],
+            "registered_domain": by_url["domain"],
+            "url_key": by_url["url_key"],
             **{name: captures[name] for name in captures.column_names},
             "run_id": repeat_text(run_id, n),
         }
@@ -295,7 +286,7 @@ def write_task(task: IngestTask) -> IngestResult:
     result = IngestResult()
     refused: list[tuple[int, int, str]] = []
     pieces = _records(task, result, refused)
-    operator = fingerprint(["content", VERSION])
+    operator = content_operator(None)
     for number, fragment in enumerate(range(task.first, task.first + task.fragments)):
         last = number == task.fragments - 1
         head = next(pieces, None)

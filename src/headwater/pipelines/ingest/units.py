@@ -25,7 +25,17 @@ from headwater.warehouse.schema import arrow_schema
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["EXPANSION", "PASSED_OVER", "Done", "Reader", "add_counts", "files_table", "new_files_unit", "plan", "write_files"]
+__all__ = [
+    "EXPANSION",
+    "PASSED_OVER",
+    "Done",
+    "Reader",
+    "add_counts",
+    "files_table",
+    "new_files_unit",
+    "plan",
+    "write_files",
+]
 
 EXPANSION: Final = {"": 1.0, "gz": 4.0, "zst": 4.0, "bz2": 5.0, "xz": 5.0}
 """Usual ratio of text to compressed bytes, only to guess how many fragments a file needs; a wrong guess costs a second try."""
@@ -183,7 +193,8 @@ def new_files_unit(table: str, run_id: str, done: Done) -> Unit:
                     "run_id": run_id,
                 },
             )
-            add_counts(row["passed_over"], result.passed_over.pop(part.file_id, {}))
+            if row["passed_over"] is not None:
+                add_counts(row["passed_over"], result.passed_over.pop(part.file_id, {}))
             records, quarantined = result.counts.pop(part.file_id, (0, 0))
             row["records"] += records
             row["quarantined"] += quarantined
@@ -204,9 +215,9 @@ def new_files_unit(table: str, run_id: str, done: Done) -> Unit:
     return Unit(adds=entries, counts=counts | reasons | passed_over, tags=frozenset(files["sha256"].to_pylist()))
 
 
-def add_counts(to: dict[str, int] | None, counts: Mapping[str, int]) -> None:
+def add_counts(to: dict[str, int], counts: Mapping[str, int]) -> None:
     """Add counts by name to others."""
-    for name, count in counts.items() if to is not None else ():
+    for name, count in counts.items():
         to[name] = to.get(name, 0) + count
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import orjson
 
-from headwater.lineage.hosts import without_credentials
+from headwater.filters.urls.hosts import without_credentials
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.web.http import Body, Response, decode_body, parse_response
 from headwater.pipelines.ingest.web.mime import HTML, TEXT, XHTML, detect_type, parameter, type_of

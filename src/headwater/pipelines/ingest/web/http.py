@@ -172,7 +172,7 @@ class _Deflate:
 
 class _Brotli:
     def __init__(self) -> None:
-        import brotli
+        import brotli  # type: ignore[import-untyped]  # it has no stubs
 
         self._decoder = brotli.Decompressor()
 

@@ -17,9 +17,9 @@ _BINARY: Final = "application/octet-stream"
 _HEAD_BYTES: Final = 1445
 """The standard's resource header."""
 _UNKNOWN: Final = ("", "unknown/unknown", "application/unknown", "*/*")
-_TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_TYPE: Final = re.compile(rf"\s*({_TOKEN}/{_TOKEN})\s*(?:;|,|$)")
-_PARAMETER: Final = re.compile(rf";\s*({_TOKEN})\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))")
+_WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TYPE: Final = re.compile(rf"\s*({_WORD}/{_WORD})\s*(?:;|,|$)")
+_PARAMETER: Final = re.compile(rf";\s*({_WORD})\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))")
 _MAGIC: Final = re.compile(
     rb"(?P<application_pdf>%PDF-)|(?P<application_postscript>%!PS-Adobe-)|(?P<image_xicon>\0\0[\1\2]\0)|(?P<image_bmp>BM.{4}\0\0\0\0)"
     rb"|(?P<image_gif>GIF8[79]a)|(?P<image_webp>RIFF.{4}WEBPVP)|(?P<image_png>\x89PNG\r\n\x1a\n)|(?P<image_jpeg>\xff\xd8\xff)"

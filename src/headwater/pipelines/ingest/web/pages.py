@@ -5,7 +5,6 @@ Pages are read some at a time in a process of their own, so that one that kills 
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,10 +19,10 @@ from headwater.pipelines.ingest.record_columns import PassedOver, RecordColumns
 from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
 from headwater.pipelines.ingest.web.captures import Page
 from headwater.pipelines.ingest.web.settings import WebSettings
-from headwater.pipelines.ingest.web.workers import PageReader
+from headwater.pipelines.ingest.web.workers import shared_reader
 from headwater.warehouse.schema import FAMILIES
 
-__all__ = ["CAPTURE_FIELDS", "PageBatch", "page_reader"]
+__all__ = ["CAPTURE_FIELDS", "PageBatch"]
 
 FROM_URL: Final = ("host", "registered_domain", "url_key")
 CAPTURE_FIELDS: Final = pa.schema(
@@ -35,15 +34,6 @@ CAPTURE_FIELDS: Final = pa.schema(
 """Columns of a capture that do not follow from its URL, and of its page as it was served."""
 _BATCH_BYTES: Final = 8 << 20
 _BATCH_PAGES: Final = 256
-_OPEN: list[PageReader] = []
-
-
-def page_reader() -> PageReader:
-    """Return the one reader of pages of this process, which ends with it."""
-    if not _OPEN:
-        _OPEN.append(PageReader().__enter__())
-        atexit.register(_OPEN[0].__exit__, None, None, None)
-    return _OPEN[0]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -120,7 +110,7 @@ class PageBatch:
         inputs = [
             PageInput(body=page.body, http_charset=page.charset, headers=page.headers, url=page.uri) for page in markup
         ]
-        outputs = iter(page_reader().read(inputs, [self.settings.extractor]) if inputs else ())
+        outputs = iter(shared_reader().read(inputs, [self.settings.extractor]) if inputs else ())
         return [_plain_text(page) if page.is_text else _extracted(next(outputs)) for page in self._pages]
 
 
