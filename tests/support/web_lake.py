@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,7 @@ from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.extract.texts import extract_pages, text_rows
 from headwater.pipelines.recipe.extraction import INGEST_VERSION, content_operator
 from headwater.pipelines.recipe.extractors import Extractor
+from headwater.pipelines.recipe.job import Recipe, parse_recipe
 from headwater.plain import JsonObject
 from headwater.warehouse.columns import repeat_text
 from headwater.warehouse.commit import create_lake, reserve_fragments
@@ -26,10 +28,28 @@ from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import open_snapshot
 
-__all__ = ["BATCH", "FakeReader", "add_pages", "page", "web_lake"]
+__all__ = ["BATCH", "FakeReader", "add_pages", "page", "web_lake", "web_recipe"]
 
 BATCH = "web"
+_RECIPE = """
+format = 1
+name = "small"
+[[pools]]
+name = "general"
+where = "TRUE"
+[[stages]]
+name = "only"
+context = 4096
+budget = "40 %"
+order_by = "quality"
+shares = { general = 1 }
+"""
 _GROUP_ROWS = 2
+
+
+def web_recipe(more: str = "") -> Recipe:
+    """Return a small recipe with ``more`` TOML at its end."""
+    return parse_recipe(tomllib.loads(_RECIPE + more))
 
 
 class FakeReader:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from family_rows import make_rows
-from web_lake import FakeReader, add_pages, page, web_lake
+from web_lake import FakeReader, add_pages, page, web_lake, web_recipe
 
 from headwater.errors import ConflictError
 from headwater.lineage.checks.lake import verify
@@ -23,25 +22,11 @@ from headwater.pipelines.extract.dependents import DEPENDENT
 from headwater.pipelines.extract.step import Tasks, extract_with
 from headwater.pipelines.recipe.extraction import text_operator
 from headwater.pipelines.recipe.extractors import Extractor
-from headwater.pipelines.recipe.job import Recipe, parse_recipe
 from headwater.warehouse.commit import commit
 from headwater.warehouse.fragments import fragment_mask
 from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.snapshot import open_snapshot
 
-_BARE = """
-format = 1
-name = "small"
-[[pools]]
-name = "general"
-where = "TRUE"
-[[stages]]
-name = "only"
-context = 4096
-budget = "40 %"
-order_by = "quality"
-shares = { general = 1 }
-"""
 _MAIN = Extractor(name="main")
 _FULL = '[[extractors]]\nname = "whole"\nmethod = "full"\n'
 _BOTH = '[[extractors]]\nname = "main"\n' + _FULL
@@ -58,10 +43,6 @@ pytestmark = pytest.mark.usefixtures("_fake_reader")
 @pytest.fixture
 def _fake_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task, "shared_reader", FakeReader)
-
-
-def _recipe(more: str = "") -> Recipe:
-    return parse_recipe(tomllib.loads(_BARE + more))
 
 
 def _rows(lake: str, family: str, operator: str | None = None) -> list[dict[str, Any]]:
@@ -84,7 +65,7 @@ def _born(row: dict[str, Any]) -> list[Any]:
 
 
 def _run(lake: str, more: str = "") -> dict[str, int]:
-    return extract_with(Tasks(None), lake, _recipe(more))
+    return extract_with(Tasks(None), lake, web_recipe(more))
 
 
 def _add_dependents(lake: str, fragments: Sequence[int]) -> None:
@@ -160,7 +141,7 @@ def test_a_second_extractor_is_a_backfill(lake: str) -> None:
     assert _rows(lake, "content") == before
     assert (counts["texts"], counts["pages"], counts["changed"]) == (12, 6, 0)
     assert _covered(lake, "verdicts") == [0, 1, 2]
-    whole = _rows(lake, "texts", text_operator(_recipe(_FULL).extractors[0]))
+    whole = _rows(lake, "texts", text_operator(web_recipe(_FULL).extractors[0]))
     assert [row["text"] for row in whole] == ["one and more", "two with rows", "three", None, None, "six"]
     assert [row["extract_fault"] for row in whole] == [None, None, None, "no_text", "parser_failed", None]
     main = _rows(lake, "texts", text_operator(_MAIN))

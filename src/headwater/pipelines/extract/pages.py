@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +12,29 @@ import pyarrow.compute as pc
 
 from headwater.errors import CorruptLakeError
 from headwater.filters.html.page import PageInput
-from headwater.warehouse.parquet import read_file
+from headwater.warehouse.parquet import FragmentFiles, read_file
 
-__all__ = ["ArchivedPages", "StoredPages", "page_batches"]
+__all__ = ["ArchivedPages", "Pages", "StoredPages", "open_pages", "page_batches"]
 
 _BATCH_BYTES = 16 << 20
 _BATCH_PAGES = 256
+
+
+class Pages(Protocol):
+    """Where pages are read again."""
+
+    def take(self, rows: pa.Table) -> Iterator[PageInput]:
+        """Yield the pages of some samples, which come after those of any earlier call."""
+
+
+def open_pages(table_uri: str, where: FragmentFiles, files: Sequence[str]) -> Pages:
+    """Return where the pages of a fragment are read again.
+
+    Args:
+        files: files of family ``files`` that say where the pages' files are.
+    """
+    stored = where.files.get("html")
+    return StoredPages(table_uri, stored[0]) if stored is not None else ArchivedPages(table_uri, files)
 
 
 class ArchivedPages:

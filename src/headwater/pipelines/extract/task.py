@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,28 +12,20 @@ import pyarrow.compute as pc
 
 from headwater.errors import BadInputError, CorruptLakeError, StorageError
 from headwater.filters.html.extractors import ExtractorSettings
-from headwater.filters.html.page import PageInput
 from headwater.pipelines.extract.choose import KEPT, Replaced, chosen_extractors, lay_over, replace_rows
-from headwater.pipelines.extract.pages import ArchivedPages, StoredPages, page_batches
+from headwater.pipelines.extract.pages import Pages, open_pages, page_batches
 from headwater.pipelines.extract.texts import Reader, extract_pages, text_rows
 from headwater.pipelines.ingest.web.workers import shared_reader
 from headwater.warehouse.fragments import FileEntry
 from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_file, write_family
 
-__all__ = ["Done", "ReplaceTask", "TextsTask", "Unread", "write_content", "write_texts"]
+__all__ = ["PLACES", "Done", "ReplaceTask", "TextsTask", "Unread", "write_content", "write_texts"]
 
-_PLACES: Final = {
+PLACES: Final = {
     "content": ["file_id", "record_no", "uri"],
     "captures": ["extractor", "warc_offset", "warc_offset_in", "html_bytes"],
 }
 """Columns that lead to a page as it was served."""
-
-
-class Pages(Protocol):
-    """Where pages are read again."""
-
-    def take(self, rows: pa.Table) -> Iterator[PageInput]:
-        """Yield the pages of some samples, which come after those of any earlier call."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +94,7 @@ class Done:
 
 def write_texts(task: TextsTask) -> Done | Unread:
     """Run extractors over a fragment's pages and write a file of family ``texts`` for each; runs in a Spark task."""
-    where, pages = task.where, _pages(task)
+    where, pages = task.where, open_pages(task.table, task.where, task.files)
     written = count = size = 0
     writers: list[FamilyWriter] = []
     try:
@@ -111,7 +103,7 @@ def write_texts(task: TextsTask) -> Done | Unread:
             FamilyWriter(task.table, "texts", where.batch, where.fragment, 1, operator)
             for operator in task.extractors.values()
         )
-        for places in read_aligned(task.table, where, _PLACES):
+        for places in read_aligned(task.table, where, PLACES):
             rows, found = _extract(task, reader, pages, places)
             count += rows.num_rows
             for writer, table in zip(writers, found, strict=True):
@@ -128,11 +120,6 @@ def write_texts(task: TextsTask) -> Done | Unread:
         if not written:
             for writer in writers:
                 writer.__exit__(None, None, None)
-
-
-def _pages(task: TextsTask) -> Pages:
-    stored = task.where.files.get("html")
-    return StoredPages(task.table, stored[0]) if stored is not None else ArchivedPages(task.table, task.files)
 
 
 def _unread(where: FragmentFiles, error: Exception, pages: Pages) -> Unread:
@@ -158,7 +145,7 @@ def write_content(task: ReplaceTask) -> Done | Unread:
     of = task.texts_task
     where = of.where
     captures = pa.concat_tables(read_file(of.table, where.files["captures"][0]))
-    pages = _pages(of)
+    pages = open_pages(of.table, where, of.files)
     parts: list[pa.Table] = []
     done = {"changed": 0, "pages": 0, "kept": 0, "text_bytes": 0}
     chosen = np.zeros(len(task.names), np.int64)
@@ -217,8 +204,8 @@ def _groups(task: ReplaceTask, captures: pa.Table, pages: Pages) -> Iterator[tup
     for content in groups:
         beside = captures.slice(begin, content.num_rows)
         begin += content.num_rows
-        places = content.select(["sample_id", *_PLACES["content"]])
-        for name in _PLACES["captures"]:
+        places = content.select(["sample_id", *PLACES["content"]])
+        for name in PLACES["captures"]:
             places = places.append_column(name, beside[name])
         ids = content["sample_id"].to_numpy()
         _, found = _extract(of, reader, pages, places)
