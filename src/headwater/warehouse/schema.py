@@ -129,12 +129,26 @@ _FAMILIES = [
         fields={"uri_hash": (_I64, "BLAKE2b of the URL with a digest of 8 bytes, as a signed big-endian integer")},
     ),
     Family(
+        name="host_index",
+        meaning="Host and registered domain to sample, sorted by them within a file; sparse: samples with a host.",
+        fields={
+            "domain_hash": (
+                _I64,
+                "BLAKE2b of captures.registered_domain with a digest of 8 bytes, as a signed big-endian integer",
+            ),
+            "host_hash": (_I64, "the same of captures.host"),
+        },
+    ),
+    Family(
         name="captures",
         meaning="What is known of a document as a page of the web: where it was captured, how it was served, what was made its text.",
         aligned=True,
         fields={
             "host": (_STRING, "host of the URL, in small letters and ASCII; null without a URL"),
-            "registered_domain": (_STRING, "the host's domain below its public suffix; null where it has none"),
+            "registered_domain": (
+                _STRING,
+                "the host's public suffix and one label; the host itself where it has none; null without a URL",
+            ),
             "url_key": (_I64, "64-bit hash of the normalised URL, for joins; null without a URL"),
             "warc_record_id": (_STRING, "WARC-Record-ID as given"),
             "warc_offset": (_I64, "first byte of the record in its file; null of what is no record of a WARC"),

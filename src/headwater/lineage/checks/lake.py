@@ -101,6 +101,7 @@ def _one_live_file(lake: LakeView) -> Found:
         "texts",
         "spans",
         "contamination",
+        "host_index",
         "uri_index",
         "stages",
         "placements",
@@ -136,7 +137,17 @@ def _aligned(lake: LakeView) -> Found:
                 count += table.num_rows
         except CorruptLakeError as error:
             faults.append(f"fragment {where.fragment}: {error}")
-    for family in ("html", "texts", "spans", "contamination", "uri_index", "stages", "placements", "vocabularies"):
+    for family in (
+        "html",
+        "texts",
+        "spans",
+        "contamination",
+        "host_index",
+        "uri_index",
+        "stages",
+        "placements",
+        "vocabularies",
+    ):
         faults += _sql_faults(
             lake,
             f"SELECT DISTINCT sample_id FROM {family} ANTI JOIN content USING (sample_id) ORDER BY 1 LIMIT 100",

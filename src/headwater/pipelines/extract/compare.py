@@ -18,9 +18,8 @@ from headwater.filters.scores.names import SCORE_COLUMNS
 from headwater.pipelines.annotate.step import measure_texts
 from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS
 from headwater.pipelines.extract.choose import chosen_extractors, lay_over
-from headwater.pipelines.extract.pages import open_pages, page_batches
+from headwater.pipelines.extract.pages import PLACES, open_pages, page_batches
 from headwater.pipelines.extract.step import fragments_of_pages
-from headwater.pipelines.extract.task import PLACES
 from headwater.pipelines.extract.texts import extract_pages, text_rows
 from headwater.pipelines.extract.totals import totals
 from headwater.pipelines.ingest.web.workers import shared_reader

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.errors import CorruptLakeError
+from headwater.errors import BadInputError, CorruptLakeError, StorageError
 from headwater.filters.html.page import PageInput
-from headwater.warehouse.parquet import FragmentFiles, read_file
+from headwater.pipelines.ingest.decompress import Limits
+from headwater.pipelines.ingest.web.raw import RawRequest, read_raw
+from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, NESTING, RECORD_BYTES
+from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file
 
-__all__ = ["ArchivedPages", "Pages", "StoredPages", "open_pages", "page_batches"]
+__all__ = ["PLACES", "ArchivedPages", "Pages", "StoredPages", "open_pages", "page_batches"]
 
-_BATCH_BYTES = 16 << 20
-_BATCH_PAGES = 256
+PLACES: Final[dict[str, list[str]]] = {
+    "content": ["file_id", "uri"],
+    "captures": ["extractor", "warc_offset", "warc_offset_in"],
+}
+"""Columns that lead to a page as it was served."""
+_BATCH_BYTES: Final = 16 << 20
+_BATCH_PAGES: Final = 256
+# What ingest has taken is not refused here, whatever limits it went by.
+_LIMITS: Final = Limits(
+    max_record_bytes=RECORD_BYTES.most, max_expansion_ratio=EXPANSION_RATIO.most, max_nesting=NESTING.most
+)
 
 
 class Pages(Protocol):
@@ -34,27 +47,65 @@ def open_pages(table_uri: str, where: FragmentFiles, files: Sequence[str]) -> Pa
         files: files of family ``files`` that say where the pages' files are.
     """
     stored = where.files.get("html")
-    return StoredPages(table_uri, stored[0]) if stored is not None else ArchivedPages(table_uri, files)
+    return StoredPages(table_uri, stored[0]) if stored is not None else ArchivedPages(table_uri, where, files)
 
 
 class ArchivedPages:
-    """Pages taken again from the files that they came from.
+    """Pages of one fragment, taken again from the files that they came from, in order of their samples: a file is read once.
 
     Attributes:
         reading: the file that is read.
 
     Args:
         table_uri: the Delta table's folder.
-        paths: files of family ``files`` that say where these files are.
+        where: the fragment's files.
+        paths: files of family ``files`` that say where the pages' files are.
     """
 
-    def __init__(self, table_uri: str, paths: Sequence[str]) -> None:
-        self._table, self._paths = table_uri, paths
+    def __init__(self, table_uri: str, where: FragmentFiles, paths: Sequence[str]) -> None:
+        self._table, self._where, self._paths = table_uri, where, paths
+        self._pages = self._read()
         self.reading = ""
 
     def take(self, rows: pa.Table) -> Iterator[PageInput]:
-        """Yield the pages of some samples; raises as ``read_raw``."""
-        raise NotImplementedError
+        """Yield the pages of some samples, which come after those of any earlier call.
+
+        Raises:
+            BadInputError: their file cannot be read, or is another one than ingest read; the message names it.
+        """
+        try:
+            for sample in rows["sample_id"].to_pylist():
+                number, page = next(self._pages)
+                if number != sample:
+                    raise CorruptLakeError(f"expected the page of sample {sample}, found that of {number}; run verify")
+                yield page
+        except StorageError as error:
+            raise BadInputError(str(error), "page_unreadable") from error
+
+    def _read(self) -> Iterator[tuple[int, PageInput]]:
+        """Yield the fragment's pages, those of a file one after the other."""
+        places = pa.concat_tables(read_aligned(self._table, self._where, PLACES))
+        places = places.filter(pc.is_valid(places["extractor"]))
+        ids = places["sample_id"].to_pylist()
+        file_ids = places["file_id"].to_numpy()
+        listed = zip(*(places[name].to_pylist() for name in ("warc_offset", "warc_offset_in", "uri")), strict=True)
+        requests = [RawRequest(*each) for each in listed]
+        files = self._files(np.unique(file_ids).tolist())
+        begins = np.flatnonzero(np.append(True, file_ids[1:] != file_ids[:-1])) if len(file_ids) else file_ids
+        for begin, end in itertools.pairwise([*begins.tolist(), len(ids)]):
+            self.reading, sha256 = files[int(file_ids[begin])]
+            yield from zip(ids[begin:end], read_raw(self.reading, sha256, requests[begin:end], _LIMITS), strict=True)
+
+    def _files(self, wanted: list[int]) -> dict[int, tuple[str, str]]:
+        """Return file_id → where the file was read, and its SHA-256."""
+        found: dict[int, tuple[str, str]] = {}
+        for path in self._paths:
+            for table in read_file(self._table, path, ["file_id", "file_uri", "sha256"]):
+                rows = table.filter(pc.is_in(table["file_id"], value_set=pa.array(wanted, pa.int64())))
+                found |= {row["file_id"]: (row["file_uri"], row["sha256"]) for row in rows.to_pylist()}
+        if lacking := [number for number in wanted if number not in found]:
+            raise CorruptLakeError(f"expected a row of file {lacking[0]} in family files, found none; run verify")
+        return found
 
 
 class StoredPages:

@@ -94,11 +94,8 @@ def extract_with(tasks: Tasks, lake: str, recipe: Recipe) -> dict[str, int]:
     snapshot = step.replace_content(snapshot)
     finish_run(run, snapshot)
     if step.unread:
-        uri, reason = next((each.uri, each.reason) for each in step.unread.values())
-        raise UnreadableInputsError(
-            f"expected to read the pages of {len(step.unread)} fragments again, found {uri} unreadable: {reason}; put the files back where they "
-            "were, or store pages when they are ingested: [extract] store_html = true"
-        )
+        first = next(iter(step.unread.values()))
+        raise UnreadableInputsError(f"{first.why} (pages of {len(step.unread)} fragments could not be read again)")
     return dict(run.counts)
 
 

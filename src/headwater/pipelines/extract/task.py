@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.errors import BadInputError, CorruptLakeError, StorageError
+from headwater.errors import BadInputError, CorruptLakeError
 from headwater.filters.html.extractors import ExtractorSettings
 from headwater.pipelines.extract.choose import KEPT, Replaced, chosen_extractors, lay_over, replace_rows
-from headwater.pipelines.extract.pages import Pages, open_pages, page_batches
+from headwater.pipelines.extract.pages import PLACES, Pages, open_pages, page_batches
 from headwater.pipelines.extract.texts import Reader, extract_pages, text_rows
 from headwater.pipelines.ingest.web.workers import shared_reader
 from headwater.warehouse.fragments import FileEntry
 from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_file, write_family
 
-__all__ = ["PLACES", "Done", "ReplaceTask", "TextsTask", "Unread", "write_content", "write_texts"]
-
-PLACES: Final = {
-    "content": ["file_id", "record_no", "uri"],
-    "captures": ["extractor", "warc_offset", "warc_offset_in", "html_bytes"],
-}
-"""Columns that lead to a page as it was served."""
-
+__all__ = ["Done", "ReplaceTask", "TextsTask", "Unread", "write_content", "write_texts"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextsTask:
@@ -65,11 +57,10 @@ class ReplaceTask:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unread:
-    """A file that could not be read again, and why: nothing of the fragment was written."""
+    """A fragment whose pages could not be read again, and why: nothing of it was written."""
 
     fragment: int
-    uri: str
-    reason: str
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,20 +103,12 @@ def write_texts(task: TextsTask) -> Done | Unread:
         entries = [writer.finish() for writer in writers]
         written = len(entries)
         return Done(fragment=where.fragment, entries=entries, pages=count, text_bytes=size)
-    except (BadInputError, OSError) as error:
-        if isinstance(error, StorageError):
-            raise
-        return _unread(where, error, pages)
+    except BadInputError as error:
+        return Unread(fragment=where.fragment, why=str(error))
     finally:
         if not written:
             for writer in writers:
                 writer.__exit__(None, None, None)
-
-
-def _unread(where: FragmentFiles, error: Exception, pages: Pages) -> Unread:
-    uri = getattr(pages, "reading", "")
-    reason = error.reason if isinstance(error, BadInputError) else type(error).__name__
-    return Unread(fragment=where.fragment, uri=uri, reason=reason)
 
 
 def _extract(task: TextsTask, reader: Reader, pages: Pages, places: pa.Table) -> tuple[pa.Table, list[pa.Table]]:
@@ -164,10 +147,8 @@ def write_content(task: ReplaceTask) -> Done | Unread:
                 parts.append(replaced.captures)
                 _count(done, chosen, beside, replaced, picked)
             entries = [writer.finish()] if done["changed"] else []
-    except (BadInputError, OSError) as error:
-        if isinstance(error, StorageError):
-            raise
-        return _unread(where, error, pages)
+    except BadInputError as error:
+        return Unread(fragment=where.fragment, why=str(error))
     laid = [pa.concat_tables(parts).combine_chunks()]
     entries.append(write_family(of.table, "captures", where.batch, where.fragment, 1, task.operator, laid))
     names = {name: int(n) for name, n in zip(task.names, chosen, strict=True)}

@@ -22,6 +22,7 @@ from headwater.filters.urls.columns import capture_columns
 from headwater.hashes import content_hashes, origins, short_hashes
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
+from headwater.pipelines.ingest.host_index import host_index
 from headwater.pipelines.ingest.ranges import Ranges
 from headwater.pipelines.ingest.record_columns import RecordColumns
 from headwater.pipelines.ingest.records import read_records
@@ -324,6 +325,7 @@ def _write_fragment(task: IngestTask, fragment: int, rows: Iterator[pa.Table], o
             entries.append(html.finish())
     families = {
         "captures": (pa.concat_tables(captures), task.operator),
+        "host_index": (host_index(pa.concat_tables(captures)), operator),
         "uri_index": (_sorted(pa.concat_tables(index), "uri_hash"), operator),
     }
     for family, (table, made_by) in families.items():
