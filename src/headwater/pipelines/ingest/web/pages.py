@@ -183,7 +183,7 @@ def _extraction(texts: Sequence[Extracted], name: str) -> dict[str, object]:
     found = texts[0]
     return {
         "extractor": name,
-        "page_kind": found.page_kind,
+        "page_kind": found.page_kind or None,
         "blocks_kept": found.blocks_kept,
         "blocks_left_out": found.blocks_left_out,
         "bytes_left_out": found.bytes_left_out,
