@@ -30,7 +30,7 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_versions"]
 
-_LEFT_ALONE: Final = {"captures", "content", "html", "placements", "texts", "uri_index"}
+_LEFT_ALONE: Final = {"captures", "content", "host_index", "html", "placements", "texts", "uri_index"}
 """Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file; an index file is
 sorted as a whole."""
 _MAX_TABLE_BYTES: Final = 256 << 20

@@ -129,12 +129,26 @@ _FAMILIES = [
         fields={"uri_hash": (_I64, "BLAKE2b of the URL with a digest of 8 bytes, as a signed big-endian integer")},
     ),
     Family(
+        name="host_index",
+        meaning="Host and registered domain to sample, sorted by them within a file; sparse: samples with a host.",
+        fields={
+            "domain_hash": (
+                _I64,
+                "BLAKE2b of captures.registered_domain with a digest of 8 bytes, as a signed big-endian integer",
+            ),
+            "host_hash": (_I64, "the same of captures.host"),
+        },
+    ),
+    Family(
         name="captures",
         meaning="What is known of a document as a page of the web: where it was captured, how it was served, what was made its text.",
         aligned=True,
         fields={
             "host": (_STRING, "host of the URL, in small letters and ASCII; null without a URL"),
-            "registered_domain": (_STRING, "the host's domain below its public suffix; null where it has none"),
+            "registered_domain": (
+                _STRING,
+                "the host's public suffix and one label; the host itself where it has none; null without a URL",
+            ),
             "url_key": (_I64, "64-bit hash of the normalised URL, for joins; null without a URL"),
             "warc_record_id": (_STRING, "WARC-Record-ID as given"),
             "warc_offset": (_I64, "first byte of the record in its file; null of what is no record of a WARC"),
@@ -148,8 +162,14 @@ _FAMILIES = [
             "mime_detected": (_STRING, "type of media by the first bytes, the declared one where they leave it open"),
             "charset_declared": (_STRING, "label of the encoding that HTTP or the page declares"),
             "charset": (_STRING, "encoding by which the bytes were read"),
-            "charset_source": (_STRING, "what decided: bom, http, meta, detected, default, or given (text of a WET file)"),
-            "truncated": (_STRING, "why the crawler cut the record: WARC-Truncated, or transfer where its last chunk is missing"),
+            "charset_source": (
+                _STRING,
+                "what decided: bom, http, meta, detected, default, or given (text of a WET file)",
+            ),
+            "truncated": (
+                _STRING,
+                "why the crawler cut the record: WARC-Truncated, or transfer where its last chunk is missing",
+            ),
             "content_language": (_STRING, "Content-Language as served, or WARC-Identified-Content-Language"),
             "robots": (_TEXTS, "robots directives of the page and of X-Robots-Tag, sorted"),
             "licenses": (_TEXTS, "licences that the page names in links and metadata, sorted"),
@@ -181,7 +201,10 @@ _FAMILIES = [
             "text": (_STRING, "the document, valid UTF-8, never edited"),
             "text_bytes": (_I64, "length of the text, UTF-8 bytes"),
             "text_hash": (_HASH, "BLAKE2b-128 of the text's UTF-8 bytes, as content_hash"),
-            "extract_fault": (_STRING, "why the extractor has no text: no_text, or why the page could not be read; null where it has one"),
+            "extract_fault": (
+                _STRING,
+                "why the extractor has no text: no_text, or why the page could not be read; null where it has one",
+            ),
             "page_kind": (_STRING, "kind of page that the extractor saw"),
             "blocks_kept": (_I32, "blocks of the page that are in the text"),
             "blocks_left_out": (_I32, "blocks that are not"),

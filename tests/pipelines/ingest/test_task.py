@@ -14,7 +14,8 @@ from headwater.pipelines.ingest.chunks import Chunk
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.inputs import InputFile
-from headwater.pipelines.ingest.records import RecordColumns, read_records
+from headwater.pipelines.ingest.record_columns import RecordColumns
+from headwater.pipelines.ingest.records import read_records
 from headwater.pipelines.ingest.task import FilePart, IngestTask, why_unread, write_task
 
 _TEXT = "text of the web"

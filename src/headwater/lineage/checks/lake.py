@@ -94,13 +94,26 @@ def _one_live_file(lake: LakeView) -> Found:
     """A fragment has at most one live file of each family, of one build; a shard has one of its placements; each has content."""
     faults = []
     fragments = lake.snapshot.covered("content")
-    for family in (*ALIGNED, "html", "texts", "spans", "contamination", "uri_index", "stages", "placements", "vocabularies"):
+    for family in (
+        *ALIGNED,
+        "html",
+        "texts",
+        "spans",
+        "contamination",
+        "host_index",
+        "uri_index",
+        "stages",
+        "placements",
+        "vocabularies",
+    ):
         files = lake.snapshot.live(family)
         names = [files[name].to_pylist() for name in ("batch", "operator")]
         # Within what a number may be covered once: the lake, a build, a stage of a build.
         scopes: set[tuple[str | None, str | None]] = {(None, None)}
         if FAMILIES[family].by_operator:
-            scopes = {(batch if FAMILIES[family].by_build else None, operator) for batch, operator in zip(*names, strict=True)}
+            scopes = {
+                (batch if FAMILIES[family].by_build else None, operator) for batch, operator in zip(*names, strict=True)
+            }
         elif FAMILIES[family].by_build:
             scopes = {(batch, None) for batch in names[0]}
         for batch, operator in sorted(scopes, key=str):
@@ -123,7 +136,17 @@ def _aligned(lake: LakeView) -> Found:
                 count += table.num_rows
         except CorruptLakeError as error:
             faults.append(f"fragment {where.fragment}: {error}")
-    for family in ("html", "texts", "spans", "contamination", "uri_index", "stages", "placements", "vocabularies"):
+    for family in (
+        "html",
+        "texts",
+        "spans",
+        "contamination",
+        "host_index",
+        "uri_index",
+        "stages",
+        "placements",
+        "vocabularies",
+    ):
         faults += _sql_faults(
             lake,
             f"SELECT DISTINCT sample_id FROM {family} ANTI JOIN content USING (sample_id) ORDER BY 1 LIMIT 100",
@@ -191,7 +214,18 @@ def _counts_reconcile(lake: LakeView) -> Found:
 
 def _runs_known(lake: LakeView) -> Found:
     """Every run that a row names has its one row in family runs."""
-    families = [*ALIGNED, "files", "quarantine", "html", "texts", "spans", "contamination", "stages", "placements", "vocabularies"]
+    families = [
+        *ALIGNED,
+        "files",
+        "quarantine",
+        "html",
+        "texts",
+        "spans",
+        "contamination",
+        "stages",
+        "placements",
+        "vocabularies",
+    ]
     named = " UNION ".join(f"SELECT DISTINCT run_id FROM {family}" for family in families)
     faults = _sql_faults(
         lake,

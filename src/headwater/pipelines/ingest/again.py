@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,17 +28,16 @@ import pyarrow.compute as pc
 from headwater.fingerprint import fingerprint
 from headwater.lineage.runs import Run, Unit
 from headwater.pipelines.ingest.decompress import Limits
-from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
 from headwater.pipelines.ingest.ranges import Ranges
 from headwater.pipelines.ingest.refusals import WHOLE_FILE
 from headwater.pipelines.ingest.task import VERSION, Again, file_number
-from headwater.pipelines.ingest.units import Done, write_files
+from headwater.pipelines.ingest.units import Done, add_counts, files_table, write_files
 from headwater.pipelines.recipe.job import read_section
 from headwater.pipelines.recipe.sections import IngestSettings
 from headwater.pipelines.spark.sessions import run_tasks
 from headwater.warehouse.fragments import FileEntry, parse_name
 from headwater.warehouse.parquet import read_file, write_family
-from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -209,6 +208,7 @@ class _Read:
     records: int = 0
     refused: int = 0
     license: str | None = None
+    passed_over: dict[str, int] = field(default_factory=dict)
 
 
 def again_unit(
@@ -235,6 +235,7 @@ def again_unit(
             file.records += records
             file.refused += refused
             file.license = file.license or result.licenses.get(part.file_id)
+            add_counts(file.passed_over, result.passed_over.pop(part.file_id, {}))
     mine = {sha256: file for sha256, file in known.items() if file.file_id in read}
     removes = []
     for path in sorted({path for path, _ in _refusals(snapshot, mine, ["file_id"])}):
@@ -257,8 +258,7 @@ def again_unit(
                 row[name] != updated[-1][name] for name in ("records", "quarantined", "format")
             )
         removes.append(path)
-        table = pa.Table.from_pylist(updated, schema=arrow_schema("files"))
-        entries.append(write_files(snapshot.uri, parse_name(path).batch, table))
+        entries.append(write_files(snapshot.uri, parse_name(path).batch, files_table(updated)))
     released = sum(file.quarantined for file in mine.values()) - sum(file.refused for file in read.values())
     counts = {
         "read_again": len(read),
@@ -285,7 +285,10 @@ def _not_judged(rows: pa.Table, reached: dict[int, list[tuple[int, int]]], read:
 
 
 def _updated(row: dict[str, Any], file: _Read, run_id: str) -> dict[str, Any]:  # Any: values of a row, by column
+    passed_over = dict(row.get("passed_over") or {})
+    add_counts(passed_over, file.passed_over)
     return row | {
+        "passed_over": passed_over if file.info.format in WEB else None,
         "file_uri": file.uri,
         "records": row["records"] + file.records,
         "quarantined": file.refused,

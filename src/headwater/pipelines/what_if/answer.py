@@ -22,7 +22,7 @@ from headwater.arrays import Int64s
 from headwater.errors import UsageError
 from headwater.filters.rules.rule import LimitSetting, Number
 from headwater.filters.rules.rule_set import RuleSet
-from headwater.lineage.hosts import without_credentials
+from headwater.filters.urls.hosts import without_credentials
 from headwater.lineage.past_runs import newest_selection, require_build
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.changes import MOST_VALUES, Changes, apply, find_limit

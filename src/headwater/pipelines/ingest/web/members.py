@@ -19,11 +19,12 @@ from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits, unpacked_
 from headwater.pipelines.ingest.web.stored import Stored
 from headwater.pipelines.ingest.web.zstd_frames import FRAME, FrameReader, is_skippable, read_dictionary, skip_frame
 
-__all__ = ["Members", "Piece"]
+__all__ = ["TRUNCATED", "Members", "Piece"]
 
-CORRUPT: Final = "corrupt_compression"
 TRUNCATED: Final = "truncated_compression"
-EXPANSION: Final = "expansion_ratio"
+"""The fault of a container that ends too early; what was unpacked of it is as it was."""
+_CORRUPT: Final = "corrupt_compression"
+_EXPANSION: Final = "expansion_ratio"
 
 _GZIP: Final = b"\x1f\x8b\x08"
 _WARC: Final = b"WARC/"
@@ -69,6 +70,11 @@ class Members:
             self._dictionary = read_dictionary(uri, limits)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the file is not compressed."""
+        return self._compression == ""
+
+    @property
     def can_go_back(self) -> bool:
         """Whether ``pieces`` may begin at any member."""
         return self._compression in {"", "gz", "zst"}
@@ -102,6 +108,8 @@ class Members:
 
     def _packed(self) -> Iterator[Piece]:
         stored = self._stored
+        if stored.position == 0 and not len(stored.window(1)):
+            yield Piece(b"", 0, TRUNCATED, last=True)
         while len(head := stored.window(8)):
             begin = stored.position
             if self._compression == "zst" and is_skippable(head):
@@ -124,7 +132,7 @@ class Members:
             yield from self._frame() if self._compression == "zst" else self._gzip()
         else:
             # A beginning that is cut is no other format: too few bytes to tell.
-            yield b"", TRUNCATED if len(head) < len(magic) and magic.startswith(head) else CORRUPT
+            yield b"", TRUNCATED if len(head) < len(magic) and magic.startswith(head) else _CORRUPT
 
     def _gzip(self) -> Iterator[tuple[bytes, str | None]]:
         stored = self._stored
@@ -135,7 +143,7 @@ class Members:
             try:
                 data = decoder.decompress(window, BLOCK_BYTES)
             except zlib.error:
-                yield b"", CORRUPT
+                yield b"", _CORRUPT
                 return
             used = len(window) - len(decoder.unused_data) - len(decoder.unconsumed_tail)
             if not used and not data and not decoder.eof:
@@ -145,7 +153,7 @@ class Members:
             taken += used
             given += len(data)
             if self._is_too_much(given, taken):
-                yield b"", EXPANSION
+                yield b"", _EXPANSION
                 return
             yield data, None
 
@@ -167,7 +175,7 @@ class Members:
                     continue
                 given = done
                 if self._is_too_much(given, frame.taken):
-                    yield b"", EXPANSION
+                    yield b"", _EXPANSION
                     return
                 yield data, None
             if fault is None:

@@ -11,6 +11,7 @@ from headwater.pipelines.ingest.opening import open_file
 __all__ = ["Stored"]
 
 _AHEAD: Final = 1 << 20
+_NEVER: Final = 1 << 62
 
 
 class Stored:
@@ -23,19 +24,20 @@ class Stored:
         uri: the file.
         begin: first byte.
         end: first byte after; None for the file's end.
+        hashing: whether the bytes are hashed.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
 
-    def __init__(self, uri: str, begin: int = 0, end: int | None = None) -> None:
+    def __init__(self, uri: str, begin: int = 0, end: int | None = None, *, hashing: bool = True) -> None:
         self._stream = open_file(uri)
         self._stream.seek(begin)
         self._end = end
         self._buffer = b""
         self._at = 0
         self._read_to = begin
-        self._hashed_to = begin
+        self._hashed_to = begin if hashing else _NEVER
         self._digest = hashlib.sha256()
 
     @property

@@ -30,6 +30,8 @@ _MARK: Final = b"WARC/"
 _VERSION: Final = re.compile(rb"WARC/[01]\.[0-9]{1,2}[ \t]*\r?\n")
 _NEXT: Final = re.compile(rb"\n\r?\n(?=WARC/[01]\.[0-9]{1,2}[ \t]*\r?\n[A-Za-z][A-Za-z0-9-]*:)")
 _NEXT_BYTES: Final = 128
+_EMPTY_LINE_BYTES: Final = 3
+"""Where a body begins a line feed may have ended a line, and an empty one followed it: another record may begin there."""
 _EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
@@ -48,7 +50,7 @@ class WarcRecord:
         head: the first 64 KiB of the block.
         length: of the block, bytes.
         place: first byte in the file unpacked.
-        stored: first byte of the member that begins with the record, in the file as stored; None where none does.
+        stored: first byte in the file as stored, where the record, or a member that begins with it, begins; None where none does.
     """
 
     number: int
@@ -92,7 +94,10 @@ def warc_records(
         first_record: number of the first record there.
         first_place: its place in the file unpacked.
     """
-    yield from _Reader(Tape(members, begin), limits.max_record_bytes, first_record, first_place).records()
+    reader = _Reader(
+        Tape(members, begin), limits.max_record_bytes, first_record, first_place, is_plain=members.is_plain
+    )
+    yield from reader.records()
 
 
 class _Reader:
@@ -103,8 +108,8 @@ class _Reader:
         next: place at which the next record is looked for.
     """
 
-    def __init__(self, tape: Tape, max_bytes: int, first_record: int, first_place: int) -> None:
-        self._tape, self._max_bytes = tape, max_bytes
+    def __init__(self, tape: Tape, max_bytes: int, first_record: int, first_place: int, *, is_plain: bool) -> None:
+        self._tape, self._max_bytes, self._is_plain = tape, max_bytes, is_plain
         self._first_place = first_place
         self._winds = 0
         self.number = first_record
@@ -165,7 +170,7 @@ class _Reader:
         mark = tape.at(place, len(_MARK))
         if mark != _MARK:
             return _Fault(reason=_CUT if _MARK.startswith(mark) else "not_a_record", search=place)
-        stored = tape.stored_at(place)
+        stored = self._first_place + place if self._is_plain else tape.stored_at(place)
         body = self._find_body(place)
         if body is None:
             is_cut = tape.end - place < _HEADER_BYTES
@@ -173,7 +178,7 @@ class _Reader:
         fields = _fields(bytes(memoryview(tape.data)[place - tape.first : body - tape.first]))
         length = None if fields is None else _length(fields)
         if fields is None or length is None:
-            return _Fault(reason="bad_record_header", search=body - 2)
+            return _Fault(reason="bad_record_header", search=place + 1)
         is_long = length > self._max_bytes
         head = tape.at(body, min(length, _HEAD_BYTES)) if is_long else b""
         fault = self._pass_long(body, length) if is_long else self._pass(body, length)
@@ -216,7 +221,7 @@ class _Reader:
         if cut_at is not None:
             return _Fault(reason=_WRONG_LENGTH, search=cut_at)
         if not is_there:
-            return _Fault(reason=_CUT, search=body - 2)
+            return _Fault(reason=_CUT, search=body - _EMPTY_LINE_BYTES)
         return self._end_fault(body, end)
 
     def _pass_long(self, body: int, length: int) -> _Fault | None:
@@ -232,15 +237,15 @@ class _Reader:
             if cut_at is not None:
                 return _Fault(reason=_WRONG_LENGTH, search=cut_at)
             if not is_there:
-                fault = _Fault(reason=_CUT, search=body - 2)
+                fault = _Fault(reason=_CUT, search=body - _EMPTY_LINE_BYTES)
                 break
             reached = wanted
             tape.drop(reached)
         fault = fault or self._end_fault(body, end)
-        if fault is None or body - 2 >= tape.first:
+        if fault is None or body - _EMPTY_LINE_BYTES >= tape.first:
             return fault
         self._winds += 1
-        if self._winds > _MOST_WINDS or not tape.wind_back(body - 2):
+        if self._winds > _MOST_WINDS or not tape.wind_back(body - _EMPTY_LINE_BYTES):
             return _Fault(reason=_WRONG_LENGTH, search=None)
         return fault
 
@@ -267,12 +272,12 @@ class _Reader:
             if byte not in b"\r\n":
                 rest = tape.at(place, len(_MARK))
                 follows = _MARK.startswith(rest) if len(rest) < len(_MARK) else rest == _MARK
-                return None if follows else _Fault(reason=_WRONG_LENGTH, search=body - 2)
+                return None if follows else _Fault(reason=_WRONG_LENGTH, search=body - _EMPTY_LINE_BYTES)
             place += 1
         # A member that fails its checksum may hold any other bytes; of one that is cut all bytes are as they were.
         if tape.fault is None or tape.fault.fault == TRUNCATED or tape.stored_at(place) is not None:
             return None
-        return _Fault(reason=_CUT, search=body - 2)
+        return _Fault(reason=_CUT, search=body - _EMPTY_LINE_BYTES)
 
     def _find_next(self, search: int) -> int | None:
         """Return the place of the next record from ``search`` on, or None where the bytes stop before there is one."""

@@ -1,0 +1,191 @@
+"""Pages of the web → records as columns: their text by the recipe's first extractor, and what is known of each capture.
+
+Pages are read some at a time in a process of their own, so that one that kills its parser costs a record and no task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from headwater.filters.html.charset import decode_page
+from headwater.filters.html.page import Extracted, PageInput, PageOutput
+from headwater.pipelines.ingest.record_columns import PassedOver, RecordColumns
+from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
+from headwater.pipelines.ingest.web.captures import Page
+from headwater.pipelines.ingest.web.settings import WebSettings
+from headwater.pipelines.ingest.web.workers import shared_reader
+from headwater.warehouse.schema import FAMILIES
+
+__all__ = ["CAPTURE_FIELDS", "PageBatch"]
+
+FROM_URL: Final = ("host", "registered_domain", "url_key")
+CAPTURE_FIELDS: Final = pa.schema(
+    [
+        *((name, kind) for name, (kind, _) in FAMILIES["captures"].fields.items() if name not in FROM_URL),
+        *((name, kind) for name, (kind, _) in FAMILIES["html"].fields.items()),
+    ]
+)
+"""Columns of a capture that do not follow from its URL, and of its page as it was served."""
+_BATCH_BYTES: Final = 8 << 20
+_BATCH_PAGES: Final = 256
+
+
+@dataclass(kw_only=True, slots=True)
+class PageBatch:
+    """Collects pages, refusals and records that are passed over, until they are turned into columns.
+
+    Attributes:
+        settings: which extractor, and whether pages are stored.
+    """
+
+    settings: WebSettings
+    _pages: list[Page] = field(default_factory=list)
+    _refused: list[Refusal] = field(default_factory=list)
+    _passed_over: list[PassedOver] = field(default_factory=list)
+    _size: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the pages are enough for a batch."""
+        n = len(self._pages) + (len(self._refused) + len(self._passed_over)) // 64
+        return self._size >= _BATCH_BYTES or n >= _BATCH_PAGES
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to turn into columns."""
+        return not (self._pages or self._refused or self._passed_over)
+
+    def add(self, page: Page) -> None:
+        """Add a page."""
+        self._pages.append(page)
+        self._size += len(page.body)
+
+    def refuse(self, record_no: int, reason: str) -> None:
+        """Add a refusal."""
+        self._refused.append(Refusal(record_no, reason))
+
+    def pass_over(self, record_no: int, kind: str) -> None:
+        """Add a record that holds no page that was asked for."""
+        self._passed_over.append(PassedOver(record_no, kind))
+
+    def take(self) -> RecordColumns:
+        """Return the columns of what was collected and begin anew."""
+        read = self._read()
+        kept: list[tuple[Page, PageOutput | None, str]] = []
+        for page, found in zip(self._pages, read, strict=True):
+            fault = found if isinstance(found, str) else _fault_of_text(found[1])
+            if fault is not None:
+                self.refuse(page.number, fault)
+            elif not isinstance(found, str):
+                kept.append((page, *found))
+        refused = sorted(self._refused, key=lambda each: (each.record_no == WHOLE_FILE, each.record_no))
+        pages = [page for page, _, _ in kept]
+        nothing = pa.nulls(len(pages), pa.string())
+        columns = RecordColumns(
+            record_no=np.array([page.number for page in pages], np.int64),
+            source=nothing,
+            uri=pa.array([page.uri for page in pages], pa.string()),
+            collected_at=pa.array([page.date for page in pages], pa.string()),
+            license=nothing,
+            meta=pa.array([page.meta for page in pages], pa.string()),
+            text=pa.array([text for _, _, text in kept], pa.string()),
+            refused=tuple(refused),
+            passed_over=tuple(self._passed_over),
+            captures=pa.Table.from_pylist(
+                [_capture(page, output, self.settings) for page, output, _ in kept], CAPTURE_FIELDS
+            ),
+        )
+        self._pages, self._refused, self._passed_over, self._size = [], [], [], 0
+        return columns
+
+    def _read(self) -> list[tuple[PageOutput | None, str] | str]:
+        """Return of each page what it was read to and its text, or why it cannot be read."""
+        markup = [page for page in self._pages if not page.is_text]
+        inputs = [
+            PageInput(body=page.body, http_charset=page.charset, headers=page.headers, url=page.uri) for page in markup
+        ]
+        outputs = iter(shared_reader().read(inputs, [self.settings.extractor]) if inputs else ())
+        return [_plain_text(page) if page.is_text else _extracted(next(outputs)) for page in self._pages]
+
+
+def _extracted(output: PageOutput | str) -> tuple[PageOutput | None, str] | str:
+    return output if isinstance(output, str) else (output, output.texts[0].text)
+
+
+def _plain_text(page: Page) -> tuple[PageOutput | None, str] | str:
+    if page.is_given:
+        # As WET has it, whatever the page was: UTF-8.
+        try:
+            text, used, source = page.body.decode().removeprefix("\ufeff"), "utf-8", "given"
+        except UnicodeDecodeError:
+            return "invalid_utf8"
+        declared = page.charset
+    else:
+        decoded = decode_page(page.body, page.charset)
+        text, declared, used, source = decoded.text, decoded.declared, decoded.used, decoded.source
+    output = PageOutput(
+        charset_declared=declared, charset=used, charset_source=source, mojibake=0, robots=[], licenses=[], texts=[]
+    )
+    return output, text
+
+
+def _fault_of_text(text: str) -> str | None:
+    """Return why a text cannot be a sample's."""
+    if not text or text.isspace():
+        return "no_text"
+    if "\0" in text:
+        return "nul_byte"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "lone_surrogate"
+    return None
+
+
+def _capture(page: Page, output: PageOutput | None, settings: WebSettings) -> dict[str, object]:
+    row: dict[str, object] = {
+        "warc_record_id": page.record_id,
+        "warc_offset": page.offset,
+        "warc_offset_in": page.offset_in,
+        "http_status": page.status,
+        "mime_declared": page.mime_declared,
+        "mime_detected": page.mime_detected,
+        "truncated": page.truncated,
+        "content_language": page.content_language,
+        "html_bytes": None if page.is_text else len(page.body),
+    }
+    if output is not None:
+        row |= {
+            "charset_declared": output.charset_declared,
+            "charset": output.charset,
+            "charset_source": output.charset_source,
+            "robots": output.robots,
+            "licenses": output.licenses,
+            "mojibake": output.mojibake,
+        }
+        row |= _extraction(output.texts, settings.extractor.name)
+    if settings.store_html and not page.is_text:
+        headers = orjson.dumps(page.headers, option=orjson.OPT_SORT_KEYS).decode()
+        row |= {"html": page.body, "http_charset": page.charset, "http_headers": headers}
+    return row
+
+
+def _extraction(texts: Sequence[Extracted], name: str) -> dict[str, object]:
+    """Return what describes the text that an extractor made; nothing where none did."""
+    if not texts:
+        return {}
+    found = texts[0]
+    return {
+        "extractor": name,
+        "page_kind": found.page_kind,
+        "blocks_kept": found.blocks_kept,
+        "blocks_left_out": found.blocks_left_out,
+        "bytes_left_out": found.bytes_left_out,
+        "left_out": orjson.dumps(found.left_out, option=orjson.OPT_SORT_KEYS).decode(),
+    }
