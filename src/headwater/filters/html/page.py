@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from headwater.filters.html.charset import decode_page
-from headwater.filters.html.extractors import ExtractorSettings
+from headwater.filters.html.extractors import OF_OTHERS, ExtractorSettings
+from headwater.filters.html.others import VERSION as OTHERS_VERSION
+from headwater.filters.html.others import others_text, package_version
 from headwater.plain import JsonObject
 
 __all__ = ["VERSION", "Extracted", "ExtractorSettings", "PageInput", "PageOutput", "extractor_operator", "read_page"]
@@ -60,19 +62,22 @@ class PageOutput:
 
 def extractor_operator(settings: ExtractorSettings) -> JsonObject:
     """Return what identifies an extractor: version and everything that has a say in its text; its name has none."""
-    return {
-        "version": VERSION,
-        "method": settings.method,
-        "form": settings.form,
-        "comments": settings.comments,
-    }
+    own: JsonObject = {"version": VERSION}
+    if settings.method in OF_OTHERS:
+        own |= {"package": package_version(settings.method), "settings": OTHERS_VERSION}
+    return own | {"method": settings.method, "form": settings.form, "comments": settings.comments}
 
 
 def read_page(page: PageInput, extractors: Sequence[ExtractorSettings]) -> PageOutput:
     """Return a page's text by each extractor, in their order."""
     decoded = decode_page(page.body, page.http_charset)
     text = _visible(decoded.text)
-    texts = [Extracted(text=text, page_kind="article", blocks_kept=text.count("\n") + 1) for _ in extractors]
+    texts = [
+        Extracted(text=others_text(decoded.text, each), page_kind="")
+        if each.method in OF_OTHERS
+        else Extracted(text=text, page_kind="article", blocks_kept=text.count("\n") + 1)
+        for each in extractors
+    ]
     return PageOutput(
         charset_declared=decoded.declared,
         charset=decoded.used,

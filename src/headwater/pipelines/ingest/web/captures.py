@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
+from headwater.filters.html.page import PageInput
 from headwater.filters.urls.hosts import without_credentials
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.web.http import Body, Response, decode_body, parse_response
@@ -22,7 +24,7 @@ from headwater.pipelines.ingest.web.mime import HTML, TEXT, XHTML, detect_type, 
 from headwater.pipelines.ingest.web.settings import WebSettings
 from headwater.pipelines.ingest.web.warc import WarcRecord
 
-__all__ = ["PAGE_HEADERS", "Page", "read_capture"]
+__all__ = ["PAGE_HEADERS", "Page", "media_kind", "page_headers", "raw_page", "read_capture"]
 
 PAGE_HEADERS: Final = ("content-language", "link", "x-robots-tag")
 """HTTP headers that have a say in how a page is read, beside its type."""
@@ -123,6 +125,33 @@ def read_capture(
     return _page(record, _resource(record, record.block), settings, has_checksum=has_checksum)
 
 
+def raw_page(record: WarcRecord, limits: Limits) -> PageInput | None:
+    """Return what a record holds as ``read_page`` takes it, whatever a recipe takes; None where that is no body that can be read."""
+    if record.block is None:
+        return None
+    payload = _resource(record, record.block)
+    if record.fields.get("warc-type", "").strip().lower() == "response":
+        response = parse_response(record.block)
+        found = None if response is None else _decoded(response, limits)
+        if response is None or not isinstance(found, Body):
+            return None
+        payload = _Payload(body=found.data, headers=response.headers, mime=None)
+    charset = parameter(payload.headers.get("content-type"), "charset")
+    url = _uri(record.fields)
+    return PageInput(body=payload.body, http_charset=charset, headers=page_headers(payload.headers), url=url)
+
+
+def page_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return those of a response's headers that have a say in how its page is read."""
+    return {name: headers[name][:_MOST_HEADER] for name in PAGE_HEADERS if headers.get(name)}
+
+
+def _uri(fields: Mapping[str, str]) -> str | None:
+    # The grammar of WARC 1.0 has the URL in angle brackets, which some writers follow.
+    uri = fields.get("warc-target-uri", "").strip().removeprefix("<").removesuffix(">")
+    return without_credentials(uri) or None
+
+
 def _resource(record: WarcRecord, body: bytes) -> _Payload:
     content_type = record.fields.get("content-type")
     return _Payload(body=body, headers={"content-type": content_type or ""}, mime=type_of(content_type))
@@ -179,8 +208,7 @@ def _page(
         return True, "segmented_record"
     if not has_checksum and record.block is not None and not _digest_holds(fields, record.block):
         return True, "wrong_digest"
-    uri = fields.get("warc-target-uri", "").strip().removeprefix("<").removesuffix(">")
-    headers = {name: payload.headers[name][:_MOST_HEADER] for name in PAGE_HEADERS if payload.headers.get(name)}
+    headers = page_headers(payload.headers)
     language = headers.get("content-language") or fields.get("warc-identified-content-language")
     stored = record.stored is not None
     return Page(
@@ -189,7 +217,7 @@ def _page(
         mime_detected=detected,
         is_text=detected not in {HTML, XHTML},
         is_given=is_given,
-        uri=without_credentials(uri) or None,
+        uri=_uri(fields),
         date=fields.get("warc-date") or None,
         record_id=fields.get("warc-record-id") or None,
         offset=record.stored if stored else record.place,
