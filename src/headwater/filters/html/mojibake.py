@@ -111,7 +111,10 @@ def _count(data: npt.NDArray[np.uint8], table: npt.NDArray[np.uint16]) -> int:
             if byte < 0x80 or byte > 0xBF:
                 break
             if found == 0 and (
-                (lead == 0xE0 and byte < 0xA0) or (lead == 0xED and byte > 0x9F) or (lead == 0xF0 and byte < 0x90) or (lead == 0xF4 and byte > 0x8F)
+                (lead == 0xE0 and byte < 0xA0)
+                or (lead == 0xED and byte > 0x9F)
+                or (lead == 0xF0 and byte < 0x90)
+                or (lead == 0xF4 and byte > 0x8F)
             ):
                 break
             n_strong += entry >> 8
@@ -122,7 +125,7 @@ def _count(data: npt.NDArray[np.uint8], table: npt.NDArray[np.uint16]) -> int:
             row_characters += n_more + 1
             if n_strong:
                 row_strong += n_more + 1
-                if 0xC2 <= lead <= 0xC5 or lead == 0xE2 or lead == 0xF0 or (n_more == 2 and n_strong == 2):
+                if 0xC2 <= lead <= 0xC5 or lead in (0xE2, 0xF0) or (n_more == 2 and n_strong == 2):
                     row_free += n_more + 1
             begin = at
             continue
@@ -161,7 +164,7 @@ def _count_hanzi(data: npt.NDArray[np.uint8], pairs: npt.NDArray[np.uint16]) -> 
             high, low = pair >> 8, pair & 0xFF
             leads |= ((0xE3 <= high <= 0xE9) << (2 * place)) | ((0xE3 <= low <= 0xE9) << (2 * place + 1))
             follows |= ((0x80 <= high <= 0xBF) << (2 * place)) | ((0x80 <= low <= 0xBF) << (2 * place + 1))
-        if (leads | follows) == 63 and (leads == 9 or leads == 18 or leads == 36):
+        if (leads | follows) == 63 and leads in (9, 18, 36):
             in_row += 1
             begin = at
         else:
