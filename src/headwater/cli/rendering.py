@@ -208,6 +208,8 @@ def format_story(story: Answer) -> str:
     content.pop("file_id", None)
     lines += _pairs("content", content)
     lines += _pairs("capture", story.get("captures", {}))
+    for row in story.get("texts", []):
+        lines += _pairs("extractor", row)
     lines += _pairs("language", story.get("language", {})) + _scores(story)
     signals = story.get("signals", {})
     zeros = sum(value == 0 for value in signals.values())
@@ -267,6 +269,8 @@ def format_trace(found: Answer) -> str:
     lines.append(f"  token {found['sample_token']} of sample {found['sample_id']}, copy {found['copy']}")
     around = clean(f"{found['before']}[{marked}]{found['after']}")
     lines += [f"  | {part}" for line in around.split("\n") for part in _wrap(line, _WIDTH - 4)]
+    if "text_then" in found:
+        lines += _pairs("text then", found["text_then"])
     return "\n".join([*lines, format_story(found["story"])])
 
 

@@ -45,6 +45,13 @@ def _reasons(reasons: Mapping[str, int]) -> str:
     return f" ({', '.join(f'{count:,} {reason}' for reason, count in ordered)})" if ordered else ""
 
 
+def _extracted(counts: Answer, seconds: float) -> list[str]:
+    parts = [format_count(counts["texts"], "text")] if counts.get("texts") else []
+    if "pages" in counts:
+        parts += [format_count(counts["pages"], "page"), f"{counts['changed']:,} with another text"]
+    return parts + ([f"{counts['kept']:,} kept theirs"] if counts.get("kept") else [])
+
+
 def _annotated(counts: Answer, seconds: float) -> list[str]:
     return [_samples(counts), *_text(counts, seconds)]
 
@@ -84,6 +91,7 @@ def _repaired(counts: Answer, seconds: float) -> list[str]:
 
 _SUMMARIES: Final[Mapping[str, Callable[[Answer, float], list[str]]]] = {
     "ingest": _ingested,
+    "extract": _extracted,
     "annotate": _annotated,
     "deduplicate": _deduplicated,
     "decide": _decided,

@@ -25,7 +25,7 @@ from headwater.warehouse.schema import ALIGNED, FAMILIES
 
 __all__ = ["placements_of", "query", "rows", "samples_named", "why"]
 
-_HIDDEN: Final = {"text", "signature", "bands", "normalized_hash"}
+_HIDDEN: Final = {"text", "html", "signature", "bands", "normalized_hash"}
 _MOST_SAMPLES: Final = 1000
 _NO_DAMAGE: Final = (
     duckdb.BinderException,
@@ -35,7 +35,7 @@ _NO_DAMAGE: Final = (
     duckdb.ParserException,
 )
 """What DuckDB raises for other reasons than the bytes that it reads."""
-_SPARSE: Final = ("spans", "contamination", "stages", "placements", "vocabularies")
+_SPARSE: Final = ("texts", "spans", "contamination", "stages", "placements", "vocabularies")
 
 
 def rows(
@@ -218,7 +218,7 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int, lake: str | None = N
             story[family] = found[0] | ({"batch": batch} if family == "content" else {})
     story["file"] = _file(connection, story["content"]["file_id"], used)
     for family in _SPARSE:
-        listed = ", ".join(f'"{name}"' for name in FAMILIES[family].fields)
+        listed = ", ".join(f'"{name}"' for name in FAMILIES[family].fields if name not in _HIDDEN)
         if family == "vocabularies":
             listed = f"batch AS name, {listed}"
         found = rows(connection, f"SELECT {listed}, run_id FROM {family} WHERE sample_id = ? ORDER BY ALL", [sample])

@@ -20,6 +20,7 @@ from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.log import log_entries, log_statistics
 from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
 from headwater.lineage.checks.stored import evaluation_sets, retained_files, score_models, vocabularies
+from headwater.lineage.checks.texts import texts_chosen
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
 from headwater.plain import Row
@@ -268,6 +269,7 @@ _REMEDIES: Final = {
     "families_aligned": _MADE_AGAIN,
     "ids_unique": _MADE_AGAIN,
     "content_hashes": _MADE_AGAIN,
+    "texts_chosen": _MADE_AGAIN,
     "counts_reconcile": _MADE_AGAIN,
     "runs_known": _MADE_AGAIN,
     "winners_kept": _MADE_AGAIN,
@@ -288,6 +290,7 @@ _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "families_aligned": _aligned,
     "ids_unique": _ids_unique,
     "content_hashes": _content_hashes,
+    "texts_chosen": texts_chosen,
     "counts_reconcile": _counts_reconcile,
     "runs_known": _runs_known,
     "winners_kept": _winners_kept,

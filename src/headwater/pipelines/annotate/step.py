@@ -46,7 +46,7 @@ from headwater.warehouse.table_format import declare_columns
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["annotate"]
+__all__ = ["annotate", "measure_texts"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +100,7 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
                 wave = tasks[begin : begin + 8 * slots]
                 results = run_tasks(spark, _annotate, wave, progress, _size, point=ANNOTATE)
                 units = [_unit(snapshot, task, result) for task, result in zip(wave, results, strict=True)]
-                snapshot, _ = commit_wave(run, snapshot, units)
+                snapshot, _ = commit_wave(run, snapshot, units, valid=_texts_stand)
     finish_run(run, snapshot)
     return dict(run.counts)
 
@@ -153,30 +153,67 @@ def _plan(
         replaced=lambda where: where.paths(missing[where.fragment]),
     )
     return [
-        _Task(
-            lake=job.lake,
+        _task(
+            job,
             table=snapshot.uri,
             run_id=run.run_id,
             families={family: wanted[family] for family in missing[members[0].fragment]},
-            reads=job.reads,
             fragments=tuple(members),
-            language_model=job.recipe.language.model,
-            span_operators=tuple(job.recipe.spans.operators),
-            vocabulary=job.recipe.vocabulary.name,
-            numbers=job.recipe.deduplicate.numbers,
-            models={column: scorer.model.sha256 for column, scorer in job.scorers.items()},
-            contamination=job.recipe.contamination,
-            sets=job.sets,
         )
         for members in groups
     ]
+
+
+def _task(
+    job: Resolved, *, table: str, run_id: str, families: Mapping[str, str], fragments: tuple[FragmentFiles, ...]
+) -> _Task:
+    return _Task(
+        lake=job.lake,
+        table=table,
+        run_id=run_id,
+        families=families,
+        reads=job.reads,
+        fragments=fragments,
+        language_model=job.recipe.language.model,
+        span_operators=tuple(job.recipe.spans.operators),
+        vocabulary=job.recipe.vocabulary.name,
+        numbers=job.recipe.deduplicate.numbers,
+        models={column: scorer.model.sha256 for column, scorer in job.scorers.items()},
+        contamination=job.recipe.contamination,
+        sets=job.sets,
+    )
+
+
+def measure_texts(job: Resolved, texts: pa.Table) -> pa.Table:
+    """Return what annotate would measure of texts that need not be of the lake: language, signals, scores and tokens, side by side.
+
+    Args:
+        texts: ``sample_id`` (ascending), ``text`` and ``text_bytes``.
+    """
+    families = ("language", "signals", "scores", "spans", "tokens")
+    task = _task(job, table="", run_id="", families=dict.fromkeys(families, ""), fragments=())
+    found = dict(_measure(task, _Inputs(rows=texts, spans=arrow_schema("spans").empty_table())))
+    for family in families:
+        for name in found[family].column_names if family != "spans" else ():
+            if name not in texts.column_names:
+                texts = texts.append_column(name, found[family][name])
+    return texts
 
 
 def _unit(snapshot: Snapshot, task: _Task, result: _Result) -> Unit:
     removes = {path for where in task.fragments for path in where.paths(task.families)}
     counts = {"fragments": len(task.fragments), "samples": result.rows, "text_bytes": result.text_bytes}
     counts |= {f"{entry.family}_bytes": entry.size for entry in result.entries}
-    return Unit(adds=result.entries, removes=sorted(removes), counts=counts)
+    return Unit(adds=result.entries, removes=sorted(removes), counts=counts, tags=frozenset(_texts_of(task)))
+
+
+def _texts_of(task: _Task) -> list[str]:
+    return [path for where in task.fragments for path in where.paths(["content"])]
+
+
+def _texts_stand(now: Snapshot, unit: Unit) -> bool:
+    """Return whether the texts that were read are still those of the table: step extract may have put others in their place."""
+    return now.holds(unit.tags)
 
 
 def _size(result: _Result) -> tuple[int, int]:

@@ -13,11 +13,11 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from headwater.filters.html.charset import decode_page
 from headwater.filters.html.page import Extracted, PageInput, PageOutput
 from headwater.pipelines.ingest.record_columns import PassedOver, RecordColumns
 from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
 from headwater.pipelines.ingest.web.captures import Page
+from headwater.pipelines.ingest.web.mime import TEXT
 from headwater.pipelines.ingest.web.settings import WebSettings
 from headwater.pipelines.ingest.web.workers import shared_reader
 from headwater.warehouse.schema import FAMILIES
@@ -106,33 +106,36 @@ class PageBatch:
 
     def _read(self) -> list[tuple[PageOutput | None, str] | str]:
         """Return of each page what it was read to and its text, or why it cannot be read."""
-        markup = [page for page in self._pages if not page.is_text]
-        inputs = [
-            PageInput(body=page.body, http_charset=page.charset, headers=page.headers, url=page.uri) for page in markup
-        ]
-        outputs = iter(shared_reader().read(inputs, [self.settings.extractor]) if inputs else ())
-        return [_plain_text(page) if page.is_text else _extracted(next(outputs)) for page in self._pages]
+        read = [page for page in self._pages if not page.is_given]
+        outputs = iter(shared_reader().read([_input(page) for page in read], [self.settings.extractor]) if read else ())
+        return [_given(page) if page.is_given else _extracted(next(outputs)) for page in self._pages]
+
+
+def _input(page: Page) -> PageInput:
+    headers = page.headers | ({"content-type": TEXT} if page.is_text else {})
+    return PageInput(body=page.body, http_charset=page.charset, headers=headers, url=page.uri)
 
 
 def _extracted(output: PageOutput | str) -> tuple[PageOutput | None, str] | str:
     return output if isinstance(output, str) else (output, output.texts[0].text)
 
 
-def _plain_text(page: Page) -> tuple[PageOutput | None, str] | str:
-    if page.is_given:
-        # As WET has it, whatever the page was: UTF-8.
-        try:
-            text, used, source = page.body.decode().removeprefix("\ufeff"), "utf-8", "given"
-        except UnicodeDecodeError:
-            return "invalid_utf8"
-        declared = page.charset
-    else:
-        decoded = decode_page(page.body, page.charset)
-        text, declared, used, source = decoded.text, decoded.declared, decoded.used, decoded.source
+def _given(page: Page) -> tuple[PageOutput | None, str] | str:
+    """Return the text that another program made of a page, as WET has it whatever the page was: UTF-8."""
+    try:
+        text = page.body.decode()
+    except UnicodeDecodeError:
+        return "invalid_utf8"
     output = PageOutput(
-        charset_declared=declared, charset=used, charset_source=source, mojibake=0, robots=[], licenses=[], texts=[]
+        charset_declared=page.charset,
+        charset="UTF-8",
+        charset_source="given",
+        mojibake=0,
+        robots=[],
+        licenses=[],
+        texts=[],
     )
-    return output, text
+    return output, text.removeprefix("\ufeff")
 
 
 def _fault_of_text(text: str) -> str | None:
@@ -167,9 +170,9 @@ def _capture(page: Page, output: PageOutput | None, settings: WebSettings) -> di
             "charset_source": output.charset_source,
             "robots": output.robots,
             "licenses": output.licenses,
-            "mojibake": output.mojibake,
+            "mojibake": None if page.is_given else output.mojibake,
         }
-        row |= _extraction(output.texts, settings.extractor.name)
+        row |= {} if page.is_text else _extraction(output.texts, settings.extractor.name)
     if settings.store_html and not page.is_text:
         headers = orjson.dumps(page.headers, option=orjson.OPT_SORT_KEYS).decode()
         row |= {"html": page.body, "http_charset": page.charset, "http_headers": headers}
