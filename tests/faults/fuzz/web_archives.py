@@ -1,4 +1,4 @@
-"""Web archives as a parser's input: every form of a small crawl, changed by bits, blocks and lines; and its records changed before they are packed."""
+"""Web archives as a parser's input: every form of a small crawl, changed by bits and blocks; and its records changed before they are packed."""
 
 from __future__ import annotations
 

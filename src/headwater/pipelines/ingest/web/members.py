@@ -194,7 +194,7 @@ class Members:
         # A decoder reads beyond a fault before it meets it: the next member may have begun.
         back = max(begin + 1, stored.position - _AGAIN_BYTES)
         self._again += max(0, stored.position - back)
-        if self._is_spent:
+        if self._is_spent():
             return False
         stored.seek(back)
         magic = FRAME if self._compression == "zst" else _GZIP
@@ -202,12 +202,11 @@ class Members:
             if self._begins_record():
                 return True
             self._again += _TRIAL_BYTES[self._compression]
-            if self._is_spent:
+            if self._is_spent():
                 return False
             stored.advance(1)
         return False
 
-    @property
     def _is_spent(self) -> bool:
         """Whether no more is to be read twice."""
         return self._again > 4 * self._stored.position + _AGAIN_GRACE

@@ -18,12 +18,14 @@ class WebSettings:
     Attributes:
         statuses: HTTP statuses of responses that are taken.
         kinds: types of media that are taken.
+        metadata: whether titles and descriptions of WAT files are.
         extractor: what makes a page's text.
         store_html: whether pages are stored as they were served.
     """
 
     statuses: tuple[int, ...] = IngestSettings().web_statuses
     kinds: tuple[str, ...] = IngestSettings().web_kinds
+    metadata: bool = False
     extractor: ExtractorSettings = field(default_factory=lambda: ExtractorSettings(name="main"))
     store_html: bool = False
 
@@ -33,6 +35,7 @@ def web_settings(recipe: Recipe) -> WebSettings:
     return WebSettings(
         statuses=recipe.ingest.web_statuses,
         kinds=recipe.ingest.web_kinds,
+        metadata=recipe.ingest.web_metadata,
         extractor=recipe.extractors[0],
         store_html=recipe.extract.store_html,
     )
