@@ -26,6 +26,7 @@ from headwater.filters.rules.rule_set import RuleSet, load_rules
 from headwater.filters.spans.operators import OPERATORS
 from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, HTTP_STATUS, LARGEST, NESTING, RECORD_BYTES
 from headwater.pipelines.recipe.checks import (
+    check_flag,
     check_number,
     check_one_of,
     check_table,
@@ -62,6 +63,7 @@ class IngestSettings:
         max_nesting: deepest JSON, levels.
         web_statuses: HTTP statuses of responses whose pages are taken from web archives; others are counted.
         web_kinds: kinds of media of pages that are taken from web archives, in small letters; others are counted.
+        web_metadata: whether the title and description of each page of a WAT file become a sample.
     """
 
     max_record_bytes: int = 16_777_216
@@ -69,6 +71,7 @@ class IngestSettings:
     max_nesting: int = 64
     web_statuses: tuple[int, ...] = (200,)
     web_kinds: tuple[str, ...] = ("text/html", "application/xhtml+xml", "text/plain")
+    web_metadata: bool = False
 
     def __post_init__(self) -> None:
         check_whole("max_record_bytes", self.max_record_bytes, *RECORD_BYTES)
@@ -77,6 +80,7 @@ class IngestSettings:
         self._check_web()
 
     def _check_web(self) -> None:
+        check_flag("web_metadata", self.web_metadata)
         statuses: object = self.web_statuses
         if not isinstance(statuses, tuple) or not statuses:
             raise RecipeError(f"web_statuses: expected a list of HTTP statuses, found {self.web_statuses!r}")
