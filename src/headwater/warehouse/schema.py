@@ -46,6 +46,7 @@ class Family:
         aligned: whether a fragment's rows are exactly its content rows in the same order (otherwise sparse).
         by_build: whether ``batch`` holds the name of a build, or of a vocabulary, instead of a batch of ingest.
         by_operator: whether a fragment (of placements a shard) may have a live file of each of several operators.
+        may_lack: whether fragments of earlier releases have no file of it; its columns are null of them.
         since: column → the format that gave it its present meaning, where that is not the first; no reader takes it from an older file.
     """
 
@@ -56,6 +57,7 @@ class Family:
     aligned: bool = False
     by_build: bool = False
     by_operator: bool = False
+    may_lack: bool = False
     since: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -143,6 +145,7 @@ _FAMILIES = [
         name="captures",
         meaning="What is known of a document as a page of the web: where it was captured, how it was served, what was made its text.",
         aligned=True,
+        may_lack=True,
         fields={
             "host": (_STRING, "host of the URL, in small letters and ASCII; null without a URL"),
             "registered_domain": (

@@ -41,7 +41,7 @@ class Decoded:
 
 
 def decode_page(body: bytes, http_charset: str | None = None, *, tld: str | None = None) -> Decoded:
-    """Return a page's text, decoded as a browser does it, but where the bytes contradict what is declared.
+    r"""Return a page's text, decoded as a browser does it, but where the bytes contradict what is declared.
 
     The order is that of the HTML Standard's encoding sniffing algorithm: byte order mark, HTTP's header, ``<meta>`` (the prescan of
     1,024 bytes, then a later one, for which a browser reads the page again), detection, windows-1252. Other than a browser:

@@ -70,6 +70,7 @@ class IngestSettings:
         max_nesting: deepest JSON, levels.
         web_statuses: HTTP statuses of responses whose pages are taken from web archives; others are counted.
         web_kinds: kinds of media of pages that are taken from web archives, in small letters; others are counted.
+        web_metadata: whether the title and description of each page of a WAT file become a sample.
     """
 
     max_record_bytes: int = 16_777_216
@@ -77,6 +78,7 @@ class IngestSettings:
     max_nesting: int = 64
     web_statuses: tuple[int, ...] = (200,)
     web_kinds: tuple[str, ...] = ("text/html", "application/xhtml+xml", "text/plain")
+    web_metadata: bool = False
 
     def __post_init__(self) -> None:
         check_whole("max_record_bytes", self.max_record_bytes, *RECORD_BYTES)
@@ -85,6 +87,7 @@ class IngestSettings:
         self._check_web()
 
     def _check_web(self) -> None:
+        check_flag("web_metadata", self.web_metadata)
         statuses: object = self.web_statuses
         if not isinstance(statuses, tuple) or not statuses:
             raise RecipeError(f"web_statuses: expected a list of HTTP statuses, found {self.web_statuses!r}")

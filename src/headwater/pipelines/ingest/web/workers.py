@@ -39,6 +39,7 @@ _WALL: Final = 30
 _ANSWER: Final = (1 << 20, 8)
 """Bytes that an answer may have: so many, and so many more a byte of the page and an extractor."""
 
+
 class _DiedError(Exception):
     """The child is gone, or no longer talks sense."""
 
@@ -166,7 +167,9 @@ class PageReader:
             child.kill()
             _, told = child.communicate()
             last = one_line(told.decode("utf-8", "replace")[-2000:])
-            raise HeadwaterError(f"expected the process that reads pages to start, found it ended ({child.returncode}): {last}")
+            raise HeadwaterError(
+                f"expected the process that reads pages to start, found it ended ({child.returncode}): {last}"
+            )
         return child
 
     def _send(
@@ -233,7 +236,8 @@ def _batches(indices: Sequence[int], pages: Sequence[PageInput]) -> Iterator[lis
 
 
 @functools.cache
-def _shared(process: int) -> PageReader:  # noqa: ARG001 - a key: a forked process must not use its parent's child
+def _shared(process: int) -> PageReader:
+    """Return the reader of a process; the key is there for a forked one, which must not use its parent's child."""
     reader = PageReader()
     atexit.register(reader.close)
     return reader
