@@ -86,7 +86,9 @@ _EXTRACTORS: Final = (ExtractorSettings(name="main"), ExtractorSettings(name="ma
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.hostile_pages", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.hostile_pages", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--smallest", type=float, default=1, help="megabytes of the smallest page")
     parser.add_argument("--largest", type=float, default=8, help="megabytes of the largest")
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="only this one")
@@ -100,7 +102,10 @@ def main() -> None:
         sizes.append(given.largest)
     for kind, make in KINDS.items():
         if given.kind is None or kind in given.kind:
-            print(json.dumps({"kind": kind, "pages": [_measured(make(int(megabytes * 1e6))) for megabytes in sizes]}), flush=True)
+            print(
+                json.dumps({"kind": kind, "pages": [_measured(make(int(megabytes * 1e6))) for megabytes in sizes]}),
+                flush=True,
+            )
 
 
 def _measured(body: bytes) -> dict[str, object]:
@@ -110,7 +115,10 @@ def _measured(body: bytes) -> dict[str, object]:
         used, peak = _cpu_s(child), _peak(child)
         begin = time.monotonic()
         (answer,) = reader.read([PageInput(body=body)], _EXTRACTORS)
-        taken: dict[str, object] = {"megabytes": round(len(body) / 1e6, 1), "wall_s": round(time.monotonic() - begin, 2)}
+        taken: dict[str, object] = {
+            "megabytes": round(len(body) / 1e6, 1),
+            "wall_s": round(time.monotonic() - begin, 2),
+        }
         if isinstance(answer, str):
             return taken | {"refused": answer}
         return taken | {
@@ -126,7 +134,9 @@ def _cpu_s(process: int | None) -> float:
 
 
 def _peak(process: int | None) -> float:
-    line = next(line for line in Path(f"/proc/{process}/status").read_text("ascii").splitlines() if line.startswith("VmHWM"))
+    line = next(
+        line for line in Path(f"/proc/{process}/status").read_text("ascii").splitlines() if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) * 1024 / 1e6
 
 
