@@ -77,6 +77,11 @@ class PageReader:
     ) -> None:
         self.close()
 
+    @property
+    def process(self) -> int | None:
+        """The child's number, None while there is none."""
+        return None if self._child is None else self._child.pid
+
     def close(self) -> None:
         """End the child; the next page starts another."""
         child, self._child = self._child, None
