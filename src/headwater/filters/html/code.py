@@ -30,10 +30,11 @@ _LETTERS: Final = name_bytes("".join(_WORDS))
 
 
 @kernel
-def is_line_numbers(html: npt.NDArray[np.uint8], tag: int, begin: int, finish: int) -> bool:
+def is_line_numbers(html: npt.NDArray[np.uint8], tag: int, begin: int, finish: int, within: bool) -> bool:
     """Tell whether an element with the attributes `html[begin:finish]` holds numbers of lines, by its class.
 
-    The words are those of GitHub, Pygments, Rouge, Chroma, highlight.js, Prism, Crayon, CodeMirror, SyntaxHighlighter.
+    The words are those of GitHub, Pygments, Rouge, Chroma, highlight.js, Prism, Crayon, CodeMirror, SyntaxHighlighter. Those of
+    three letters count only `within` a block of code: elsewhere scripts make such names up.
     """
     at, end = find_attribute(html, begin, finish, _CLASS)
     whole = tag in (PRE, CODE, OL, DIV, TABLE, FIGURE)
@@ -43,7 +44,7 @@ def is_line_numbers(html: npt.NDArray[np.uint8], tag: int, begin: int, finish: i
             stop += 1
         first = 0
         for word in range(len(_ENDS)):
-            if _ENDS[word] - first == stop - at and not (whole and word < len(_WHOLE)):
+            if _ENDS[word] - first == stop - at and (within or stop - at > 3) and not (whole and word < len(_WHOLE)):
                 same = True
                 for place in range(stop - at):
                     letter = html[at + place]

@@ -34,6 +34,7 @@ def script_mark(
     finish: npt.NDArray[np.int64],
     node: int,
     before: int,
+    letters_before: int,
 ) -> int:
     """Return how the `<sub>` or `<sup>` at `node` is written: PLAIN, SINGLE (`^2`), GROUPED (`^(…)`), FOOTNOTE (`[…]`).
 
@@ -45,13 +46,14 @@ def script_mark(
         finish: of its nodes.
         node: the element.
         before: the byte written before it, 0 if it follows white space: there it marks nothing.
+        letters_before: how many ASCII letters stand before it without a break: a number after a word is a footnote's.
     """
     after_word = (
         before >= 0x80 or 0x30 <= before <= 0x39 or 0x41 <= (before & 0xDF) <= 0x5A or before in (0x29, 0x5D, 0x7D)
     )
     if not after_word or end[node] - node > _MOST_NODES:
         return PLAIN
-    digits, letters, others, wide, size, first, linked = 0, 0, 0, 0, 0, 0, False
+    digits, letters, others, wide, signs, size, first, second, linked = 0, 0, 0, 0, 0, 0, 0, 0, False
     for within in range(node + 1, end[node]):
         if tag[within] == A:
             linked = True
@@ -63,6 +65,8 @@ def script_mark(
                 if byte <= 0x20:
                     continue
                 first = byte
+            elif size == 1:
+                second = byte
             size += 1
             if size > _MOST_BYTES:
                 return PLAIN
@@ -76,11 +80,14 @@ def script_mark(
                 wide += 1
             elif byte > 0x20:
                 others += 1
+                signs += byte in (0x2A, 0x2B, 0x2C, 0x2D, 0x2F, 0x3D)
     if size == 0 or first in (0x28, 0x5B):
         return PLAIN
     if linked:
         return FOOTNOTE if tag[node] == SUP and digits == size else PLAIN
     if tag[node] == SUP:
+        if digits == size and (letters_before >= 4 or before == 0xE2):
+            return FOOTNOTE
         if letters == size and (size > 2 or (size == 2 and not 0x61 <= first <= 0x7A)):
             return PLAIN
         if letters == size == 2 and (0x30 <= before <= 0x39 or 0x41 <= before <= 0x5A):
@@ -92,10 +99,10 @@ def script_mark(
         if others == 1 and digits == 0 and letters == 0 and wide == 0:
             return SINGLE if first in (0x2B, 0x2D) else PLAIN
         if wide == 1 and digits + letters + others == 0:
-            # Greek letters are exponents; ® and the like (U+0080 to U+00FF) are not.
-            return PLAIN if first == 0xC2 else SINGLE
+            # Greek letters and signs of mathematics are exponents; ®, ™, † and the like are not.
+            return PLAIN if first == 0xC2 or (first == 0xE2 and second not in (0x88, 0x89)) else SINGLE
     if letters == 0 and digits and (others == 0 or (others == 1 and first in (0x2B, 0x2D))) and wide <= 1:
         return SINGLE
     if tag[node] != SUP and others == 0 and digits + letters + wide > 0:
         return SINGLE
-    return GROUPED
+    return GROUPED if digits or signs or wide else PLAIN

@@ -292,6 +292,8 @@ def write_nodes(
                 state[JOINED], state[LEVEL], state[GAP] = 0, 0, 0
                 break_line(state, 2)
             elif open_node == code:
+                if ticks > 1:
+                    put(out, state, 0x20)
                 for _ in range(ticks):
                     put(out, state, 0x60)
                 code = -1
@@ -403,8 +405,8 @@ def write_nodes(
                     spans[place] = max(spans[place] - 1, 0)
             node = end[node]
             continue
-        seen = finish[node] > begin[node] and (verbatim >= 0 or name in (TD, PRE, DIV))
-        if seen and is_line_numbers(html, name, begin[node], finish[node]):
+        seen = finish[node] > begin[node] and (verbatim >= 0 or name in (TD, PRE))
+        if seen and is_line_numbers(html, name, begin[node], finish[node], verbatim >= 0):
             node = end[node]
             continue
         if name == RP:
@@ -495,11 +497,21 @@ def write_nodes(
             begin_text(out, state)
             for _ in range(ticks):
                 put(out, state, 0x60)
+            if ticks > 1:
+                put(out, state, 0x20)
         elif name in (SUB, SUP) and script < 0:
             before = 0
             if state[AT] and state[LINE] and not state[GAP] and not state[BREAKS] and not state[TABS]:
                 before = int(out[state[AT] - 1])
-            mark = script_mark(html, tag, end, begin, finish, node, before)
+            letters = 0
+            while letters < 4 and state[AT] > letters and 0x41 <= (out[state[AT] - 1 - letters] & 0xDF) <= 0x5A:
+                letters += 1
+            # Of a character beyond ASCII, the byte that tells its range: 0xE2 for marks of punctuation.
+            if before >= 0x80 and state[AT] > 2 and out[state[AT] - 3] == 0xE2 and out[state[AT] - 2] == 0x80:
+                before = 0xE2
+            elif before >= 0x80:
+                before = 0x80
+            mark = script_mark(html, tag, end, begin, finish, node, before, letters)
             if mark != PLAIN:
                 script, closing = node, 0
                 if mark == FOOTNOTE:
