@@ -87,6 +87,12 @@ def test_a_formula_said_twice_is_written_twice() -> None:
     assert write(f"<p>{ANNOTATED} or {ANNOTATED} <img alt='a photo of x'>").text == "$a \\le b$ or $a \\le b$"
 
 
+def test_equal_formulas_side_by_side_are_as_many() -> None:
+    """The same markup twice is two formulas; a picture that a script loads and the one for browsers without are one."""
+    assert write(f"<p>{ANNOTATED}{ANNOTATED}").text == "$a \\le b$$a \\le b$"
+    assert write(f"<p>x {PICTURE}<noscript>{PICTURE}</noscript>").formulas == 1
+
+
 def test_formulas_of_what_is_left_out_are_left_out() -> None:
     """A formula belongs to its block."""
     html, table = read(f"<p>{ANNOTATED}</p><p>x")

@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from headwater.filters.html.emit import AT, BREAKS, GAP, LINE, TABS, put
 from headwater.filters.html.tags import SUP, TEXT, A
 from headwater.filters.text.compile import kernel
 
-__all__ = ["FOOTNOTE", "GROUPED", "PLAIN", "SINGLE", "script_mark"]
+__all__ = ["FOOTNOTE", "GROUPED", "PLAIN", "SINGLE", "begin_script", "script_mark"]
 
 PLAIN: Final = 0
 SINGLE: Final = 1
@@ -106,3 +107,37 @@ def script_mark(
     if tag[node] != SUP and others == 0 and digits + letters + wide > 0:
         return SINGLE
     return GROUPED if digits or signs or wide else PLAIN
+
+
+@kernel
+def begin_script(
+    html: npt.NDArray[np.uint8],
+    tag: npt.NDArray[np.uint8],
+    end: npt.NDArray[np.int32],
+    begin: npt.NDArray[np.int64],
+    finish: npt.NDArray[np.int64],
+    node: int,
+    out: npt.NDArray[np.uint8],
+    state: npt.NDArray[np.int64],
+) -> int:
+    """Write what stands before the script at `node`; return the byte due at its end, 0 for none, -1 if it is not marked."""
+    before, letters = 0, 0
+    if state[AT] and state[LINE] and not state[GAP] and not state[BREAKS] and not state[TABS]:
+        before = int(out[state[AT] - 1])
+    while letters < 4 and state[AT] > letters and 0x41 <= (out[state[AT] - 1 - letters] & 0xDF) <= 0x5A:
+        letters += 1
+    if before >= 0x80:
+        # Of a character beyond ASCII, the byte that tells its range: 0xE2 for marks of punctuation.
+        punctuation = state[AT] > 2 and out[state[AT] - 3] == 0xE2 and out[state[AT] - 2] == 0x80
+        before = 0xE2 if punctuation else 0x80
+    mark = script_mark(html, tag, end, begin, finish, node, before, letters)
+    if mark == PLAIN:
+        return -1
+    if mark == FOOTNOTE:
+        put(out, state, 0x5B)
+        return 0x5D
+    put(out, state, 0x5E if tag[node] == SUP else 0x5F)
+    if mark == SINGLE:
+        return 0
+    put(out, state, 0x28)
+    return 0x29
