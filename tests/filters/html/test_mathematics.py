@@ -93,6 +93,14 @@ def test_equal_formulas_side_by_side_are_as_many() -> None:
     assert write(f"<p>x {PICTURE}<noscript>{PICTURE}</noscript>").formulas == 1
 
 
+def test_wrappers_of_many_formulas_are_no_containers() -> None:
+    """An element that holds text and several formulas is read, whatever its class."""
+    for name in ("mathjax", "MathJax_Display", "katex", "mathjax-process"):
+        page = f"<div class={name}>Let {ANNOTATED} be, and <math><mi>c</mi></math> too.</div>"
+        assert write(page).text == "Let $a \\le b$ be, and $c$ too."
+    assert write("<p class=math>x <img class=math alt='a photo of a class'>").text == "x"
+
+
 def test_formulas_of_what_is_left_out_are_left_out() -> None:
     """A formula belongs to its block."""
     html, table = read(f"<p>{ANNOTATED}</p><p>x")
