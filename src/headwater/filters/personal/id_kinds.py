@@ -61,6 +61,7 @@ class IdKind:
         named: those that need a word before them: the id's own, or at home one of the topic ``id``.
         sure: confidence without such a word; with one it is high where there is a checksum.
         checksum: whether there is one.
+        signs: whether a hyphen or a plus is part of it.
     """
 
     name: str
@@ -71,6 +72,7 @@ class IdKind:
     named: tuple[str, ...] = ()
     sure: str = HIGH
     checksum: bool = True
+    signs: bool = False
 
 
 def _resident(number: str) -> bool:
@@ -80,6 +82,11 @@ def _resident(number: str) -> bool:
         and own.is_date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
         and str(ric.calc_check_digit(number)) == number[-1]
     )
+
+
+def _russian_passport(number: str) -> bool:
+    """Russia: two digits of a region, two of a year, six; no checksum."""
+    return number[:2] != "00" and number[4:] != "000000"
 
 
 _D9, _D10, _D11, _D12, _D13 = ("d" * n for n in (9, 10, 11, 12, 13))
@@ -123,7 +130,7 @@ ID_KINDS: Final = (
     ),
     IdKind(name="no_fodselsnummer", check=fodselsnummer.is_valid, home=("no", "nb", "nn", "da"), at_home=(_D11, "dddddd ddddd", "dd dd dd ddddd", "dddddd-ddddd")),
     IdKind(name="dk_cpr", check=own.cpr, home=("da",), at_home=("dddddd-dddd",), named=(_D10, "dddddd dddd"), sure=MEDIUM, checksum=False),
-    IdKind(name="fi_hetu", check=hetu.is_valid, home=("fi", "sv"), anywhere=("dddddd-dddd", "dddddd-dddL", "dddddd+dddd", "dddddd+dddL", "ddddddLdddd", "ddddddLdddL")),
+    IdKind(name="fi_hetu", check=hetu.is_valid, home=("fi", "sv"), anywhere=("dddddd-dddd", "dddddd-dddL", "dddddd+dddd", "dddddd+dddL", "ddddddLdddd", "ddddddLdddL"), signs=True),
     IdKind(name="tr_kimlik", check=tckimlik.is_valid, home=("tr",), at_home=(_D11, "ddd ddd ddd dd")),
     IdKind(name="il_id", check=israeli_id.is_valid, home=("he",), at_home=("dddddddd-d", "d-ddddddd-d"), named=(_D9,), sure=MEDIUM),
     IdKind(name="gr_amka", check=amka.is_valid, home=("el",), at_home=(_D11, "dddddd ddddd", "dddddd-ddddd"), sure=MEDIUM),
@@ -138,7 +145,7 @@ ID_KINDS: Final = (
     IdKind(name="vn_cccd", check=own.vietnamese_id, home=("vi",), at_home=(_D12,), named=("ddd ddd ddd ddd", "dddd dddd dddd"), sure=MEDIUM, checksum=False),
     IdKind(name="ru_inn", check=inn.is_valid, home=("ru", "uk"), named=(_D12,)),
     IdKind(name="ru_snils", check=own.snils, home=("ru",), anywhere=("ddd-ddd-ddd dd", "ddd-ddd-ddd-dd"), named=(_D11, "ddd ddd ddd dd")),
-    IdKind(name="ru_passport", check=lambda number: number[:2] != "00", home=("ru",), named=("dddd dddddd", "dd dd dddddd"), sure=LOW, checksum=False),
+    IdKind(name="ru_passport", check=_russian_passport, home=("ru",), named=("dddd dddddd", "dd dd dddddd"), sure=LOW, checksum=False),
     IdKind(name="ir_melli", check=own.iranian_id, home=("fa",), at_home=("ddd-dddddd-d",), named=(_D10,)),
     IdKind(name="eg_id", check=own.egyptian_id, home=("ar",), at_home=("d" * 14,), named=("d dddddd ddddddd", "d dd dd dd dd dddd d"), sure=MEDIUM, checksum=False),
     IdKind(name="sa_id", check=own.saudi_id, home=("ar",), named=(_D10,)),
