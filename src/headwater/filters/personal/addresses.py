@@ -79,17 +79,21 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return not any(address in network for network in _RESERVED if network.version == address.version)
 
 
-def check_ip4(address: str, *, named: bool, version: bool) -> str | None:
+def check_ip4(address: str, *, named: bool, near: bool, version: bool) -> str | None:
     """Return how sure it is that four numbers with dots are a public address; None if they are none.
 
     Args:
         named: whether a word for an address stands before it.
-        version: whether one for a version does.
+        near: whether one stands right before it.
+        version: whether one for a version or a section does.
+
+    >>> check_ip4("1.2.3.4", named=True, near=False, version=False), check_ip4("93.184.216.34", named=False, near=False, version=False)
+    (None, 'medium')
     """
-    if not is_public(ipaddress.IPv4Address(address)) or (version and not named):
+    if not is_public(ipaddress.IPv4Address(address)) or (version and not near):
         return None
     numbers = [int(number) for number in address.split(".")]
-    if not named and max(numbers) < _FEW and len(set(numbers)) > 1:
+    if not near and max(numbers) < _FEW and len(set(numbers)) > 1:
         return None
     return HIGH if named else MEDIUM
 

@@ -139,7 +139,7 @@ def _look(
             if length := check_email(candidate, before):
                 yield _found(row, begin, begin + length, "email", HIGH)
         elif kind == IP4:
-            sure = check_ip4(candidate.decode(), named=bool(named & topics["ip"]), version=bool(named & topics["version"]))
+            sure = check_ip4(candidate.decode(), named=bool(named & topics["ip"]), near=bool(more & topics["ip"]), version=bool(more & topics["version"]))
             if sure:
                 yield _found(row, begin, end, "ip", sure, "ipv4")
         elif kind == IP6:

@@ -45,7 +45,9 @@ PHONE_SHAPES: Final[dict[str, tuple[str, ...]]] = {
 _DATE: Final = re.compile(r"(?:19|20)\d\d([-./ ])\d\d?\1\d\d?(?!\d)|\d\d?([-./ ])\d\d?\2(?:19|20)\d\d(?!\d)|(?:19|20)\d\d ?- ?(?:19|20)\d\d(?!\d)")
 _GROUPS: Final = re.compile(r"\d+")
 _AMERICAN: Final = re.compile(r"(?:1[-. ]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d-)[2-9]\d\d[-.]\d{4}")
+_POSTCODE: Final = re.compile(r"\d{5}-\d{4}")
 _MOST_TRIMMED: Final = 3
+_MOST_GROUPS: Final = 6
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -75,11 +77,13 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool) -> tu
     ends = [match.end() for match in _GROUPS.finditer(candidate)]
     possible: tuple[int, str] | None = None
     for end in ends[: -_MOST_TRIMMED - 1 : -1]:
+        if end < len(candidate) and not candidate[end].isspace():
+            continue
         number = plain(candidate[:end].encode())
         digits = "".join(char for char in number if char.isdigit())
         if len(digits) < 7 or (_DATE.match(number.lstrip("(")) and not number.startswith("+")):
             continue
-        if number.startswith("+") or digits.startswith("00"):
+        if number.startswith("+") or number.lstrip("(").startswith("00"):
             may, is_valid = _valid("+" + digits.removeprefix("00"), None)
             sure = HIGH if number.startswith("+") or named else MEDIUM
             if is_valid:
@@ -87,7 +91,7 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool) -> tu
             if may and (near or (number.startswith("+") and len(digits) >= 10 and not number[1:].isdigit())):
                 possible = possible or (end, LOW)
             continue
-        if not named and _is_other(number, digits):
+        if not named and _is_other(number, digits, language):
             continue
         regions = REGIONS.get(language, ())
         if any(_valid(number, region)[1] for region in regions):
@@ -99,11 +103,14 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool) -> tu
     return possible
 
 
-def _is_other(number: str, digits: str) -> bool:
-    """Return whether a number in national form is rather a book's or counted up: what no word names."""
+def _is_other(number: str, digits: str, language: str) -> bool:
+    """Return whether a number in national form is rather a book's, a postcode, a list or counted up: what no word names."""
     groups = _GROUPS.findall(number)
-    if groups[0] == "0" and number[1:2] in {".", ","}:
+    if groups[0] == "0" and number[1:2] in {".", ",", "-"} and language != "tr":
         return True
-    if digits in "01234567890123456789":
+    singles = sum(len(group) == 1 for group in groups[1:])
+    if singles > (language == "hu") or len(groups) > _MOST_GROUPS or "/" in number.lstrip("(0123456789)").lstrip("/"):
+        return True
+    if digits in "01234567890123456789" or _POSTCODE.fullmatch(number):
         return True
     return len(digits) == 10 and (len(groups) == 1 or groups[0] == "0") and isbn.is_valid(digits)

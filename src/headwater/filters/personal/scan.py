@@ -20,8 +20,8 @@ __all__ = ["COLUMNS", "EMAIL", "IBAN", "IP4", "IP6", "NUMBER", "PHONE", "make_cl
 
 EMAIL, IP4, IP6, IBAN, NUMBER, PHONE = range(6)
 COLUMNS: Final = 6
-"""Of a candidate: row, kind, begin and end within the text, the topics before it; of a ``NUMBER`` the state of the trie, of a ``PHONE`` the topics right
-before it."""
+"""Of a candidate: row, kind, begin and end within the text, the topics before it; of a ``NUMBER`` the state of the trie, of ``PHONE`` and ``IP4`` the topics
+right before it."""
 
 _MOST_LOCAL: Final = 64
 _MOST_DOMAIN: Final = 255
@@ -157,12 +157,10 @@ def _begins_well(data: npt.NDArray[np.uint8], begin: int, at: int) -> bool:
     if _is_alphanumeric(byte) or byte in (95, 35, 36, 94, 92, 126, 43, 37, 64, 38):  # _ # $ ^ \ ~ + % @ &
         return False
     if byte in (45, 47, 46, 44):  # - / go on where no space stands before them; . and , where a digit does
-        if at - 1 == begin:
-            return byte == 46
-        earlier = data[at - 2]
-        if byte in (45, 47):
+        if at - 1 == begin or byte in (45, 47):
             return False
-        return not 48 <= earlier <= 57
+        earlier = data[at - 2]
+        return bool(_is_letter(earlier) or earlier >= 0x80 if byte == 46 else not 48 <= earlier <= 57)
     if byte == 58 and at - 1 > begin:  # a time, or a port
         return not 48 <= data[at - 2] <= 57
     if byte >= 0x80 and at - 3 >= begin:
@@ -196,12 +194,14 @@ def _read_number(
     if first == at and _looks_like_ip4(data, at, end):
         last = _ip4_end(data, begin, at, end)
         if last > at:
-            return _write(IP4, at, last, read_topics(data, begin, at, WINDOW_BYTES, words), 0, count, found)
+            named = read_topics(data, begin, at, WINDOW_BYTES, words)
+            near = np.int64(read_topics(data, begin, at, NEAR_BYTES, words))
+            return _write(IP4, at, last, named, near, count, found)
     lettered = first < at
     if not _begins_well(data, begin, first):
         plus = not lettered and first > begin and (data[first - 1] == 43 or _is_wide_plus(data, begin, first))
         if plus and _before_plus(data, begin, first):
-            digits, last, _ = _read_phone(data, at, end)
+            digits, last, _ = _read_phone(data, at, end, False)
             if digits >= 8:
                 named = read_topics(data, begin, at, WINDOW_BYTES, words)
                 near = np.int64(read_topics(data, begin, at, NEAR_BYTES, words))
@@ -226,10 +226,10 @@ def _read_number(
         return count
     if at > begin and data[at - 1] == 40 and at - 1 > begin and _is_alphanumeric(data[at - 2]):  # a call: f(0123
         return count
-    digits, last, bracket = _read_phone(data, at, end)
+    opened = at > begin and (data[at - 1] == 40 or (data[at - 1] == 0x88 and separator_at(data, at - 3, at) & 15 == OPENING))
+    digits, last, bracket = _read_phone(data, at, end, opened)
     if digits < 7:
         return count
-    opened = at > begin and (data[at - 1] == 40 or (data[at - 1] == 0x88 and separator_at(data, at - 3, at) & 15 == OPENING))
     leading = digit_at(data, at, end) & 15 == 0
     likely = digits >= 9 and (leading or bracket)
     if not likely:
@@ -287,8 +287,13 @@ def _read_shape(data: npt.NDArray[np.uint8], at: int, end: int, trie: ShapeTrie)
 
 
 @kernel
-def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int) -> tuple[int, int, bool]:
-    """Return how many digits follow each other with separators of phone numbers between them, where the last ends, and whether a bracket was closed."""
+def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int, opened: bool) -> tuple[int, int, bool]:
+    """Return how many digits follow each other with separators of phone numbers between them, where the last ends, and whether an area code is in brackets.
+
+    Args:
+        opened: whether a bracket stands right before.
+    """
+    area = 0 if opened else -1  # digits before the bracket that is open
     digits, last, gap, bracket = 0, at, 0, False
     whole_digits, whole_last, whole_bracket = 0, at, False  # up to the group before
     while at < end:
@@ -306,8 +311,15 @@ def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int) -> tuple[int, in
             break
         if gap == 0:
             whole_digits, whole_last, whole_bracket = digits, last, bracket
-        if kind == CLOSING:
-            bracket = True
+        if kind == OPENING:
+            if area >= 0 or bracket or digits > 4:
+                break
+            area = digits
+        elif kind == CLOSING:
+            if area < 0 or gap or not (1 <= digits - area <= 5):
+                break
+            bracket = digits - area >= 2
+            area = -1
         gap += 1
         at += separator >> 4
     if not _ends_well(data, last, end):
