@@ -44,6 +44,7 @@ def _classes() -> npt.NDArray[np.uint8]:
 _CLASSES: Final = _classes()
 _STOPS: Final = np.zeros(256, np.bool_)
 _STOPS[list(b" \t\r\n\"'`,;<>()[]{}|\\")] = True
+_STOPS[128:] = True
 _URL_STOPS: Final = np.zeros(256, np.bool_)
 _URL_STOPS[list(b" \t\r\n\"'`<>/\\@()")] = True
 

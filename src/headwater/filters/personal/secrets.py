@@ -35,7 +35,7 @@ _PLACEHOLDER: Final = re.compile(
     re.IGNORECASE,
 )
 _NOT_PASSWORD: Final = re.compile(
-    r"[(\[]|^[A-Za-z_][A-Za-z_]*(?:\.[A-Za-z_]\w*)+$|^[A-Za-z]+\d{0,2}$|^[\d.,:/+-]+$|^(?:https?|file|s3|gs):|^[./~]|^[A-Z][A-Z0-9_]*$|^[a-z]+(?:[_-][a-z0-9]+)+$|^sha\d|^@|^[a-z]+(?:[A-Z][a-z]+)+\d{0,2}$|^\w+\.\w+\(?$"
+    r"[(\[]|^[A-Za-z_][A-Za-z_]*(?:\.[A-Za-z_]\w*)+$|^[A-Za-z]+\d{0,2}$|^[\d.,:/+-]+$|^(?:https?|file|s3|gs):|^[./~]|^[A-Z][A-Z0-9_]*$|^[a-z]+(?:[_-][a-z0-9]+)+$|^sha\d|^@|^[a-z]+(?:[A-Z][a-z]+)+\d{0,2}$|^\w+(?:\.\w+)+[?&|+*(]|^\w+\.\w+\(?$"
 )
 _UUID: Final = re.compile(r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 _JWT: Final = re.compile(r"^eyJ[\w-]{8,}={0,2}\.[\w-]{8,}={0,2}\.[\w-]{10,}={0,2}$", re.ASCII)
