@@ -28,13 +28,17 @@ class Rule:
         kind: what it may be.
         shape: of ``SYMBOLS``.
         languages: bits of the languages in which the shape alone suffices.
-        topics: bits of the topics (``words``) of which one, before it, suffices.
+        topics: bits of the topics (``words``) of which one, before it, suffices in every language.
+        home: bits of the languages in which also one of ``home_topics`` does.
+        home_topics: bits of topics.
     """
 
     kind: str
     shape: str
     languages: int
     topics: int
+    home: int = 0
+    home_topics: int = 0
 
 
 class ShapeTrie(NamedTuple):
@@ -74,7 +78,7 @@ def make_trie(rules: Iterable[Rule]) -> tuple[ShapeTrie, Mapping[int, list[Rule]
     for state, here in ends.items():
         for rule in here:
             languages[state] |= np.uint64(rule.languages)
-            topics[state] |= np.uint64(rule.topics)
+            topics[state] |= np.uint64(rule.topics | rule.home_topics)
     is_end = np.zeros(len(steps), np.bool_)
     is_end[list(ends)] = True
     return ShapeTrie(np.array(steps, np.int16), languages, topics, is_end), ends

@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from headwater.filters.text.compile import kernel
 
-__all__ = ["WINDOW_BYTES", "Automaton", "read_topics", "topic_bits", "word_automaton"]
+__all__ = ["NEAR_BYTES", "WINDOW_BYTES", "Automaton", "read_topics", "topic_bits", "word_automaton"]
 
 WINDOW_BYTES: Final = 72
+NEAR_BYTES: Final = 28
 _BOUNDARY: Final = 1
 _SHORT: Final = 4
 _NO_SPACES: Final = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "IDEOGRAPHIC")
@@ -112,9 +113,9 @@ def word_automaton() -> Automaton:
 
 
 @kernel
-def read_topics(data: npt.NDArray[np.uint8], begin: int, at: int, words: Automaton) -> np.uint64:
-    """Return the topics of the words in the bytes before ``at``, not before ``begin``: a bit each."""
-    low = max(begin, at - WINDOW_BYTES)
+def read_topics(data: npt.NDArray[np.uint8], begin: int, at: int, window: int, words: Automaton) -> np.uint64:
+    """Return the topics of the words in the ``window`` bytes before ``at``, not before ``begin``: a bit each."""
+    low = max(begin, at - window)
     while low < at and data[low] & 0xC0 == 0x80:
         low += 1
     state = 0
