@@ -20,16 +20,19 @@ _MOST_DOMAIN: Final = 255
 
 @kernel
 def is_letter(byte: np.uint8) -> bool:
+    """Return whether a byte is an ASCII letter."""
     return bool(65 <= byte <= 90 or 97 <= byte <= 122)
 
 
 @kernel
 def is_alphanumeric(byte: np.uint8) -> bool:
+    """Return whether a byte is an ASCII letter or digit."""
     return bool(48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122)
 
 
 @kernel
 def looks_like_ip4(data: npt.NDArray[np.uint8], at: int, end: int) -> bool:
+    """Return whether a dot follows the one to three bytes from here, as in an IPv4 address."""
     return bool(
         (at + 1 < end and data[at + 1] == 46)
         or (at + 2 < end and data[at + 2] == 46)
