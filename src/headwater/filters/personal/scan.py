@@ -90,9 +90,9 @@ def scan(
                     at += 1
                 continue
             if what == 3:
-                last = ip6_end(data, begin, at, end)
-                if last > at:
-                    count = _write(IP6, at - 4, last, np.uint64(0), 0, count, found)
+                first, last = ip6_end(data, begin, at, end)
+                if last > first:
+                    count = _write(IP6, first, last, np.uint64(0), 0, count, found)
                     at = last
                 else:
                     at += 1

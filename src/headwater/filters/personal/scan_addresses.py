@@ -80,48 +80,48 @@ def _is_hex(byte: np.uint8) -> bool:
 
 
 @kernel
-def ip6_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> int:
-    """Return the end of the IPv6 address whose first colon is here, `at` itself if there is none: one of 2000::/3, so four digits come first."""
-    first = at - 4
-    if first < begin or data[first] not in (50, 51):
-        return at
-    for place in range(first, at):
-        if not _is_hex(data[place]):
-            return at
+def ip6_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> tuple[int, int]:
+    """Return where the IPv6 address whose first colon is here begins and ends; `at` twice if there is none.
+
+    A shortened one (``::``) has four digits first, a 2 or a 3 the first of them: 2000::/3. A full one has eight groups, half of them of three digits
+    or more, which tells it from hardware addresses and times.
+    """
+    first = at
+    while first > begin and at - first < 5 and _is_hex(data[first - 1]):
+        first -= 1
+    if not 1 <= at - first <= 4:
+        return at, at
     if first > begin:
         byte = data[first - 1]
         if is_alphanumeric(byte) or byte in (95, 58, 46, 45):
-            return at
-    place, colons, doubled, groups, length = at, 0, 0, 1, 0
+            return at, at
+    place, doubled, groups, length, wide = at, 0, 1, at - first, int(at - first >= 3)
     while place < end and place - first < 46:
         byte = data[place]
         if byte == 58:
             if groups == 8 and doubled == 0:  # a port follows
                 break
-            colons += 1
             if place + 1 < end and data[place + 1] == 58:
                 doubled += 1
             length = 0
         elif _is_hex(byte):
-            if length == 0:
-                groups += 1
+            groups += length == 0
             length += 1
+            wide += length == 3
             if length > 4:
-                return at
+                return at, at
         else:
             break
         place += 1
     while place > at and data[place - 1] == 58 and data[place - 2] != 58:
         place -= 1
-        colons -= 1
-    if place < end and (
-        is_alphanumeric(data[place])
-        or (data[place] in (95, 46) and place + 1 < end and is_alphanumeric(data[place + 1]))
-    ):
-        return at
-    if doubled > 1 or groups > 8 or not (groups == 8 if doubled == 0 else groups >= 2):
-        return at
-    return place
+    if place < end:
+        byte = data[place]
+        if is_alphanumeric(byte) or (byte in (95, 46) and place + 1 < end and is_alphanumeric(data[place + 1])):
+            return at, at
+    shortened = doubled == 1 and 2 <= groups <= 7 and at - first == 4 and data[first] in (50, 51)
+    full = doubled == 0 and groups == 8 and wide >= 4
+    return (first, place) if shortened or full else (at, at)
 
 
 @kernel
