@@ -36,7 +36,7 @@ def _type(name: str) -> str:
 def find(samples: Sequence[Sample], *, unknown: bool) -> list[list[Span]]:
     """Return what is found in each sample."""
     found: list[list[Span]] = [[] for _ in samples]
-    languages = [None if unknown else sample.language for sample in samples]
+    languages = pa.array([None if unknown else sample.language for sample in samples], pa.string())
     spans = find_personal(pa.array([sample.text for sample in samples]), languages)
     for row, operator, begin, end in zip(
         *(spans[name].to_pylist() for name in ("row", "operator", "span_begin", "span_end")), strict=True

@@ -240,6 +240,8 @@ def _phone(rng: random.Random, language: str, held_out: bool, valid: bool) -> Va
     ]  # fmt: skip
     if national.startswith("0") and region in ("DE", "AT", "CH", "GB", "FR", "NL", "SE"):
         texts.append((f"+{number.country_code} (0){national[1:]}", 0))
+    # Four groups of digits between dots would be an address.
+    texts = [each for each in texts if each[0].count(".") != 3 or each[0].startswith("+")]
     text, skip = rng.choice(texts)
     if not skip and language in NATIVE_DIGITS and rng.random() < 0.3:
         text = text.translate(str.maketrans(string.digits, NATIVE_DIGITS[language]))
