@@ -22,7 +22,7 @@ IBAN_LENGTHS: Final = {country: length for length, countries in _BY_LENGTH.items
 
 CARD_SHAPES: Final = tuple(
     "d" * n for n in range(13, 20)
-) + ("dddd dddd dddd dddd", "dddd-dddd-dddd-dddd", "dddd.dddd.dddd.dddd", "dddd dddddd ddddd", "dddd-dddddd-ddddd", "dddd dddddd dddd", "dddd-dddddd-dddd", "dddd dddd dddd dddd ddd", "dddd dddd dddd d", "dddd-dddd-dddd-dddd-ddd", "dddddd ddddddddddddd")  # fmt: skip
+) + ("dddd dddd dddd dddd", "dddd-dddd-dddd-dddd", "dddd.dddd.dddd.dddd", "dddd dddddd ddddd", "dddd-dddddd-ddddd", "dddd dddddd dddd", "dddd-dddddd-dddd", "dddd dddd dddd dddd ddd", "dddd dddd dddd d", "dddd-dddd-dddd-d", "dddd-dddd-dddd-dddd-ddd", "dddddd ddddddddddddd")  # fmt: skip
 _SEVERAL: Final = (16, 17, 18, 19)
 _ISSUERS: Final[tuple[tuple[int, int, tuple[int, ...], bool], ...]] = (
     (4000, 4999, (16,), True),
@@ -55,7 +55,7 @@ def check_iban(candidate: str) -> int:
     (27, 0)
     """
     length = IBAN_LENGTHS.get(candidate[:2].upper())
-    if length is None or not (candidate[:2].isupper() or candidate.islower()):
+    if length is None:
         return 0
     count = 0
     for end, char in enumerate(candidate, 1):
@@ -66,7 +66,10 @@ def check_iban(candidate: str) -> int:
         return 0
     if candidate[end : end + 1].isalnum():
         return 0
-    number = "".join(char for char in candidate[:end] if char.isalnum()).upper()
+    number = "".join(char for char in candidate[:end] if char.isalnum())
+    if not (number.isupper() or number.islower()):
+        return 0
+    number = number.upper()
     moved = number[4:] + number[:4]
     return end if int("".join(str(int(char, 36)) for char in moved)) % 97 == 1 else 0
 

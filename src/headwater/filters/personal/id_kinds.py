@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stdnum.ar import cuit
+from stdnum.au import tfn
 from stdnum.be import nn
 from stdnum.bg import egn
 from stdnum.br import cnpj, cpf
@@ -163,6 +164,7 @@ ID_KINDS: Final = (
         checksum=False,
     ),
     IdKind(name="gb_nhs", check=nhs.is_valid, home=("en",), named=(_D10, "ddd ddd dddd", "ddd-ddd-dddd")),
+    IdKind(name="au_tfn", check=tfn.is_valid, home=("en",), named=(_D9, "ddd ddd ddd", "dddddddd")),
     IdKind(name="ca_sin", check=sin.is_valid, home=("en", "fr"), named=(_D9, "ddd ddd ddd", "ddd-ddd-ddd")),
     IdKind(name="be_nn", check=nn.is_valid, home=("nl", "fr"), anywhere=("dd.dd.dd-ddd.dd",), named=(_D11, "dd.dd.dd ddd-dd", "dddddd-ddd-dd", "dddddd-ddd.dd")),
     IdKind(name="ch_ahv", check=ahv.is_valid, home=("de", "fr", "it"), anywhere=("ddd.dddd.dddd.dd",), named=(_D13, "ddd dddd dddd dd")),

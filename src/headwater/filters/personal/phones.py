@@ -48,6 +48,11 @@ _AMERICAN: Final = re.compile(r"(?:1[-. ]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d-)[2-9]\
 _POSTCODE: Final = re.compile(r"\d{5}-\d{4}")
 _MOST_TRIMMED: Final = 3
 _MOST_GROUPS: Final = 6
+_MOST_NATIONAL: Final = 12
+_DECIMAL: Final = re.compile(r"(?:0|[1-9]\d{0,2})[.,]\d{4,}")
+_AMOUNT: Final = re.compile(
+    r"[\s\u00a0]?(?:Kč|kr\b|zł|€|EUR\b|USD\b|руб|₽|₴|грн|лв|lei\b|Ft\b|TL\b|₺|円|元|원|₫|đ|VND|Rp|₹|%|°|km\b|kg\b|MB\b|GB\b|ha\b|m²)", re.IGNORECASE
+)
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -60,7 +65,7 @@ def _valid(number: str, region: str | None) -> tuple[bool, bool]:
     return phonenumbers.is_possible_number(parsed), phonenumbers.is_valid_number(parsed)
 
 
-def check_phone(candidate: str, language: str, *, named: bool, near: bool) -> tuple[int, str] | None:
+def check_phone(candidate: str, language: str, *, named: bool, near: bool, after: str = "") -> tuple[int, str] | None:
     """Return how many characters of a candidate are a phone number, and how sure that is; None if none are.
 
     Groups at its end are taken off, up to three, until what is left is valid: a year or a price may follow a number.
@@ -70,10 +75,13 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool) -> tu
         language: of the text.
         named: whether a word for a phone stands before it.
         near: whether one stands right before it.
+        after: what follows the candidate, some characters: a currency or a unit says that it is an amount.
 
     >>> check_phone("+49 30 901820 2023", "en", named=False, near=False), check_phone("030 901820", "de", named=False, near=False)
     ((13, 'high'), (10, 'medium'))
     """
+    if candidate[0] not in "+＋" and _AMOUNT.match(after):
+        return None
     ends = [match.end() for match in _GROUPS.finditer(candidate)]
     possible: tuple[int, str] | None = None
     for end in ends[: -_MOST_TRIMMED - 1 : -1]:
@@ -91,7 +99,9 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool) -> tu
             if may and (near or (number.startswith("+") and len(digits) >= 10 and not number[1:].isdigit())):
                 possible = possible or (end, LOW)
             continue
-        if not named and _is_other(number, digits, language):
+        if _DECIMAL.fullmatch(number) or (not named and _is_other(number, digits, language)):
+            continue
+        if len(digits) > _MOST_NATIONAL and not near:
             continue
         regions = REGIONS.get(language, ())
         if any(_valid(number, region)[1] for region in regions):
@@ -111,6 +121,6 @@ def _is_other(number: str, digits: str, language: str) -> bool:
     singles = sum(len(group) == 1 for group in groups[1:])
     if singles > (language == "hu") or len(groups) > _MOST_GROUPS or "/" in number.lstrip("(0123456789)").lstrip("/"):
         return True
-    if digits in "01234567890123456789" or _POSTCODE.fullmatch(number):
+    if digits in "01234567890123456789" or (language != "de" and _POSTCODE.fullmatch(number)):
         return True
     return len(digits) == 10 and (len(groups) == 1 or groups[0] == "0") and isbn.is_valid(digits)

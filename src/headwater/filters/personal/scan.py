@@ -20,8 +20,8 @@ __all__ = ["COLUMNS", "EMAIL", "IBAN", "IP4", "IP6", "NUMBER", "PHONE", "make_cl
 
 EMAIL, IP4, IP6, IBAN, NUMBER, PHONE = range(6)
 COLUMNS: Final = 6
-"""Of a candidate: row, kind, begin and end within the text, the topics before it; of a ``NUMBER`` the state of the trie, of ``PHONE`` and ``IP4`` the topics
-right before it."""
+"""Of a candidate: row, kind, begin and end within the text, the topics before it; of a ``NUMBER`` the state of the trie, of an ``IP4`` the topics right before
+it, of a ``PHONE`` those of the last telling word there."""
 
 _MOST_LOCAL: Final = 64
 _MOST_DOMAIN: Final = 255
@@ -85,7 +85,7 @@ def scan(
             if what == 3:
                 last = _ip6_end(data, begin, at, end)
                 if last > at:
-                    count = _write(IP6, at - 4, last, read_topics(data, begin, at - 4, WINDOW_BYTES, words), 0, count, found)
+                    count = _write(IP6, at - 4, last, np.uint64(0), 0, count, found)
                     at = last
                 else:
                     at += 1
@@ -160,7 +160,11 @@ def _begins_well(data: npt.NDArray[np.uint8], begin: int, at: int) -> bool:
         if at - 1 == begin or byte in (45, 47):
             return False
         earlier = data[at - 2]
-        return bool(_is_letter(earlier) or earlier >= 0x80 if byte == 46 else not 48 <= earlier <= 57)
+        if byte == 44:
+            return not 48 <= earlier <= 57
+        return bool(earlier >= 0x80 or _is_abbreviation(data, begin, at - 1))
+    if byte == 32 and at - 1 > begin and 48 <= data[at - 2] <= 57:  # a group of a longer number
+        return False
     if byte == 58 and at - 1 > begin:  # a time, or a port
         return not 48 <= data[at - 2] <= 57
     if byte >= 0x80 and at - 3 >= begin:
@@ -171,6 +175,15 @@ def _begins_well(data: npt.NDArray[np.uint8], begin: int, at: int) -> bool:
         if byte == 0xAC and data[at - 2] == 0x82 and data[at - 3] == 0xE2:  # a price in euros
             return False
     return not (byte in (0xA3, 0xA5) and data[at - 2] == 0xC2)  # in pounds or yen
+
+
+@kernel
+def _is_abbreviation(data: npt.NDArray[np.uint8], begin: int, dot: int) -> bool:
+    """Return whether a dot ends a word that stands by itself, as in `Tel.`; not one within an address or a name of a file."""
+    first = dot
+    while first > begin and dot - first < 12 and _is_letter(data[first - 1]):
+        first -= 1
+    return first < dot and (first == begin or data[first - 1] in (10, 13, 32, 40, 34, 62) or data[first - 1] >= 0x80)
 
 
 @kernel
@@ -194,18 +207,19 @@ def _read_number(
     if first == at and _looks_like_ip4(data, at, end):
         last = _ip4_end(data, begin, at, end)
         if last > at:
-            named = read_topics(data, begin, at, WINDOW_BYTES, words)
-            near = np.int64(read_topics(data, begin, at, NEAR_BYTES, words))
-            return _write(IP4, at, last, named, near, count, found)
+            near, telling = read_topics(data, begin, at, NEAR_BYTES, words)
+            if telling & phone == 0:
+                named, _ = read_topics(data, begin, at, WINDOW_BYTES, words)
+                return _write(IP4, at, last, named, np.int64(near), count, found)
     lettered = first < at
     if not _begins_well(data, begin, first):
         plus = not lettered and first > begin and (data[first - 1] == 43 or _is_wide_plus(data, begin, first))
         if plus and _before_plus(data, begin, first):
             digits, last, _ = _read_phone(data, at, end, False)
             if digits >= 8:
-                named = read_topics(data, begin, at, WINDOW_BYTES, words)
-                near = np.int64(read_topics(data, begin, at, NEAR_BYTES, words))
-                count = _write(PHONE, at - (1 if data[at - 1] == 43 else 3), last, named, near, count, found)
+                named, _ = read_topics(data, begin, at, WINDOW_BYTES, words)
+                _, near = read_topics(data, begin, at, NEAR_BYTES, words)
+                count = _write(PHONE, at - (1 if data[at - 1] == 43 else 3), last, named, np.int64(near), count, found)
         return count
     if lettered and at - first == 2:
         last = _iban_end(data, first, at, end)
@@ -216,11 +230,11 @@ def _read_number(
     if state:
         wanted = (trie.languages[state] & language) != 0
         if not wanted and trie.topics[state] != 0:
-            named, asked = read_topics(data, begin, first, WINDOW_BYTES, words), True
+            named, asked = read_topics(data, begin, first, WINDOW_BYTES, words)[0], True
             wanted = (trie.topics[state] & named) != 0
         if wanted:
             if not asked:
-                named, asked = read_topics(data, begin, first, WINDOW_BYTES, words), True
+                named, asked = read_topics(data, begin, first, WINDOW_BYTES, words)[0], True
             count = _write(NUMBER, first, last, named, state, count, found)
     if lettered:
         return count
@@ -234,15 +248,16 @@ def _read_number(
     likely = digits >= 9 and (leading or bracket)
     if not likely:
         if not asked:
-            named, asked = read_topics(data, begin, at, WINDOW_BYTES, words), True
+            named, asked = read_topics(data, begin, at, WINDOW_BYTES, words)[0], True
         likely = (named & phone) != 0
     if likely:
         if not asked:
-            named = read_topics(data, begin, at, WINDOW_BYTES, words)
+            named = read_topics(data, begin, at, WINDOW_BYTES, words)[0]
         start = at
         if opened and bracket:
             start = at - 1 if data[at - 1] == 40 else at - 3
-        count = _write(PHONE, start, last, named, np.int64(read_topics(data, begin, at, NEAR_BYTES, words)), count, found)
+        _, near = read_topics(data, begin, at, NEAR_BYTES, words)
+        count = _write(PHONE, start, last, named, np.int64(near), count, found)
     return count
 
 
@@ -270,7 +285,7 @@ def _read_shape(data: npt.NDArray[np.uint8], at: int, end: int, trie: ShapeTrie)
         if digit:
             state = trie.next[state, 0]
             at += digit >> 4
-        elif 65 <= data[at] <= 90:
+        elif _is_letter(data[at]):
             state = trie.next[state, 1]
             at += 1
         else:
@@ -382,6 +397,8 @@ def _ip6_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> int:
     while place < end and place - first < 46:
         byte = data[place]
         if byte == 58:
+            if groups == 8 and doubled == 0:  # a port follows
+                break
             colons += 1
             if place + 1 < end and data[place + 1] == 58:
                 doubled += 1
@@ -454,6 +471,7 @@ def _domain_end(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
     place = at + 1
     label = place
     letters, last, labels = 0, at, 0
+    wide = place < end and 0xE3 <= data[place] <= 0xED  # only a domain that begins so goes on so: other text follows without a space
     while place <= end and place - at <= _MOST_DOMAIN:
         byte = data[place] if place < end else np.uint8(0)
         if _is_letter(byte):
@@ -466,6 +484,10 @@ def _domain_end(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
         if 0xC3 <= byte <= 0xD4 and place + 1 < end:
             letters += 2
             place += 2
+            continue
+        if wide and 0xE3 <= byte <= 0xED and place + 2 < end and not (byte == 0xE3 and data[place + 1] == 0x80):
+            letters += 2
+            place += 3
             continue
         if place == label:
             break

@@ -23,6 +23,7 @@ WINDOW_BYTES: Final = 72
 NEAR_BYTES: Final = 28
 _BOUNDARY: Final = 1
 _SHORT: Final = 4
+_GENERAL: Final = frozenset({"id", "ip", "version"})
 _NO_SPACES: Final = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "IDEOGRAPHIC")
 
 
@@ -33,11 +34,13 @@ class Automaton(NamedTuple):
         classes: uint8 [256], byte → class; 1 is where a word ends.
         goto: int16 [states, classes].
         topics: uint64 [states], a bit for each topic that a word ending there belongs to.
+        telling: uint64 [1], the bits of topics that are not general.
     """
 
     classes: npt.NDArray[np.uint8]
     goto: npt.NDArray[np.int16]
     topics: npt.NDArray[np.uint64]
+    telling: npt.NDArray[np.uint64]
 
 
 @functools.cache
@@ -109,21 +112,30 @@ def word_automaton() -> Automaton:
             queue.append(child)
         for key, child in children[state].items():
             goto[state, key] = child
-    return Automaton(classes, goto, np.array(topics, np.uint64))
+    telling = sum(bit for topic, bit in bits.items() if topic not in _GENERAL)
+    return Automaton(classes, goto, np.array(topics, np.uint64), np.array([telling], np.uint64))
 
 
 @kernel
-def read_topics(data: npt.NDArray[np.uint8], begin: int, at: int, window: int, words: Automaton) -> np.uint64:
-    """Return the topics of the words in the ``window`` bytes before ``at``, not before ``begin``: a bit each."""
+def read_topics(
+    data: npt.NDArray[np.uint8], begin: int, at: int, window: int, words: Automaton
+) -> tuple[np.uint64, np.uint64]:
+    """Return the topics of the words in the ``window`` bytes before ``at``, not before ``begin``, a bit each; then those of the last word alone.
+
+    Words of general topics (``id``, ``ip``, ``version``) are never the last: they stand between a word and its number.
+    """
     low = max(begin, at - window)
     while low < at and data[low] & 0xC0 == 0x80:
         low += 1
     state = 0
     if low == begin or words.classes[data[low - 1]] == _BOUNDARY:
         state = words.goto[0, _BOUNDARY]
-    found = np.uint64(0)
-    for place in range(low, at):
-        state = words.goto[state, words.classes[data[place]]]
-        found |= words.topics[state]
-    state = words.goto[state, _BOUNDARY]
-    return found | words.topics[state]
+    found, last = np.uint64(0), np.uint64(0)
+    for place in range(low, at + 1):
+        state = words.goto[state, words.classes[data[place]] if place < at else _BOUNDARY]
+        here = words.topics[state]
+        if here:
+            found |= here
+            if here & words.telling[0]:
+                last = here & words.telling[0]
+    return found, last
