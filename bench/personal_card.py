@@ -1,6 +1,6 @@
 """What docs/cards/personal-data.md says of personal data and secrets, as JSON.
 
-    python -m bench.personal_card tuning|held_out [--misses N] [--unknown]
+    python -m bench.personal_card tuning|held_out|final [--misses N] [--unknown]
 
 Precision and recall by type and language on the generated set of ``bench.personal_set``. A span that was found is right if one of the
 same type is there whose bytes it shares for half of their union or more (`overlap`, intersection over union); `exact`: the same
@@ -17,9 +17,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import pyarrow as pa
-from headwater.filters.personal.find import find_personal
 
-from bench.personal_set import Sample, make_samples
+from bench.personal_set import TEMPLATES, Sample, make_samples
+from headwater.filters.personal.find import find_personal
 
 __all__ = ["score"]
 
@@ -120,7 +120,7 @@ def _merge(cells: Sequence[Sums]) -> Sums:
 def main() -> None:
     """Print the figures, or samples with a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("hand", choices=["tuning", "held_out"])
+    parser.add_argument("hand", choices=list(TEMPLATES))
     parser.add_argument("--misses", type=int, default=0)
     parser.add_argument("--unknown", action="store_true")
     arguments = parser.parse_args()
