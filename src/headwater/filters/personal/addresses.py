@@ -1,7 +1,7 @@
 """Addresses in networks: e-mail whose domain can exist, and IP addresses that are public and no version number.
 
-Which IP ranges are public: IANA's special-purpose address registries (RFC 6890 and its updates), written out, since Python's own list changes with its
-release. Top-level domains: the public suffix list that the package ``publicsuffixlist`` brings.
+Which IP ranges are public: IANA's special-purpose address registries (RFC 6890 and its updates), written out, since Python's own list changes with
+its release. Top-level domains: the public suffix list that the package ``publicsuffixlist`` brings.
 """
 
 from __future__ import annotations
@@ -20,8 +20,25 @@ __all__ = ["check_email", "check_ip4", "check_ip6", "is_public"]
 _RESERVED: Final = tuple(
     ipaddress.ip_network(each)
     for each in (
-        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24"),
-        *("192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24"),
+        *(
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+        ),
+        *(
+            "192.31.196.0/24",
+            "192.52.193.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "192.175.48.0/24",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+        ),
         *("203.0.113.0/24", "224.0.0.0/3"),
         *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
     )
@@ -109,6 +126,8 @@ def check_ip6(address: str) -> str | None:
     except ValueError:
         return None
     groups = [group for group in address.split(":") if group]
-    if not is_public(parsed) or (len(groups) < 3 and address.isascii() and not re.search("[a-f]", groups[0], re.IGNORECASE)):
+    if not is_public(parsed) or (
+        len(groups) < 3 and address.isascii() and not re.search("[a-f]", groups[0], re.IGNORECASE)
+    ):
         return None
     return HIGH

@@ -14,15 +14,33 @@ from headwater.filters.personal.types import HIGH, MEDIUM
 __all__ = ["CARD_SHAPES", "IBAN_LENGTHS", "check_card", "check_iban"]
 
 _BY_LENGTH: Final = {
-    15: "NO", 16: "BE", 18: "DK FI FK FO GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK", 21: "CH HR LI LV", 22: "BG BH CR DE GB GE IE ME RS VA",
-    23: "AE GI IL IQ OM SO TL", 24: "AD CZ ES MD PK RO SA SE SK TN VG", 25: "LY PT ST", 26: "IS TR", 27: "BI DJ FR GR IT MC MR SM", 28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
-    29: "BR EG PS QA UA", 30: "JO KW MU YE", 31: "MT SC", 32: "LC", 33: "RU",
-}  # fmt: skip
+    15: "NO",
+    16: "BE",
+    18: "DK FI FK FO GL NL SD",
+    19: "MK SI",
+    20: "AT BA EE KZ LT LU MN XK",
+    21: "CH HR LI LV",
+    22: "BG BH CR DE GB GE IE ME RS VA",
+    23: "AE GI IL IQ OM SO TL",
+    24: "AD CZ ES MD PK RO SA SE SK TN VG",
+    25: "LY PT ST",
+    26: "IS TR",
+    27: "BI DJ FR GR IT MC MR SM",
+    28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
+    29: "BR EG PS QA UA",
+    30: "JO KW MU YE",
+    31: "MT SC",
+    32: "LC",
+    33: "RU",
+}
 IBAN_LENGTHS: Final = {country: length for length, countries in _BY_LENGTH.items() for country in countries.split()}
 
-CARD_SHAPES: Final = tuple(
-    "d" * n for n in range(13, 20)
-) + ("dddd dddd dddd dddd", "dddd-dddd-dddd-dddd", "dddd.dddd.dddd.dddd", "dddd dddddd ddddd", "dddd-dddddd-ddddd", "dddd dddddd dddd", "dddd-dddddd-dddd", "dddd dddd dddd dddd ddd", "dddd dddd dddd d", "dddd-dddd-dddd-d", "dddd-dddd-dddd-dddd-ddd", "dddddd ddddddddddddd")  # fmt: skip
+CARD_SHAPES: Final = (
+    *("d" * n for n in range(13, 20)),
+    *("dddd dddd dddd dddd", "dddd-dddd-dddd-dddd", "dddd.dddd.dddd.dddd", "dddddd ddddddddddddd"),
+    *("dddd dddddd ddddd", "dddd-dddddd-ddddd", "dddd dddddd dddd", "dddd-dddddd-dddd"),
+    *("dddd dddd dddd dddd ddd", "dddd-dddd-dddd-dddd-ddd", "dddd dddd dddd d", "dddd-dddd-dddd-d"),
+)
 _SEVERAL: Final = (16, 17, 18, 19)
 _ISSUERS: Final[tuple[tuple[int, int, tuple[int, ...], bool], ...]] = (
     (4000, 4999, (16,), True),
@@ -57,13 +75,10 @@ def check_iban(candidate: str) -> int:
     length = IBAN_LENGTHS.get(candidate[:2].upper())
     if length is None:
         return 0
-    count = 0
-    for end, char in enumerate(candidate, 1):
-        count += char.isalnum()
-        if count == length:
-            break
-    else:
+    ends = [place for place, char in enumerate(candidate, 1) if char.isalnum()]
+    if len(ends) < length:
         return 0
+    end = ends[length - 1]
     if candidate[end : end + 1].isalnum():
         return 0
     number = "".join(char for char in candidate[:end] if char.isalnum())
@@ -88,5 +103,9 @@ def check_card(number: str, *, named: bool, grouped: bool) -> str | None:
     prefix = int(number[:4])
     for low, high, lengths, distinct in _ISSUERS:
         if low <= prefix <= high and len(number) in lengths and (distinct or named or grouped):
-            return (HIGH if named or distinct else MEDIUM) if luhn.is_valid(number) and len(set(number)) > 2 - named else None
+            return (
+                (HIGH if named or distinct else MEDIUM)
+                if luhn.is_valid(number) and len(set(number)) > 2 - named
+                else None
+            )
     return None

@@ -1,4 +1,4 @@
-"""Digits and separators of numbers in UTF-8: ASCII, full-width, Arabic, Persian, Devanagari, Bengali and Thai digits, and every kind of space and dash.
+"""Digits and separators of numbers in UTF-8: ASCII, full-width, Arabic, Persian, Devanagari, Bengali and Thai digits, every space and dash.
 
 Kernels give how many bytes a character takes and what it stands for as one number, ``bytes << 4 | value``, and 0 where it is none.
 """
@@ -106,4 +106,6 @@ def plain(data: bytes) -> str:
     if text.isascii():
         return text
     text = unicodedata.normalize("NFKC", text).translate(_DASHES)
-    return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else " " if char.isspace() else char for char in text)
+    return "".join(
+        str(unicodedata.decimal(char)) if char.isdecimal() else " " if char.isspace() else char for char in text
+    )

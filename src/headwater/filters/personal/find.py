@@ -1,7 +1,7 @@
 """Personal data and secrets of texts: what stands where, of what type, how sure; never a value.
 
-One compiled pass (``scan``) finds candidates; what is left is rare, and Python looks at each: checksums, dates, registries, and words before it. Every type
-is looked for whatever a recipe does with it, so that another policy finds the same.
+One compiled pass (``scan``) finds candidates; what is left is rare, and Python looks at each: checksums, dates, registries, words before it. Every
+type is looked for whatever a recipe does with it, so that another policy finds the same.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,16 +22,20 @@ from headwater.filters.personal.banking import CARD_SHAPES, check_card, check_ib
 from headwater.filters.personal.digits import plain
 from headwater.filters.personal.found import Found, settle
 from headwater.filters.personal.id_kinds import ID_KINDS, IdKind
+from headwater.filters.personal.obfuscated import find_obfuscated
 from headwater.filters.personal.phones import PHONE_SHAPES, REGIONS, check_phone
 from headwater.filters.personal.scan import COLUMNS, EMAIL, IBAN, IP4, IP6, PHONE, make_classes, scan
+from headwater.filters.personal.secrets import find_secrets
 from headwater.filters.personal.shapes import EVERY_LANGUAGE, Rule, ShapeTrie, make_trie
 from headwater.filters.personal.types import CONFIDENCES, HIGH, MEDIUM, PERSONAL
 from headwater.filters.personal.words import topic_bits, word_automaton
 
-__all__ = ["VERSION", "find_personal"]
+__all__ = ["REGISTRIES", "VERSION", "find_personal"]
 
 VERSION: Final = 1
 """Raised with any change that alters what is found."""
+REGISTRIES: Final = {name: version(name) for name in ("phonenumbers", "publicsuffixlist", "python-stdnum")}
+"""Packages whose tables have a say in what is found → their versions."""
 
 _LANGUAGES: Final = tuple(sorted({*REGIONS, *(language for kind in ID_KINDS for language in kind.home)}))
 _BITS: Final = {language: 1 << number for number, language in enumerate(_LANGUAGES)}
@@ -83,7 +88,11 @@ def _tables() -> _Tables:
 
 
 def find_personal(
-    texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedArray | Sequence[str | None]
+    texts: pa.Array | pa.ChunkedArray,
+    languages: pa.Array | pa.ChunkedArray | Sequence[str | None] | None,
+    *,
+    personal: bool = True,
+    secrets: bool = True,
 ) -> pa.RecordBatch:
     """Return what personal data stands where: row int32, operator, span_begin and span_end int64 (bytes), variant, confidence.
 
@@ -91,7 +100,9 @@ def find_personal(
 
     Args:
         texts: string or large_string [n].
-        languages: string [n], BCP 47; null, ``und`` and ``mul`` are no language.
+        languages: string [n], BCP 47; null, ``und`` and ``mul`` are no language; None where only secrets are looked for.
+        personal: whether personal data are looked for.
+        secrets: whether secrets are.
 
     Raises:
         UsageError: the texts are no array of text.
@@ -100,9 +111,19 @@ def find_personal(
     [{'row': 0, 'operator': 'personal:phone', 'span_begin': 5, 'span_end': 18, 'variant': '', 'confidence': 'high'}]
     """
     data, offsets = text_buffers(texts)
-    names = [(name or "").partition("-")[0] for name in _listed(languages)]
-    bits = np.array([_BITS.get(name, _NO_LANGUAGE) for name in names], np.uint64)
-    found = settle([each for each in _look(data, offsets, names, bits)])
+    every: list[Found] = []
+    if personal:
+        names = (
+            [(name or "").partition("-")[0] for name in _listed(languages)]
+            if languages is not None
+            else [""] * (len(offsets) - 1)
+        )
+        bits = np.array([_BITS.get(name, _NO_LANGUAGE) for name in names], np.uint64)
+        every += _look(data, offsets, names, bits)
+        every += find_obfuscated(data, offsets)
+    if secrets:
+        every += find_secrets(data, offsets)
+    found = settle(every)
     return pa.RecordBatch.from_arrays(
         [
             pa.array([each.row for each in found], pa.int32()),
@@ -117,7 +138,9 @@ def find_personal(
 
 
 def _listed(languages: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> Sequence[str | None]:
-    listed: Sequence[str | None] = languages.to_pylist() if isinstance(languages, pa.Array | pa.ChunkedArray) else languages
+    listed: Sequence[str | None] = (
+        languages.to_pylist() if isinstance(languages, pa.Array | pa.ChunkedArray) else languages
+    )
     return listed
 
 
@@ -147,7 +170,12 @@ def _look(
             if length := check_email(candidate, before):
                 yield _found(row, begin, begin + length, "email", HIGH)
         elif kind == IP4:
-            sure = check_ip4(candidate.decode(), named=bool(named & topics["ip"]), near=bool(more & topics["ip"]), version=bool(more & topics["version"]))
+            sure = check_ip4(
+                candidate.decode(),
+                named=bool(named & topics["ip"]),
+                near=bool(more & topics["ip"]),
+                version=bool(more & topics["version"]),
+            )
             if sure:
                 yield _found(row, begin, end, "ip", sure, "ipv4")
         elif kind == IP6:
@@ -192,11 +220,11 @@ def _number(
         if rule.kind == _CARD:
             is_named = bool(named & topics["card"])
             sure = check_card(digits, named=is_named, grouped=digits != number)
-            each = sure and _found(row, begin, end, "card", sure)
+            each = _found(row, begin, end, "card", sure) if sure else None
         elif rule.kind == _PHONE:
             is_named = False
-            phone = rule.languages & bit and check_phone(number, language, named=False, near=False)
-            each = phone and phone[0] == len(number) and _found(row, begin, end, _PHONE, phone[1])
+            phone = check_phone(number, language, named=False, near=False) if rule.languages & bit else None
+            each = _found(row, begin, end, _PHONE, phone[1]) if phone and phone[0] == len(number) else None
         else:
             kind = kinds[rule.kind]
             is_named = bool(named & rule.topics or (rule.home & bit and named & rule.home_topics))

@@ -1,4 +1,4 @@
-"""Checksums and dates of national ids that python-stdnum does not have, or has otherwise than is wanted here; each takes the number without separators.
+"""Checksums and dates of national ids that python-stdnum lacks, or has otherwise than is wanted here; each takes a number without separators.
 
 None asks the clock: a text says the same tomorrow. Worked examples use made-up numbers.
 """
@@ -19,8 +19,8 @@ __all__ = [
     "hungarian_tax_id",
     "indian_person",
     "indonesian_nik",
-    "is_date",
     "iranian_id",
+    "is_date",
     "saudi_id",
     "snils",
     "swedish_number",

@@ -1,4 +1,4 @@
-"""Phone numbers by libphonenumber's metadata (package ``phonenumbers``): international form first, else the regions where the text's language is spoken.
+"""Phone numbers by libphonenumber's metadata (package ``phonenumbers``): international form, else the regions of the text's language.
 
 Precision before recall: a number in national form counts without a word for a phone before it only if it begins with a trunk 0, has its area code in
 brackets, or has a shape that numbers of its language alone have, and if it is valid in one of that language's regions.
@@ -18,13 +18,13 @@ from headwater.filters.personal.types import HIGH, LOW, MEDIUM
 
 __all__ = ["PHONE_SHAPES", "REGIONS", "check_phone"]
 
+_SPOKEN: Final = """
+ar EG SA AE MA DZ IQ JO|bn BD IN|cs CZ SK|da DK|de DE AT CH|el GR CY|en US GB AU IN IE NZ ZA|es ES MX AR CO CL PE|fa IR AF|fi FI|fr FR BE CH CA|he IL
+hi IN|hu HU|id ID|it IT CH|ja JP|ko KR|nl NL BE|no NO|pl PL|pt BR PT|ro RO MD|ru RU KZ BY|sv SE FI|th TH|tr TR|uk UA|vi VN|zh CN TW HK
+"""
 REGIONS: Final[dict[str, tuple[str, ...]]] = {
-    "ar": ("EG", "SA", "AE", "MA", "DZ", "IQ", "JO"), "bn": ("BD", "IN"), "cs": ("CZ", "SK"), "da": ("DK",), "de": ("DE", "AT", "CH"), "el": ("GR", "CY"),
-    "en": ("US", "GB", "AU", "IN", "IE", "NZ", "ZA"), "es": ("ES", "MX", "AR", "CO", "CL", "PE"), "fa": ("IR", "AF"), "fi": ("FI",),
-    "fr": ("FR", "BE", "CH", "CA"), "he": ("IL",), "hi": ("IN",), "hu": ("HU",), "id": ("ID",), "it": ("IT", "CH"), "ja": ("JP",), "ko": ("KR",),
-    "nl": ("NL", "BE"), "no": ("NO",), "pl": ("PL",), "pt": ("BR", "PT"), "ro": ("RO", "MD"), "ru": ("RU", "KZ", "BY"), "sv": ("SE", "FI"), "th": ("TH",),
-    "tr": ("TR",), "uk": ("UA",), "vi": ("VN",), "zh": ("CN", "TW", "HK"),
-}  # fmt: skip
+    words[0]: tuple(words[1:]) for words in map(str.split, _SPOKEN.strip().replace("\n", "|").split("|"))
+}
 """Language → regions, in the order in which they are tried."""
 
 PHONE_SHAPES: Final[dict[str, tuple[str, ...]]] = {
@@ -42,7 +42,9 @@ PHONE_SHAPES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Language → shapes of numbers without a trunk 0 that few other numbers of its texts have."""
 
-_DATE: Final = re.compile(r"(?:19|20)\d\d([-./ ])\d\d?\1\d\d?(?!\d)|\d\d?([-./ ])\d\d?\2(?:19|20)\d\d(?!\d)|(?:19|20)\d\d ?- ?(?:19|20)\d\d(?!\d)")
+_DATE: Final = re.compile(
+    r"(?:19|20)\d\d([-./ ])\d\d?\1\d\d?(?!\d)|\d\d?([-./ ])\d\d?\2(?:19|20)\d\d(?!\d)|(?:19|20)\d\d ?- ?(?:19|20)\d\d(?!\d)"
+)
 _GROUPS: Final = re.compile(r"\d+")
 _AMERICAN: Final = re.compile(r"(?:1[-. ]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d-)[2-9]\d\d[-.]\d{4}")
 _POSTCODE: Final = re.compile(r"\d{5}-\d{4}")
@@ -51,7 +53,8 @@ _MOST_GROUPS: Final = 6
 _MOST_NATIONAL: Final = 12
 _DECIMAL: Final = re.compile(r"(?:0|[1-9]\d{0,2})[.,]\d{4,}")
 _AMOUNT: Final = re.compile(
-    r"[\s\u00a0]?(?:Kč|kr\b|zł|€|EUR\b|USD\b|руб|₽|₴|грн|лв|lei\b|Ft\b|TL\b|₺|円|元|원|₫|đ|VND|Rp|₹|%|°|km\b|kg\b|MB\b|GB\b|ha\b|m²)", re.IGNORECASE
+    r"[\s\u00a0]?(?:Kč|kr\b|zł|€|EUR\b|USD\b|руб|₽|₴|грн|лв|lei\b|Ft\b|TL\b|₺|円|元|원|₫|đ|VND|Rp|₹|%|°|km\b|kg\b|MB\b|GB\b|ha\b|m²)",
+    re.IGNORECASE,
 )
 
 

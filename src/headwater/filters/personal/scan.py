@@ -20,8 +20,8 @@ __all__ = ["COLUMNS", "EMAIL", "IBAN", "IP4", "IP6", "NUMBER", "PHONE", "make_cl
 
 EMAIL, IP4, IP6, IBAN, NUMBER, PHONE = range(6)
 COLUMNS: Final = 6
-"""Of a candidate: row, kind, begin and end within the text, the topics before it; of a ``NUMBER`` the state of the trie, of an ``IP4`` the topics right before
-it, of a ``PHONE`` those of the last telling word there."""
+"""Of a candidate: row, kind, begin and end within the text, the topics before it; of a ``NUMBER`` the state of the trie, of an ``IP4`` the
+topics right before it, of a ``PHONE`` those of the last telling word there."""
 
 _MOST_LOCAL: Final = 64
 _MOST_DOMAIN: Final = 255
@@ -103,10 +103,12 @@ def scan(
 
 
 @kernel
-def _write(kind: int, begin: int, end: int, named: np.uint64, state: int, count: int, found: npt.NDArray[np.int64]) -> int:
+def _write(
+    kind: int, begin: int, end: int, named: np.uint64, more: np.int64 | int, count: int, found: npt.NDArray[np.int64]
+) -> int:
     if count < len(found):
         found[count, 1], found[count, 2], found[count, 3] = kind, begin, end
-        found[count, 4], found[count, 5] = np.int64(named), state
+        found[count, 4], found[count, 5] = np.int64(named), more
     return count + 1
 
 
@@ -142,7 +144,9 @@ def _ends_well(data: npt.NDArray[np.uint8], at: int, end: int) -> bool:
     byte = data[at]
     if _is_alphanumeric(byte) or byte in (95, 64, 37) or digit_at(data, at, end):  # _ @ %
         return False
-    if byte in (44, 46, 47, 58, 45) and at + 1 < end:  # , . / : - go on where a digit follows, a hyphen also where a letter does
+    if (
+        byte in (44, 46, 47, 58, 45) and at + 1 < end
+    ):  # , . / : - go on where a digit follows, a hyphen also where a letter does
         return not (digit_at(data, at + 1, end) or (byte == 45 and _is_letter(data[at + 1])))
     separator = separator_at(data, at, end)
     return not (separator & 15 == DASH and digit_at(data, at + (separator >> 4), end))
@@ -224,8 +228,7 @@ def _read_number(
     if lettered and at - first == 2:
         last = _iban_end(data, first, at, end)
         if last > at:
-            count = _write(IBAN, first, last, np.uint64(0), 0, count, found)
-            return count
+            return _write(IBAN, first, last, np.uint64(0), 0, count, found)
     state, last = _read_shape(data, first, end, trie)
     if state:
         wanted = (trie.languages[state] & language) != 0
@@ -240,7 +243,9 @@ def _read_number(
         return count
     if at > begin and data[at - 1] == 40 and at - 1 > begin and _is_alphanumeric(data[at - 2]):  # a call: f(0123
         return count
-    opened = at > begin and (data[at - 1] == 40 or (data[at - 1] == 0x88 and separator_at(data, at - 3, at) & 15 == OPENING))
+    opened = at > begin and (
+        data[at - 1] == 40 or (data[at - 1] == 0x88 and separator_at(data, at - 3, at) & 15 == OPENING)
+    )
     digits, last, bracket = _read_phone(data, at, end, opened)
     if digits < 7:
         return count
@@ -303,7 +308,7 @@ def _read_shape(data: npt.NDArray[np.uint8], at: int, end: int, trie: ShapeTrie)
 
 @kernel
 def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int, opened: bool) -> tuple[int, int, bool]:
-    """Return how many digits follow each other with separators of phone numbers between them, where the last ends, and whether an area code is in brackets.
+    """Return how many digits follow each other as a phone number's do, where the last ends, and whether an area code is in brackets.
 
     Args:
         opened: whether a bracket stands right before.
@@ -344,7 +349,11 @@ def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int, opened: bool) ->
 
 @kernel
 def _looks_like_ip4(data: npt.NDArray[np.uint8], at: int, end: int) -> bool:
-    return bool((at + 1 < end and data[at + 1] == 46) or (at + 2 < end and data[at + 2] == 46) or (at + 3 < end and data[at + 3] == 46))
+    return bool(
+        (at + 1 < end and data[at + 1] == 46)
+        or (at + 2 < end and data[at + 2] == 46)
+        or (at + 3 < end and data[at + 3] == 46)
+    )
 
 
 @kernel
@@ -353,7 +362,11 @@ def _ip4_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> int:
     first = at
     if at > begin:
         byte = data[at - 1]
-        if _is_alphanumeric(byte) or byte in (95, 45, 43, 36, 94, 92) or (byte in (46, 44) and at - 1 > begin and 48 <= data[at - 2] <= 57):
+        if (
+            _is_alphanumeric(byte)
+            or byte in (95, 45, 43, 36, 94, 92)
+            or (byte in (46, 44) and at - 1 > begin and 48 <= data[at - 2] <= 57)
+        ):
             return at
     for octet in range(4):
         start, value = at, 0
@@ -370,7 +383,9 @@ def _ip4_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> int:
         byte = data[at]
         if _is_alphanumeric(byte) or byte in (95, 37):
             return first
-        if byte in (46, 45, 44, 43, 126) and at + 1 < end and _is_alphanumeric(data[at + 1]):  # - and ~ of a package's version
+        if (
+            byte in (46, 45, 44, 43, 126) and at + 1 < end and _is_alphanumeric(data[at + 1])
+        ):  # - and ~ of a package's version
             return first
     return at
 
@@ -382,7 +397,7 @@ def _is_hex(byte: np.uint8) -> bool:
 
 @kernel
 def _ip6_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> int:
-    """Return the end of the IPv6 address whose first colon is here, `at` itself if there is none: 2000::/3 begins with four digits, a 2 or a 3 first."""
+    """Return the end of the IPv6 address whose first colon is here, `at` itself if there is none: one of 2000::/3, so four digits come first."""
     first = at - 4
     if first < begin or data[first] not in (50, 51):
         return at
@@ -412,10 +427,13 @@ def _ip6_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> int:
         else:
             break
         place += 1
-    while place > at and data[place - 1] == 58 and not data[place - 2] == 58:
+    while place > at and data[place - 1] == 58 and data[place - 2] != 58:
         place -= 1
         colons -= 1
-    if place < end and (_is_alphanumeric(data[place]) or data[place] in (95, 46) and place + 1 < end and _is_alphanumeric(data[place + 1])):
+    if place < end and (
+        _is_alphanumeric(data[place])
+        or (data[place] in (95, 46) and place + 1 < end and _is_alphanumeric(data[place + 1]))
+    ):
         return at
     if doubled > 1 or groups > 8 or not (groups == 8 if doubled == 0 else groups >= 2):
         return at
@@ -454,7 +472,9 @@ def _local_begin(data: npt.NDArray[np.uint8], at: int, begin: int) -> int:
         byte = data[first - 1]
         if _is_alphanumeric(byte) or byte in (46, 95, 37, 43, 45):  # . _ % + -
             first -= 1
-        elif byte & 0xC0 == 0x80 and first - 2 >= begin and 0xC3 <= data[first - 2] <= 0xD4:  # a letter of two bytes: Latin, Greek, Cyrillic
+        elif (
+            byte & 0xC0 == 0x80 and first - 2 >= begin and 0xC3 <= data[first - 2] <= 0xD4
+        ):  # a letter of two bytes: Latin, Greek, Cyrillic
             first -= 2
         else:
             break
@@ -471,7 +491,9 @@ def _domain_end(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
     place = at + 1
     label = place
     letters, last, labels = 0, at, 0
-    wide = place < end and 0xE3 <= data[place] <= 0xED  # only a domain that begins so goes on so: other text follows without a space
+    wide = (
+        place < end and 0xE3 <= data[place] <= 0xED
+    )  # only a domain that begins so goes on so: other text follows without a space
     while place <= end and place - at <= _MOST_DOMAIN:
         byte = data[place] if place < end else np.uint8(0)
         if _is_letter(byte):
@@ -491,7 +513,7 @@ def _domain_end(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
             continue
         if place == label:
             break
-        if labels and letters >= 2 and 48 <= data[label] and data[place - 1] != 45:
+        if labels and letters >= 2 and data[label] >= 48 and data[place - 1] != 45:
             last = place
         labels += 1
         if byte != 46:
