@@ -4,8 +4,8 @@
     python bench/personal_peers.py presidio|scrubadub|datatrove SET FOUND        (in an environment that has the peer)
     python -m bench.personal_card final --found FOUND
 
-Presidio 2.2.366: its recognisers of patterns with their checksums, for every country at once, without a model of names, at its default
-threshold of 0 for a recogniser of its own; scrubadub 2.0.1: its detectors that need no model, in the locale of the language where it has
+Presidio 2.2.366: its recognisers of patterns with their checksums, for every country at once, without a model of names, and of what
+they find what scores 0.3 or more; scrubadub 2.0.1: its detectors that need no model, in the locale of the language where it has
 one; datatrove 0.9: the two expressions of its PII formatter as its documentation describes them, addresses and public IPv4. Their types are
 put into ours; a type that a peer does not know stays empty.
 """
@@ -39,13 +39,15 @@ NOT_IDS = (
     "VEHICLE",
     "BANK",
 )
+LEAST_SCORE = 0.3
+"""Of Presidio: its weakest patterns, which its documentation says need a word beside them, are under that."""
 Found = list[tuple[int, int, str]]
 
 
 def presidio() -> Callable[[str, str], Found]:
     """Return a finder by Presidio's recognisers of patterns."""
     # The list of suffixes that comes with the package, not the network's.
-    tld = importlib.import_module("tldextract")
+    tld: Any = importlib.import_module("tldextract")
     tld.extract = tld.TLDExtract(suffix_list_urls=())
     recognizers = importlib.import_module("presidio_analyzer.predefined_recognizers")
     pattern = importlib.import_module("presidio_analyzer").LocalRecognizer
@@ -67,7 +69,7 @@ def presidio() -> Callable[[str, str], Found]:
                 kind = TYPES.get(result.entity_type)
                 if kind is None and not any(word in result.entity_type for word in NOT_IDS):
                     kind = "national_id"
-                if kind is not None:
+                if kind is not None and result.score >= LEAST_SCORE:
                     found.append((result.start, result.end, kind))
         return found
 
