@@ -40,10 +40,22 @@ _RESERVED: Final = tuple(
             "198.51.100.0/24",
         ),
         *("203.0.113.0/24", "224.0.0.0/3"),
-        *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
+        *(
+            "::/8",
+            "100::/8",
+            "64:ff9b::/48",
+            "5f00::/16",
+            "fc00::/7",
+            "fe80::/9",
+            "ff00::/8",
+            "2001::/23",
+            "2001:db8::/32",
+            "2002::/16",
+            "2620:4f:8000::/48",
+            "3fff::/20",
+        ),
     )
 )
-_GLOBAL: Final = ipaddress.ip_network("2000::/3")
 _FEW: Final = 32
 """Four numbers below it are more likely a version or a section than an address, unless a word says otherwise."""
 _OF_FILES: Final = re.compile(rb"[0-9]x\.")
@@ -91,8 +103,6 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     >>> is_public(ipaddress.ip_address("9.9.9.9")), is_public(ipaddress.ip_address("192.168.0.1"))
     (True, False)
     """
-    if address.version == 6 and address not in _GLOBAL:
-        return False
     return not any(address in network for network in _RESERVED if network.version == address.version)
 
 

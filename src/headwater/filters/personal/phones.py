@@ -46,7 +46,7 @@ _DATE: Final = re.compile(
     r"(?:19|20)\d\d([-./ ])\d\d?\1\d\d?(?!\d)|\d\d?([-./ ])\d\d?\2(?:19|20)\d\d(?!\d)|(?:19|20)\d\d ?- ?(?:19|20)\d\d(?!\d)"
 )
 _GROUPS: Final = re.compile(r"\d+")
-_AMERICAN: Final = re.compile(r"(?:1[-. ]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d-)[2-9]\d\d[-.]\d{4}")
+_AMERICAN: Final = re.compile(r"(?:1[-. ]?)?(?:\([2-9]\d\d\)[-. ]?|[2-9]\d\d[-.])[2-9]\d\d[-.]\d{4}")
 _POSTCODE: Final = re.compile(r"\d{5}-\d{4}")
 _MOST_TRIMMED: Final = 3
 _MOST_GROUPS: Final = 6
@@ -99,7 +99,7 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool, after
             sure = HIGH if number.startswith("+") or named else MEDIUM
             if is_valid:
                 return end, sure
-            if may and (near or (number.startswith("+") and len(digits) >= 10 and not number[1:].isdigit())):
+            if may and (near or (number.startswith("+") and len(digits) >= 9 and not number[1:].isdigit())):
                 possible = possible or (end, LOW)
             continue
         if _DECIMAL.fullmatch(number) or (not named and _is_other(number, digits, language)):

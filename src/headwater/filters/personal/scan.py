@@ -12,6 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.personal.digits import CLOSING, DASH, OPENING, PLUS, SPACE, digit_at, separator_at
+from headwater.filters.personal.scan_addresses import (
+    domain_end,
+    ip4_end,
+    ip6_end,
+    is_alphanumeric,
+    is_letter,
+    local_begin,
+    looks_like_ip4,
+)
 from headwater.filters.personal.shapes import ShapeTrie
 from headwater.filters.personal.words import NEAR_BYTES, WINDOW_BYTES, Automaton, read_topics
 from headwater.filters.text.compile import kernel
@@ -23,8 +32,6 @@ COLUMNS: Final = 6
 """Of a candidate: row, kind, begin and end within the text, the topics before it; of a ``NUMBER`` the state of the trie, of an ``IP4`` the
 topics right before it, of a ``PHONE`` those of the last telling word there."""
 
-_MOST_LOCAL: Final = 64
-_MOST_DOMAIN: Final = 255
 _MOST_LETTERS: Final = 6
 _MOST_PHONE: Final = 15
 _MOST_IBAN: Final = 34
@@ -74,7 +81,7 @@ def scan(
                 at += 1
                 continue
             if what == 2:
-                first, last = _local_begin(data, at, done), _domain_end(data, at, end)
+                first, last = local_begin(data, at, done), domain_end(data, at, end)
                 if first < at and last > at:
                     count = _write(EMAIL, first, last, np.uint64(0), 0, count, found)
                     done = last
@@ -83,9 +90,9 @@ def scan(
                     at += 1
                 continue
             if what == 3:
-                last = _ip6_end(data, begin, at, end)
-                if last > at:
-                    count = _write(IP6, at - 4, last, np.uint64(0), 0, count, found)
+                first, last = ip6_end(data, begin, at, end)
+                if last > first:
+                    count = _write(IP6, first, last, np.uint64(0), 0, count, found)
                     at = last
                 else:
                     at += 1
@@ -113,23 +120,13 @@ def _write(
 
 
 @kernel
-def _is_letter(byte: np.uint8) -> bool:
-    return bool(65 <= byte <= 90 or 97 <= byte <= 122)
-
-
-@kernel
-def _is_alphanumeric(byte: np.uint8) -> bool:
-    return bool(48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122)
-
-
-@kernel
 def _run_end(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
     """Return where the digits and ASCII letters that begin here end."""
     while at < end:
         digit = digit_at(data, at, end)
         if digit:
             at += digit >> 4
-        elif _is_alphanumeric(data[at]):
+        elif is_alphanumeric(data[at]):
             at += 1
         else:
             break
@@ -142,12 +139,12 @@ def _ends_well(data: npt.NDArray[np.uint8], at: int, end: int) -> bool:
     if at >= end:
         return True
     byte = data[at]
-    if _is_alphanumeric(byte) or byte in (95, 64, 37) or digit_at(data, at, end):  # _ @ %
+    if is_alphanumeric(byte) or byte in (95, 64, 37) or digit_at(data, at, end):  # _ @ %
         return False
     if (
         byte in (44, 46, 47, 58, 45) and at + 1 < end
     ):  # , . / : - go on where a digit follows, a hyphen also where a letter does
-        return not (digit_at(data, at + 1, end) or (byte == 45 and _is_letter(data[at + 1])))
+        return not (digit_at(data, at + 1, end) or (byte == 45 and is_letter(data[at + 1])))
     separator = separator_at(data, at, end)
     return not (separator & 15 == DASH and digit_at(data, at + (separator >> 4), end))
 
@@ -158,7 +155,7 @@ def _begins_well(data: npt.NDArray[np.uint8], begin: int, at: int) -> bool:
     if at == begin:
         return True
     byte = data[at - 1]
-    if _is_alphanumeric(byte) or byte in (95, 35, 36, 94, 92, 126, 43, 37, 64, 38):  # _ # $ ^ \ ~ + % @ &
+    if is_alphanumeric(byte) or byte in (95, 35, 36, 94, 92, 126, 43, 37, 64, 38):  # _ # $ ^ \ ~ + % @ &
         return False
     if byte in (45, 47, 46, 44):  # - / go on where no space stands before them; . and , where a digit does
         if at - 1 == begin or byte in (45, 47):
@@ -185,7 +182,7 @@ def _begins_well(data: npt.NDArray[np.uint8], begin: int, at: int) -> bool:
 def _is_abbreviation(data: npt.NDArray[np.uint8], begin: int, dot: int) -> bool:
     """Return whether a dot ends a word that stands by itself, as in `Tel.`; not one within an address or a name of a file."""
     first = dot
-    while first > begin and dot - first < 12 and _is_letter(data[first - 1]):
+    while first > begin and dot - first < 12 and is_letter(data[first - 1]):
         first -= 1
     return first < dot and (first == begin or data[first - 1] in (10, 13, 32, 40, 34, 62) or data[first - 1] >= 0x80)
 
@@ -205,11 +202,11 @@ def _read_number(
 ) -> int:
     """Write what a number that begins at a digit may be, with the letters before it; return how many candidates there are now."""
     first = at
-    while first > begin and at - first < _MOST_LETTERS and _is_letter(data[first - 1]):
+    while first > begin and at - first < _MOST_LETTERS and is_letter(data[first - 1]):
         first -= 1
     named, asked = np.uint64(0), False
-    if first == at and _looks_like_ip4(data, at, end):
-        last = _ip4_end(data, begin, at, end)
+    if first == at and looks_like_ip4(data, at, end):
+        last = ip4_end(data, begin, at, end)
         if last > at:
             near, telling = read_topics(data, begin, at, NEAR_BYTES, words)
             if telling & phone == 0:
@@ -241,7 +238,7 @@ def _read_number(
             count = _write(NUMBER, first, last, named, state, count, found)
     if lettered:
         return count
-    if at > begin and data[at - 1] == 40 and at - 1 > begin and _is_alphanumeric(data[at - 2]):  # a call: f(0123
+    if at > begin and data[at - 1] == 40 and at - 1 > begin and is_alphanumeric(data[at - 2]):  # a call: f(0123
         return count
     opened = at > begin and (
         data[at - 1] == 40 or (data[at - 1] == 0x88 and separator_at(data, at - 3, at) & 15 == OPENING)
@@ -278,7 +275,7 @@ def _before_plus(data: npt.NDArray[np.uint8], begin: int, at: int) -> bool:
     if plus == begin:
         return True
     byte = data[plus - 1]
-    return not (_is_alphanumeric(byte) or byte in (95, 43, 45, 41, 93, 125, 36, 94, 37, 42, 47, 46))
+    return not (is_alphanumeric(byte) or byte in (95, 43, 45, 41, 93, 125, 36, 94, 37, 42, 47, 46))
 
 
 @kernel
@@ -290,7 +287,7 @@ def _read_shape(data: npt.NDArray[np.uint8], at: int, end: int, trie: ShapeTrie)
         if digit:
             state = trie.next[state, 0]
             at += digit >> 4
-        elif _is_letter(data[at]):
+        elif is_letter(data[at]):
             state = trie.next[state, 1]
             at += 1
         else:
@@ -348,99 +345,6 @@ def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int, opened: bool) ->
 
 
 @kernel
-def _looks_like_ip4(data: npt.NDArray[np.uint8], at: int, end: int) -> bool:
-    return bool(
-        (at + 1 < end and data[at + 1] == 46)
-        or (at + 2 < end and data[at + 2] == 46)
-        or (at + 3 < end and data[at + 3] == 46)
-    )
-
-
-@kernel
-def _ip4_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> int:
-    """Return the end of the IPv4 address that begins here, `at` itself if there is none."""
-    first = at
-    if at > begin:
-        byte = data[at - 1]
-        if (
-            _is_alphanumeric(byte)
-            or byte in (95, 45, 43, 36, 94, 92)
-            or (byte in (46, 44) and at - 1 > begin and 48 <= data[at - 2] <= 57)
-        ):
-            return at
-    for octet in range(4):
-        start, value = at, 0
-        while at < end and 48 <= data[at] <= 57 and at - start < 4:
-            value = value * 10 + int(data[at] - 48)
-            at += 1
-        if at == start or value > 255 or (at - start > 1 and data[start] == 48):
-            return first
-        if octet < 3:
-            if at >= end or data[at] != 46:
-                return first
-            at += 1
-    if at < end:
-        byte = data[at]
-        if _is_alphanumeric(byte) or byte in (95, 37):
-            return first
-        if (
-            byte in (46, 45, 44, 43, 126) and at + 1 < end and _is_alphanumeric(data[at + 1])
-        ):  # - and ~ of a package's version
-            return first
-    return at
-
-
-@kernel
-def _is_hex(byte: np.uint8) -> bool:
-    return bool(48 <= byte <= 57 or 65 <= byte <= 70 or 97 <= byte <= 102)
-
-
-@kernel
-def _ip6_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> int:
-    """Return the end of the IPv6 address whose first colon is here, `at` itself if there is none: one of 2000::/3, so four digits come first."""
-    first = at - 4
-    if first < begin or data[first] not in (50, 51):
-        return at
-    for place in range(first, at):
-        if not _is_hex(data[place]):
-            return at
-    if first > begin:
-        byte = data[first - 1]
-        if _is_alphanumeric(byte) or byte in (95, 58, 46, 45):
-            return at
-    place, colons, doubled, groups, length = at, 0, 0, 1, 0
-    while place < end and place - first < 46:
-        byte = data[place]
-        if byte == 58:
-            if groups == 8 and doubled == 0:  # a port follows
-                break
-            colons += 1
-            if place + 1 < end and data[place + 1] == 58:
-                doubled += 1
-            length = 0
-        elif _is_hex(byte):
-            if length == 0:
-                groups += 1
-            length += 1
-            if length > 4:
-                return at
-        else:
-            break
-        place += 1
-    while place > at and data[place - 1] == 58 and data[place - 2] != 58:
-        place -= 1
-        colons -= 1
-    if place < end and (
-        _is_alphanumeric(data[place])
-        or (data[place] in (95, 46) and place + 1 < end and _is_alphanumeric(data[place + 1]))
-    ):
-        return at
-    if doubled > 1 or groups > 8 or not (groups == 8 if doubled == 0 else groups >= 2):
-        return at
-    return place
-
-
-@kernel
 def _iban_end(data: npt.NDArray[np.uint8], first: int, at: int, end: int) -> int:
     """Return the end of what may be an IBAN: two letters, two digits, then letters and digits with single spaces; `at` itself if it is too short."""
     if not (at + 1 < end and 48 <= data[at] <= 57 and 48 <= data[at + 1] <= 57):
@@ -448,7 +352,7 @@ def _iban_end(data: npt.NDArray[np.uint8], first: int, at: int, end: int) -> int
     place, count, last = at + 2, 4, at + 2
     while place < end and count < _MOST_IBAN:
         byte = data[place]
-        if _is_alphanumeric(byte):
+        if is_alphanumeric(byte):
             count += 1
             place += 1
             last = place
@@ -457,67 +361,8 @@ def _iban_end(data: npt.NDArray[np.uint8], first: int, at: int, end: int) -> int
         if separator & 15 not in (SPACE, DASH) or place != last:
             break
         after = place + (separator >> 4)
-        if after >= end or not _is_alphanumeric(data[after]):
+        if after >= end or not is_alphanumeric(data[after]):
             break
         place = after
         last = place
     return last if count >= 15 else at
-
-
-@kernel
-def _local_begin(data: npt.NDArray[np.uint8], at: int, begin: int) -> int:
-    """Return where the local part before the @ at `at` begins, `at` itself if there is none; not before `begin`."""
-    first = at
-    while first > begin and at - first < _MOST_LOCAL:
-        byte = data[first - 1]
-        if _is_alphanumeric(byte) or byte in (46, 95, 37, 43, 45):  # . _ % + -
-            first -= 1
-        elif (
-            byte & 0xC0 == 0x80 and first - 2 >= begin and 0xC3 <= data[first - 2] <= 0xD4
-        ):  # a letter of two bytes: Latin, Greek, Cyrillic
-            first -= 2
-        else:
-            break
-    if first > begin and data[first - 1] == 64:
-        return at
-    while first < at and not (_is_alphanumeric(data[first]) or data[first] >= 0xC3 or data[first] == 95):
-        first += 1
-    return first
-
-
-@kernel
-def _domain_end(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
-    """Return the end of the domain after the @ at `at`, `at` itself if there is none; the last label has two letters or more."""
-    place = at + 1
-    label = place
-    letters, last, labels = 0, at, 0
-    wide = (
-        place < end and 0xE3 <= data[place] <= 0xED
-    )  # only a domain that begins so goes on so: other text follows without a space
-    while place <= end and place - at <= _MOST_DOMAIN:
-        byte = data[place] if place < end else np.uint8(0)
-        if _is_letter(byte):
-            letters += 1
-            place += 1
-            continue
-        if 48 <= byte <= 57 or byte == 45:
-            place += 1
-            continue
-        if 0xC3 <= byte <= 0xD4 and place + 1 < end:
-            letters += 2
-            place += 2
-            continue
-        if wide and 0xE3 <= byte <= 0xED and place + 2 < end and not (byte == 0xE3 and data[place + 1] == 0x80):
-            letters += 2
-            place += 3
-            continue
-        if place == label:
-            break
-        if labels and letters >= 2 and data[label] >= 48 and data[place - 1] != 45:
-            last = place
-        labels += 1
-        if byte != 46:
-            break
-        place += 1
-        label, letters = place, 0
-    return last
