@@ -1,12 +1,13 @@
 """What docs/cards/personal-data.md says of personal data and secrets, as JSON.
 
-    python -m bench.personal_card tuning|held_out [--misses N] [--unknown]
+    python -m bench.personal_card tuning|held_out|final [--misses N] [--unknown] [--found FILE]
 
 Precision and recall by type and language on the generated set of ``bench.personal_set``. A span that was found is right if one of the
 same type is there whose bytes it shares for half of their union or more (`overlap`, intersection over union); `exact`: the same
 begin and end. Each span of the set is matched once at most. What is found in a free span (numbers that libphonenumber does not know,
 ids without a check digit) counts neither way; the share of these that was found stands apart. Of obfuscated addresses and plain
-ones, either counts as the other's type. `--unknown`: the finder is told no language. `--misses N`: N of the samples with a fault are printed instead.
+ones, either counts as the other's type. `--unknown`: the finder is told no language. `--found FILE`: what another
+program found, as ``bench/personal_peers.py`` writes it. `--misses N`: N of the samples with a fault are printed instead.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow as pa
-from headwater.filters.personal.find import find_personal
 
-from bench.personal_set import Sample, make_samples
+from bench.personal_set import TEMPLATES, Sample, make_samples
+from headwater.filters.personal.find import find_personal
 
 __all__ = ["score"]
 
@@ -36,7 +38,7 @@ def _type(name: str) -> str:
 def find(samples: Sequence[Sample], *, unknown: bool) -> list[list[Span]]:
     """Return what is found in each sample."""
     found: list[list[Span]] = [[] for _ in samples]
-    languages = [None if unknown else sample.language for sample in samples]
+    languages = pa.array([None if unknown else sample.language for sample in samples], pa.string())
     spans = find_personal(pa.array([sample.text for sample in samples]), languages)
     for row, operator, begin, end in zip(
         *(spans[name].to_pylist() for name in ("row", "operator", "span_begin", "span_end")), strict=True
@@ -120,12 +122,17 @@ def _merge(cells: Sequence[Sums]) -> Sums:
 def main() -> None:
     """Print the figures, or samples with a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("hand", choices=["tuning", "held_out"])
+    parser.add_argument("hand", choices=list(TEMPLATES))
     parser.add_argument("--misses", type=int, default=0)
     parser.add_argument("--unknown", action="store_true")
+    parser.add_argument("--found", type=Path)
     arguments = parser.parse_args()
     samples = list(make_samples(arguments.hand))
-    found = find(samples, unknown=arguments.unknown)
+    if arguments.found:
+        lines = arguments.found.read_text("utf-8").splitlines()
+        found = [[(begin, end, kind) for begin, end, kind in json.loads(line)] for line in lines]
+    else:
+        found = find(samples, unknown=arguments.unknown)
     sums, faulty = score(samples, found)
     if arguments.misses:
         for number in faulty[:: max(len(faulty) // arguments.misses, 1)]:

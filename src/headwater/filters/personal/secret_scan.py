@@ -369,6 +369,7 @@ def _match_assignment(
         return none
     while stop > begin and (data[stop - 1] == 92 or (not quote and data[stop - 1] in (46, 33, 63))):
         stop -= 1
-    if not _LEAST_VALUE <= stop - begin <= _MOST_VALUE:
+    # A value that ends as a name does is the name of the next: Authorization: api_key: "…".
+    if not _LEAST_VALUE <= stop - begin <= _MOST_VALUE or (not quote and data[stop - 1] in (58, 61)):
         return none
     return name, begin, stop

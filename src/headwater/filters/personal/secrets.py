@@ -37,6 +37,9 @@ _PLACEHOLDER: Final = re.compile(
 _NOT_PASSWORD: Final = re.compile(
     r"[(\[]|^[A-Za-z_][A-Za-z_]*(?:\.[A-Za-z_]\w*)+$|^[A-Za-z]+\d{0,2}$|^[\d.,:/+-]+$|^(?:https?|file|s3|gs):|^[./~]|^[A-Z][A-Z0-9_]*$|^[a-z]+(?:[_-][a-z0-9]+)+$|^sha\d|^@|^[a-z]+(?:[A-Z][a-z]+)+\d{0,2}$|^\w+(?:\.\w+)+[?&|+*(]|^\w+\.\w+\(?$"
 )
+_INNER: Final = re.compile(
+    r"(?:passw?o?r?d?|pwd|secret|token|api_?key)[\"']?\s*[=:]\s*[\"']?([^\s\"']+)$", re.IGNORECASE
+)
 _UUID: Final = re.compile(r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 _JWT: Final = re.compile(r"^eyJ[\w-]{8,}={0,2}\.[\w-]{8,}={0,2}\.[\w-]{10,}={0,2}$", re.ASCII)
 _WHOLE_WORDS: Final = frozenset({"haslo", "hasło", "heslo", "parola", "senha", "pwd", "secret", "token", "lozinka"})
@@ -76,6 +79,10 @@ def find_secrets(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) ->
         value = data[first + begin : first + end].tobytes().decode("utf-8", "replace")
         named = data[first + max(name - _NAME_BYTES, 0) : first + begin].tobytes() if name >= 0 else b""
         judged = _judge(rule, value, named, min(name, _NAME_BYTES))
+        if judged is None and rule == ASSIGNMENT and (inner := _INNER.search(value)):
+            # An assignment as the value of another: TOKEN = 'PASSWORD=…'.
+            begin += len(value[: inner.start(1)].encode())  # noqa: PLW2901 - the secret begins there
+            judged = _judge(rule, inner[1], inner[0].encode(), 0)
         if judged is not None:
             kind, variant, confidence = judged
             found.append(
@@ -115,7 +122,12 @@ def _judge(rule: int, value: str, named: bytes, at: int) -> tuple[str, str, str]
 
 def _is_url_password(value: str) -> bool:
     """Return whether what stands between the user and the @ of a URL is more than a word: documentation writes a word there."""
-    return not (_PLACEHOLDER.search(value) or value.isalpha() or re.search(r"[\[\]|*]", value)) and len(set(value)) >= 4
+    return not (_PLACEHOLDER.search(value) or _is_word(value) or re.search(r"[\[\]|*]", value)) and len(set(value)) >= 4
+
+
+def _is_word(value: str) -> bool:
+    """Return whether a value is letters of one case, or with so few capitals that it may be words run together."""
+    return value.isalpha() and (value.isupper() or 3 * sum(map(str.isupper, value)) <= len(value))
 
 
 def _is_random(text: str) -> bool:
