@@ -101,7 +101,7 @@ def name_table() -> npt.NDArray[np.int16]:
     others = {case for name in SECRET_NAMES if not name.isascii() for case in (name.title(), name.upper())}
     for name in (*SECRET_NAMES, *sorted(others - set(SECRET_NAMES))):
         state = 0
-        for byte in reversed(name.encode()):
+        for byte in reversed(name.encode().lower()):
             if byte not in steps[state]:
                 steps[state][byte] = len(steps)
                 steps.append({})
