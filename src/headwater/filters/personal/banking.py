@@ -103,9 +103,5 @@ def check_card(number: str, *, named: bool, grouped: bool) -> str | None:
     prefix = int(number[:4])
     for low, high, lengths, distinct in _ISSUERS:
         if low <= prefix <= high and len(number) in lengths and (distinct or named or grouped):
-            return (
-                (HIGH if named or distinct else MEDIUM)
-                if luhn.is_valid(number) and len(set(number)) > 2 - named
-                else None
-            )
+            return (HIGH if named or distinct else MEDIUM) if luhn.is_valid(number) and len(set(number)) > 1 else None
     return None

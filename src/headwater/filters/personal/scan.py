@@ -159,12 +159,14 @@ def _begins_well(data: npt.NDArray[np.uint8], begin: int, at: int) -> bool:
         return False
     if byte in (45, 47, 46, 44):  # - / go on where no space stands before them; . and , where a digit does
         if at - 1 == begin or byte in (45, 47):
-            return False
+            return bool(byte == 44)
         earlier = data[at - 2]
         if byte == 44:
             return not 48 <= earlier <= 57
         return bool(earlier >= 0x80 or _is_abbreviation(data, begin, at - 1))
-    if byte == 32 and at - 1 > begin and 48 <= data[at - 2] <= 57:  # a group of a longer number
+    if (
+        byte == 32 and at - 1 > begin and (48 <= data[at - 2] <= 57 or data[at - 2] == 36)
+    ):  # a group of a longer number, a price
         return False
     if byte == 58 and at - 1 > begin:  # a time, or a port
         return not 48 <= data[at - 2] <= 57
@@ -225,7 +227,7 @@ def _read_number(
     if lettered and at - first == 2:
         last = _iban_end(data, first, at, end)
         if last > at:
-            return _write(IBAN, first, last, np.uint64(0), 0, count, found)
+            count = _write(IBAN, first, last, np.uint64(0), 0, count, found)
     state, last = _read_shape(data, first, end, trie)
     if state:
         wanted = (trie.languages[state] & language) != 0
@@ -247,7 +249,7 @@ def _read_number(
     if digits < 7:
         return count
     leading = digit_at(data, at, end) & 15 == 0
-    likely = digits >= 9 and (leading or bracket)
+    likely = digits >= 9 and (leading or bracket == 2)
     if not likely:
         if not asked:
             named, asked = read_topics(data, begin, at, WINDOW_BYTES, words)[0], True
@@ -256,7 +258,7 @@ def _read_number(
         if not asked:
             named = read_topics(data, begin, at, WINDOW_BYTES, words)[0]
         start = at
-        if opened and bracket:
+        if opened and bracket > 0:
             start = at - 1 if data[at - 1] == 40 else at - 3
         _, near = read_topics(data, begin, at, NEAR_BYTES, words)
         count = _write(PHONE, start, last, named, np.int64(near), count, found)
@@ -304,15 +306,15 @@ def _read_shape(data: npt.NDArray[np.uint8], at: int, end: int, trie: ShapeTrie)
 
 
 @kernel
-def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int, opened: bool) -> tuple[int, int, bool]:
-    """Return how many digits follow each other as a phone number's do, where the last ends, and whether an area code is in brackets.
+def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int, opened: bool) -> tuple[int, int, int]:
+    """Return how many digits follow each other as a phone number's do, where the last ends, and and 2 if an area code is in brackets, else 1 or 0.
 
     Args:
         opened: whether a bracket stands right before.
     """
     area = 0 if opened else -1  # digits before the bracket that is open
-    digits, last, gap, bracket = 0, at, 0, False
-    whole_digits, whole_last, whole_bracket = 0, at, False  # up to the group before
+    digits, last, gap, bracket = 0, at, 0, 0
+    whole_digits, whole_last, whole_bracket = 0, at, 0  # up to the group before
     while at < end:
         digit = digit_at(data, at, end)
         if digit:
@@ -329,18 +331,18 @@ def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int, opened: bool) ->
         if gap == 0:
             whole_digits, whole_last, whole_bracket = digits, last, bracket
         if kind == OPENING:
-            if area >= 0 or bracket or digits > 4:
+            if area >= 0 or bracket > 0 or digits > 4:
                 break
             area = digits
         elif kind == CLOSING:
             if area < 0 or gap or not (1 <= digits - area <= 5):
                 break
-            bracket = digits - area >= 2
+            bracket = 2 if digits - area >= 2 else 1
             area = -1
         gap += 1
         at += separator >> 4
     if not _ends_well(data, last, end):
-        return 0, last, False
+        return 0, last, 0
     return digits, last, bracket
 
 

@@ -171,9 +171,9 @@ def domain_end(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
             letters += 2
             place += 3
             continue
-        if place == label:
+        if place == label or data[label] == 45:
             break
-        if labels and letters >= 2 and data[label] >= 48 and data[place - 1] != 45:
+        if labels and letters >= 2 and data[place - 1] != 45:
             last = place
         labels += 1
         if byte != 46:
