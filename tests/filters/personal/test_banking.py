@@ -7,8 +7,8 @@ import string
 
 import pyarrow as pa
 import pytest
+from stdnum import ean, luhn
 from stdnum import iban as stdnum_iban
-from stdnum import luhn
 
 from headwater.filters.personal.banking import CARD_SHAPES, IBAN_LENGTHS, check_card, check_iban
 from headwater.filters.personal.find import find_personal
@@ -83,14 +83,19 @@ def test_cards_of_each_issuer_are_found(prefix: str, length: int) -> None:
         assert found(f"no. {grouped} ok") == [("personal:card", grouped)]
 
 
-def test_old_and_rare_cards_need_a_word() -> None:
-    """Thirteen digits of an old Visa, fourteen of Diners: numbers are often so long."""
+def test_old_and_rare_cards_are_less_sure_without_a_word() -> None:
+    """Thirteen digits of an old Visa, fourteen of Diners; twelve of Maestro need a word, and no article's number (EAN) is a card."""
     for number in ("4222222222222", "30569309025904"):
         assert luhn.is_valid(number)
-        assert check_card(number, named=False, grouped=False) is None
+        assert check_card(number, named=False, grouped=False) == "medium"
         assert check_card(number, named=True, grouped=False) == "high"
+    assert check_card("676100000006", named=False, grouped=False) is None
+    assert check_card("676100000006", named=True, grouped=False) == "high"
+    articles = (f"4{n:011}{ean.calc_check_digit(f'4{n:011}')}" for n in range(9, 10**6))
+    both = next(number for number in articles if luhn.is_valid(number))
+    assert check_card(both, named=False, grouped=False) is None
 
 
-def test_shapes_of_cards_have_thirteen_to_nineteen_digits() -> None:
+def test_shapes_of_cards_have_twelve_to_nineteen_digits() -> None:
     """No shape is without an issuer that could have it."""
-    assert {shape.count("d") for shape in CARD_SHAPES} == set(range(13, 20))
+    assert {shape.count("d") for shape in CARD_SHAPES} == set(range(12, 20))

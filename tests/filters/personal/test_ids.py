@@ -77,7 +77,7 @@ WORDS = {
     "ch_ahv": "AHV ",
     "ar_cuit": "CUIT ",
 }
-BORN = {
+BORN: dict[str, Callable[[datetime.date], str]] = {
     "cn_ric": lambda day: f"{day:%Y%m%d}",
     "kr_rrn": lambda day: f"{day:%y%m%d}",
     "pl_pesel": lambda day: f"{day:%y%m%d}",
@@ -184,7 +184,8 @@ def test_an_id_with_a_form_of_its_own_is_found(name: str) -> None:
 def test_own_checks_agree_with_python_stdnum(check: str, module: str, lengths: tuple[int, ...]) -> None:
     """What python-stdnum takes is taken; where it holds numbers against a register, more may be."""
     rng = random.Random(7)
-    oracle, own = import_module(f"stdnum.{module}").is_valid, getattr(id_checks, check)
+    oracle: Callable[[str], bool] = import_module(f"stdnum.{module}").is_valid
+    own: Callable[[str], bool] = getattr(id_checks, check)
     for _ in range(3000):
         number = digits_of(rng, "se_personnummer" if check == "swedish_number" else "", lengths[0])
         assert own(number) >= oracle(number), number

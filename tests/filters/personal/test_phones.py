@@ -59,6 +59,7 @@ def test_the_example_numbers_of_each_region_are_found(language: str) -> None:
     for region in REGIONS[language]:
         for kind in (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE):
             number = phonenumbers.example_number_for_type(region, kind)
+            assert number is not None
             for form in FORMATS:
                 shown = phonenumbers.format_number(number, form)
                 assert phones(f"... {shown}, ok", "en") == [shown], (region, shown)
@@ -80,6 +81,7 @@ def test_the_example_numbers_of_each_region_are_found(language: str) -> None:
         ("030 901820", "en", []),
         ("901820", "de", []),
         ("fone (11) 91234-5678", "pt", ["(11) 91234-5678"]),
+        ("+1-212-736-5000x123 and +1 212 736 5000xy", "en", ["+1-212-736-5000x123"]),
     ],
 )
 def test_forms_without_a_word(text: str, language: str, numbers: list[str]) -> None:

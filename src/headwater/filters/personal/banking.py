@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stdnum import luhn
+from stdnum import ean, luhn
 
 from headwater.filters.personal.types import HIGH, MEDIUM
 
@@ -36,26 +36,29 @@ _BY_LENGTH: Final = {
 IBAN_LENGTHS: Final = {country: length for length, countries in _BY_LENGTH.items() for country in countries.split()}
 
 CARD_SHAPES: Final = (
-    *("d" * n for n in range(13, 20)),
+    *("d" * n for n in range(12, 20)),
     *("dddd dddd dddd dddd", "dddd-dddd-dddd-dddd", "dddd.dddd.dddd.dddd", "dddddd ddddddddddddd"),
     *("dddd dddddd ddddd", "dddd-dddddd-ddddd", "dddd dddddd dddd", "dddd-dddddd-dddd"),
     *("dddd dddd dddd dddd ddd", "dddd-dddd-dddd-dddd-ddd", "dddd dddd dddd d", "dddd-dddd-dddd-d"),
 )
 _SEVERAL: Final = (16, 17, 18, 19)
+_USUAL: Final = (15, 16)
 _ISSUERS: Final[tuple[tuple[int, int, tuple[int, ...], bool], ...]] = (
     (4000, 4999, (16,), True),
-    (4000, 4999, (13, 19), False),
+    (4000, 4999, (13, 19), True),
+    (1800, 1800, (15,), True),
+    (2131, 2131, (15,), True),
     (5100, 5599, (16,), True),
     (2221, 2720, (16,), True),
     (3400, 3499, (15,), True),
     (3700, 3799, (15,), True),
     (6011, 6011, _SEVERAL, True),
     (6440, 6599, _SEVERAL, True),
-    (3000, 3059, (14,), False),
-    (3095, 3095, (14,), False),
-    (3600, 3699, (14,), False),
-    (3800, 3999, (14,), False),
-    (3528, 3589, _SEVERAL, True),
+    (3000, 3059, (14,), True),
+    (3095, 3095, (14,), True),
+    (3600, 3699, (14,), True),
+    (3800, 3999, (14,), True),
+    (3500, 3599, _SEVERAL, True),
     (6200, 6299, _SEVERAL, True),
     (2200, 2204, (16,), True),
     (5000, 5099, (12, 13, 14, 15, *_SEVERAL), False),
@@ -101,7 +104,13 @@ def check_card(number: str, *, named: bool, grouped: bool) -> str | None:
     ('high', None)
     """
     prefix = int(number[:4])
+    if len(number) == 13 and not named and ean.is_valid(number):
+        return None
     for low, high, lengths, distinct in _ISSUERS:
         if low <= prefix <= high and len(number) in lengths and (distinct or named or grouped):
-            return (HIGH if named or distinct else MEDIUM) if luhn.is_valid(number) and len(set(number)) > 1 else None
+            return (
+                (HIGH if named or (distinct and len(number) in _USUAL) else MEDIUM)
+                if luhn.is_valid(number) and len(set(number)) > 1
+                else None
+            )
     return None

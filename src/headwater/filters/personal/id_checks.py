@@ -119,9 +119,9 @@ def british_insurance(number: str) -> bool:
 
 def ukrainian_record(number: str) -> bool:
     """Ukraine's number in the demographic register: year, month, day, four digits, and a check digit with weights 7, 3, 1 (ICAO 9303)."""
-    return is_date(int(number[:4]), int(number[4:6]), int(number[6:8])) and _weighted(number[:12], (7, 3, 1) * 4) % 10 == int(
-        number[12]
-    )
+    return is_date(int(number[:4]), int(number[4:6]), int(number[6:8])) and _weighted(
+        number[:12], (7, 3, 1) * 4
+    ) % 10 == int(number[12])
 
 
 def vietnamese_id(number: str) -> bool:
@@ -154,4 +154,6 @@ def swedish_number(number: str) -> bool:
 
 def thai_id(number: str) -> bool:
     """Thailand: 13 digits, the first 1 to 8; twelve times 13 to 2, modulo 11."""
-    return number[0] in "12345678" and (11 - _weighted(number[:12], tuple(range(13, 1, -1))) % 11) % 10 == int(number[12])
+    return number[0] in "12345678" and (11 - _weighted(number[:12], tuple(range(13, 1, -1))) % 11) % 10 == int(
+        number[12]
+    )

@@ -48,6 +48,7 @@ _DATE: Final = re.compile(
 _GROUPS: Final = re.compile(r"\d+")
 _AMERICAN: Final = re.compile(r"(?:1[-. ]?)?(?:\([2-9]\d\d\)[-. ]?|[2-9]\d\d[-.])[2-9]\d\d[-.]\d{4}")
 _POSTCODE: Final = re.compile(r"\d{5}-\d{4}")
+_EXTENSION: Final = re.compile(r"x\d{1,6}$")
 _MOST_TRIMMED: Final = 3
 _MOST_GROUPS: Final = 6
 _MOST_NATIONAL: Final = 12
@@ -85,6 +86,9 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool, after
     """
     if candidate[0] not in "+＋" and _AMOUNT.match(after):
         return None
+    if extension := _EXTENSION.search(candidate):
+        bare = check_phone(candidate[: extension.start()], language, named=named, near=near)
+        return (len(candidate), bare[1]) if bare and bare[0] == extension.start() else bare
     ends = [match.end() for match in _GROUPS.finditer(candidate)]
     possible: tuple[int, str] | None = None
     for end in ends[: -_MOST_TRIMMED - 1 : -1]:
@@ -104,7 +108,7 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool, after
             continue
         if _DECIMAL.fullmatch(number) or (not named and _is_other(number, digits, language)):
             continue
-        if len(digits) > _MOST_NATIONAL and not near:
+        if len(digits) > _MOST_NATIONAL + near and number[0] != "+":
             continue
         regions = REGIONS.get(language, ())
         if any(_valid(number, region)[1] for region in regions):

@@ -35,6 +35,7 @@ topics right before it, of a ``PHONE`` those of the last telling word there."""
 _MOST_LETTERS: Final = 6
 _MOST_PHONE: Final = 15
 _MOST_IBAN: Final = 34
+_BESIDE: Final = 6
 
 
 def make_classes() -> npt.NDArray[np.uint8]:
@@ -100,7 +101,7 @@ def scan(
             if digit_at(data, at, end) == 0:
                 at += 1
                 continue
-            count = _read_number(data, begin, at, end, languages[row], trie, words, phone, count, found)
+            count = _read_number(data, begin, at, done, end, languages[row], trie, words, phone, count, found)
             at = _run_end(data, at, end)
         for i in range(before, min(count, len(found))):
             found[i, 0] = row
@@ -155,11 +156,11 @@ def _begins_well(data: npt.NDArray[np.uint8], begin: int, at: int) -> bool:
     if at == begin:
         return True
     byte = data[at - 1]
-    if is_alphanumeric(byte) or byte in (95, 35, 36, 94, 92, 126, 43, 37, 64, 38):  # _ # $ ^ \ ~ + % @ &
+    if is_alphanumeric(byte) or byte in (95, 35, 36, 94, 92, 126, 43, 37, 64, 38, 123):  # _ # $ ^ \ ~ + % @ & {
         return False
     if byte in (45, 47, 46, 44):  # - / go on where no space stands before them; . and , where a digit does
         if at - 1 == begin or byte in (45, 47):
-            return bool(byte == 44)
+            return bool(byte == 44 or (byte == 45 and at - 1 > begin and data[at - 2] >= 0x80))
         earlier = data[at - 2]
         if byte == 44:
             return not 48 <= earlier <= 57
@@ -194,6 +195,7 @@ def _read_number(
     data: npt.NDArray[np.uint8],
     begin: int,
     at: int,
+    address: int,
     end: int,
     language: np.uint64,
     trie: ShapeTrie,
@@ -202,7 +204,11 @@ def _read_number(
     count: int,
     found: npt.NDArray[np.int64],
 ) -> int:
-    """Write what a number that begins at a digit may be, with the letters before it; return how many candidates there are now."""
+    """Write what a number that begins at a digit may be, with the letters before it; return how many candidates there are now.
+
+    Args:
+        address: where the last e-mail address before it ends: a number right behind one is as good as named a phone's.
+    """
     first = at
     while first > begin and at - first < _MOST_LETTERS and is_letter(data[first - 1]):
         first -= 1
@@ -211,9 +217,10 @@ def _read_number(
         last = ip4_end(data, begin, at, end)
         if last > at:
             near, telling = read_topics(data, begin, at, NEAR_BYTES, words)
-            if telling & phone == 0:
-                named, _ = read_topics(data, begin, at, WINDOW_BYTES, words)
-                return _write(IP4, at, last, named, np.int64(near), count, found)
+            named, _ = read_topics(data, begin, at, WINDOW_BYTES, words)
+            count = _write(IP4, at, last, named, np.int64(near), count, found)
+            if telling & phone == 0:  # else a phone number in four groups, perhaps: the surer of the two holds
+                return count
     lettered = first < at
     if not _begins_well(data, begin, first):
         plus = not lettered and first > begin and (data[first - 1] == 43 or _is_wide_plus(data, begin, first))
@@ -253,6 +260,8 @@ def _read_number(
     if not likely:
         if not asked:
             named, asked = read_topics(data, begin, at, WINDOW_BYTES, words)[0], True
+        if 0 < at - address <= _BESIDE and address > begin:
+            named |= phone
         likely = (named & phone) != 0
     if likely:
         if not asked:
@@ -307,7 +316,10 @@ def _read_shape(data: npt.NDArray[np.uint8], at: int, end: int, trie: ShapeTrie)
 
 @kernel
 def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int, opened: bool) -> tuple[int, int, int]:
-    """Return how many digits follow each other as a phone number's do, where the last ends, and and 2 if an area code is in brackets, else 1 or 0.
+    """Return how many digits follow each other as a phone number's do, where the last ends, and a mark of it.
+
+    The mark is 2 if an area code is in brackets or an extension follows, 1 if one digit is in brackets, else 0.
+
 
     Args:
         opened: whether a bracket stands right before.
@@ -341,6 +353,12 @@ def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int, opened: bool) ->
             area = -1
         gap += 1
         at += separator >> 4
+    if digits >= 7 and last < end and data[last] == 120:  # an extension: x123
+        at = last + 1
+        while at < end and at - last <= 6 and 48 <= data[at] <= 57:
+            at += 1
+        if at > last + 1:
+            last, bracket = at, 2
     if not _ends_well(data, last, end):
         return 0, last, 0
     return digits, last, bracket

@@ -48,7 +48,8 @@ def ip4_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> int:
         byte = data[at - 1]
         if (
             is_alphanumeric(byte)
-            or byte in (95, 45, 43, 36, 94, 92)
+            or byte in (95, 43, 36, 94, 92)
+            or (byte == 45 and not (at - 1 > begin and data[at - 2] >= 0x80))
             or (byte in (46, 44) and at - 1 > begin and 48 <= data[at - 2] <= 57)
         ):
             return at
@@ -93,7 +94,9 @@ def ip6_end(data: npt.NDArray[np.uint8], begin: int, at: int, end: int) -> tuple
         return at, at
     if first > begin:
         byte = data[first - 1]
-        if is_alphanumeric(byte) or byte in (95, 58, 46, 45):
+        if is_alphanumeric(byte) or byte in (95, 58, 46):
+            return at, at
+        if byte == 45 and not (first - 1 > begin and data[first - 2] >= 0x80):
             return at, at
     place, doubled, groups, length, wide = at, 0, 1, at - first, int(at - first >= 3)
     while place < end and place - first < 46:

@@ -89,6 +89,7 @@ def word_automaton() -> Automaton:
         if 97 <= byte <= 122:
             classes[byte - 32] = number + 2
     children: list[dict[int, int]] = [{}]
+    after_boundary = set()
     topics = [0]
     for form, mask in words.items():
         state = 0
@@ -99,6 +100,8 @@ def word_automaton() -> Automaton:
                 children.append({})
                 topics.append(0)
             state = children[state][key]
+            if key == _BOUNDARY:
+                after_boundary.add(state)
         topics[state] |= mask
     goto = np.zeros((len(children), len(used) + 2), np.int16)
     fail = [0] * len(children)
@@ -112,6 +115,8 @@ def word_automaton() -> Automaton:
             queue.append(child)
         for key, child in children[state].items():
             goto[state, key] = child
+        if state in after_boundary:  # several in a row are one
+            goto[state, _BOUNDARY] = state
     telling = sum(bit for topic, bit in bits.items() if topic not in _GENERAL)
     return Automaton(classes, goto, np.array(topics, np.uint64), np.array([telling], np.uint64))
 
