@@ -101,7 +101,7 @@ def datatrove() -> Callable[[str, str], Found]:
 
     def find(text: str, language: str) -> Found:
         found: Found = []
-        for kind, replacer in (("email", formatter.email_replacer), ("ip", formatter.ip_replacer)):
+        for kind, replacer in (("email", formatter.emails_replacer), ("ip", formatter.ip_replacer)):
             for match in replacer.regex.finditer(text):
                 if replacer.validator is None or replacer.validator(match.group(0)):
                     found.append((match.start(), match.end(), kind))
