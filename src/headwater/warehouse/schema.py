@@ -277,7 +277,10 @@ _FAMILIES = [
         aligned=True,
         fields={
             "older_capture": (_I32, "1 when a newer capture of the same normalised URL is in the lake, else 0"),
-            "newest_capture": (_I64, "sample_id of the newest capture; null when it is the sample itself or there is no URL"),
+            "newest_capture": (
+                _I64,
+                "sample_id of the newest capture; null when it is the sample itself or there is no URL",
+            ),
         },
     ),
     Family(
