@@ -172,6 +172,7 @@ def _facts(job: Resolved, rows: pa.Table, name: str, texts: pa.Table) -> list[Te
         table = measure_texts(job, table)
         for column in CONTAMINATION_COLUMNS:
             table = table.append_column(column, pa.array(np.zeros(table.num_rows, np.float32)))
+        table = table.append_column("older_capture", pa.array(np.zeros(table.num_rows, np.int32)))
         table = table.append_column("first_reason", evaluate(table, job.recipe.rule_set)["first_reason"])
         measured = iter(_told(table, job))
     listed = texts.select(["text", "extract_fault", "page_kind", "table_rows", "bytes_left_out"]).to_pylist()
