@@ -272,6 +272,27 @@ _FAMILIES = [
         },
     ),
     Family(
+        name="recaptures",
+        meaning="Which samples are older captures of a URL; only for recipes with newest_capture.",
+        aligned=True,
+        fields={
+            "older_capture": (_I32, "1 when a newer capture of the same normalised URL is in the lake, else 0"),
+            "newest_capture": (_I64, "sample_id of the newest capture; null when it is the sample itself or there is no URL"),
+        },
+    ),
+    Family(
+        name="blocklists",
+        meaning="What of block lists a sample is or has; only for recipes that name block lists.",
+        aligned=True,
+        fields={
+            "listed": (
+                pa.map_(_STRING, _I32),
+                "block list to hits: 1 for a host or URL that stands in it, of a list of words how often one of them is in the text; "
+                "lists without a hit are not named",
+            ),
+        },
+    ),
+    Family(
         name="spans",
         meaning="Byte ranges that a build leaves out or masks; sparse.",
         fields={

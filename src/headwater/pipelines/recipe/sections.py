@@ -47,6 +47,13 @@ __all__ = [
     "VocabularySettings",
 ]
 
+OLDER_CAPTURE: Final = {
+    "name": "older_capture",
+    "passes": "older_capture = 0",
+    "source": "the recipe's newest_capture",
+    "description": "a newer capture of the same URL is in the lake",
+}
+"""The rule of ``newest_capture``."""
 _SET: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 """What ``headwater benchmarks add`` may name a set."""
 _KIND: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
@@ -211,30 +218,35 @@ class RuleSettings:
         sets: rule sets, in the order of their reasons.
         limits: rule → a number for every language, or a table of languages and ``default`` that changes only these.
         exempt: rule → domains that it does not apply to, instead of its own.
+        newest_capture: whether of several captures of one URL only the newest passes; see ``headwater.pipelines.deduplicate.recaptures``.
         own: rules of the recipe's own, which come after the sets': tables of name, passes, limits, description and exempt_domains.
     """
 
     sets: tuple[str, ...] = ("default",)
     limits: Mapping[str, LimitSetting] = field(default_factory=dict)
     exempt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    newest_capture: bool = False
     own: tuple[Mapping[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         check_texts("sets", self.sets)
         check_table("limits", self.limits)
         check_table("exempt", self.exempt)
+        check_flag("newest_capture", self.newest_capture)
         if not isinstance(self.own, tuple):
             raise RecipeError(f"own: expected tables [[rules.own]], found {self.own!r}")
         if not self.own:
             self.load()
 
-    def load(self, own_scores: Sequence[str] = ()) -> RuleSet:
+    def load(self, own_scores: Sequence[str] = (), listed: Sequence[Mapping[str, object]] = ()) -> RuleSet:
         """Return the rules with these limits.
 
         Args:
             own_scores: a team's own scores, which rules of the recipe's own may read.
+            listed: the rules of block lists.
         """
-        return load_rules(self.sets, self.limits, self.exempt, self.own, own_scores)
+        first = [*([OLDER_CAPTURE] if self.newest_capture else []), *listed]
+        return load_rules(self.sets, self.limits, self.exempt, self.own, own_scores, first)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
