@@ -17,7 +17,7 @@ from headwater.fingerprint import canonical_json
 from headwater.hashes import content_hashes
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.extract.texts import extract_pages, text_rows
-from headwater.pipelines.recipe.extraction import INGEST_VERSION, content_operator
+from headwater.pipelines.recipe.extraction import INGEST_VERSION, content_operator, text_operator
 from headwater.pipelines.recipe.extractors import Extractor
 from headwater.pipelines.recipe.job import Recipe, parse_recipe
 from headwater.plain import JsonObject
@@ -112,7 +112,8 @@ def add_pages(lake: str, fragments: Sequence[Sequence[bytes | None]], extractor:
     """Add fragments of pages to a lake, as one run of ingest."""
     first = reserve_fragments(lake, len(fragments))
     snapshot = open_snapshot(lake)
-    run = begin_run(lake, "ingest", {"ingest": {}}, {"ingest": INGEST_VERSION}, snapshot.version)
+    operators = {"ingest": INGEST_VERSION, "extractors": [text_operator(extractor)]}
+    run = begin_run(lake, "ingest", {"ingest": {}}, operators, snapshot.version)
     operator = content_operator(extractor)
     adds = []
     n = 0
