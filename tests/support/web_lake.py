@@ -122,7 +122,7 @@ def add_pages(lake: str, fragments: Sequence[Sequence[bytes | None]], extractor:
         paged = np.array([body is not None for body in pages])
         inputs = [PageInput(body=body) for body in pages if body is not None]
         found = extract_pages(FakeReader(), [inputs] if inputs else [], [extractor])
-        texts = text_rows(ids[paged], extractor.name, [each[0] for each in found], run.run_id)
+        texts = text_rows(ids[paged], extractor, [each[0] for each in found], run.run_id)
         rows = dict(zip(texts["sample_id"].to_pylist(), texts.to_pylist(), strict=True))
         content, captures = [], []
         for at, sample in enumerate(ids.tolist()):

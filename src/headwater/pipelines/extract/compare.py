@@ -142,7 +142,7 @@ def _texts(job: Resolved, snapshot: Snapshot, where: FragmentFiles) -> Iterator[
         if missing:
             found = extract_pages(shared_reader(), page_batches(pages.take(rows)), missing)
             for number, each in enumerate(missing):
-                made[each.name] = text_rows(ids, each.name, [of_page[number] for of_page in found], "")
+                made[each.name] = text_rows(ids, each, [of_page[number] for of_page in found], "")
         yield rows, [made[each.name] for each in extractors]
 
 
