@@ -207,6 +207,7 @@ def format_story(story: Answer) -> str:
     lines += _pairs("file", dict(story["file"]) | {"record": content.pop("record_no")})
     content.pop("file_id", None)
     lines += _pairs("content", content)
+    lines += _pairs("capture", story.get("captures", {}))
     for row in story.get("texts", []):
         lines += _pairs("extractor", row)
     lines += _pairs("language", story.get("language", {})) + _scores(story)
@@ -277,8 +278,13 @@ def format_funnel(counted: Answer) -> str:
     """Return what came in, what each step let through and what was written, one line each."""
     files = f"{format_count(counted['files'], 'file')}, {format_bytes(counted['bytes'])}"
     rows: list[tuple[str, int | str, str]] = [
-        ("records read", counted["records"] + sum(r["records"] for r in counted["quarantined"]), files)
+        (
+            "records read",
+            counted["records"] + sum(r["records"] for r in (*counted["quarantined"], *counted["passed_over"])),
+            files,
+        )
     ]
+    rows += [(f"  passed over: {row['kind']}", -row["records"], "") for row in counted["passed_over"]]
     rows += [(f"  refused: {row['reason']}", -row["records"], "") for row in counted["quarantined"]]
     rows.append(("samples", counted["samples"], ""))
     rows += [(f"  rejected: {row['reason']}", -row["samples"], "") for row in counted["rejected"]]

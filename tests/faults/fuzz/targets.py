@@ -46,6 +46,7 @@ from headwater.warehouse.snapshot import open_snapshot
 from .mutations import mutate_bytes, mutate_json, mutate_toml
 from .pages import PAGES
 from .trials import Target
+from .web_archives import archives, archives_by_hand, mutate_archive, read_archive
 
 __all__ = ["TARGETS"]
 
@@ -565,6 +566,14 @@ TARGETS: Final = (
         seeds=_shard_record,
         mutate=mutate_json,
         parse=lambda path: read_shard(path.read_bytes(), str(path)),
+    ),
+    Target(
+        name="web archive",
+        seeds=archives,
+        mutate=mutate_archive,
+        parse=read_archive,
+        hostile=archives_by_hand,
+        allowed=(),
     ),
     Target(name="families", seeds=_placements, mutate=mutate_bytes, parse=_read_family),
     Target(

@@ -294,8 +294,9 @@ def write_task(task: IngestTask) -> IngestResult:
         if head is None:
             break
         rows = _numbered(itertools.chain([head], pieces), fragment, None if last else task.fragment_bytes)
-        result.entries += _write_fragment(task, fragment, rows, operator)
-        if max(entry.rows for entry in result.entries if entry.base == fragment) > ROWS_PER_FRAGMENT:
+        entries = _write_fragment(task, fragment, rows, operator)
+        result.entries += entries
+        if entries[0].rows > ROWS_PER_FRAGMENT:
             result.overflow = True
     if refused:
         result.entries.append(
@@ -305,7 +306,7 @@ def write_task(task: IngestTask) -> IngestResult:
 
 
 def _write_fragment(task: IngestTask, fragment: int, rows: Iterator[pa.Table], operator: str) -> list[FileEntry]:
-    """Write the content of one fragment and what goes with it."""
+    """Write the content of one fragment and what goes with it; content comes first."""
     captures: list[pa.Table] = []
     index: list[pa.Table] = []
     with contextlib.ExitStack() as stack:
