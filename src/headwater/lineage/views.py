@@ -32,7 +32,7 @@ __all__ = ["UNINDEXED", "connect", "connect_for_users", "view_statements"]
 
 _EXTENSION: Final = "duckdb_extension_delta"
 UNINDEXED: Final = "unindexed_hosts"
-"""A table beside the views: ``first`` and ``after``, ranges of sample_id that questions about hosts must scan, and how many ``fragments`` are in each."""
+"""A table beside the views: ``first`` and ``after``, ranges of sample_id to scan for hosts, of so many ``fragments``."""
 _URLS: Final = ("uri", "file_uri")
 _SQL_TYPES: Final = {
     pa.string(): "VARCHAR",

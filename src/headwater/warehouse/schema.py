@@ -272,13 +272,42 @@ _FAMILIES = [
         },
     ),
     Family(
+        name="recaptures",
+        meaning="Which samples are older captures of a URL; only for recipes with newest_capture.",
+        aligned=True,
+        fields={
+            "older_capture": (_I32, "1 when a newer capture of the same normalised URL is in the lake, else 0"),
+            "newest_capture": (
+                _I64,
+                "sample_id of the newest capture; null when it is the sample itself or there is no URL",
+            ),
+        },
+    ),
+    Family(
+        name="blocklists",
+        meaning="What of block lists a sample is or has; only for recipes that name block lists.",
+        aligned=True,
+        fields={
+            "listed": (
+                pa.map_(_STRING, _I32),
+                "block list to hits: 1 for a host or URL that stands in it, of a list of words how often one of them is in the text; "
+                "lists without a hit are not named",
+            ),
+        },
+    ),
+    Family(
         name="spans",
-        meaning="Byte ranges that a build leaves out or masks; sparse.",
+        meaning="Byte ranges that a build leaves out, masks or, of personal data, keeps, as its recipe says; sparse.",
         fields={
             "operator": (_STRING, "what found the span"),
             "span_begin": (_I64, "first byte of the span in the text"),
             "span_end": (_I64, "first byte after the span"),
-            "action": (_STRING, "drop or mask"),
+            "action": (_STRING, "drop or mask; null of personal data and secrets, whose action is the recipe's"),
+            "variant": (
+                _STRING,
+                "which form personal data or a secret has: the country's id, the vendor's key; null of others",
+            ),
+            "confidence": (_STRING, "how sure personal data or a secret is: high, medium or low; null of others"),
         },
     ),
     Family(

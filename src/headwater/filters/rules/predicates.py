@@ -42,6 +42,7 @@ _EXTREMES: Final[dict[str, tuple[str, ...]]] = {
     "BIGINT": ("NULL", "0", "1073741824"),
     "FLOAT": ("NULL", "0", "1000000", "CAST('nan' AS FLOAT)"),
     "BOOLEAN": ("NULL", "TRUE", "FALSE"),
+    "MAP(VARCHAR, INTEGER)": ("NULL", "MAP {}", "MAP {'en': 16777216}"),
 }
 """Type to values that a column may hold, as SQL."""
 _MOST_TRIED: Final = 20_000

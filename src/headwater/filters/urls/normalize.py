@@ -16,8 +16,10 @@ from typing import Final
 from headwater.filters.urls.hosts import plain_host
 from headwater.filters.urls.parameters import PATH_SESSIONS, is_noise
 
-__all__ = ["URL_PARTS", "normal_url", "normalize_url", "without_breaks"]
+__all__ = ["URL_PARTS", "VERSION", "normal_url", "normalize_url", "without_breaks"]
 
+VERSION: Final = 1
+"""Raised with any change that gives a URL another normal form."""
 URL_PARTS: Final = re.compile(
     r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#\\]*@)?(\[[^\]\[@/?#\\]*\]|[^/?#:@\[\]\\]+)(?=[/?#:\\]|\Z)(?::([^/?#\\]*))?"
     r"((?:[/\\][^?#]*)?)(?:\?([^#]*))?(?:#.*)?",

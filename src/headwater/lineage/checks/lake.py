@@ -19,7 +19,7 @@ from headwater.lineage.checks.builds import build_records, placed_as_planned, sh
 from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.log import log_entries, log_statistics
 from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
-from headwater.lineage.checks.stored import evaluation_sets, retained_files, score_models, vocabularies
+from headwater.lineage.checks.stored import block_lists, evaluation_sets, retained_files, score_models, vocabularies
 from headwater.lineage.checks.texts import texts_chosen
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
@@ -274,6 +274,7 @@ _REMEDIES: Final = {
     "runs_known": _MADE_AGAIN,
     "winners_kept": _MADE_AGAIN,
     "vocabularies": "Restore it from a copy of the lake, or train it again by the same recipe",
+    "block_lists": "Restore the file from a copy, or delete it and run annotate with the list's file",
     "score_models": "Add the model again: headwater score add {lake} FILE",
     "evaluation_sets": "Add the set again: headwater benchmarks add {lake} FILE",
     "shard_files": _REPAIR,
@@ -296,6 +297,7 @@ _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "winners_kept": _winners_kept,
     "retained_files": retained_files,
     "vocabularies": vocabularies,
+    "block_lists": block_lists,
     "score_models": score_models,
     "evaluation_sets": evaluation_sets,
     "builds_finished": builds_finished,

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from headwater.errors import UsageError
+from headwater.filters.blocklists.match import find_listed
 from headwater.filters.contamination import find as contamination
 from headwater.filters.duplicates import minhash
 from headwater.filters.language import identify as language
@@ -23,14 +24,16 @@ from headwater.filters.scores import score as scores
 from headwater.filters.scores.shipped import Scorer
 from headwater.filters.signals import measure as signals
 from headwater.filters.signals.kinds import KIND_SIGNALS, kinds
-from headwater.filters.spans import find as spans
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
+from headwater.filters.spans.stored import stored_spans
+from headwater.lineage.blocklists import list_of, store_blocklists
 from headwater.lineage.evaluation_sets import StoredSet, load_index
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.score_models import scorer_of, store_models
 from headwater.lineage.vocabularies import find_vocabulary
+from headwater.pipelines.recipe.blocklists import BlockListSettings
 from headwater.pipelines.recipe.operators import Resolved
-from headwater.pipelines.recipe.sections import ContaminationSettings
+from headwater.pipelines.recipe.sections import ContaminationSettings, SpanSettings
 from headwater.pipelines.spark.aligned import group_neighbours
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
@@ -58,12 +61,13 @@ class _Task:
     reads: Mapping[str, tuple[str, ...]]
     fragments: tuple[FragmentFiles, ...]
     language_model: str
-    span_operators: tuple[str, ...]
+    spans: SpanSettings
     vocabulary: str
     numbers: Mapping[str, str]
     models: Mapping[str, str]
     contamination: ContaminationSettings
     sets: tuple[StoredSet, ...]
+    blocklists: tuple[BlockListSettings, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +93,8 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
     snapshot = declare_columns(snapshot, job.recipe.own_scores)
     if "scores" in wanted:
         store_models(job.lake, job.scorers)
+    if "blocklists" in wanted:
+        store_blocklists(job.lake, job.recipe.blocklists)
     run = begin_run(job.lake, "annotate", job.recipe.literals, settings, snapshot.version)
     slots = parallelism(spark)
     with Progress("annotate", total_bytes=_missing_bytes(snapshot, wanted)) as progress:
@@ -175,12 +181,13 @@ def _task(
         reads=job.reads,
         fragments=fragments,
         language_model=job.recipe.language.model,
-        span_operators=tuple(job.recipe.spans.operators),
+        spans=job.recipe.spans,
         vocabulary=job.recipe.vocabulary.name,
         numbers=job.recipe.deduplicate.numbers,
         models={column: scorer.model.sha256 for column, scorer in job.scorers.items()},
         contamination=job.recipe.contamination,
         sets=job.sets,
+        blocklists=job.recipe.blocklists,
     )
 
 
@@ -267,8 +274,12 @@ def _read(task: _Task) -> set[str]:
 def _inputs(task: _Task, where: FragmentFiles) -> Iterator[_Inputs]:
     """Yield a fragment in batches: text only where an operator reads it, and what operators read that is stored already."""
     columns: dict[str, Sequence[str]] = {"content": ["text_bytes"]}
-    if set(task.families) - {"scores"} or scores.reads_text(_scorers(task)):
+    of_words = any(each.kind == "words" for each in task.blocklists)
+    without_text = {"scores"} if of_words else {"scores", "blocklists"}
+    if set(task.families) - without_text or ("scores" in task.families and scores.reads_text(_scorers(task))):
         columns["content"] = ["text", "text_bytes"]
+    if "blocklists" in task.families and any(each.kind != "words" for each in task.blocklists):
+        columns["content"] = ["uri", *columns["content"]]
     stored = _read(task) - set(task.families)
     if "language" in stored:
         columns["language"] = ["language"]
@@ -311,10 +322,13 @@ def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
         texts_are = kinds(found.get("signals", table)) if task.reads["minhash"] else None
         keep("minhash", minhash.measure_minhash(texts, texts_are, task.numbers))
     if "spans" in task.families:
-        keep("spans", spans.find_spans(texts, task.span_operators))
+        looked_for = {"personal": task.spans.personal is not None, "secrets": task.spans.secrets is not None}
+        keep("spans", stored_spans(texts, task.spans.operators, languages, **looked_for))
     if "tokens" in task.families:
         vocabulary = find_vocabulary(task.lake, task.vocabulary)
-        counts = np.diff(encode(without_spans(table, found.get("spans", inputs.spans)), vocabulary)[1])
+        counts = np.diff(
+            encode(without_spans(table, found.get("spans", inputs.spans), task.spans.policy), vocabulary)[1]
+        )
         names = repeat_text(vocabulary.fingerprint, len(counts))
         keep("tokens", pa.record_batch({"vocabulary": names, "n_tokens": pa.array(counts)}))
     if "contamination" in task.families:
@@ -324,4 +338,8 @@ def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
             "contamination",
             contamination.find_contamination(texts, index, settings.least_overlap, settings.answer_words),
         )
+    if "blocklists" in task.families:
+        lists = {each.name: list_of(task.lake, each.sha256, each.kind) for each in task.blocklists}
+        uris = table["uri"] if "uri" in table.column_names else None
+        keep("blocklists", find_listed(lists, uris, texts, table.num_rows))
     yield from found.items()

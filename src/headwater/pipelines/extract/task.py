@@ -20,6 +20,7 @@ from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligne
 
 __all__ = ["Done", "ReplaceTask", "TextsTask", "Unread", "write_content", "write_texts"]
 
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextsTask:
     """Texts of a fragment's pages.

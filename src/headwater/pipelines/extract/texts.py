@@ -13,13 +13,12 @@ from headwater.filters.html.extractors import ExtractorSettings
 from headwater.filters.html.page import Extracted, PageInput, PageOutput
 from headwater.fingerprint import canonical_json
 from headwater.hashes import content_hashes
+from headwater.pipelines.ingest.web.pages import fault_of_text
 from headwater.warehouse.columns import repeat_text
 from headwater.warehouse.schema import arrow_schema
 
-__all__ = ["NO_TEXT", "Reader", "extract_pages", "text_rows"]
+__all__ = ["Reader", "extract_pages", "text_rows"]
 
-NO_TEXT: Final = "no_text"
-_NUL: Final = "nul_byte"
 _COUNTS: Final = ("tables", "table_rows", "formulas", "code_blocks", "headings", "list_items", "posts")
 _OF_PAGE: Final = ("page_kind", "blocks_kept", "blocks_left_out", "bytes_left_out", *_COUNTS)
 
@@ -76,13 +75,10 @@ def text_rows(ids: npt.NDArray[np.int64], name: str, found: Sequence[Extracted |
 def _row(found: Extracted | str) -> dict[str, Any]:  # Any: values of a row, by column
     if isinstance(found, str):
         return {"extract_fault": found}
-    if not found.text or found.text.isspace():
-        return {"extract_fault": NO_TEXT}
-    if "\0" in found.text:
-        return {"extract_fault": _NUL}
-    row = {name: getattr(found, name) for name in _OF_PAGE} | {"page_kind": found.page_kind or None}
-    return row | {
-        "text": found.text,
-        "text_bytes": len(found.text.encode()),
-        "left_out": canonical_json(found.left_out),
-    }
+    fault = fault_of_text(found.text)
+    if fault is not None:
+        return {"extract_fault": fault}
+    row: dict[str, Any] = {"text": found.text, "text_bytes": len(found.text.encode())}  # Any: as above
+    if found.page_kind:  # a package of others counts nothing, and tells no kind of page
+        row |= {name: getattr(found, name) for name in _OF_PAGE} | {"left_out": canonical_json(found.left_out)}
+    return row

@@ -5,6 +5,7 @@ limits of the recipe. A file of which nothing was refused is never read again. O
 
 - one that was read by another version of ingest,
 - one whose refusals come from a limit that is higher now (``record_too_large``, ``expansion_ratio``, ``too_deep``),
+- one of pages of which an extractor found no text, or could not read one, where the recipe has another extractor now,
 - one of which no record is in the lake, and which is of another kind now: a text that was called ``.log``.
 
 With ``retry`` it reads every file of which something was refused. Records that are in stay as they are: a record is known by its file and
@@ -15,10 +16,10 @@ its number, so it comes in exactly once. Refusals that hold are written anew, by
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KnownFile", "again_unit", "find_again", "known_files", "plan_again"]
 
+_OF_EXTRACTORS: Final = frozenset(["no_text", "nul_byte", "page_too_large", "page_too_slow", "parser_failed"])
+"""Reasons that another extractor may not have."""
 _LIMIT_OF: Final = {
     "record_too_large": "max_record_bytes",
     "expansion_ratio": "max_expansion_ratio",
@@ -89,9 +92,14 @@ def find_again(
     files: Sequence[tuple[str, FileInfo]],
     limits: Limits,
     *,
+    extractors: Collection[str],
     retry: bool,
 ) -> list[tuple[str, FileInfo]]:
-    """Return which of some files, all of them known, are to be read again."""
+    """Return which of some files, all of them known, are to be read again.
+
+    Args:
+        extractors: operators of those that read pages now.
+    """
     held = {info.sha256: known[info.sha256] for _, info in files if known[info.sha256].quarantined}
     if not held or retry:
         return [(uri, info) for uri, info in files if info.sha256 in held]
@@ -101,33 +109,48 @@ def find_again(
         (uri, info)
         for uri, info in files
         if info.sha256 in held
-        and _may_be_taken(held[info.sha256], info, reasons.get(file_number(info.sha256), set()), read_by, limits)
+        and _may_be_taken(
+            held[info.sha256], info, reasons.get(file_number(info.sha256), set()), read_by, limits, extractors
+        )
     ]
+
+
+class _ReadBy(NamedTuple):
+    """What a run of ingest read by: its version, its limits, and the operators of its extractors."""
+
+    version: int = 0
+    settings: IngestSettings = IngestSettings()
+    extractors: frozenset[str] = frozenset()
 
 
 def _may_be_taken(
     file: KnownFile,
     info: FileInfo,
     reasons: set[str],
-    read_by: dict[str, tuple[int, IngestSettings]],
+    read_by: dict[str, _ReadBy],
     limits: Limits,
+    extractors: Collection[str],
 ) -> bool:
     if file.records == 0 and info.kind != file.kind and info.format != "unknown":
         return True
-    version, settings = read_by.get(file.run_id, (0, IngestSettings()))
-    raised = {reason for reason, name in _LIMIT_OF.items() if getattr(limits, name) > getattr(settings, name)}
-    return version != VERSION or bool(reasons & raised)
+    read = read_by.get(file.run_id, _ReadBy())
+    may = {reason for reason, name in _LIMIT_OF.items() if getattr(limits, name) > getattr(read.settings, name)}
+    if info.format in WEB and set(extractors) - read.extractors:
+        may |= _OF_EXTRACTORS
+    return read.version != VERSION or bool(reasons & may)
 
 
-def _settings_of_runs(snapshot: Snapshot, run_ids: set[str]) -> dict[str, tuple[int, IngestSettings]]:
-    """Return the version and the limits by which some runs of ingest read."""
+def _settings_of_runs(snapshot: Snapshot, run_ids: set[str]) -> dict[str, _ReadBy]:
+    """Return what some runs of ingest read by."""
     found = {}
     for path in snapshot.paths("runs"):
         for table in read_file(snapshot.uri, path, ["run_id", "recipe", "operators"]):
             for row in table.to_pylist():
                 if row["run_id"] in run_ids:
                     settings = read_section(IngestSettings, json.loads(row["recipe"])["ingest"], "ingest")
-                    found[row["run_id"]] = (int(json.loads(row["operators"])["ingest"]), settings)
+                    operators = json.loads(row["operators"])
+                    extractors = frozenset(operators.get("extractors", ()))
+                    found[row["run_id"]] = _ReadBy(int(operators["ingest"]), settings, extractors)
     return found
 
 

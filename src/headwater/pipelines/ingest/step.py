@@ -25,6 +25,7 @@ from headwater.pipelines.ingest.units import EXPANSION, PASSED_OVER, Reader, new
 from headwater.pipelines.ingest.web.settings import WebSettings, web_settings
 from headwater.pipelines.recipe.bounds import FRAGMENT_BYTES
 from headwater.pipelines.recipe.checks import check_whole
+from headwater.pipelines.recipe.extraction import text_operator
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
@@ -143,11 +144,12 @@ def ingest(
     )
     literals = recipe.literals
     said = {name: literals[name] for name in ("extract", "extractors") if name in literals}
+    extractors = [text_operator(each) for each in recipe.extractors]
     run = begin_run(
         lake,
         "ingest",
         {"ingest": literals.get("ingest", {})} | said,
-        {"ingest": VERSION, "extractor": extractor_operator(recipe.extractors[0])},
+        {"ingest": VERSION, "extractor": extractor_operator(recipe.extractors[0]), "extractors": extractors},
         snapshot.version,
     )
     unread: dict[str, str] = {}
@@ -164,6 +166,7 @@ def ingest(
             progress=progress,
             unread=unread,
             retry=retry_quarantined,
+            extractors=extractors,
         )
         for wave in _waves(found, wave_bytes):
             snapshot, held = step.add_wave(snapshot, wave)
@@ -205,6 +208,7 @@ class _Ingest:
     progress: Progress
     unread: dict[str, str]
     retry: bool
+    extractors: Sequence[str]
 
     def add_wave(self, snapshot: Snapshot, wave: Sequence[InputFile]) -> tuple[Snapshot, int]:
         """Add the files of a wave that the lake lacks, and return the snapshot after that and how many files it had."""
@@ -238,7 +242,7 @@ class _Ingest:
         while True:
             known = known_files(snapshot, {info.sha256 for _, info in files})
             held = [(uri, info) for uri, info in files if info.sha256 in known]
-            again = find_again(snapshot, known, held, self.limits, retry=self.retry)
+            again = find_again(snapshot, known, held, self.limits, extractors=self.extractors, retry=self.retry)
             if not again:
                 return snapshot, known
             reader = self._reader(snapshot, again)

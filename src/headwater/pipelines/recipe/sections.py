@@ -21,9 +21,11 @@ from headwater.filters.duplicates.number_settings import (
     with_new_names,
 )
 from headwater.filters.language.names import DEFAULT_MODEL, MODELS
+from headwater.filters.personal.types import ACTIONS, PERSONAL_TYPES, SECRET_TYPES
 from headwater.filters.rules.rule import LimitSetting
 from headwater.filters.rules.rule_set import RuleSet, load_rules
 from headwater.filters.spans.operators import OPERATORS
+from headwater.filters.spans.policy import policy_of
 from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, HTTP_STATUS, LARGEST, NESTING, RECORD_BYTES
 from headwater.pipelines.recipe.checks import (
     check_flag,
@@ -47,6 +49,13 @@ __all__ = [
     "VocabularySettings",
 ]
 
+OLDER_CAPTURE: Final = {
+    "name": "older_capture",
+    "passes": "older_capture = 0",
+    "source": "the recipe's newest_capture",
+    "description": "a newer capture of the same URL is in the lake",
+}
+"""The rule of ``newest_capture``."""
 _SET: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 """What ``headwater benchmarks add`` may name a set."""
 _KIND: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
@@ -114,14 +123,37 @@ class LanguageSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpanSettings:
-    """Which operators mark bytes that a build leaves out or masks; none by default."""
+    """Which bytes a build leaves out or masks; none by default.
+
+    Attributes:
+        operators: what marks them, of ``headwater.filters.spans.operators``.
+        personal: type of personal data → ``keep``, ``mask`` or ``drop``; None: none is looked for. A table looks for all types; those
+            that it does not name have their default action.
+        secrets: the same of secrets.
+    """
 
     operators: tuple[str, ...] = ()
+    personal: Mapping[str, str] | None = None
+    secrets: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if check_texts("operators", self.operators):
             for name in self.operators:
                 check_one_of("operators", name, list(OPERATORS))
+        for key, types in (("personal", PERSONAL_TYPES), ("secrets", SECRET_TYPES)):
+            table = getattr(self, key)
+            if table is not None:
+                for name, action in check_table(key, table).items():
+                    check_one_of(key, name, list(types))
+                    check_one_of(f"{key}.{name}", action, ACTIONS)
+                object.__setattr__(self, key, {**types, **table})
+
+    @property
+    def policy(self) -> dict[str, str]:
+        """Operator of spans whose action the recipe gives → the action; empty where neither personal data nor secrets are looked for."""
+        if self.personal is None and self.secrets is None:
+            return {}
+        return policy_of({"personal": self.personal, "secrets": self.secrets})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,30 +243,35 @@ class RuleSettings:
         sets: rule sets, in the order of their reasons.
         limits: rule → a number for every language, or a table of languages and ``default`` that changes only these.
         exempt: rule → domains that it does not apply to, instead of its own.
+        newest_capture: whether of several captures of one URL only the newest passes; see ``headwater.pipelines.deduplicate.recaptures``.
         own: rules of the recipe's own, which come after the sets': tables of name, passes, limits, description and exempt_domains.
     """
 
     sets: tuple[str, ...] = ("default",)
     limits: Mapping[str, LimitSetting] = field(default_factory=dict)
     exempt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    newest_capture: bool = False
     own: tuple[Mapping[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         check_texts("sets", self.sets)
         check_table("limits", self.limits)
         check_table("exempt", self.exempt)
+        check_flag("newest_capture", self.newest_capture)
         if not isinstance(self.own, tuple):
             raise RecipeError(f"own: expected tables [[rules.own]], found {self.own!r}")
         if not self.own:
             self.load()
 
-    def load(self, own_scores: Sequence[str] = ()) -> RuleSet:
+    def load(self, own_scores: Sequence[str] = (), listed: Sequence[Mapping[str, object]] = ()) -> RuleSet:
         """Return the rules with these limits.
 
         Args:
             own_scores: a team's own scores, which rules of the recipe's own may read.
+            listed: the rules of block lists.
         """
-        return load_rules(self.sets, self.limits, self.exempt, self.own, own_scores)
+        first = [*([OLDER_CAPTURE] if self.newest_capture else []), *listed]
+        return load_rules(self.sets, self.limits, self.exempt, self.own, own_scores, first)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

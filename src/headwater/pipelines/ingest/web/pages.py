@@ -1,4 +1,4 @@
-"""Pages of the web → records as columns: their text by the recipe's first extractor, and what is known of each capture.
+"""Pages of the web → records as columns: their text by the recipe's first extractor that finds one, and what is known of each capture.
 
 Pages are read some at a time in a process of their own, so that one that kills its parser costs a record and no task.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
+from headwater.filters.html.extractors import ExtractorSettings
 from headwater.filters.html.page import Extracted, PageInput, PageOutput
 from headwater.pipelines.ingest.record_columns import PassedOver, RecordColumns
 from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
@@ -22,7 +23,7 @@ from headwater.pipelines.ingest.web.settings import WebSettings
 from headwater.pipelines.ingest.web.workers import shared_reader
 from headwater.warehouse.schema import FAMILIES
 
-__all__ = ["CAPTURE_FIELDS", "PageBatch"]
+__all__ = ["CAPTURE_FIELDS", "PageBatch", "fault_of_text"]
 
 FROM_URL: Final = ("host", "registered_domain", "url_key")
 CAPTURE_FIELDS: Final = pa.schema(
@@ -77,15 +78,15 @@ class PageBatch:
     def take(self) -> RecordColumns:
         """Return the columns of what was collected and begin anew."""
         read = self._read()
-        kept: list[tuple[Page, PageOutput | None, str]] = []
+        kept: list[tuple[Page, _Text]] = []
         for page, found in zip(self._pages, read, strict=True):
-            fault = found if isinstance(found, str) else _fault_of_text(found[1])
+            fault = found if isinstance(found, str) else fault_of_text(found.text)
             if fault is not None:
                 self.refuse(page.number, fault)
             elif not isinstance(found, str):
-                kept.append((page, *found))
+                kept.append((page, found))
         refused = sorted(self._refused, key=lambda each: (each.record_no == WHOLE_FILE, each.record_no))
-        pages = [page for page, _, _ in kept]
+        pages = [page for page, _ in kept]
         nothing = pa.nulls(len(pages), pa.string())
         columns = RecordColumns(
             record_no=np.array([page.number for page in pages], np.int64),
@@ -94,21 +95,54 @@ class PageBatch:
             collected_at=pa.array([page.date for page in pages], pa.string()),
             license=nothing,
             meta=pa.array([page.meta for page in pages], pa.string()),
-            text=pa.array([text for _, _, text in kept], pa.string()),
+            text=pa.array([found.text for _, found in kept], pa.string()),
             refused=tuple(refused),
             passed_over=tuple(self._passed_over),
             captures=pa.Table.from_pylist(
-                [_capture(page, output, self.settings) for page, output, _ in kept], CAPTURE_FIELDS
+                [_capture(page, found, self.settings) for page, found in kept], CAPTURE_FIELDS
             ),
         )
         self._pages, self._refused, self._passed_over, self._size = [], [], [], 0
         return columns
 
-    def _read(self) -> list[tuple[PageOutput | None, str] | str]:
+    def _read(self) -> list[_Text | str]:
         """Return of each page what it was read to and its text, or why it cannot be read."""
         read = [page for page in self._pages if not page.is_given]
-        outputs = iter(shared_reader().read([_input(page) for page in read], [self.settings.extractor]) if read else ())
-        return [_given(page) if page.is_given else _extracted(next(outputs)) for page in self._pages]
+        outputs = iter(self._by_extractors(read) if read else ())
+        return [_given(page) if page.is_given else next(outputs) for page in self._pages]
+
+    def _by_extractors(self, pages: Sequence[Page]) -> list[_Text | str]:
+        """Return the text of each page by the first extractor that finds one; of none, why the first of them does not."""
+        found = _extracted(pages, self.settings.extractor)
+        for extractor in self.settings.others:
+            lacking = [number for number, each in enumerate(found) if _lacks_text(each) and not pages[number].is_text]
+            again = _extracted([pages[number] for number in lacking], extractor) if lacking else []
+            for number, each in zip(lacking, again, strict=True):
+                if not _lacks_text(each):
+                    found[number] = each
+        return found
+
+
+class _Text(NamedTuple):
+    """What a page was read to, its text, and the extractor's name; None of a text that no extractor made."""
+
+    output: PageOutput
+    text: str
+    extractor: str | None
+
+
+def _extracted(pages: Sequence[Page], extractor: ExtractorSettings) -> list[_Text | str]:
+    outputs = shared_reader().read([_input(page) for page in pages], [extractor])
+    return [
+        output
+        if isinstance(output, str)
+        else _Text(output, output.texts[0].text, None if page.is_text else extractor.name)
+        for page, output in zip(pages, outputs, strict=True)
+    ]
+
+
+def _lacks_text(found: _Text | str) -> bool:
+    return isinstance(found, str) or fault_of_text(found.text) is not None
 
 
 def _input(page: Page) -> PageInput:
@@ -116,11 +150,7 @@ def _input(page: Page) -> PageInput:
     return PageInput(body=page.body, http_charset=page.charset, headers=headers, url=page.uri)
 
 
-def _extracted(output: PageOutput | str) -> tuple[PageOutput | None, str] | str:
-    return output if isinstance(output, str) else (output, output.texts[0].text)
-
-
-def _given(page: Page) -> tuple[PageOutput | None, str] | str:
+def _given(page: Page) -> _Text | str:
     """Return the text that another program made of a page, as WET has it whatever the page was: UTF-8."""
     try:
         text = page.body.decode()
@@ -135,10 +165,10 @@ def _given(page: Page) -> tuple[PageOutput | None, str] | str:
         licenses=[],
         texts=[],
     )
-    return output, text.removeprefix("\ufeff")
+    return _Text(output, text.removeprefix("\ufeff"), None)
 
 
-def _fault_of_text(text: str) -> str | None:
+def fault_of_text(text: str) -> str | None:
     """Return why a text cannot be a sample's."""
     if not text or text.isspace():
         return "no_text"
@@ -151,7 +181,8 @@ def _fault_of_text(text: str) -> str | None:
     return None
 
 
-def _capture(page: Page, output: PageOutput | None, settings: WebSettings) -> dict[str, object]:
+def _capture(page: Page, found: _Text, settings: WebSettings) -> dict[str, object]:
+    output = found.output
     row: dict[str, object] = {
         "warc_record_id": page.record_id,
         "warc_offset": page.offset,
@@ -163,30 +194,29 @@ def _capture(page: Page, output: PageOutput | None, settings: WebSettings) -> di
         "content_language": page.content_language,
         "html_bytes": None if page.is_text else len(page.body),
     }
-    if output is not None:
-        row |= {
-            "charset_declared": output.charset_declared,
-            "charset": output.charset,
-            "charset_source": output.charset_source,
-            "robots": output.robots,
-            "licenses": output.licenses,
-            "mojibake": None if page.is_given else output.mojibake,
-        }
-        row |= {} if page.is_text else _extraction(output.texts, settings.extractor.name)
+    row |= {
+        "charset_declared": output.charset_declared,
+        "charset": output.charset,
+        "charset_source": output.charset_source,
+        "robots": output.robots,
+        "licenses": output.licenses,
+        "mojibake": None if page.is_given else output.mojibake,
+    }
+    if found.extractor is not None:
+        row |= _extraction(output.texts[0], found.extractor)
     if settings.store_html and not page.is_text:
         headers = orjson.dumps(page.headers, option=orjson.OPT_SORT_KEYS).decode()
         row |= {"html": page.body, "http_charset": page.charset, "http_headers": headers}
     return row
 
 
-def _extraction(texts: Sequence[Extracted], name: str) -> dict[str, object]:
-    """Return what describes the text that an extractor made; nothing where none did."""
-    if not texts:
-        return {}
-    found = texts[0]
+def _extraction(found: Extracted, name: str) -> dict[str, object]:
+    """Return what describes the text that an extractor made; a package of others counts nothing, and tells no kind of page."""
+    if not found.page_kind:
+        return {"extractor": name}
     return {
         "extractor": name,
-        "page_kind": found.page_kind or None,
+        "page_kind": found.page_kind,
         "blocks_kept": found.blocks_kept,
         "blocks_left_out": found.blocks_left_out,
         "bytes_left_out": found.bytes_left_out,

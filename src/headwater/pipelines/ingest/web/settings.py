@@ -20,6 +20,7 @@ class WebSettings:
         kinds: types of media that are taken.
         metadata: whether titles and descriptions of WAT files are.
         extractor: what makes a page's text.
+        others: what makes it where the extractor finds none, in this order.
         store_html: whether pages are stored as they were served.
     """
 
@@ -27,6 +28,7 @@ class WebSettings:
     kinds: tuple[str, ...] = IngestSettings().web_kinds
     metadata: bool = False
     extractor: ExtractorSettings = field(default_factory=lambda: ExtractorSettings(name="main"))
+    others: tuple[ExtractorSettings, ...] = ()
     store_html: bool = False
 
 
@@ -37,5 +39,6 @@ def web_settings(recipe: Recipe) -> WebSettings:
         kinds=recipe.ingest.web_kinds,
         metadata=recipe.ingest.web_metadata,
         extractor=recipe.extractors[0],
+        others=recipe.extractors[1:],
         store_html=recipe.extract.store_html,
     )

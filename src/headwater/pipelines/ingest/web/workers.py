@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-import headwater
 from headwater.errors import HeadwaterError, one_line
 from headwater.filters.html.page import ExtractorSettings, PageInput, PageOutput
 from headwater.pipelines.ingest.web.page_frames import pack_request, parse_answer, read_frame
@@ -76,6 +75,11 @@ class PageReader:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def process(self) -> int | None:
+        """The child's number, None while there is none."""
+        return None if self._child is None else self._child.pid
 
     def close(self) -> None:
         """End the child; the next page starts another."""
@@ -145,7 +149,7 @@ class PageReader:
         if self._child is not None:
             return self._child
         # What this process finds, the child finds: Spark extends the path of its workers without telling the environment.
-        path = [str(Path(headwater.__file__).parents[1]), *(each for each in sys.path if each)]
+        path = [str(Path(__file__).parents[4]), *(each for each in sys.path if each)]
         self.n_started += 1
         command = [sys.executable, "-P", "-m", self._module]
         limits = [str(self._memory_bytes), str(self._cpu_s), str(os.getpid())]
