@@ -22,7 +22,16 @@ from headwater.filters.html.write import write_text
 from headwater.filters.urls.hosts import host_of
 from headwater.plain import JsonObject
 
-__all__ = ["VERSION", "Extracted", "ExtractorSettings", "PageInput", "PageOutput", "extractor_operator", "read_page"]
+__all__ = [
+    "VERSION",
+    "Extracted",
+    "ExtractorSettings",
+    "PageInput",
+    "PageOutput",
+    "compile_page",
+    "extractor_operator",
+    "read_page",
+]
 
 VERSION: Final = 1
 """Raised with any change that alters a page's text, its counts or its marks."""
@@ -102,6 +111,14 @@ def read_page(page: PageInput, extractors: Sequence[ExtractorSettings]) -> PageO
         licenses=marks.licenses if marks is not None else [],
         texts=texts,
     )
+
+
+def compile_page() -> None:
+    """Read a small page, which has every kernel compiled, or loaded where it was compiled before."""
+    body = b"""<!DOCTYPE html><meta charset=iso-8859-1><title>t</title><h1>A</h1><p>B\xe9\xa9 <a href=x rel=license>c</a> \\(x\\)<ul><li>d</ul>
+<table><tr><td>e<td>f</table><pre>g</pre><math><mi>x</mi></math><p style="display:none">h"""
+    forms = (ExtractorSettings(name="text"), ExtractorSettings(name="markdown", form="markdown"))
+    read_page(PageInput(body=body), forms)
 
 
 def _extracted(text: str, html: npt.NDArray[np.uint8], table: NodeTable, settings: ExtractorSettings) -> Extracted:
