@@ -35,10 +35,10 @@ from headwater.filters.html.emit import (
     write_folded,
     write_verbatim,
 )
-from headwater.filters.html.lists import first_number, margin
 from headwater.filters.html.posts import is_post
 from headwater.filters.html.rows import begin_cell, begin_row, end_cell, end_row
 from headwater.filters.html.scripts import begin_script
+from headwater.filters.html.small_facts import first_number, is_anchor_mark, margin
 from headwater.filters.html.tables import CODE as CODE_TABLE
 from headwater.filters.html.tables import DATA, MOST_COLUMNS
 from headwater.filters.html.tags import (
@@ -282,7 +282,9 @@ def write_nodes(
         if seen and is_line_numbers(html, name, begin[node], finish[node], verbatim >= 0):
             node = end[node]
             continue
-        if name == RP:
+        if name == RP or (
+            name == A and end[node] == node + 2 and is_anchor_mark(html, begin[node + 1], finish[node + 1])
+        ):
             node = end[node]
             continue
         open_node = node
