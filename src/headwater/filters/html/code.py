@@ -26,6 +26,7 @@ _WORDS = (
     *("hljs-ln-numbers", "hljs-ln-n", "line-numbers-rows", "line_numbers", "codemirror-linenumber", "code-lineno"),
     *("react-syntax-highlighter-line-number", "lntd-number", "line-num", "lines-number"),
 )
+_MOST_TICKS: Final = 64
 _LETTERS, _ENDS = word_list(_WORDS)
 
 
@@ -77,7 +78,7 @@ def longest_ticks(
     first: int,
     end: int,
 ) -> int:
-    """Return the length of the longest run of backticks in the texts of the nodes first to end."""
+    """Return the length of the longest run of backticks in the texts of the nodes first to end, 64 at most."""
     longest = 0
     for node in range(first, end):
         if tag[node] != TEXT:
@@ -86,7 +87,7 @@ def longest_ticks(
         for at in range(begin[node], finish[node]):
             run = run + 1 if html[at] == 0x60 else 0
             longest = max(longest, run)
-    return longest
+    return min(longest, _MOST_TICKS)
 
 
 @kernel
