@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.html.charset import decode_page
+from headwater.filters.html.choice_model import load_choice_model
+from headwater.filters.html.choose import COMMENTS, HIDDEN, KEPT, REASONS, Choice, choose_blocks
 from headwater.filters.html.extractors import OF_OTHERS, ExtractorSettings
 from headwater.filters.html.hidden import SHOWN
 from headwater.filters.html.marks import page_marks
@@ -84,6 +86,8 @@ def extractor_operator(settings: ExtractorSettings) -> JsonObject:
     own: JsonObject = {"version": VERSION}
     if settings.method in OF_OTHERS:
         own |= {"package": package_version(settings.method), "settings": OTHERS_VERSION}
+    elif settings.method == "main":
+        own |= {"model": load_choice_model().sha256}
     return own | {"method": settings.method, "form": settings.form, "comments": settings.comments}
 
 
@@ -101,7 +105,8 @@ def read_page(page: PageInput, extractors: Sequence[ExtractorSettings]) -> PageO
         html = np.frombuffer(normal_html(decoded.text.encode("utf-8", "replace")), np.uint8)
         table = node_table(html)
         marks = page_marks(html, table, page.headers, page.url)
-        texts = [_extracted(decoded.text, html, table, each) for each in extractors]
+        choice = choose_blocks(html, table) if any(each.method == "main" for each in extractors) else None
+        texts = [_extracted(decoded.text, html, table, choice, each) for each in extractors]
     return PageOutput(
         charset_declared=decoded.declared,
         charset=decoded.used,
@@ -121,15 +126,22 @@ def compile_page() -> None:
     read_page(PageInput(body=body), forms)
 
 
-def _extracted(text: str, html: npt.NDArray[np.uint8], table: NodeTable, settings: ExtractorSettings) -> Extracted:
+def _extracted(
+    text: str, html: npt.NDArray[np.uint8], table: NodeTable, choice: Choice | None, settings: ExtractorSettings
+) -> Extracted:
     """Return one extractor's text of a page."""
     if settings.method in OF_OTHERS:
         return Extracted(text=others_text(text, settings), page_kind="")
-    keep = table.block_hidden == SHOWN
-    reasons, kind = np.where(keep, 0, 1), ""
+    if settings.method == "main" and choice is not None:
+        keep, reasons, kind = choice.keep, choice.reason, choice.page_kind
+        if settings.comments == "keep":
+            keep = keep | (reasons == COMMENTS)
+    else:
+        keep, kind = table.block_hidden == SHOWN, ""
+        reasons = np.where(keep, KEPT, HIDDEN)
     written = write_text(html, table, keep, "markdown" if settings.form == "markdown" else "text")
     left_out = {
-        ("kept", "hidden")[reason]: [int(np.count_nonzero(chosen)), int(table.block_bytes[chosen].sum())]
+        REASONS[reason]: [int(np.count_nonzero(chosen)), int(table.block_bytes[chosen].sum())]
         for reason in np.unique(reasons[~keep]).tolist()
         if (chosen := (reasons == reason) & ~keep).any()
     }
