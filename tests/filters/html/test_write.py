@@ -105,6 +105,21 @@ def test_code_is_written_byte_for_byte() -> None:
     check(marked, "if (x)\n\n  y;", "```c\nif (x)\n\n  y;\n```")
 
 
+@pytest.mark.parametrize(
+    ("markup", "language"),
+    [
+        ("<div class='language-bash highlighter-rouge'><div class=highlight><pre class=highlight><code>", "bash"),
+        ("<div class='highlight highlight-source-c++'><pre>", "c++"),
+        ("<pre><code class='hljs lang-go'>", "go"),
+        ("<pre class='language-'>", ""),
+        ("<p class=language-x><pre>", ""),
+    ],
+)
+def test_code_has_the_language_that_is_named(markup: str, language: str) -> None:
+    """The block, its `<code>` or a `<div>` around it names the language, in Markdown alone."""
+    assert write(f"{markup}x", "markdown").text == f"```{language}\nx\n```"
+
+
 def test_code_that_holds_a_fence() -> None:
     """The fence is longer than any run of backticks within; inline code likewise."""
     check("<pre>a\n```\nb</pre>", "a\n```\nb", "````\na\n```\nb\n````")
