@@ -81,8 +81,8 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool, after
         near: whether one stands right before it.
         after: what follows the candidate, some characters: a currency or a unit says that it is an amount.
 
-    >>> check_phone("+49 30 901820 2023", "en", named=False, near=False), check_phone("030 901820", "de", named=False, near=False)
-    ((13, 'high'), (10, 'medium'))
+    >>> check_phone("+1 212 736 5000 2023", "en", named=False, near=False), check_phone("030 901820", "de", named=False, near=False)
+    ((15, 'high'), (10, 'medium'))
     """
     if candidate[0] not in "+＋" and _AMOUNT.match(after):
         return None
