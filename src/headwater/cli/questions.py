@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from headwater.cli.groups import end_process
 from headwater.cli.numbers import WHOLE, DecimalRange, WholeRange
 from headwater.cli.options import Names, answer, build_option, example, lake_argument, names_options, output_option
-from headwater.cli.rendering import format_story, format_table, format_trace
+from headwater.cli.rendering import format_count, format_story, format_table, format_trace
 from headwater.errors import UsageError
 
+if TYPE_CHECKING:
+    import duckdb
+
 __all__ = ["find", "runs", "sql", "trace", "why"]
+
+
+def _say_what_is_scanned(connection: duckdb.DuckDBPyConnection, named: Names) -> None:
+    """Say on standard error that a question about hosts reads URLs, where an earlier release ingested them."""
+    from headwater.lineage.host_questions import unindexed_fragments
+
+    if (named["host"] or named["domain"]) and (fragments := unindexed_fragments(connection)):
+        click.echo(
+            f"{format_count(fragments, 'fragment')} of an earlier release without an index of hosts: their URLs are read one by one",
+            err=True,
+        )
 
 
 @click.command(
@@ -35,6 +49,7 @@ def why(lake: str, limit: int, output: str, **named: Unpack[Names]) -> None:
     from headwater.lineage.views import connect
 
     with connect(lake) as connection:
+        _say_what_is_scanned(connection, named)
         stories = [story_of(connection, sample, lake) for sample in samples_named(connection, **named, limit=limit)]
     answer({"samples": stories}, lambda: "\n\n".join(map(format_story, stories)), output)
 
@@ -81,6 +96,7 @@ def find(lake: str, build: str | None, stage: str | None, limit: int, output: st
     from headwater.lineage.views import connect
 
     with connect(lake) as connection:
+        _say_what_is_scanned(connection, named)
         found = placements_of(connection, samples_named(connection, **named, limit=limit), build, stage)
 
     def text() -> str:

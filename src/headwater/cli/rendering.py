@@ -207,6 +207,9 @@ def format_story(story: Answer) -> str:
     lines += _pairs("file", dict(story["file"]) | {"record": content.pop("record_no")})
     content.pop("file_id", None)
     lines += _pairs("content", content)
+    lines += _pairs("capture", story.get("captures", {}))
+    for row in story.get("texts", []):
+        lines += _pairs("extractor", row)
     lines += _pairs("language", story.get("language", {})) + _scores(story)
     signals = story.get("signals", {})
     zeros = sum(value == 0 for value in signals.values())
@@ -266,6 +269,8 @@ def format_trace(found: Answer) -> str:
     lines.append(f"  token {found['sample_token']} of sample {found['sample_id']}, copy {found['copy']}")
     around = clean(f"{found['before']}[{marked}]{found['after']}")
     lines += [f"  | {part}" for line in around.split("\n") for part in _wrap(line, _WIDTH - 4)]
+    if "text_then" in found:
+        lines += _pairs("text then", found["text_then"])
     return "\n".join([*lines, format_story(found["story"])])
 
 
@@ -273,8 +278,13 @@ def format_funnel(counted: Answer) -> str:
     """Return what came in, what each step let through and what was written, one line each."""
     files = f"{format_count(counted['files'], 'file')}, {format_bytes(counted['bytes'])}"
     rows: list[tuple[str, int | str, str]] = [
-        ("records read", counted["records"] + sum(r["records"] for r in counted["quarantined"]), files)
+        (
+            "records read",
+            counted["records"] + sum(r["records"] for r in (*counted["quarantined"], *counted["passed_over"])),
+            files,
+        )
     ]
+    rows += [(f"  passed over: {row['kind']}", -row["records"], "") for row in counted["passed_over"]]
     rows += [(f"  refused: {row['reason']}", -row["records"], "") for row in counted["quarantined"]]
     rows.append(("samples", counted["samples"], ""))
     rows += [(f"  rejected: {row['reason']}", -row["samples"], "") for row in counted["rejected"]]

@@ -14,10 +14,12 @@ from headwater.cli.build_report import build_report
 from headwater.cli.builds import build, export, select
 from headwater.cli.care import init, maintain, verify
 from headwater.cli.contamination import benchmarks, report
+from headwater.cli.extraction import extract, extractors
 from headwater.cli.groups import Commands, refuse_empty_texts
 from headwater.cli.job import annotate, decide, dedup, ingest, run
 from headwater.cli.personal_report import personal_report
 from headwater.cli.questions import find, runs, sql, trace, why
+from headwater.cli.rules_report import rules_report
 from headwater.cli.score import score
 from headwater.cli.signals import end_in_order
 from headwater.cli.streams import drop_unwritten, keep_standard_streams
@@ -39,13 +41,14 @@ def cli() -> None:
     """
 
 
-cli.add_section("Make and fill a lake", init, run, ingest, annotate, dedup, decide)
+cli.add_section("Make and fill a lake", init, run, ingest, extract, annotate, dedup, decide)
 cli.add_section("Builds for trainers", select, build, export, steps)
-cli.add_section("Questions", why, trace, find, sql, what_if, report, runs)
+cli.add_section("Questions", why, trace, find, sql, what_if, extractors, report, runs)
 cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
 cli.add_section("Care", verify, maintain, upgrade)
 
 report.add_command(build_report)
+report.add_command(rules_report)
 report.add_command(personal_report)
 
 refuse_empty_texts(cli)

@@ -26,6 +26,9 @@ def _ingested(counts: Answer, seconds: float) -> list[str]:
     parts = [f"{format_count(counts.get('records', 0), 'record')} of {format_count(counts.get('files', 0), 'file')}"]
     if counts.get("quarantined"):
         parts.append(f"{counts['quarantined']:,} quarantined{_reasons(counts.get('reasons') or {})}")
+    passed_over = counts.get("passed_over") or {}
+    if passed_over:
+        parts.append(f"{sum(passed_over.values()):,} passed over{_reasons(passed_over)}")
     parts += [
         f"{counts[name]:,} {name.replace('_', ' ')}"
         for name in ("released", "known_files", "read_again")
@@ -37,9 +40,18 @@ def _ingested(counts: Answer, seconds: float) -> list[str]:
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:
-    """Return the reasons of refusals, most frequent first."""
+    """Return reasons, or kinds, with how many records each has, most frequent first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     return f" ({', '.join(f'{count:,} {reason}' for reason, count in ordered)})" if ordered else ""
+
+
+def _extracted(counts: Answer, seconds: float) -> list[str]:
+    parts = [format_count(counts["texts"], "text")] if counts.get("texts") else []
+    if "pages" in counts:
+        parts += [format_count(counts["pages"], "page"), f"{counts['changed']:,} with another text"]
+    if counts.get("kept"):
+        parts.append(f"{counts['kept']:,} kept theirs")
+    return [*parts, *([f"{format_count(counts['forgotten'], 'file')} forgotten"] if counts.get("forgotten") else [])]
 
 
 def _annotated(counts: Answer, seconds: float) -> list[str]:
@@ -81,6 +93,7 @@ def _repaired(counts: Answer, seconds: float) -> list[str]:
 
 _SUMMARIES: Final[Mapping[str, Callable[[Answer, float], list[str]]]] = {
     "ingest": _ingested,
+    "extract": _extracted,
     "annotate": _annotated,
     "deduplicate": _deduplicated,
     "decide": _decided,

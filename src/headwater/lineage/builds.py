@@ -14,7 +14,7 @@ from pyarrow.fs import FileType
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.filters.spans.policy import Policy, policy_of
 from headwater.fingerprint import fingerprint
-from headwater.lineage.past_runs import Source, require_build, runs_of
+from headwater.lineage.past_runs import Source, newest_ended, read_runs, require_build, runs_of
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.names import DEFAULT_VOCABULARY
@@ -30,6 +30,7 @@ __all__ = [
     "build_policy",
     "build_vocabulary",
     "builds_uri",
+    "check_texts_stand",
     "read_stage_manifest",
     "read_tokens",
     "require_named_build",
@@ -140,10 +141,39 @@ def snapshot_then(snapshot: Snapshot, build: str) -> Snapshot:
     return snapshot if _operators(snapshot) == _operators(then) else then
 
 
+def check_texts_stand(snapshot: Snapshot, build: str, fragments: npt.NDArray[np.int64]) -> None:
+    """Refuse a selection of texts that step extract has replaced since.
+
+    Args:
+        fragments: of the selection, ascending.
+
+    Raises:
+        UsageError: some fragment has other texts now than those that were selected.
+    """
+    if not read_runs(snapshot, "extract"):
+        return
+    selected = newest_ended(runs_of(snapshot, "select", build))
+    if selected is None or selected.input_version == snapshot.version:
+        return
+    then = _content_paths(open_snapshot(snapshot.lake, selected.input_version))
+    now = _content_paths(snapshot)
+    replaced = [fragment for fragment in fragments.tolist() if then.get(fragment) != now.get(fragment)]
+    if replaced:
+        raise UsageError(
+            f"expected the texts that build {build} selected, found other ones in {len(replaced)} fragments, which step extract has replaced since; "
+            "select again, under another name"
+        )
+
+
+def _content_paths(snapshot: Snapshot) -> dict[int, str]:
+    files = snapshot.live("content")
+    return dict(zip(files["base"].to_pylist(), files["path"].to_pylist(), strict=True))
+
+
 def _operators(snapshot: Snapshot) -> set[tuple[str, str]]:
-    """Return (family, operator) of the live files that a build reads besides texts."""
+    """Return (family, operator) of the live files that a build reads; content has another one where its texts were replaced."""
     return {
         (family, operator)
-        for family in ("spans", "tokens")
+        for family in ("content", "spans", "tokens")
         for operator in snapshot.live(family)["operator"].to_pylist()
     }

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from headwater.warehouse.commit import coverage_scope
 from headwater.warehouse.fragments import FileEntry, fragments_of, parse_name
 from headwater.warehouse.schema import FAMILIES
@@ -33,7 +30,7 @@ class Claims:
 
     def grant(self, adds: Sequence[FileEntry], removes: Sequence[str]) -> bool:
         """Return whether a unit with these files can be committed beside the units granted before, and note its claim if so."""
-        if not self._live(removes) or not self._replaced.isdisjoint(removes):
+        if not self._snapshot.holds(removes) or not self._replaced.isdisjoint(removes):
             return False
         freed = _fragments_by_family(removes)
         wanted = [(coverage_scope(add), set(fragments_of(add.base, add.mask))) for add in adds if _is_covering(add)]
@@ -45,13 +42,6 @@ class Claims:
         for scope, fragments in wanted:
             self._written.setdefault(scope, set()).update(fragments)
         return True
-
-    def _live(self, paths: Sequence[str]) -> bool:
-        """Return whether all of some files are live."""
-        if not paths:
-            return True
-        wanted = pa.array(sorted(paths), pa.string())
-        return bool(pc.all(pc.is_in(wanted, value_set=self._snapshot.files["path"].combine_chunks())).as_py())
 
     def _taken(self, scope: _Scope) -> set[int]:
         """Return the numbers that live files of a scope cover."""

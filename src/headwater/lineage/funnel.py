@@ -23,8 +23,8 @@ def funnel(connection: duckdb.DuckDBPyConnection, build: str | None = None, stag
         stages: names in the order of training; others follow by name.
 
     Returns:
-        ``files``, ``bytes``, ``records``, ``quarantined`` [reason, records], ``samples``, ``kept``, ``rejected`` [reason, samples], ``chosen``
-        [stage, pool, documents, copies, tokens], ``written`` [stage, shards, sequences, tokens, padding].
+        ``files``, ``bytes``, ``records``, ``quarantined`` [reason, records], ``passed_over`` [kind, records] of web archives, ``samples``, ``kept``,
+        ``rejected`` [reason, samples], ``chosen`` [stage, pool, documents, copies, tokens], ``written`` [stage, shards, sequences, tokens, padding].
     """
     totals = rows(
         connection,
@@ -34,12 +34,17 @@ def funnel(connection: duckdb.DuckDBPyConnection, build: str | None = None, stag
         connection,
         "SELECT quarantine_reason AS reason, count(*) AS records FROM quarantine GROUP BY ALL ORDER BY records DESC, reason",
     )
+    passed_over = rows(
+        connection,
+        "SELECT e.key AS kind, sum(e.value)::BIGINT AS records FROM (SELECT unnest(map_entries(passed_over)) AS e FROM files) "
+        "GROUP BY ALL ORDER BY records DESC, kind",
+    )
     verdicts = rows(connection, "SELECT count(*) AS samples, count(*) FILTER (kept) AS kept FROM verdicts")[0]
     rejected = rows(
         connection,
         "SELECT first_reason AS reason, count(*) AS samples FROM verdicts WHERE NOT kept GROUP BY ALL ORDER BY samples DESC, reason",
     )
-    answer = totals | {"quarantined": refused} | verdicts | {"rejected": rejected}
+    answer = totals | {"quarantined": refused, "passed_over": passed_over} | verdicts | {"rejected": rejected}
     if build is not None:
         place = {stage: number for number, stage in enumerate(stages)}
         chosen, written = _chosen(connection, build), _written(connection, build)

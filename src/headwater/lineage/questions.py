@@ -14,8 +14,10 @@ from typing import Final
 
 import duckdb
 
-from headwater.errors import CorruptLakeError, UsageError
-from headwater.lineage.hosts import HOST_PATTERN, UNUSUAL_HOST, host_of, plain_host, without_credentials
+from headwater.errors import UsageError
+from headwater.filters.urls.hosts import without_credentials
+from headwater.lineage.damaged_files import damage_told
+from headwater.lineage.host_questions import samples_of_domain, samples_of_host
 from headwater.lineage.past_runs import PastRun, read_runs, require_build
 from headwater.lineage.reasons import reason_sentence
 from headwater.lineage.sql_connection import LakeConnection
@@ -24,18 +26,9 @@ from headwater.warehouse.schema import ALIGNED, FAMILIES
 
 __all__ = ["placements_of", "query", "rows", "samples_named", "why"]
 
-_HIDDEN: Final = {"text", "signature", "bands", "normalized_hash"}
+_HIDDEN: Final = {"text", "html", "signature", "bands", "normalized_hash"}
 _MOST_SAMPLES: Final = 1000
-_NO_DAMAGE: Final = (
-    duckdb.BinderException,
-    duckdb.CatalogException,
-    duckdb.InterruptException,
-    duckdb.OutOfMemoryException,
-    duckdb.ParserException,
-)
-"""What DuckDB raises for other reasons than the bytes that it reads."""
-_AT_ONCE: Final = 10_000
-_SPARSE: Final = ("spans", "contamination", "stages", "placements", "vocabularies")
+_SPARSE: Final = ("texts", "spans", "contamination", "stages", "placements", "vocabularies")
 
 
 def rows(
@@ -51,16 +44,9 @@ def rows(
     Raises:
         CorruptLakeError: a file that it reads is damaged or gone.
     """
-    try:
+    with damage_told():
         found = connection.execute(statement, parameters)
         return _as_rows([column[0] for column in found.description or []], found.fetchall())
-    except duckdb.Error as error:
-        # The statements are Headwater's own: what is left when they are right is what they read.
-        if isinstance(error, _NO_DAMAGE):
-            raise
-        raise CorruptLakeError(
-            "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
-        ) from error
 
 
 def _as_rows(columns: Sequence[str], values: Sequence[Sequence[object]]) -> list[Row]:
@@ -108,6 +94,7 @@ def samples_named(
     sample: int | None = None,
     uri: str | None = None,
     host: str | None = None,
+    domain: str | None = None,
     source: str | None = None,
     file: str | None = None,
     limit: int = _MOST_SAMPLES,
@@ -118,6 +105,7 @@ def samples_named(
         sample: its id.
         uri: the document's URL or id as given; the user and password in a URL do not matter.
         host: host part of the URL; case, credentials, port, a dot at the end and the form of letters beyond ASCII do not matter.
+        domain: registered domain: every host below it counts.
         source: the data set.
         file: the input file's URI, or the beginning of its SHA-256.
 
@@ -126,18 +114,27 @@ def samples_named(
     """
     named = {
         name: value
-        for name, value in (("sample", sample), ("uri", uri), ("host", host), ("source", source), ("file", file))
+        for name, value in (
+            ("sample", sample),
+            ("uri", uri),
+            ("host", host),
+            ("domain", domain),
+            ("source", source),
+            ("file", file),
+        )
         if value is not None
     }
     if len(named) != 1:
-        raise UsageError(f"expected one of --sample, --uri, --host, --source and --file, found {len(named)}")
+        raise UsageError(f"expected one of --sample, --uri, --host, --domain, --source and --file, found {len(named)}")
     ((kind, value),) = named.items()
     if value == "":
         raise UsageError(f"expected a value of --{kind}, found an empty text; is a variable not set?")
     if kind == "uri":
         found = _samples_at(connection, without_credentials(str(value)), str(value))
     elif kind == "host":
-        found = _samples_of_host(connection, str(value), limit)
+        found = samples_of_host(connection, str(value), limit)
+    elif kind == "domain":
+        found = samples_of_domain(connection, str(value), limit)
     else:
         where, parameters = _condition(kind, value)
         statement = f"SELECT sample_id FROM content WHERE {where} ORDER BY 1 LIMIT ?"
@@ -171,27 +168,6 @@ def _samples_at(connection: duckdb.DuckDBPyConnection, uri: str, given: str) -> 
 
 def _uri_hash(uri: str) -> int:
     return int.from_bytes(blake2b(uri.encode(errors="replace"), digest_size=8).digest(), "big", signed=True)
-
-
-def _samples_of_host(connection: duckdb.DuckDBPyConnection, host: str, limit: int) -> list[int]:
-    """Return the first samples of a host, in whatever form it or their URLs write it.
-
-    Raises:
-        UsageError: the name is no host.
-    """
-    wanted = host_of(host if "://" in host else f"https://{host}")
-    if wanted is None:
-        raise UsageError(f"expected a host such as example.org, found {host!r}")
-    forms = {wanted, wanted + "."}
-    found = connection.execute(
-        "SELECT sample_id, host FROM (SELECT sample_id, lower(regexp_extract(uri, ?, 1)) AS host FROM content WHERE uri IS NOT NULL) "
-        "WHERE host IN (SELECT unnest(?)) OR regexp_matches(host, ?) ORDER BY sample_id",
-        [HOST_PATTERN, sorted(forms), UNUSUAL_HOST],
-    )
-    samples: list[int] = []
-    while len(samples) < limit and (some := found.fetchmany(_AT_ONCE)):
-        samples += [int(sample) for sample, name in some if plain_host(name) == wanted]
-    return samples[:limit]
 
 
 def _condition(kind: str, value: str | int) -> tuple[str, list[object]]:
@@ -228,7 +204,7 @@ def why(connection: duckdb.DuckDBPyConnection, sample: int, lake: str | None = N
             story[family] = found[0] | ({"batch": batch} if family == "content" else {})
     story["file"] = _file(connection, story["content"]["file_id"], used)
     for family in _SPARSE:
-        listed = ", ".join(f'"{name}"' for name in FAMILIES[family].fields)
+        listed = ", ".join(f'"{name}"' for name in FAMILIES[family].fields if name not in _HIDDEN)
         if family == "vocabularies":
             listed = f"batch AS name, {listed}"
         found = rows(connection, f"SELECT {listed}, run_id FROM {family} WHERE sample_id = ? ORDER BY ALL", [sample])
@@ -258,7 +234,8 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, family: str) -> list[str]
     """Return a family's columns but its ids; of scores, a team's own too."""
     if family != "scores":
         return list(FAMILIES[family].fields)
-    described = connection.execute("SELECT * EXCLUDE (sample_id, run_id, batch) FROM scores LIMIT 0").description
+    with damage_told():
+        described = connection.execute("SELECT * EXCLUDE (sample_id, run_id, batch) FROM scores LIMIT 0").description
     return [str(column[0]) for column in described or []]
 
 

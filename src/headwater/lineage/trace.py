@@ -6,17 +6,23 @@ from collections.abc import Sequence
 from typing import Final
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
 from headwater.errors import UsageError
-from headwater.lineage.builds import build_vocabulary, read_stage_manifest, read_tokens, shard_name
+from headwater.lineage.builds import build_vocabulary, read_stage_manifest, read_tokens, shard_name, snapshot_then
 from headwater.lineage.questions import rows, why
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.plain import JsonObject
 from headwater.tokenize.encode.encoder import decode
+from headwater.warehouse.fragments import ROW_BITS, fragment_of
+from headwater.warehouse.parquet import read_content_row, read_file
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = ["trace"]
 
 _AROUND_TOKENS: Final = 40
+_OF_TEXT: Final = ("extractor", "page_kind", "blocks_kept", "blocks_left_out", "bytes_left_out", "left_out")
 
 
 def trace(
@@ -86,7 +92,29 @@ def trace(
         "text": marked,
         "after": after,
     }
-    return answer | {"story": why(connection, run["sample_id"], lake)}
+    then = _text_then(lake, build, run["sample_id"])
+    return answer | ({"text_then": then} if then else {}) | {"story": why(connection, run["sample_id"], lake)}
+
+
+def _text_then(lake: str, build: str, sample: int) -> JsonObject | None:
+    """Return what the text of a sample was when a build was made, where another has taken its place since: hash, length, and whose it was."""
+    now = open_snapshot(lake)
+    then = snapshot_then(now, build)
+    if then.version == now.version:
+        return None
+    found = [_text_facts(each, sample) for each in (then, now)]
+    return found[0] | {"version": then.version} if found[0] != found[1] else None
+
+
+def _text_facts(snapshot: Snapshot, sample: int) -> JsonObject:
+    """Return hash and length of a sample's text, and what family ``captures`` says of it; an earlier lake's may say nothing."""
+    fragment, row = fragment_of(sample), sample & ((1 << ROW_BITS) - 1)
+    (where,) = snapshot.locate(np.array([fragment], np.int64), ["captures"])
+    found = read_content_row(snapshot.uri, where, row, ["content_hash", "text_bytes"])
+    if "captures" in where.files:
+        table = pa.concat_tables(read_file(snapshot.uri, where.files["captures"][0], _OF_TEXT))
+        found |= table.slice(row, 1).to_pylist()[0]
+    return found
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -14,6 +14,7 @@ from headwater.pipelines.annotate.step import annotate
 from headwater.pipelines.builds.step import build
 from headwater.pipelines.decide.step import decide
 from headwater.pipelines.deduplicate.step import deduplicate
+from headwater.pipelines.extract.step import extract
 from headwater.pipelines.ingest.inputs import check_inputs
 from headwater.pipelines.ingest.step import ingest, ingest_counts, ingest_warnings
 from headwater.pipelines.recipe.job import Recipe
@@ -103,6 +104,8 @@ def run(
         report = ingest(spark, lake, recipe, inputs, batch)
         unreadable = report.unreadable
         steps.end("ingest", ingest_counts(report), ingest_warnings(report, inputs))
+    if extracted := extract(spark, lake, recipe):  # a lake without pages of the web has no such step
+        steps.end("extract", extracted)
     steps.end("annotate", annotate(spark, job))
     steps.end("deduplicate", deduplicate(spark, job))
     steps.end("decide", decide(spark, job))

@@ -265,7 +265,7 @@ def _check_coverage(snapshot: Snapshot, adds: Sequence[FileEntry], removes: Sequ
 def coverage_scope(entry: FileEntry) -> tuple[str, str | None, str | None]:
     """Return (family, batch, operator) within which a number may be covered once; None where that does not tell files apart.
 
-    A fragment is the whole lake's, or a build's (named by the batch); a shard is a stage's (named by the operator) within a build.
+    A fragment is the whole lake's, or a build's (named by the batch), or an operator's; a shard is a stage's (named by the operator) within a build.
     """
-    by_build = FAMILIES[entry.family].by_build
-    return entry.family, entry.batch if by_build else None, entry.operator if entry.family == "placements" else None
+    family = FAMILIES[entry.family]
+    return entry.family, entry.batch if family.by_build else None, entry.operator if family.by_operator else None

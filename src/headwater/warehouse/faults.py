@@ -11,6 +11,7 @@ from typing import Final
 __all__ = [
     "ANNOTATE",
     "DUPLICATES",
+    "EXTRACT",
     "INGEST",
     "PLACEMENTS",
     "STAGES",
@@ -27,6 +28,7 @@ TASK_FOLDER: Final = "HEADWATER_TASK_FAULTS"
 
 # Where a task may be killed, after the work named: of tasks that write a family on its own, the family's name.
 INGEST: Final = "ingest"
+EXTRACT: Final = "extract"
 ANNOTATE: Final = "annotate"
 DUPLICATES: Final = "duplicates"
 VERDICTS: Final = "verdicts"

@@ -15,6 +15,10 @@ __all__ = ["STATISTICS", "dictionary_columns", "file_schema"]
 STATISTICS: Final = ["sample_id", "uri_hash", "token_begin", "shard", "record_no"]
 _NO_DICTIONARY: Final = {
     "text",
+    "text_hash",
+    "html",
+    "warc_record_id",
+    "url_key",
     "content_hash",
     "normalized_hash",
     "signature",

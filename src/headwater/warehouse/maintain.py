@@ -30,8 +30,9 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_versions"]
 
-_LEFT_ALONE: Final = {"content", "placements", "uri_index"}
-"""Content is a file a fragment by design; a shard's placements are one file; an index file is sorted as a whole."""
+_LEFT_ALONE: Final = {"captures", "content", "host_index", "html", "placements", "texts", "uri_index"}
+"""Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file; an index file is
+sorted as a whole."""
 _MAX_TABLE_BYTES: Final = 256 << 20
 MOST_HOURS: Final = 1_000_000
 """Most hours of a retention, more than a hundred years: dates of files can be reckoned with."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -145,6 +145,11 @@ class Snapshot:
         if batch is not None:
             mask = pc.and_(mask, pc.equal(self.files["batch"], batch))
         return self.files.filter(mask).sort_by([("base", "ascending"), ("path", "ascending")])
+
+    def holds(self, paths: Iterable[str]) -> bool:
+        """Return whether all of some files, by their paths relative to the table, are live."""
+        wanted = pa.array(sorted(paths), pa.string())
+        return bool(pc.all(pc.is_in(wanted, value_set=self.files["path"].combine_chunks()), min_count=0).as_py())
 
     def paths(self, family: str, batch: str | None = None) -> list[str]:
         """Return the paths of a family's live files, relative to the table."""

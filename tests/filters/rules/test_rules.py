@@ -33,7 +33,13 @@ from headwater.filters.scores.names import DOMAINS
 from headwater.filters.signals.columns import SIGNALS
 from headwater.fingerprint import fingerprint
 
-_TYPES = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "FLOAT": pa.float32(), "VARCHAR": pa.string()}
+_TYPES = {
+    "INTEGER": pa.int32(),
+    "BIGINT": pa.int64(),
+    "FLOAT": pa.float32(),
+    "VARCHAR": pa.string(),
+    "MAP(VARCHAR, INTEGER)": pa.map_(pa.string(), pa.int32()),
+}
 _SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in RULE_COLUMNS.items()])
 
 # Written out here a second time, from the publications: a limit that changes in a rule file must change here too.

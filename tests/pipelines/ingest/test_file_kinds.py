@@ -66,7 +66,7 @@ def test_compression_is_told_by_magic_numbers(head: bytes, expected: str) -> Non
         (b"\x89PNG\r\n", "a.jsonl", "unknown"),
         ('{"text": "x"}'.encode("utf-16"), "a.jsonl", "unknown"),
         (b"a,b\n1,2\n", "a.csv", "unknown"),
-        (b"<html>", "a", "unknown"),
+        (b"<html>", "a", "html"),
         (b'[\n{"text": "x"}', "a.json", "unknown"),
         (b"[1]\n" + RECORD, "a.jsonl", "jsonl"),
         (b"PAR1\x15", "a.txt", "parquet"),

@@ -12,7 +12,8 @@ import pytest
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import inspect_file
 from headwater.pipelines.ingest.plain_values import plain_rows, plain_values
-from headwater.pipelines.ingest.records import RecordColumns, read_records
+from headwater.pipelines.ingest.record_columns import RecordColumns
+from headwater.pipelines.ingest.records import read_records
 from headwater.pipelines.ingest.refusals import WHOLE_FILE
 
 DIGITS = "123456789012345678901234"

@@ -21,7 +21,8 @@ from headwater.pipelines.ingest.chunks import Chunk
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.fields import FieldPlacer
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
-from headwater.pipelines.ingest.records import Record, RecordColumns, parse_line, read_records
+from headwater.pipelines.ingest.record_columns import RecordColumns
+from headwater.pipelines.ingest.records import Record, parse_line, read_records
 from headwater.pipelines.ingest.refusals import REASONS, Refusal
 
 Found = tuple[list[tuple[int, str]], list[tuple[int, str]]]

@@ -14,8 +14,10 @@ from headwater.pipelines.ingest.chunks import Chunk
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.inputs import InputFile
-from headwater.pipelines.ingest.records import RecordColumns, read_records
+from headwater.pipelines.ingest.record_columns import RecordColumns
+from headwater.pipelines.ingest.records import read_records
 from headwater.pipelines.ingest.task import FilePart, IngestTask, why_unread, write_task
+from headwater.pipelines.ingest.web.settings import WebSettings
 
 _TEXT = "text of the web"
 
@@ -44,10 +46,10 @@ def test_an_unforeseen_fault_costs_its_own_file_only(
 ) -> None:
     """It is told by its kind and place, never by its message; the files before and behind it are read."""
 
-    def reading(uri: str, info: FileInfo, chunk: Chunk, limits: Limits) -> Iterator[RecordColumns]:
+    def reading(uri: str, info: FileInfo, chunk: Chunk, limits: Limits, web: WebSettings) -> Iterator[RecordColumns]:
         if "bad" in uri:
             raise kind(_TEXT)
-        yield from read_records(uri, info, chunk, limits)
+        yield from read_records(uri, info, chunk, limits, web)
 
     parts = [_part(tmp_path / f"{name}.jsonl") for name in ("one", "bad", "two")]
     monkeypatch.setattr(task, "read_records", reading)
@@ -82,7 +84,7 @@ def test_an_unforeseen_fault_of_the_columns_costs_its_own_file_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is made of a file's records belongs to its reading."""
-    making = task._content
+    making = task._samples
 
     def failing(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
         if "bad" in part.uri:
@@ -90,7 +92,7 @@ def test_an_unforeseen_fault_of_the_columns_costs_its_own_file_only(
         return making(columns, part, run_id)
 
     parts = [_part(tmp_path / f"{name}.jsonl") for name in ("one", "bad", "two")]
-    monkeypatch.setattr(task, "_content", failing)
+    monkeypatch.setattr(task, "_samples", failing)
     result = write_task(_task(tmp_path / "table", *parts))
     assert [(uri, reason[:9]) for uri, reason in result.unread] == [(str(tmp_path / "bad.jsonl"), "TypeError")]
     assert result.rows == 2

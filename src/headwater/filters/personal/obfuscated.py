@@ -26,7 +26,8 @@ __all__ = ["find_obfuscated"]
 _OPERATOR: Final = PERSONAL + "email_obfuscated"
 _WORD, _BRACKETS, _ENTITY = 0, 1, 2
 _MOST_LOCAL, _MOST_DOMAIN, _MOST_LABELS = 64, 255, 8
-_LEAST_FOUND: Final = 6
+_LEAST_ROOM, _BYTES_A_CANDIDATE = 1024, 256
+"""Room for candidates at the first reading; a text that has more is read again."""
 _MOST_UNKNOWN: Final = 6
 """Letters of a last label that no list has, where brackets around the at say that an address is meant."""
 _FORMS: Final = (("word", LOW), ("brackets", MEDIUM), ("entity", HIGH))
@@ -77,8 +78,11 @@ def find_obfuscated(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64])
     >>> [(each.begin, each.end) for each in find_obfuscated(np.frombuffer(text, np.uint8), np.array([0, len(text)]))]
     [(5, 36)]
     """
-    places = np.empty((int(offsets[-1] - offsets[0]) // _LEAST_FOUND + 1, 6), np.int64)
+    places = np.empty((_LEAST_ROOM + int(offsets[-1] - offsets[0]) // _BYTES_A_CANDIDATE, 6), np.int64)
     count = _scan(data, offsets, _marks(), places)
+    if count > len(places):
+        places = np.empty((count, 6), np.int64)
+        _scan(data, offsets, _marks(), places)
     words = _words()
     found = []
     done_row, done = -1, 0
@@ -148,7 +152,7 @@ def _scan(
                 if count < len(places):
                     places[count, 0], places[count, 1], places[count, 2] = row, begin - first, last - first
                     places[count, 3], places[count, 4], places[count, 5] = form, left - first, label - first
-                    count += 1
+                count += 1
                 done = last
                 place = last
             else:

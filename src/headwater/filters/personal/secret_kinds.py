@@ -27,12 +27,14 @@ ALPHABETS: Final = {
 """Name → the bytes that the random part of a token may have."""
 
 SECRET_NAMES: Final = (
-    "accountkey", "accesskey", "access_key", "access-key", "adgangskode", "apikey", "api_key", "api-key", "api key",
-    "authkey", "auth_key", "authorization", "clientsecret", "contraseña", "contrasena",
-    "encryption_key", "hasło", "haslo", "heslo", "jelszó", "kennwort", "kodeord", "lozinka", "lösenord", "passphrase",
-    "passord", "passwd", "password", "passwort", "parola", "pwd", "salasana", "secret", "secretkey", "secret_key",
-    "secret-key", "senha", "signingkey", "signing_key", "şifre", "token", "wachtwoord", "κωδικός", "пароль", "סיסמה",
-    "گذرواژه", "密码", "密碼", "パスワード", "비밀번호",
+    "-pass", "_pass", "access key", "access-key", "access_key", "accesskey", "accountkey", "adgangskode", "api key",
+    "api-key", "api-token", "api_key", "apikey", "app_key", "app_secret", "appkey", "auth_key", "authkey",
+    "authorization", "clientsecret", "consumer_key", "consumerkey", "contrasena", "dbpass", "encryption_key", "haslo",
+    "heslo", "kennwort", "kodeord", "license_key", "licensekey", "lozinka", "parola", "passcode", "passord",
+    "passphrase", "passwd", "password", "passwort", "private_key", "privatekey", "pwd", "salasana", "secret",
+    "secret key", "secret-key", "secret_key", "secretkey", "senha", "signing_key", "signingkey", "token",
+    "wachtwoord", "contraseña", "hasło", "jelszó", "lösenord", "şifre", "κωδικός", "пароль", "סיסמה", "گذرواژه",
+    "パスワード", "密码", "密碼", "비밀번호",
 )  # fmt: skip
 """How the name of a variable, a field or a line ends that a password or a key follows, in lower case."""
 
@@ -95,9 +97,11 @@ def name_table() -> npt.NDArray[np.int16]:
     """
     steps: list[dict[int, int]] = [{}]
     whole = [False]
-    for name in SECRET_NAMES:
+    # Letters of ASCII are read in both cases below; of others, words begin with a capital or are all capitals.
+    others = {case for name in SECRET_NAMES if not name.isascii() for case in (name.title(), name.upper())}
+    for name in (*SECRET_NAMES, *sorted(others - set(SECRET_NAMES))):
         state = 0
-        for byte in reversed(name.encode()):
+        for byte in reversed(name.encode().lower()):
             if byte not in steps[state]:
                 steps[state][byte] = len(steps)
                 steps.append({})

@@ -23,7 +23,8 @@ TELEGRAM: Final = -4
 URL: Final = -5
 """What stands where a rule's number stands, for forms that are no prefix."""
 
-_LEAST_CANDIDATE: Final = 8
+_LEAST_ROOM, _BYTES_A_CANDIDATE = 1024, 256
+"""Room for candidates at the first reading; a text that has more is read again."""
 _MOST_NAME: Final = 40
 _LEAST_VALUE, _MOST_VALUE = 6, 256
 _MOST_USER, _LEAST_PASSWORD, _MOST_PASSWORD = 64, 4, 128
@@ -52,10 +53,14 @@ _URL_STOPS[list(b" \t\r\n\"'`<>/\\@()")] = True
 def find_candidates(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return int64 [n, 5]: row, begin and end within the text, rule or form, begin of the name of what is assigned (else -1)."""
     trie = prefix_trie()
-    found = np.empty((int(offsets[-1] - offsets[0]) // _LEAST_CANDIDATE + 1, 5), np.int64)
     run_ends = np.zeros(len(trie.alphabets), np.int64)
-    count = _scan(data, offsets, _CLASSES, trie, name_table(), _STOPS, _URL_STOPS, run_ends, found)
-    return found[:count]
+    room = _LEAST_ROOM + int(offsets[-1] - offsets[0]) // _BYTES_A_CANDIDATE
+    while True:
+        found = np.empty((room, 5), np.int64)
+        count = _scan(data, offsets, _CLASSES, trie, name_table(), _STOPS, _URL_STOPS, run_ends, found)
+        if count <= room:
+            return found[:count]
+        room = count
 
 
 @kernel
@@ -139,8 +144,7 @@ def _write(
             rule,
             name,
         )
-        return count + 1
-    return count
+    return count + 1
 
 
 @kernel

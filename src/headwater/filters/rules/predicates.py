@@ -1,4 +1,4 @@
-"""SQL predicates over named columns: parsed, checked, bound and tried by DuckDB before any data is read.
+"""SQL predicates and choices over named columns: parsed, checked, bound and tried by DuckDB before any data is read.
 
 A predicate comes from a recipe or a rule file, so it is treated as input: one expression, known columns, and only
 operators and functions whose result depends on the row alone. Clocks, random numbers, files, subqueries and aggregates
@@ -12,8 +12,8 @@ import difflib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import duckdb
 
@@ -22,7 +22,7 @@ from headwater.filters.scores.names import MOST_SCORE
 from headwater.filters.signals.columns import SIGNALS
 from headwater.plain import JsonObject
 
-__all__ = ["check_predicate", "nearest", "predicate_connection"]
+__all__ = ["check_choice", "check_predicate", "nearest", "predicate_connection"]
 
 _EXPRESSIONS: Final = frozenset(
     ["BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR"]
@@ -42,6 +42,7 @@ _EXTREMES: Final[dict[str, tuple[str, ...]]] = {
     "BIGINT": ("NULL", "0", "1073741824"),
     "FLOAT": ("NULL", "0", "1000000", "CAST('nan' AS FLOAT)"),
     "BOOLEAN": ("NULL", "TRUE", "FALSE"),
+    "MAP(VARCHAR, INTEGER)": ("NULL", "MAP {}", "MAP {'en': 16777216}"),
 }
 """Type to values that a column may hold, as SQL."""
 _MOST_TRIED: Final = 20_000
@@ -92,24 +93,87 @@ def check_predicate(
     Raises:
         RecipeError: it is no such expression, reads an unknown column, or calls what a predicate may not call.
     """
+    if connection is None:
+        with predicate_connection() as own:
+            return check_predicate(predicate, columns, where, own)
+    found = _check(predicate, columns, where, connection)
+    if found.kind not in ("BOOLEAN", "bool"):
+        raise RecipeError(f"{where}: expected an expression that is true or false, {predicate!r} is {found.kind}")
+    return found.columns
+
+
+def check_choice(
+    expression: str,
+    columns: Mapping[str, str],
+    names: Sequence[str],
+    where: str,
+    connection: duckdb.DuckDBPyConnection | None = None,
+) -> tuple[str, ...]:
+    """Return the columns that an expression reads whose value is always one of some names, or NULL.
+
+    That is known before any row is read, since only these may stand where the value comes from: a name in quotes, NULL, and CASE of such.
+
+    Args:
+        expression: one SQL expression.
+        columns: as of ``check_predicate``; one that is called ``a.b`` is field ``b`` of a structure ``a``.
+        names: what it may give.
+        where: the place of the expression, named in the message.
+        connection: as of ``check_predicate``.
+
+    Raises:
+        RecipeError: as of ``check_predicate``; or it may give something else.
+    """
+    if connection is None:
+        with predicate_connection() as own:
+            return check_choice(expression, columns, names, where, own)
+    found = _check(expression, columns, where, connection)
+    for result in _results(found.tree):
+        if result is None:
+            raise RecipeError(
+                f"{where}: expected CASE WHEN … THEN … ELSE … END, each value of which is a name in quotes, found {expression!r}"
+            )
+        if result and result not in names:
+            raise RecipeError(f"{where}: unknown name {result!r} in {expression!r}; {nearest(result, names)}")
+    return found.columns
+
+
+class _Checked(NamedTuple):
+    """An expression that can be evaluated on every row: the columns that it reads, in order of first use, its type and its syntax tree."""
+
+    columns: tuple[str, ...]
+    kind: str
+    tree: JsonObject
+
+
+def _check(predicate: str, columns: Mapping[str, str], where: str, connection: duckdb.DuckDBPyConnection) -> _Checked:
     if "--" in predicate or "/*" in predicate:
         raise RecipeError(f"{where}: expected an SQL expression without comments, found {predicate!r}")
     if len(predicate) > _LONGEST or "\0" in predicate:
         raise RecipeError(
             f"{where}: expected an SQL expression of at most {_LONGEST} characters without a NUL, found {len(predicate)}"
         )
-    if connection is None:
-        with predicate_connection() as own:
-            return check_predicate(predicate, columns, where, own)
     try:
         expression = _parse(connection, predicate, where)
         used = dict.fromkeys(_columns(expression, predicate, columns, where))
     except RecursionError:
         raise RecipeError(f"{where}: expected an SQL expression, found one that is nested too deep") from None
     named = {name: columns[name] for name in used}
-    _bind(connection, predicate, named, where)
+    kind = _bind(connection, predicate, named, where)
     _try(connection, predicate, named, where)
-    return tuple(used)
+    return _Checked(tuple(used), kind, expression)
+
+
+def _results(node: JsonObject) -> Iterator[str | None]:
+    """Yield the strings that an expression may give: empty for NULL, None for what is neither a constant nor a choice of them."""
+    if node["class"] == "CASE":
+        for check in node["case_checks"]:
+            yield from _results(check["then_expr"])
+        yield from _results(node["else_expr"])
+    elif node["class"] == "CONSTANT" and node["value"]["is_null"]:
+        yield ""
+    else:
+        value = node["value"]["value"] if node["class"] == "CONSTANT" else None
+        yield value if isinstance(value, str) and value else None
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, predicate: str, where: str) -> JsonObject:
@@ -165,15 +229,35 @@ def _columns(node: object, predicate: str, columns: Mapping[str, str], where: st
             yield from _columns(child, predicate, columns, where)
 
 
-def _bind(connection: duckdb.DuckDBPyConnection, predicate: str, columns: Mapping[str, str], where: str) -> None:
-    """Let DuckDB check the types on a row of NULLs."""
-    declared = ", ".join(["1", *(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in columns.items())])
+def _declared(columns: Mapping[str, str], value: str = "NULL") -> str:
+    """Return what SELECT lists: the columns by name and type, fields of one structure together.
+
+    Args:
+        value: what each is cast from; with ``{}`` for its name.
+
+    >>> _declared({"n": "BIGINT", "a.x": "BIGINT", "a.y": "INTEGER"})
+    '1, CAST(NULL AS BIGINT) AS "n", struct_pack("x" := CAST(NULL AS BIGINT), "y" := CAST(NULL AS INTEGER)) AS "a"'
+    """
+    plain: list[str] = ["1"]
+    packed: dict[str, list[str]] = {}
+    for name, kind in columns.items():
+        whole, _, part = name.rpartition(".")
+        cast = f"CAST({value.format(name)} AS {kind})"
+        if whole:
+            packed.setdefault(whole, []).append(f'"{part}" := {cast}')
+        else:
+            plain.append(f'{cast} AS "{name}"')
+    return ", ".join(plain + [f'struct_pack({", ".join(parts)}) AS "{whole}"' for whole, parts in packed.items()])
+
+
+def _bind(connection: duckdb.DuckDBPyConnection, predicate: str, columns: Mapping[str, str], where: str) -> str:
+    """Let DuckDB check the types on a row of NULLs; return the type of the whole."""
+    declared = _declared(columns)
     try:
         found = str(connection.execute(f"SELECT ({predicate}) FROM (SELECT {declared}) LIMIT 0").description[0][1])
     except duckdb.Error as error:
         raise RecipeError(f"{where}: {predicate!r} does not fit its columns: {str(error).splitlines()[0]}") from None
-    if found not in ("BOOLEAN", "bool"):
-        raise RecipeError(f"{where}: expected an expression that is true or false, {predicate!r} is {found}")
+    return found
 
 
 def _try(connection: duckdb.DuckDBPyConnection, predicate: str, columns: Mapping[str, str], where: str) -> None:
@@ -187,7 +271,7 @@ def _try(connection: duckdb.DuckDBPyConnection, predicate: str, columns: Mapping
     if not rows[0]:
         rows = [("NULL",)]
     names = ", ".join(f'"{name}"' for name in columns) or "none"
-    kinds = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in columns.items()) or "none"
+    kinds = _declared(columns, '"{}"')
     tried = ", ".join(f"({', '.join(row)})" for row in rows)
     try:
         connection.execute(
@@ -201,5 +285,6 @@ def _try(connection: duckdb.DuckDBPyConnection, predicate: str, columns: Mapping
 
 
 def _extremes(name: str, kind: str) -> tuple[str, ...]:
-    # What is whole and no signal is a score, a team's own among them.
-    return ("NULL", "0", str(MOST_SCORE)) if kind == "INTEGER" and name not in SIGNALS else _EXTREMES[kind]
+    # What is whole, no signal and of no structure is a score, a team's own among them.
+    is_score = kind == "INTEGER" and name not in SIGNALS and "." not in name
+    return ("NULL", "0", str(MOST_SCORE)) if is_score else _EXTREMES[kind]

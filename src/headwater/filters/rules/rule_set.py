@@ -47,6 +47,8 @@ RULE_COLUMNS: Final[dict[str, str]] = {
     **dict.fromkeys(SCORES, "INTEGER"),
     **dict.fromkeys(["text_bytes", "n_tokens"], "BIGINT"),
     **dict.fromkeys(["contamination_overlap", "contamination_answered"], "FLOAT"),
+    "older_capture": "INTEGER",
+    "listed": "MAP(VARCHAR, INTEGER)",
 }
 """Columns that a rule may read → DuckDB type; scores are 0 to 65535, overlaps with evaluation items 0 to 1."""
 
@@ -103,8 +105,9 @@ def load_rules(
     exempt: Mapping[str, Sequence[str]] | None = None,
     own: Sequence[Mapping[str, object]] = (),
     own_scores: Sequence[str] = (),
+    first: Sequence[ValuesByName] = (),
 ) -> RuleSet:
-    """Return the rules of ``sets`` one after the other, then a recipe's own.
+    """Return those that a recipe's settings make, the rules of ``sets`` one after the other, then a recipe's own.
 
     Args:
         sets: names of rule sets.
@@ -113,11 +116,12 @@ def load_rules(
         exempt: rule → the domains that it does not apply to, instead of its own.
         own: rules as a file of a set has them, though source and description may be missing.
         own_scores: a team's own scores, which rules may read.
+        first: rules as a file of a set has them, which come before all others.
 
     Raises:
         RecipeError: an unknown set, rule or limit (the nearest known one is named), a rule that two sets bring, or one of its own that is none.
     """
-    rules: dict[str, Rule] = {}
+    rules = {rule.name: rule for rule in (_parse_rule(item, "rules") for item in first)}
     for name in sets:
         for rule in _read_set(name):
             if rule.name in rules:

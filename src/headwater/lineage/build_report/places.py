@@ -6,8 +6,8 @@ from typing import Final
 
 import duckdb
 
+from headwater.filters.urls.hosts import HOST_PATTERN, plain_host
 from headwater.lineage.build_report.asked import StageAsked
-from headwater.lineage.hosts import HOST_PATTERN, plain_host
 from headwater.lineage.questions import rows
 from headwater.plain import Row
 

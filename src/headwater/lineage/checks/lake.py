@@ -19,7 +19,8 @@ from headwater.lineage.checks.builds import build_records, placed_as_planned, sh
 from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.log import log_entries, log_statistics
 from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
-from headwater.lineage.checks.stored import evaluation_sets, retained_files, score_models, vocabularies
+from headwater.lineage.checks.stored import block_lists, evaluation_sets, retained_files, score_models, vocabularies
+from headwater.lineage.checks.texts import texts_chosen
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
 from headwater.plain import Row
@@ -94,13 +95,26 @@ def _one_live_file(lake: LakeView) -> Found:
     """A fragment has at most one live file of each family, of one build; a shard has one of its placements; each has content."""
     faults = []
     fragments = lake.snapshot.covered("content")
-    for family in (*ALIGNED, "spans", "contamination", "uri_index", "stages", "placements", "vocabularies"):
+    for family in (
+        *ALIGNED,
+        "html",
+        "texts",
+        "spans",
+        "contamination",
+        "host_index",
+        "uri_index",
+        "stages",
+        "placements",
+        "vocabularies",
+    ):
         files = lake.snapshot.live(family)
         names = [files[name].to_pylist() for name in ("batch", "operator")]
         # Within what a number may be covered once: the lake, a build, a stage of a build.
         scopes: set[tuple[str | None, str | None]] = {(None, None)}
-        if family == "placements":
-            scopes = set(zip(*names, strict=True))
+        if FAMILIES[family].by_operator:
+            scopes = {
+                (batch if FAMILIES[family].by_build else None, operator) for batch, operator in zip(*names, strict=True)
+            }
         elif FAMILIES[family].by_build:
             scopes = {(batch, None) for batch in names[0]}
         for batch, operator in sorted(scopes, key=str):
@@ -123,7 +137,17 @@ def _aligned(lake: LakeView) -> Found:
                 count += table.num_rows
         except CorruptLakeError as error:
             faults.append(f"fragment {where.fragment}: {error}")
-    for family in ("spans", "contamination", "uri_index", "stages", "placements", "vocabularies"):
+    for family in (
+        "html",
+        "texts",
+        "spans",
+        "contamination",
+        "host_index",
+        "uri_index",
+        "stages",
+        "placements",
+        "vocabularies",
+    ):
         faults += _sql_faults(
             lake,
             f"SELECT DISTINCT sample_id FROM {family} ANTI JOIN content USING (sample_id) ORDER BY 1 LIMIT 100",
@@ -191,7 +215,18 @@ def _counts_reconcile(lake: LakeView) -> Found:
 
 def _runs_known(lake: LakeView) -> Found:
     """Every run that a row names has its one row in family runs."""
-    families = [*ALIGNED, "files", "quarantine", "spans", "contamination", "stages", "placements", "vocabularies"]
+    families = [
+        *ALIGNED,
+        "files",
+        "quarantine",
+        "html",
+        "texts",
+        "spans",
+        "contamination",
+        "stages",
+        "placements",
+        "vocabularies",
+    ]
     named = " UNION ".join(f"SELECT DISTINCT run_id FROM {family}" for family in families)
     faults = _sql_faults(
         lake,
@@ -234,10 +269,12 @@ _REMEDIES: Final = {
     "families_aligned": _MADE_AGAIN,
     "ids_unique": _MADE_AGAIN,
     "content_hashes": _MADE_AGAIN,
+    "texts_chosen": _MADE_AGAIN,
     "counts_reconcile": _MADE_AGAIN,
     "runs_known": _MADE_AGAIN,
     "winners_kept": _MADE_AGAIN,
     "vocabularies": "Restore it from a copy of the lake, or train it again by the same recipe",
+    "block_lists": "Restore the file from a copy, or delete it and run annotate with the list's file",
     "score_models": "Add the model again: headwater score add {lake} FILE",
     "evaluation_sets": "Add the set again: headwater benchmarks add {lake} FILE",
     "shard_files": _REPAIR,
@@ -254,11 +291,13 @@ _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "families_aligned": _aligned,
     "ids_unique": _ids_unique,
     "content_hashes": _content_hashes,
+    "texts_chosen": texts_chosen,
     "counts_reconcile": _counts_reconcile,
     "runs_known": _runs_known,
     "winners_kept": _winners_kept,
     "retained_files": retained_files,
     "vocabularies": vocabularies,
+    "block_lists": block_lists,
     "score_models": score_models,
     "evaluation_sets": evaluation_sets,
     "builds_finished": builds_finished,

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from headwater.errors import HeadwaterError
 from headwater.filters.scores.shipped import SHIPPED, shipped_scorer
+from headwater.lineage.blocklists import has_list, list_faults
 from headwater.lineage.builds import LakeView, read_stage_manifest
 from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.stages import finished_stages
@@ -21,7 +22,7 @@ from headwater.warehouse.maintain import pinned_versions
 from headwater.warehouse.parquet import check_file
 from headwater.warehouse.snapshot import open_snapshot
 
-__all__ = ["evaluation_sets", "retained_files", "score_models", "vocabularies"]
+__all__ = ["block_lists", "evaluation_sets", "retained_files", "score_models", "vocabularies"]
 
 _TRAININGS: Final = ("vocab-train", "vocab-extend")
 
@@ -66,6 +67,17 @@ def _trained(operators: object) -> list[str]:
     """Return the name that a run of a training gave, of the operators in its row."""
     record = operators.get("vocabularies") if isinstance(operators, dict) else None
     return [str(record["vocabulary"])] if isinstance(record, dict) and "fingerprint" in record else []
+
+
+def block_lists(lake: LakeView) -> Found:
+    """Every block list of the lake has the SHA-256 of its name, and none that the newest verdicts were made by is gone."""
+    count, faults = list_faults(lake.lake)
+    newest = newest_ended([run for run in read_runs(lake.snapshot, "annotate") if "blocklists" in run.operators])
+    record = {} if newest is None else newest.operators["blocklists"]
+    wanted = record.get("lists", {}) if isinstance(record, dict) else {}
+    gone = [name for name, (_, sha256) in sorted(wanted.items()) if not has_list(lake.lake, sha256)]
+    faults += [f"block list {name}, which the newest run used, is gone; give its file again" for name in gone]
+    return count + len(gone), faults
 
 
 def score_models(lake: LakeView) -> Found:

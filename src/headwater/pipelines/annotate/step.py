@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from headwater.errors import UsageError
+from headwater.filters.blocklists.match import find_listed
 from headwater.filters.contamination import find as contamination
 from headwater.filters.duplicates import minhash
 from headwater.filters.language import identify as language
@@ -25,10 +26,12 @@ from headwater.filters.signals import measure as signals
 from headwater.filters.signals.kinds import KIND_SIGNALS, kinds
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
 from headwater.filters.spans.stored import stored_spans
+from headwater.lineage.blocklists import list_of, store_blocklists
 from headwater.lineage.evaluation_sets import StoredSet, load_index
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.score_models import scorer_of, store_models
 from headwater.lineage.vocabularies import find_vocabulary
+from headwater.pipelines.recipe.blocklists import BlockListSettings
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.recipe.sections import ContaminationSettings, SpanSettings
 from headwater.pipelines.spark.aligned import group_neighbours
@@ -46,7 +49,7 @@ from headwater.warehouse.table_format import declare_columns
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["annotate"]
+__all__ = ["annotate", "measure_texts"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +67,7 @@ class _Task:
     models: Mapping[str, str]
     contamination: ContaminationSettings
     sets: tuple[StoredSet, ...]
+    blocklists: tuple[BlockListSettings, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +93,8 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
     snapshot = declare_columns(snapshot, job.recipe.own_scores)
     if "scores" in wanted:
         store_models(job.lake, job.scorers)
+    if "blocklists" in wanted:
+        store_blocklists(job.lake, job.recipe.blocklists)
     run = begin_run(job.lake, "annotate", job.recipe.literals, settings, snapshot.version)
     slots = parallelism(spark)
     with Progress("annotate", total_bytes=_missing_bytes(snapshot, wanted)) as progress:
@@ -100,7 +106,7 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
                 wave = tasks[begin : begin + 8 * slots]
                 results = run_tasks(spark, _annotate, wave, progress, _size, point=ANNOTATE)
                 units = [_unit(snapshot, task, result) for task, result in zip(wave, results, strict=True)]
-                snapshot, _ = commit_wave(run, snapshot, units)
+                snapshot, _ = commit_wave(run, snapshot, units, valid=_texts_stand)
     finish_run(run, snapshot)
     return dict(run.counts)
 
@@ -153,30 +159,68 @@ def _plan(
         replaced=lambda where: where.paths(missing[where.fragment]),
     )
     return [
-        _Task(
-            lake=job.lake,
+        _task(
+            job,
             table=snapshot.uri,
             run_id=run.run_id,
             families={family: wanted[family] for family in missing[members[0].fragment]},
-            reads=job.reads,
             fragments=tuple(members),
-            language_model=job.recipe.language.model,
-            spans=job.recipe.spans,
-            vocabulary=job.recipe.vocabulary.name,
-            numbers=job.recipe.deduplicate.numbers,
-            models={column: scorer.model.sha256 for column, scorer in job.scorers.items()},
-            contamination=job.recipe.contamination,
-            sets=job.sets,
         )
         for members in groups
     ]
+
+
+def _task(
+    job: Resolved, *, table: str, run_id: str, families: Mapping[str, str], fragments: tuple[FragmentFiles, ...]
+) -> _Task:
+    return _Task(
+        lake=job.lake,
+        table=table,
+        run_id=run_id,
+        families=families,
+        reads=job.reads,
+        fragments=fragments,
+        language_model=job.recipe.language.model,
+        spans=job.recipe.spans,
+        vocabulary=job.recipe.vocabulary.name,
+        numbers=job.recipe.deduplicate.numbers,
+        models={column: scorer.model.sha256 for column, scorer in job.scorers.items()},
+        contamination=job.recipe.contamination,
+        sets=job.sets,
+        blocklists=job.recipe.blocklists,
+    )
+
+
+def measure_texts(job: Resolved, texts: pa.Table) -> pa.Table:
+    """Return what annotate would measure of texts that need not be of the lake: language, signals, scores and tokens, side by side.
+
+    Args:
+        texts: ``sample_id`` (ascending), ``text`` and ``text_bytes``.
+    """
+    families = ("language", "signals", "scores", "spans", "tokens")
+    task = _task(job, table="", run_id="", families=dict.fromkeys(families, ""), fragments=())
+    found = dict(_measure(task, _Inputs(rows=texts, spans=arrow_schema("spans").empty_table())))
+    for family in families:
+        for name in found[family].column_names if family != "spans" else ():
+            if name not in texts.column_names:
+                texts = texts.append_column(name, found[family][name])
+    return texts
 
 
 def _unit(snapshot: Snapshot, task: _Task, result: _Result) -> Unit:
     removes = {path for where in task.fragments for path in where.paths(task.families)}
     counts = {"fragments": len(task.fragments), "samples": result.rows, "text_bytes": result.text_bytes}
     counts |= {f"{entry.family}_bytes": entry.size for entry in result.entries}
-    return Unit(adds=result.entries, removes=sorted(removes), counts=counts)
+    return Unit(adds=result.entries, removes=sorted(removes), counts=counts, tags=frozenset(_texts_of(task)))
+
+
+def _texts_of(task: _Task) -> list[str]:
+    return [path for where in task.fragments for path in where.paths(["content"])]
+
+
+def _texts_stand(now: Snapshot, unit: Unit) -> bool:
+    """Return whether the texts that were read are still those of the table: step extract may have put others in their place."""
+    return now.holds(unit.tags)
 
 
 def _size(result: _Result) -> tuple[int, int]:
@@ -230,8 +274,12 @@ def _read(task: _Task) -> set[str]:
 def _inputs(task: _Task, where: FragmentFiles) -> Iterator[_Inputs]:
     """Yield a fragment in batches: text only where an operator reads it, and what operators read that is stored already."""
     columns: dict[str, Sequence[str]] = {"content": ["text_bytes"]}
-    if set(task.families) - {"scores"} or scores.reads_text(_scorers(task)):
+    of_words = any(each.kind == "words" for each in task.blocklists)
+    without_text = {"scores"} if of_words else {"scores", "blocklists"}
+    if set(task.families) - without_text or ("scores" in task.families and scores.reads_text(_scorers(task))):
         columns["content"] = ["text", "text_bytes"]
+    if "blocklists" in task.families and any(each.kind != "words" for each in task.blocklists):
+        columns["content"] = ["uri", *columns["content"]]
     stored = _read(task) - set(task.families)
     if "language" in stored:
         columns["language"] = ["language"]
@@ -290,4 +338,8 @@ def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
             "contamination",
             contamination.find_contamination(texts, index, settings.least_overlap, settings.answer_words),
         )
+    if "blocklists" in task.families:
+        lists = {each.name: list_of(task.lake, each.sha256, each.kind) for each in task.blocklists}
+        uris = table["uri"] if "uri" in table.column_names else None
+        keep("blocklists", find_listed(lists, uris, texts, table.num_rows))
     yield from found.items()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from headwater.errors import RecipeError, UsageError
 from headwater.fingerprint import canonical_json, fingerprint
 from headwater.lineage.build_records import MANIFEST, PROVENANCE, build_record, provenance_bytes, settle_provenance
-from headwater.lineage.builds import builds_uri, shard_name, stage_operator
+from headwater.lineage.builds import builds_uri, check_texts_stand, shard_name, stage_operator
 from headwater.lineage.past_runs import base_of, past_counts, past_recipe, past_run, runs_of
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.builds.chunks import SHUFFLE_ROW
@@ -106,6 +106,7 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
     state = fingerprint({"build": name, "recipe": recipe.fingerprint, "version": VERSION})
     if past_run(snapshot, "build", state) is not None:
         return {}
+    check_texts_stand(snapshot, name, fragments)
     located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
     shards = _shard_counts(snapshot, recipe, name)
     _check_specials(recipe, vocabulary)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["decide"]
 
-_FAMILIES: Final = ("language", "signals", "scores", "minhash", "tokens", "duplicates")
 _CANDIDATE: Final = (
     "sample_id long, cluster_id binary, quality int, text_bytes long, content_hash binary, origin long, "
     "signature binary, n_shingles int, normalized_hash binary"
@@ -44,11 +43,6 @@ _CANDIDATE: Final = (
 
 def _rule_columns(rules: RuleSet) -> dict[str, list[str]]:
     return family_columns((name for name in rules.columns if name not in CONTAMINATION_COLUMNS), rules.own_scores)
-
-
-def _families(job: Resolved) -> tuple[str, ...]:
-    """Return the families that verdicts are made from."""
-    return (*_FAMILIES, "contamination") if job.sets else _FAMILIES
 
 
 def _candidates(
@@ -102,7 +96,7 @@ def _losers(
         ("duplicates", ["cluster_id"]),
     ):
         columns[family] = list(dict.fromkeys([*columns.get(family, []), *names]))
-    located = snapshot.locate(affected, _families(job))
+    located = snapshot.locate(affected, job.decided_from)
     rows = fragment_rows(
         spark, located, snapshot.uri, columns, _CANDIDATE, partial(_candidates, rules, snapshot.uri, bool(job.sets))
     )
@@ -151,7 +145,7 @@ def decide(spark: SparkSession, job: Resolved) -> dict[str, int]:
     run = begin_run(job.lake, "decide", job.recipe.literals, settings, snapshot.version)
     with Progress("decide", spark.sparkContext) as progress:
         while len(fresh := _undecided(snapshot, job)):
-            targets = plan_targets(snapshot, "verdicts", fresh, _families(job), parallelism(spark))
+            targets = plan_targets(snapshot, "verdicts", fresh, job.decided_from, parallelism(spark))
             fragments = np.array(sorted(w.fragment for target in targets for w in target.fragments), dtype=np.int64)
             columns = _rule_columns(rules)
             columns["content"] = list(dict.fromkeys([*columns.get("content", []), "source"]))
@@ -169,7 +163,7 @@ def decide(spark: SparkSession, job: Resolved) -> dict[str, int]:
 
 def _read_paths(snapshot: Snapshot, job: Resolved) -> list[list[str]]:
     """Return the files that verdicts are made from and that other steps may replace."""
-    return [snapshot.paths(family) for family in _families(job)]
+    return [snapshot.paths(family) for family in job.decided_from]
 
 
 def _unchanged(read: list[list[str]], job: Resolved, now: Snapshot, _: Unit) -> bool:
@@ -184,6 +178,6 @@ def _undecided(snapshot: Snapshot, job: Resolved) -> npt.NDArray[np.int64]:
 def _ready(snapshot: Snapshot, job: Resolved) -> npt.NDArray[np.int64]:
     """Return the fragments that have all that a verdict reads, by these settings."""
     ready = snapshot.covered("content")
-    for family in _families(job):
+    for family in job.decided_from:
         ready = np.intersect1d(ready, snapshot.covered(family, job.operator(family)))
     return ready

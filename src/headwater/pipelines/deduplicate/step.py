@@ -24,13 +24,14 @@ from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.deduplicate.clusters import CLUSTER_ANSWER, KINDS, changed_fragments, cluster_texts
 from headwater.pipelines.deduplicate.components import connected_components
 from headwater.pipelines.deduplicate.pairs import verified_pairs
+from headwater.pipelines.deduplicate.recaptures import mark_recaptures
+from headwater.pipelines.deduplicate.wave import whole
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import plan_targets, write_blocks
 from headwater.pipelines.spark.blocks import Records
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
 from headwater.warehouse.columns import nullable_rows, with_run
-from headwater.warehouse.fragments import fragments_of
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -57,15 +58,17 @@ def _fill(run_id: str, where: FragmentFiles, zipped: pa.Table, answers: Records)
 
 
 def deduplicate(spark: SparkSession, job: Resolved) -> dict[str, int]:
-    """Cluster what no earlier run has clustered and return the counts of what was done."""
+    """Cluster what no earlier run has clustered, mark older captures where the recipe asks for it, and return the counts of what was done."""
     from pyspark import StorageLevel
 
     own, signed = job.operator("duplicates"), job.operator("minhash")
     snapshot = open_snapshot(job.lake)
-    settings = {"duplicates": job.operators["duplicates"]}
+    settings = {family: job.operators[family] for family in job.across_samples}
     run = begin_run(job.lake, "deduplicate", job.recipe.literals, settings, snapshot.version)
     context = spark.sparkContext
     with Progress("deduplicate", context) as progress:
+        if "recaptures" in job.across_samples:
+            snapshot = mark_recaptures(spark, job, run, snapshot)
         while len(fresh := _unclustered(snapshot, own, signed)):
             ready = snapshot.covered("minhash", signed)
             located = snapshot.locate(ready, ["minhash", "duplicates"])
@@ -92,12 +95,12 @@ def deduplicate(spark: SparkSession, job: Resolved) -> dict[str, int]:
                 {"content": ["content_hash"]},
                 partial(_fill, run.run_id),
             )
-            whole = _whole(snapshot, units)
+            unit = whole(snapshot, units)
             for cached in (edges, roots, answers):
                 cached.unpersist()
             read = _read_paths(snapshot)
-            snapshot, dropped = commit_wave(run, snapshot, [whole], valid=partial(_unchanged, read))
-            progress.add(rows=whole.counts["samples"])
+            snapshot, dropped = commit_wave(run, snapshot, [unit], valid=partial(_unchanged, read))
+            progress.add(rows=unit.counts["samples"])
             if dropped:
                 snapshot = open_snapshot(job.lake)
     finish_run(run, snapshot)
@@ -107,23 +110,6 @@ def deduplicate(spark: SparkSession, job: Resolved) -> dict[str, int]:
 def _unclustered(snapshot: Snapshot, own: str, signed: str) -> npt.NDArray[np.int64]:
     """Return the fragments that have signatures and no clusters by these settings."""
     return np.intersect1d(snapshot.missing("duplicates", own), snapshot.covered("minhash", signed))
-
-
-def _whole(snapshot: Snapshot, units: list[Unit]) -> Unit:
-    """Return one unit of everything: clusters that grow by a batch are right together or not at all.
-
-    Verdicts of the fragments that are written again name winners by the old clusters, so they go in the same commit.
-    """
-    counts: dict[str, int] = {}
-    for unit in units:
-        for name, value in unit.counts.items():
-            counts[name] = counts.get(name, 0) + value
-    adds = [add for unit in units for add in unit.adds]
-    replaced = [path for unit in units for path in unit.removes]
-    covered = np.array(sorted({f for add in adds for f in fragments_of(add.base, add.mask)}), dtype=np.int64)
-    located = snapshot.locate(covered, ["verdicts"])
-    verdicts = {where.files["verdicts"][0] for where in located if "verdicts" in where.files}
-    return Unit(adds=adds, removes=sorted({*replaced, *verdicts}), counts=counts)
 
 
 def _read_paths(snapshot: Snapshot) -> tuple[list[str], list[str]]:

@@ -5,6 +5,7 @@ limits of the recipe. A file of which nothing was refused is never read again. O
 
 - one that was read by another version of ingest,
 - one whose refusals come from a limit that is higher now (``record_too_large``, ``expansion_ratio``, ``too_deep``),
+- one of pages of which an extractor found no text, or could not read one, where the recipe has another extractor now,
 - one of which no record is in the lake, and which is of another kind now: a text that was called ``.log``.
 
 With ``retry`` it reads every file of which something was refused. Records that are in stay as they are: a record is known by its file and
@@ -15,10 +16,10 @@ its number, so it comes in exactly once. Refusals that hold are written anew, by
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,16 +29,16 @@ import pyarrow.compute as pc
 from headwater.fingerprint import fingerprint
 from headwater.lineage.runs import Run, Unit
 from headwater.pipelines.ingest.decompress import Limits
-from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
 from headwater.pipelines.ingest.ranges import Ranges
 from headwater.pipelines.ingest.refusals import WHOLE_FILE
 from headwater.pipelines.ingest.task import VERSION, Again, file_number
-from headwater.pipelines.ingest.units import Done, write_files
+from headwater.pipelines.ingest.units import Done, add_counts, files_table, write_files
+from headwater.pipelines.recipe.job import read_section
 from headwater.pipelines.recipe.sections import IngestSettings
 from headwater.pipelines.spark.sessions import run_tasks
 from headwater.warehouse.fragments import FileEntry, parse_name
 from headwater.warehouse.parquet import read_file, write_family
-from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KnownFile", "again_unit", "find_again", "known_files", "plan_again"]
 
+_OF_EXTRACTORS: Final = frozenset(["no_text", "nul_byte", "page_too_large", "page_too_slow", "parser_failed"])
+"""Reasons that another extractor may not have."""
 _LIMIT_OF: Final = {
     "record_too_large": "max_record_bytes",
     "expansion_ratio": "max_expansion_ratio",
@@ -89,9 +92,14 @@ def find_again(
     files: Sequence[tuple[str, FileInfo]],
     limits: Limits,
     *,
+    extractors: Collection[str],
     retry: bool,
 ) -> list[tuple[str, FileInfo]]:
-    """Return which of some files, all of them known, are to be read again."""
+    """Return which of some files, all of them known, are to be read again.
+
+    Args:
+        extractors: operators of those that read pages now.
+    """
     held = {info.sha256: known[info.sha256] for _, info in files if known[info.sha256].quarantined}
     if not held or retry:
         return [(uri, info) for uri, info in files if info.sha256 in held]
@@ -101,33 +109,48 @@ def find_again(
         (uri, info)
         for uri, info in files
         if info.sha256 in held
-        and _may_be_taken(held[info.sha256], info, reasons.get(file_number(info.sha256), set()), read_by, limits)
+        and _may_be_taken(
+            held[info.sha256], info, reasons.get(file_number(info.sha256), set()), read_by, limits, extractors
+        )
     ]
+
+
+class _ReadBy(NamedTuple):
+    """What a run of ingest read by: its version, its limits, and the operators of its extractors."""
+
+    version: int = 0
+    settings: IngestSettings = IngestSettings()
+    extractors: frozenset[str] = frozenset()
 
 
 def _may_be_taken(
     file: KnownFile,
     info: FileInfo,
     reasons: set[str],
-    read_by: dict[str, tuple[int, IngestSettings]],
+    read_by: dict[str, _ReadBy],
     limits: Limits,
+    extractors: Collection[str],
 ) -> bool:
     if file.records == 0 and info.kind != file.kind and info.format != "unknown":
         return True
-    version, settings = read_by.get(file.run_id, (0, IngestSettings()))
-    raised = {reason for reason, name in _LIMIT_OF.items() if getattr(limits, name) > getattr(settings, name)}
-    return version != VERSION or bool(reasons & raised)
+    read = read_by.get(file.run_id, _ReadBy())
+    may = {reason for reason, name in _LIMIT_OF.items() if getattr(limits, name) > getattr(read.settings, name)}
+    if info.format in WEB and set(extractors) - read.extractors:
+        may |= _OF_EXTRACTORS
+    return read.version != VERSION or bool(reasons & may)
 
 
-def _settings_of_runs(snapshot: Snapshot, run_ids: set[str]) -> dict[str, tuple[int, IngestSettings]]:
-    """Return the version and the limits by which some runs of ingest read."""
+def _settings_of_runs(snapshot: Snapshot, run_ids: set[str]) -> dict[str, _ReadBy]:
+    """Return what some runs of ingest read by."""
     found = {}
     for path in snapshot.paths("runs"):
         for table in read_file(snapshot.uri, path, ["run_id", "recipe", "operators"]):
             for row in table.to_pylist():
                 if row["run_id"] in run_ids:
-                    settings = IngestSettings(**json.loads(row["recipe"])["ingest"])
-                    found[row["run_id"]] = (int(json.loads(row["operators"])["ingest"]), settings)
+                    settings = read_section(IngestSettings, json.loads(row["recipe"])["ingest"], "ingest")
+                    operators = json.loads(row["operators"])
+                    extractors = frozenset(operators.get("extractors", ()))
+                    found[row["run_id"]] = _ReadBy(int(operators["ingest"]), settings, extractors)
     return found
 
 
@@ -208,6 +231,7 @@ class _Read:
     records: int = 0
     refused: int = 0
     license: str | None = None
+    passed_over: dict[str, int] = field(default_factory=dict)
 
 
 def again_unit(
@@ -234,6 +258,7 @@ def again_unit(
             file.records += records
             file.refused += refused
             file.license = file.license or result.licenses.get(part.file_id)
+            add_counts(file.passed_over, result.passed_over.pop(part.file_id, {}))
     mine = {sha256: file for sha256, file in known.items() if file.file_id in read}
     removes = []
     for path in sorted({path for path, _ in _refusals(snapshot, mine, ["file_id"])}):
@@ -256,8 +281,7 @@ def again_unit(
                 row[name] != updated[-1][name] for name in ("records", "quarantined", "format")
             )
         removes.append(path)
-        table = pa.Table.from_pylist(updated, schema=arrow_schema("files"))
-        entries.append(write_files(snapshot.uri, parse_name(path).batch, table))
+        entries.append(write_files(snapshot.uri, parse_name(path).batch, files_table(updated)))
     released = sum(file.quarantined for file in mine.values()) - sum(file.refused for file in read.values())
     counts = {
         "read_again": len(read),
@@ -284,7 +308,10 @@ def _not_judged(rows: pa.Table, reached: dict[int, list[tuple[int, int]]], read:
 
 
 def _updated(row: dict[str, Any], file: _Read, run_id: str) -> dict[str, Any]:  # Any: values of a row, by column
+    passed_over = dict(row.get("passed_over") or {})
+    add_counts(passed_over, file.passed_over)
     return row | {
+        "passed_over": passed_over if file.info.format in WEB else None,
         "file_uri": file.uri,
         "records": row["records"] + file.records,
         "quarantined": file.refused,

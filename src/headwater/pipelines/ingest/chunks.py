@@ -7,8 +7,10 @@ Lines), else right after it: the whole file, or of a Parquet file that is split 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
@@ -23,6 +25,7 @@ __all__ = [
     "BlockHasher",
     "Blocks",
     "Chunk",
+    "ChunkHasher",
     "LineSplitter",
     "TouchedFile",
     "file_sha256",
@@ -43,16 +46,18 @@ class Chunk:
     """The part of a file that one task reads.
 
     Attributes:
-        begin: first byte of a plain JSON Lines file, or first row group of a Parquet file; else 0.
+        begin: first byte of a plain JSON Lines file or a web archive, or first row group of a Parquet file; else 0.
         end: first byte or row group after it; the stored size of a file that is not split.
         first_record: number of its first record in the file.
-        digest: SHA-256 of the bytes of a chunk of a JSON Lines file that is split, hexadecimal; else empty.
+        digest: SHA-256 of the bytes of a chunk of a JSON Lines file or a web archive that is split, hexadecimal; else empty.
+        place: of a web archive, where ``begin`` is in the file unpacked.
     """
 
     begin: int
     end: int
     first_record: int
     digest: str = field(default="", compare=False)
+    place: int = 0
 
 
 class LineSplitter:
@@ -100,6 +105,33 @@ class LineSplitter:
         if self._position > self._begin:
             self._end_chunk(self._position)
         return tuple(self._chunks)
+
+
+class ChunkHasher:
+    """Hashes chunks that were found before, as the bytes of their file come in order."""
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        self._chunks = list(chunks)
+        self._done: list[Chunk] = []
+        self._digest = hashlib.sha256()
+        self._position = 0
+
+    def add(self, block: bytes) -> None:
+        """Go on with the next block of the file."""
+        view = memoryview(block)
+        while len(self._done) < len(self._chunks) and view:
+            chunk = self._chunks[len(self._done)]
+            part = view[: chunk.end - self._position]
+            self._digest.update(part)
+            self._position += len(part)
+            view = view[len(part) :]
+            if self._position == chunk.end:
+                self._done.append(dataclasses.replace(chunk, digest=self._digest.hexdigest()))
+                self._digest = hashlib.sha256()
+
+    def finish(self) -> tuple[Chunk, ...]:
+        """Return the chunks with their digests; of a file that was cut meanwhile fewer."""
+        return tuple(self._done)
 
 
 class BlockHasher:

@@ -31,7 +31,7 @@ from typing import Final
 
 import orjson
 
-from headwater.lineage.hosts import without_credentials
+from headwater.filters.urls.hosts import without_credentials
 from headwater.pipelines.ingest.exact_numbers import Number
 
 __all__ = [

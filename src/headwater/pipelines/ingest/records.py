@@ -2,7 +2,8 @@
 
 JSON Lines: a record a line; its number is the 0-based number of the line, blank lines included, so that ``sed -n`` finds it. A byte
 order mark before the first line and a carriage return before a line feed are no part of a record. Parquet: a record a row. Text: the
-whole file is one record; its text is the file's without a byte order mark. Text is never edited otherwise.
+whole file is one record; its text is the file's without a byte order mark. Text is never edited otherwise. Web archives and HTML files: see
+``headwater.pipelines.ingest.web``.
 
 Order and batches depend on the file and the limits alone.
 """
@@ -12,7 +13,6 @@ from __future__ import annotations
 import codecs
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from headwater.errors import BadInputError
 from headwater.pipelines.ingest.chunks import Chunk, file_sha256
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits, unpacked_blocks
 from headwater.pipelines.ingest.fields import FieldPlacer, PlacedFields, note_replaced
-from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.file_kinds import ARCHIVES, FileInfo
 from headwater.pipelines.ingest.json_lines import (
     Mended,
     is_too_deep,
@@ -36,46 +36,14 @@ from headwater.pipelines.ingest.json_lines import (
 )
 from headwater.pipelines.ingest.opening import file_state, open_file
 from headwater.pipelines.ingest.parquet_rows import parquet_batches
+from headwater.pipelines.ingest.record_columns import RecordColumns
 from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal, fault
+from headwater.pipelines.ingest.web.read import read_html, read_warc
+from headwater.pipelines.ingest.web.settings import WebSettings
 
-__all__ = ["Record", "RecordColumns", "parse_line", "read_records"]
+__all__ = ["Record", "parse_line", "read_records"]
 
 _CHARACTER_FAULTS: Final = ("invalid_utf8", "lone_surrogate")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RecordColumns:
-    """One batch of records, in file order.
-
-    Attributes:
-        record_no: int64[n], ascending.
-        source, uri, collected_at, license, meta: string[n]; null where nothing is known; ``meta`` is canonical JSON.
-        text: string[n], valid UTF-8 without NUL, neither null nor empty.
-        refused: records of the same stretch of the file that could not be used, ascending; the file itself (-1) comes last.
-    """
-
-    record_no: npt.NDArray[np.int64]
-    source: pa.StringArray
-    uri: pa.StringArray
-    collected_at: pa.StringArray
-    license: pa.StringArray
-    meta: pa.StringArray
-    text: pa.StringArray
-    refused: tuple[Refusal, ...]
-
-    def take(self, rows: npt.NDArray[np.int64], refused: tuple[Refusal, ...]) -> RecordColumns:
-        """Return some of the records with other refusals."""
-        at = pa.array(rows)
-        return RecordColumns(
-            record_no=self.record_no[rows],
-            source=self.source.take(at),
-            uri=self.uri.take(at),
-            collected_at=self.collected_at.take(at),
-            license=self.license.take(at),
-            meta=self.meta.take(at),
-            text=self.text.take(at),
-            refused=refused,
-        )
 
 
 class Record(NamedTuple):
@@ -162,7 +130,9 @@ def _rows_with_nul(text: pa.StringArray) -> npt.NDArray[np.int64]:
     return np.unique(rows).astype(np.int64)
 
 
-def read_records(uri: str, info: FileInfo, chunk: Chunk, limits: Limits) -> Iterator[RecordColumns]:
+def read_records(
+    uri: str, info: FileInfo, chunk: Chunk, limits: Limits, web: WebSettings | None = None
+) -> Iterator[RecordColumns]:
     """Yield the records of one chunk of a file, and its refused records, in file order.
 
     Args:
@@ -170,6 +140,7 @@ def read_records(uri: str, info: FileInfo, chunk: Chunk, limits: Limits) -> Iter
         info: what ``inspect_file`` found.
         chunk: one of ``info.chunks``.
         limits: bounds on a record, a file and a batch.
+        web: what of the web is taken; what a recipe takes that says nothing of it, by default.
 
     Yields:
         Batches of at most ``limits.batch_bytes`` and ``limits.batch_records``; none is empty of both records and refusals. A fault of
@@ -190,6 +161,10 @@ def read_records(uri: str, info: FileInfo, chunk: Chunk, limits: Limits) -> Iter
             yield from _read_parquet(uri, info, chunk, limits, placer, touched)
         elif info.format == "text":
             _read_text(uri, info, limits, placer, batch)
+        elif info.format == "html":
+            yield from read_html(uri, info, limits, web or WebSettings())
+        elif info.format in ARCHIVES:
+            yield from read_warc(uri, info, chunk, limits, web or WebSettings())
         else:
             yield from _read_json_lines(uri, info, chunk, limits, placer, batch)
     except BadInputError as error:
@@ -210,8 +185,8 @@ def _check_size(uri: str, info: FileInfo) -> None:
 def _check_unchanged(uri: str, info: FileInfo, touched: set[int]) -> None:
     """Read once more what the first reading could not hash: it leaps, or stops at a fault."""
     _check_size(uri, info)
-    if info.format == "jsonl" and not info.compression:
-        return
+    if info.format in ARCHIVES or (info.format == "jsonl" and not info.compression):
+        return  # hashed as it was read
     whole = info.blocks.agree(uri, touched) if info.blocks is not None else file_sha256(uri) == info.sha256
     if not whole:
         raise fault("file_changed", uri)

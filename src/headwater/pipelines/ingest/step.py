@@ -8,11 +8,12 @@ its samples and its refused records in one commit. What was refused of a file th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from headwater.filters.html.page import extractor_operator
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.ingest.again import KnownFile, again_unit, find_again, known_files, plan_again
 from headwater.pipelines.ingest.decompress import Limits
@@ -20,15 +21,18 @@ from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.inputs import InputFile, list_inputs
 from headwater.pipelines.ingest.left_out import RULES, LeftOut
 from headwater.pipelines.ingest.task import VERSION, concerns_all_files, why_unread
-from headwater.pipelines.ingest.units import EXPANSION, Reader, new_files_unit, plan
+from headwater.pipelines.ingest.units import EXPANSION, PASSED_OVER, Reader, new_files_unit, plan
+from headwater.pipelines.ingest.web.settings import WebSettings, web_settings
 from headwater.pipelines.recipe.bounds import FRAGMENT_BYTES
 from headwater.pipelines.recipe.checks import check_whole
+from headwater.pipelines.recipe.extraction import text_operator
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
 from headwater.plain import JsonObject
 from headwater.warehouse.fragments import batch_name
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.table_format import declare_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -50,6 +54,7 @@ class IngestReport:
         read_again: files that it had and of which refused records were judged anew.
         records: records that came in.
         quarantined: records and files that were refused.
+        passed_over: kind → records of web archives that hold no page that was asked for.
         reasons: reason → how many of them.
         released: refusals that no longer hold.
         unreadable: (uri, reason) of files that could not be read, or changed while they were; nothing of them is in the lake.
@@ -62,6 +67,7 @@ class IngestReport:
     records: int = 0
     quarantined: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    passed_over: dict[str, int] = field(default_factory=dict)
     released: int = 0
     text_bytes: int = 0
     unreadable: tuple[tuple[str, str], ...] = ()
@@ -86,7 +92,7 @@ def ingest_warnings(report: IngestReport, inputs: Sequence[str]) -> list[str]:
     ]
     if not (report.files or report.known_files or report.unreadable):
         warnings.append(
-            f"expected files of JSON Lines, Parquet or text, found no file at all in {', '.join(inputs)}; check the path"
+            f"expected files of JSON Lines, Parquet, text or the web, found no file at all in {', '.join(inputs)}; check the path"
         )
     return warnings
 
@@ -130,14 +136,21 @@ def ingest(
         check_whole("fragment_bytes", fragment_bytes, *FRAGMENT_BYTES)
     left_out = LeftOut()
     found = list_inputs(inputs, lake, left_out)
-    snapshot = open_snapshot(lake)
+    snapshot = declare_columns(open_snapshot(lake), ())
     limits = Limits(
         max_record_bytes=recipe.ingest.max_record_bytes,
         max_expansion_ratio=recipe.ingest.max_expansion_ratio,
         max_nesting=recipe.ingest.max_nesting,
     )
+    literals = recipe.literals
+    said = {name: literals[name] for name in ("extract", "extractors") if name in literals}
+    extractors = [text_operator(each) for each in recipe.extractors]
     run = begin_run(
-        lake, "ingest", {"ingest": recipe.literals.get("ingest", {})}, {"ingest": VERSION}, snapshot.version
+        lake,
+        "ingest",
+        {"ingest": literals.get("ingest", {})} | said,
+        {"ingest": VERSION, "extractor": extractor_operator(recipe.extractors[0]), "extractors": extractors},
+        snapshot.version,
     )
     unread: dict[str, str] = {}
     known = 0
@@ -148,10 +161,12 @@ def ingest(
             run=run,
             batch=batch or f"{run.started:%Y%m%dT%H%M%S}",
             limits=limits,
+            web=web_settings(recipe),
             fragment_bytes=fragment_bytes,
             progress=progress,
             unread=unread,
             retry=retry_quarantined,
+            extractors=extractors,
         )
         for wave in _waves(found, wave_bytes):
             snapshot, held = step.add_wave(snapshot, wave)
@@ -164,14 +179,17 @@ def ingest(
         read_again=done.get("read_again", 0),
         records=done.get("records", 0),
         quarantined=done.get("quarantined", 0),
-        reasons={
-            name.removeprefix("reason:"): count for name, count in sorted(done.items()) if name.startswith("reason:")
-        },
+        reasons=_counts(done, "reason:"),
+        passed_over=_counts(done, PASSED_OVER),
         released=done.get("released", 0),
         text_bytes=done.get("text_bytes", 0),
         unreadable=tuple(unread.items()),
         left_out=tuple((rule, count, left_out.examples[rule]) for rule, count in sorted(left_out.counts.items())),
     )
+
+
+def _counts(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): count for name, count in sorted(counts.items()) if name.startswith(prefix)}
 
 
 _Files = list[tuple[str, FileInfo]]
@@ -185,10 +203,12 @@ class _Ingest:
     run: Run
     batch: str
     limits: Limits
+    web: WebSettings
     fragment_bytes: int | None
     progress: Progress
     unread: dict[str, str]
     retry: bool
+    extractors: Sequence[str]
 
     def add_wave(self, snapshot: Snapshot, wave: Sequence[InputFile]) -> tuple[Snapshot, int]:
         """Add the files of a wave that the lake lacks, and return the snapshot after that and how many files it had."""
@@ -222,7 +242,7 @@ class _Ingest:
         while True:
             known = known_files(snapshot, {info.sha256 for _, info in files})
             held = [(uri, info) for uri, info in files if info.sha256 in known]
-            again = find_again(snapshot, known, held, self.limits, retry=self.retry)
+            again = find_again(snapshot, known, held, self.limits, extractors=self.extractors, retry=self.retry)
             if not again:
                 return snapshot, known
             reader = self._reader(snapshot, again)
@@ -248,6 +268,7 @@ class _Ingest:
             spark=self.spark,
             run=self.run,
             limits=self.limits,
+            web=self.web,
             fragment_bytes=self.fragment_bytes or _fragment_bytes(files, parallelism(self.spark)),
             progress=self.progress,
             table=snapshot.uri,

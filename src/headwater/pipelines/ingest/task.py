@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import PurePath
 from typing import Final
 
@@ -18,16 +18,21 @@ import pyarrow as pa
 
 from headwater.buffers import text_buffers
 from headwater.errors import BadInputError, HeadwaterError, StorageError
-from headwater.fingerprint import fingerprint
-from headwater.hashes import content_hashes, origins
+from headwater.filters.urls.columns import capture_columns
+from headwater.hashes import content_hashes, origins, short_hashes
 from headwater.pipelines.ingest.decompress import Limits
-from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
+from headwater.pipelines.ingest.host_index import host_index
 from headwater.pipelines.ingest.ranges import Ranges
-from headwater.pipelines.ingest.records import RecordColumns, read_records
+from headwater.pipelines.ingest.record_columns import RecordColumns
+from headwater.pipelines.ingest.records import read_records
 from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
-from headwater.warehouse.columns import repeat_text, with_run
+from headwater.pipelines.ingest.web.pages import CAPTURE_FIELDS
+from headwater.pipelines.ingest.web.settings import WebSettings
+from headwater.pipelines.recipe.extraction import INGEST_VERSION, content_operator
+from headwater.warehouse.columns import repeat_text
 from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
-from headwater.warehouse.parquet import slice_by_bytes, write_family
+from headwater.warehouse.parquet import FamilyWriter, slice_by_bytes, write_family
 from headwater.warehouse.schema import arrow_schema
 
 __all__ = [
@@ -43,7 +48,7 @@ __all__ = [
     "write_task",
 ]
 
-VERSION: Final = 2
+VERSION: Final = INGEST_VERSION
 _NO_END: Final = 1 << 62
 
 
@@ -99,6 +104,12 @@ class IngestTask:
     fragment_bytes: int
     parts: tuple[FilePart, ...]
     limits: Limits
+    web: WebSettings = field(default_factory=WebSettings)
+
+    @property
+    def operator(self) -> str:
+        """Fingerprint under which the task's files of ``content`` and ``captures`` are stored: those of pages name the extractor."""
+        return content_operator(self.web.extractor if any(part.info.format in WEB for part in self.parts) else None)
 
     def moved(self, first: int) -> IngestTask:
         """Return the task with other fragments."""
@@ -111,6 +122,7 @@ class IngestResult:
 
     Attributes:
         counts: file_id → [records, refused records].
+        passed_over: file_id → kind → records of a web archive that hold no page that was asked for.
         reasons: reason → refusals, of all files together.
         reached: file_id → (first record, last record) of each of its chunks that was read again: what was judged anew.
         unread: (file, reason) of files that could not be read, or changed while they were; nothing is committed, and the task runs again
@@ -120,6 +132,7 @@ class IngestResult:
 
     entries: list[FileEntry] = field(default_factory=list)
     counts: dict[int, list[int]] = field(default_factory=dict)
+    passed_over: dict[int, dict[str, int]] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     reached: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     unread: list[tuple[str, str]] = field(default_factory=list)
@@ -136,14 +149,17 @@ def file_number(sha256: str) -> int:
 
 def uri_hashes(uris: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return the first 8 bytes of BLAKE2b of each URL's UTF-8 bytes as a signed big-endian integer."""
-    digests = b"".join(blake2b(uri.encode(), digest_size=8).digest() for uri in uris)
-    return np.frombuffer(digests, dtype=">i8").astype(np.int64)
+    return short_hashes(uris)
 
 
-def _content(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
-    """Return the rows of family ``content`` without ``sample_id``."""
+def _samples(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
+    """Return the rows of families ``content``, ``captures`` and ``html`` side by side, without ``sample_id``."""
     n = len(columns.record_no)
     text = columns.text.cast(pa.large_string())
+    captures = columns.captures
+    if captures is None:
+        captures = pa.table({name: pa.nulls(n, kind) for name, kind in zip(*_fields(CAPTURE_FIELDS), strict=True)})
+    by_url = capture_columns(columns.uri)
     return pa.table(
         {
             "file_id": pa.array(np.full(n, part.file_id, np.int64)),
@@ -156,9 +172,17 @@ def _content(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
             "text": text,
             "text_bytes": pa.array(np.diff(text_buffers(text)[1])),
             "meta": columns.meta,
+            "host": by_url["host"],
+            "registered_domain": by_url["domain"],
+            "url_key": by_url["url_key"],
+            **{name: captures[name] for name in captures.column_names},
             "run_id": repeat_text(run_id, n),
         }
     )
+
+
+def _fields(schema: pa.Schema) -> tuple[list[str], list[pa.DataType]]:
+    return schema.names, schema.types
 
 
 def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, int, str]]) -> Iterator[pa.Table]:
@@ -169,11 +193,14 @@ def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, in
         for columns in _read_part(task, part, result):
             _count(part, columns.refused, result, refused)
             result.counts[part.file_id][0] += len(columns.record_no)
+            passed_over = result.passed_over.setdefault(part.file_id, {}) if columns.passed_over else {}
+            for _, kind in columns.passed_over:
+                passed_over[kind] = passed_over.get(kind, 0) + 1
             if len(columns.record_no):
                 known = columns.license.drop_null()
                 result.licenses.setdefault(part.file_id, known[0].as_py() if len(known) else None)
                 try:
-                    table = _content(columns, part, task.run_id)
+                    table = _samples(columns, part, task.run_id)
                 except Exception as error:  # as in _read_part
                     result.unread.append((part.uri, why_unread(error)))
                     break
@@ -192,7 +219,7 @@ def _count(part: FilePart, found: Sequence[Refusal], result: IngestResult, refus
 def _read_part(task: IngestTask, part: FilePart, result: IngestResult) -> Iterator[RecordColumns]:
     """Yield what is to be taken of a part; what cannot be read, or changes while it is, is noted and ends it."""
     chunk = part.info.chunks[part.chunk]
-    batches = read_records(part.uri, part.info, chunk, task.limits)
+    batches = read_records(part.uri, part.info, chunk, task.limits, task.web)
     last, cut = chunk.first_record - 1, False
     while True:
         try:
@@ -205,7 +232,8 @@ def _read_part(task: IngestTask, part: FilePart, result: IngestResult) -> Iterat
             return
         if columns is None:
             break
-        last = max([last, *columns.record_no[-1:].tolist(), *(refusal.record_no for refusal in columns.refused)])
+        numbers = [*columns.record_no[-1:].tolist(), *(number for number, _ in columns.passed_over[-1:])]
+        last = max([last, *numbers, *(refusal.record_no for refusal in columns.refused)])
         cut = cut or any(refusal.record_no == WHOLE_FILE for refusal in columns.refused)
         yield columns if part.again is None else _take_again(columns, part.again)
     if part.again is not None:
@@ -220,9 +248,11 @@ def _take_again(columns: RecordColumns, again: Again) -> RecordColumns:
     numbers = np.array([refusal.record_no for refusal in columns.refused], np.int64)
     # A reading by lower limits may stop before the end; what lies behind it was read before.
     judged = np.where(numbers == WHOLE_FILE, again.was_cut, again.wanted(numbers))
+    passed = np.array([number for number, _ in columns.passed_over], np.int64)
     return columns.take(
         np.flatnonzero(wanted),
-        tuple(refusal for refusal, held in zip(columns.refused, judged.tolist(), strict=True) if held),
+        tuple(itertools.compress(columns.refused, judged.tolist())),
+        tuple(itertools.compress(columns.passed_over, again.wanted(passed).tolist())),
     )
 
 
@@ -257,19 +287,16 @@ def write_task(task: IngestTask) -> IngestResult:
     result = IngestResult()
     refused: list[tuple[int, int, str]] = []
     pieces = _records(task, result, refused)
-    operator = fingerprint(["content", VERSION])
+    operator = content_operator(None)
     for number, fragment in enumerate(range(task.first, task.first + task.fragments)):
         last = number == task.fragments - 1
         head = next(pieces, None)
         if head is None:
             break
-        uris: list[pa.Table] = []
-        groups = _numbered(itertools.chain([head], pieces), fragment, None if last else task.fragment_bytes, uris)
-        result.entries.append(write_family(task.table, "content", task.batch, fragment, 1, operator, groups))
-        index = pa.concat_tables(uris).sort_by([("uri_hash", "ascending"), ("sample_id", "ascending")])
-        rows = [with_run(index, task.run_id)]
-        result.entries.append(write_family(task.table, "uri_index", task.batch, fragment, 1, operator, rows))
-        if result.entries[-2].rows > ROWS_PER_FRAGMENT:
+        rows = _numbered(itertools.chain([head], pieces), fragment, None if last else task.fragment_bytes)
+        entries = _write_fragment(task, fragment, rows, operator)
+        result.entries += entries
+        if entries[0].rows > ROWS_PER_FRAGMENT:
             result.overflow = True
     if refused:
         result.entries.append(
@@ -278,19 +305,61 @@ def write_task(task: IngestTask) -> IngestResult:
     return result
 
 
-def _numbered(pieces: Iterator[pa.Table], fragment: int, limit: int | None, uris: list[pa.Table]) -> Iterator[pa.Table]:
-    """Yield row groups with their addresses until the fragment is full; keep (uri_hash, sample_id) of rows that have a URL."""
+def _write_fragment(task: IngestTask, fragment: int, rows: Iterator[pa.Table], operator: str) -> list[FileEntry]:
+    """Write the content of one fragment and what goes with it; content comes first."""
+    captures: list[pa.Table] = []
+    index: list[pa.Table] = []
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(FamilyWriter(task.table, "content", task.batch, fragment, 1, task.operator))
+        html: FamilyWriter | None = None
+        for group in rows:
+            writer.write(group)
+            captures.append(group.select(arrow_schema("captures").names))
+            index.append(_uri_index(group))
+            pages = group.filter(group["html"].is_valid())
+            if pages.num_rows and html is None:
+                html = stack.enter_context(FamilyWriter(task.table, "html", task.batch, fragment, 1, operator))
+            if html is not None and pages.num_rows:
+                html.write(pages)
+        entries = [writer.finish()]
+        if html is not None:
+            entries.append(html.finish())
+    families = {
+        "captures": (pa.concat_tables(captures), task.operator),
+        "host_index": (host_index(pa.concat_tables(captures)), operator),
+        "uri_index": (_sorted(pa.concat_tables(index), "uri_hash"), operator),
+    }
+    for family, (table, made_by) in families.items():
+        entries.append(write_family(task.table, family, task.batch, fragment, 1, made_by, [table]))
+    return entries
+
+
+def _numbered(pieces: Iterator[pa.Table], fragment: int, limit: int | None) -> Iterator[pa.Table]:
+    """Yield row groups with their addresses until the fragment is full."""
     rows = size = 0
     for piece in pieces:
         ids = sample_ids(fragment, rows, rows + piece.num_rows)
-        has_uri = piece["uri"].is_valid().to_numpy()
-        hashes = uri_hashes(piece["uri"].drop_null().to_pylist())
-        uris.append(pa.table({"sample_id": pa.array(ids[has_uri]), "uri_hash": pa.array(hashes)}))
         rows += piece.num_rows
         size += int(piece["text_bytes"].to_numpy().sum())
         yield piece.append_column("sample_id", pa.array(ids))
         if limit is not None and (size >= limit or rows >= ROWS_PER_FRAGMENT // 2):
             return
+
+
+def _uri_index(rows: pa.Table) -> pa.Table:
+    """Return (sample_id, uri_hash) of the rows that have a URL."""
+    named = rows.filter(rows["uri"].is_valid())
+    return pa.table(
+        {
+            "sample_id": named["sample_id"],
+            "uri_hash": pa.array(uri_hashes(named["uri"].to_pylist())),
+            "run_id": named["run_id"],
+        }
+    )
+
+
+def _sorted(index: pa.Table, column: str) -> pa.Table:
+    return index.sort_by([(column, "ascending"), ("sample_id", "ascending")])
 
 
 def _quarantine(refused: list[tuple[int, int, str]], run_id: str) -> pa.Table:

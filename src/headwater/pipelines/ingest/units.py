@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from headwater.fingerprint import fingerprint
 from headwater.lineage.runs import Run, Unit
 from headwater.pipelines.ingest.decompress import Limits
-from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
 from headwater.pipelines.ingest.task import VERSION, Again, FilePart, IngestResult, IngestTask, write_task
+from headwater.pipelines.ingest.web.settings import WebSettings
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import run_tasks
 from headwater.warehouse.commit import reserve_fragments
@@ -24,10 +25,25 @@ from headwater.warehouse.schema import arrow_schema
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["EXPANSION", "Done", "Reader", "new_files_unit", "plan", "write_files"]
+__all__ = [
+    "EXPANSION",
+    "PASSED_OVER",
+    "Done",
+    "Reader",
+    "add_counts",
+    "files_table",
+    "new_files_unit",
+    "plan",
+    "write_files",
+]
 
 EXPANSION: Final = {"": 1.0, "gz": 4.0, "zst": 4.0, "bz2": 5.0, "xz": 5.0}
 """Usual ratio of text to compressed bytes, only to guess how many fragments a file needs; a wrong guess costs a second try."""
+
+PASSED_OVER: Final = "passed_over:"
+"""What names the counts of a run of records of web archives that were passed over, before the kind."""
+_TEXT_SHARE: Final = 0.15
+"""About how much of a web archive's bytes is text of its pages."""
 
 Parts = tuple[FilePart, ...]
 
@@ -45,13 +61,20 @@ def plan(files: Sequence[tuple[str, FileInfo, Again | None]], fragment_bytes: in
 
     Returns:
         Units; each a list of tasks, each the parts that one task reads in order. Small files share a task; a large one has several tasks in
-        a unit of its own, so that it is still committed whole.
+        a unit of its own, so that it is still committed whole. Pages of the web share no task with others: what made the text of a
+        fragment is one thing.
     """
+    pages = [each for each in files if each[1].format in WEB]
+    others = [each for each in files if each[1].format not in WEB]
+    return [*_plan(others, fragment_bytes), *_plan(pages, fragment_bytes)]
+
+
+def _plan(files: Sequence[tuple[str, FileInfo, Again | None]], fragment_bytes: int) -> list[list[Parts]]:
     units: list[list[Parts]] = []
     shared: list[FilePart] = []
     shared_bytes = 0.0
     for uri, info, again in files:
-        expected = info.size * EXPANSION[info.compression]
+        expected = _expected(info)
         # A file without a chunk has no records, and still gets its row in family files.
         parts = [FilePart(uri=uri, info=info, chunk=chunk, again=again) for chunk in range(len(info.chunks))] or [
             FilePart(uri=uri, info=info, chunk=-1, again=again)
@@ -85,6 +108,7 @@ class Reader:
     progress: Progress
     table: str
     unread: dict[str, str]
+    web: WebSettings = field(default_factory=WebSettings)
 
     def read(self, units: Sequence[tuple[str, list[Parts]]]) -> list[Done | None]:
         """Run every task of some units, each of a batch, again where its fragments did not suffice or a file could not be read.
@@ -124,7 +148,7 @@ class Reader:
         return done
 
     def _task(self, batch: str, parts: Parts, factor: int) -> IngestTask:
-        expected = sum(p.info.size / max(1, len(p.info.chunks)) * EXPANSION[p.info.compression] for p in parts)
+        expected = sum(_expected(p.info) / max(1, len(p.info.chunks)) for p in parts)
         return IngestTask(
             table=self.table,
             run_id=self.run.run_id,
@@ -134,7 +158,13 @@ class Reader:
             fragment_bytes=self.fragment_bytes,
             parts=parts,
             limits=self.limits,
+            web=self.web,
         )
+
+
+def _expected(info: FileInfo) -> float:
+    """Return about how many bytes of text a file holds."""
+    return info.size * EXPANSION[info.compression] * (_TEXT_SHARE if info.format in ("warc", "html") else 1.0)
 
 
 def _size(result: IngestResult) -> tuple[int, int]:
@@ -143,7 +173,7 @@ def _size(result: IngestResult) -> tuple[int, int]:
 
 def new_files_unit(table: str, run_id: str, done: Done) -> Unit:
     """Return the commit unit of files that the lake does not have: what was written of them, and their rows of family ``files``."""
-    rows: dict[int, dict[str, object]] = {}
+    rows: dict[int, dict[str, Any]] = {}  # Any: values of a row, by column
     reasons: dict[str, int] = {}
     for parts, result in done.results:
         for part in parts:
@@ -159,15 +189,21 @@ def new_files_unit(table: str, run_id: str, done: Done) -> Unit:
                     "quarantined": 0,
                     "format": info.kind,
                     "license": result.licenses.get(part.file_id),
+                    "passed_over": {} if info.format in WEB else None,
                     "run_id": run_id,
                 },
             )
+            if row["passed_over"] is not None:
+                add_counts(row["passed_over"], result.passed_over.pop(part.file_id, {}))
             records, quarantined = result.counts.pop(part.file_id, (0, 0))
-            row["records"] = int(str(row["records"])) + records
-            row["quarantined"] = int(str(row["quarantined"])) + quarantined
+            row["records"] += records
+            row["quarantined"] += quarantined
         for reason, count in result.reasons.items():
             reasons[f"reason:{reason}"] = reasons.get(f"reason:{reason}", 0) + count
-    files = pa.Table.from_pylist(list(rows.values()), schema=arrow_schema("files"))
+    passed_over: dict[str, int] = {}
+    for row in rows.values():
+        add_counts(passed_over, {f"{PASSED_OVER}{kind}": count for kind, count in (row["passed_over"] or {}).items()})
+    files = files_table(list(rows.values()))
     entries = [entry for _, result in done.results for entry in result.entries]
     entries.append(write_files(table, done.batch, files))
     counts = {
@@ -176,7 +212,22 @@ def new_files_unit(table: str, run_id: str, done: Done) -> Unit:
         "quarantined": sum(files["quarantined"].to_pylist()),
         "text_bytes": sum(result.text_bytes for _, result in done.results),
     }
-    return Unit(adds=entries, counts=counts | reasons, tags=frozenset(files["sha256"].to_pylist()))
+    return Unit(adds=entries, counts=counts | reasons | passed_over, tags=frozenset(files["sha256"].to_pylist()))
+
+
+def add_counts(to: dict[str, int], counts: Mapping[str, int]) -> None:
+    """Add counts by name to others."""
+    for name, count in counts.items():
+        to[name] = to.get(name, 0) + count
+
+
+def files_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return rows of family ``files``, their maps as dictionaries, or as pairs as Arrow gives them."""
+    plain = [
+        {**row, "passed_over": None if (found := row.get("passed_over")) is None else sorted(dict(found).items())}
+        for row in rows
+    ]
+    return pa.Table.from_pylist(plain, schema=arrow_schema("files"))
 
 
 def write_files(table: str, batch: str, rows: pa.Table) -> FileEntry:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["BUCKETS", "EXPANSION_RATIO", "FRAGMENT_BYTES", "LARGEST", "NESTING", "RECORD_BYTES", "Bounds"]
+__all__ = [
+    "BUCKETS",
+    "EXPANSION_RATIO",
+    "FRAGMENT_BYTES",
+    "HTTP_STATUS",
+    "LARGEST",
+    "NESTING",
+    "RECORD_BYTES",
+    "Bounds",
+]
 
 
 class Bounds(NamedTuple):
@@ -24,6 +33,8 @@ EXPANSION_RATIO: Final = Bounds(1, 2**31 - 1)
 
 NESTING: Final = Bounds(1, 250)
 """Deepest JSON: what is left of a record is written as JSON again, by a serializer that goes 254 levels deep."""
+
+HTTP_STATUS: Final = Bounds(100, 999)
 
 BUCKETS: Final = Bounds(1, 65_536)
 """Packing buckets of a stage: each has a live file in the table, and five digits name a shard."""

@@ -11,12 +11,15 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from headwater.errors import RecipeError, one_line
+from headwater.errors import RecipeError, UsageError, one_line
 from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
 from headwater.filters.rules.rule_set import RuleSet
 from headwater.filters.scores.names import SCORE_COLUMNS, SCORES
 from headwater.fingerprint import fingerprint
+from headwater.lineage.blocklists import file_digest
+from headwater.pipelines.recipe.blocklists import BlockListSettings
 from headwater.pipelines.recipe.checks import check_format, check_name
+from headwater.pipelines.recipe.extractors import DEFAULT_EXTRACTORS, Extractor, ExtractSettings, check_extractors
 from headwater.pipelines.recipe.score_settings import ScoreSettings
 from headwater.pipelines.recipe.sections import (
     BuildSettings,
@@ -49,6 +52,7 @@ _MOST_BYTES: Final = 1 << 20
 
 _SECTIONS: Final[dict[str, type]] = {
     "ingest": IngestSettings,
+    "extract": ExtractSettings,
     "language": LanguageSettings,
     "spans": SpanSettings,
     "contamination": ContaminationSettings,
@@ -69,13 +73,18 @@ class Recipe:
         pools: in order; a sample belongs to the first whose ``where`` is true, and the last takes all others.
         stages: in the order of training.
         scores: the scores whose models the recipe names; every lake has the shipped ones.
+        extractors: what reads web pages; the first is the one that ingest runs.
+        blocklists: files of domains, URLs and words, each of which becomes a rule.
     """
 
     name: str
     pools: tuple[Pool, ...]
     stages: tuple[Stage, ...]
     scores: tuple[ScoreSettings, ...] = ()
+    extractors: tuple[Extractor, ...] = DEFAULT_EXTRACTORS
+    blocklists: tuple[BlockListSettings, ...] = ()
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    extract: ExtractSettings = field(default_factory=ExtractSettings)
     language: LanguageSettings = field(default_factory=LanguageSettings)
     spans: SpanSettings = field(default_factory=SpanSettings)
     contamination: ContaminationSettings = field(default_factory=ContaminationSettings)
@@ -89,7 +98,9 @@ class Recipe:
         check_format(self.format, FORMAT)
         check_name("name", self.name)
         _check_distinct("scores", [score.name for score in self.scores])
-        if self.rules.own:
+        check_extractors(self.extractors, self.extract)
+        _check_distinct("blocklists", [each.name for each in self.blocklists])
+        if self.rules.own or self.blocklists:
             _ = self.rule_set  # what reads a score of the recipe is checked where that is known
         _check_pools(self.pools, self.selection_columns)
         _check_stages(
@@ -105,11 +116,24 @@ class Recipe:
         """Every setting, defaults written out, in the shape of the file: ``parse_recipe`` gives the same recipe back.
 
         Defaults are part of it, so that a setting left out and the same setting spelled out are one identity, and a
-        default that a later version changes is another.
+        default that a later version changes is another; those of sections that came later are left out, spelled out or not.
         """
         literals: JsonObject = plain_literals(self)
         if not self.scores:
             del literals["scores"]
+        # Sections that came later are no part of the recipes that do without them: those keep the identity that they had.
+        if self.extractors == DEFAULT_EXTRACTORS:
+            del literals["extractors"]
+        if self.extract == ExtractSettings():
+            del literals["extract"]
+        for key in ("web_statuses", "web_kinds", "web_metadata"):
+            if getattr(self.ingest, key) == getattr(IngestSettings(), key):
+                del literals["ingest"][key]
+        literals["blocklists"] = [each.literals for each in self.blocklists]
+        if not self.blocklists:
+            del literals["blocklists"]
+        if not self.rules.newest_capture:
+            del literals["rules"]["newest_capture"]
         if not self.rules.own:
             del literals["rules"]["own"]
         return literals
@@ -127,7 +151,12 @@ class Recipe:
     @property
     def rule_set(self) -> RuleSet:
         """The rules, those of the recipe's own among them."""
-        return self.rules.load(self.own_scores)
+        return self.rules.load(self.own_scores, [each.rule for each in self.blocklists])
+
+    @property
+    def rule_families(self) -> tuple[str, ...]:
+        """Families that rules of this recipe read and that only such recipes fill."""
+        return (*(["recaptures"] if self.rules.newest_capture else []), *(["blocklists"] if self.blocklists else []))
 
     @property
     def selection_columns(self) -> dict[str, str]:
@@ -154,7 +183,7 @@ def load_recipe(path: str | Path) -> Recipe:
     """
     raw = read_toml(path)
     try:
-        return parse_recipe(raw)
+        return parse_recipe(_with_digests(raw, Path(path).parent))
     except RecipeError as error:
         raise RecipeError(one_line(f"{path}: {error}")) from None
 
@@ -173,6 +202,24 @@ def read_toml(path: str | Path) -> JsonObject:
         raise RecipeError(one_line(f"{path}: expected TOML in UTF-8, found something else: {error}")) from None
 
 
+def _with_digests(raw: JsonObject, folder: Path) -> JsonObject:
+    """Return a recipe whose block lists have the paths of their files from the recipe's folder on, and a SHA-256 where it leaves that out."""
+    if not isinstance(raw.get("blocklists"), list):
+        return raw
+    tables = []
+    for number, table in enumerate(raw["blocklists"]):
+        known = table
+        if isinstance(table, Mapping) and isinstance(table.get("file"), str) and "\0" not in table["file"]:
+            known = {**table, "file": str(folder / table["file"])}
+            if "sha256" not in table:
+                try:
+                    known["sha256"] = file_digest(Path(known["file"]))
+                except UsageError as error:
+                    raise RecipeError(f"blocklists[{number}]: file: {error}") from None
+        tables.append(known)
+    return raw | {"blocklists": tables}
+
+
 def parse_recipe(raw: ValuesByName) -> Recipe:
     """Return the recipe of a parsed file or of ``Recipe.literals``.
 
@@ -186,6 +233,9 @@ def parse_recipe(raw: ValuesByName) -> Recipe:
     pools = [read_section(Pool, item, f"pools[{number}]") for number, item in enumerate(_tables(raw, "pools"))]
     stages = _tables(raw, "stages")
     scores = _tables(raw, "scores") if raw.get("scores") else []
+    blocklists = _tables(raw, "blocklists") if raw.get("blocklists") else []
+    extractors = _tables(raw, "extractors") if "extractors" in raw else []
+    named = tuple(read_section(Extractor, item, f"extractors[{number}]") for number, item in enumerate(extractors))
     if any("choose" in stage for stage in stages) and not all("choose" in stage for stage in stages):
         raise RecipeError(
             "stages: choose: expected it in every stage or in none (then stages choose in the file's order)"
@@ -196,6 +246,10 @@ def parse_recipe(raw: ValuesByName) -> Recipe:
         name=raw["name"],
         pools=tuple(pools),
         scores=tuple(read_section(ScoreSettings, item, f"scores[{number}]") for number, item in enumerate(scores)),
+        extractors=named or DEFAULT_EXTRACTORS,
+        blocklists=tuple(
+            read_section(BlockListSettings, item, f"blocklists[{number}]") for number, item in enumerate(blocklists)
+        ),
         stages=tuple(read_section(Stage, item, f"stages[{number}]") for number, item in enumerate(numbered)),
         **sections,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from headwater.filters.blocklists import match as blocklists
 from headwater.filters.contamination import find as contamination
 from headwater.filters.duplicates import minhash
 from headwater.filters.duplicates.tables import UNICODE_VERSION
@@ -23,7 +24,9 @@ from headwater.filters.scores.names import SCORE_COLUMNS
 from headwater.filters.scores.shipped import Scorer, shipped_scorer
 from headwater.filters.signals import measure as signals
 from headwater.filters.spans import find as spans
+from headwater.filters.urls.normalize import VERSION as URLS_VERSION
 from headwater.fingerprint import fingerprint
+from headwater.lineage.blocklists import check_blocklists
 from headwater.lineage.evaluation_sets import StoredSet, chosen_sets
 from headwater.lineage.score_models import find_scorer
 from headwater.lineage.vocabularies import find_vocabulary
@@ -47,6 +50,7 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
 
 DEDUPLICATE_VERSION: Final = 2
 DECIDE_VERSION: Final = 3
+RECAPTURES_VERSION: Final = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +77,28 @@ class Resolved:
     @property
     def annotated(self) -> tuple[str, ...]:
         """Families that annotate fills."""
-        return (*ANNOTATED, "contamination") if self.sets else ANNOTATED
+        own = ["contamination"] if self.sets else []
+        return (*ANNOTATED, *own, *(["blocklists"] if self.recipe.blocklists else []))
+
+    @property
+    def across_samples(self) -> tuple[str, ...]:
+        """Families that deduplicate fills."""
+        return ("duplicates", "recaptures") if self.recipe.rules.newest_capture else ("duplicates",)
+
+    @property
+    def decided_from(self) -> tuple[str, ...]:
+        """Families that verdicts are made from."""
+        looked_for = ("contamination",) if self.sets else ()
+        return (
+            "language",
+            "signals",
+            "scores",
+            "minhash",
+            "tokens",
+            "duplicates",
+            *looked_for,
+            *self.recipe.rule_families,
+        )
 
     @property
     def min_agreement(self) -> int:
@@ -95,10 +120,12 @@ def resolve(recipe: Recipe, lake: str) -> Resolved:
 
     Raises:
         RecipeError: it names an evaluation set that the lake does not have.
+        UsageError: a block list is neither in the lake nor in its file.
         UsageError: a vocabulary or a score model that is neither shipped, nor the lake's, nor a file; a model that cannot fill its column.
         BadInputError: the file of one of them cannot be used.
     """
     sets = chosen_sets(lake, recipe.contamination.sets)
+    check_blocklists(lake, recipe.blocklists)
     vocabulary = find_vocabulary(lake, recipe.vocabulary.name)
     reads = {
         **READS,
@@ -119,6 +146,9 @@ def resolve(recipe: Recipe, lake: str) -> Resolved:
         "duplicates": duplicates,
     }
     operators = {**annotated, "duplicates": duplicates, "verdicts": verdicts}
+    if recipe.rules.newest_capture:
+        operators["recaptures"] = {"version": RECAPTURES_VERSION, "urls": URLS_VERSION}
+        verdicts["recaptures"] = operators["recaptures"]
     return Resolved(
         lake=lake,
         recipe=recipe,
@@ -188,6 +218,9 @@ def _annotate_operators(
     for family in ANNOTATED:
         for other in reads.get(family, ()):
             own[family][other] = own[other]
+    if recipe.blocklists:
+        lists = {each.name: [each.kind, each.sha256] for each in recipe.blocklists}
+        own["blocklists"] = {"version": blocklists.VERSION, "urls": URLS_VERSION, "lists": lists}
     if sets:
         settings = {
             name: getattr(recipe.contamination, name) for name in ("ngram_words", "least_overlap", "answer_words")

@@ -26,8 +26,9 @@ from headwater.filters.rules.rule import LimitSetting
 from headwater.filters.rules.rule_set import RuleSet, load_rules
 from headwater.filters.spans.operators import OPERATORS
 from headwater.filters.spans.policy import policy_of
-from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, LARGEST, NESTING, RECORD_BYTES
+from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, HTTP_STATUS, LARGEST, NESTING, RECORD_BYTES
 from headwater.pipelines.recipe.checks import (
+    check_flag,
     check_number,
     check_one_of,
     check_table,
@@ -48,8 +49,17 @@ __all__ = [
     "VocabularySettings",
 ]
 
+OLDER_CAPTURE: Final = {
+    "name": "older_capture",
+    "passes": "older_capture = 0",
+    "source": "the recipe's newest_capture",
+    "description": "a newer capture of the same URL is in the lake",
+}
+"""The rule of ``newest_capture``."""
 _SET: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 """What ``headwater benchmarks add`` may name a set."""
+_KIND: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+"""A kind of media, RFC 6838 section 4.2."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,16 +70,40 @@ class IngestSettings:
         max_record_bytes: longest record, bytes after decompression.
         max_expansion_ratio: most bytes after decompression per byte of a compressed file.
         max_nesting: deepest JSON, levels.
+        web_statuses: HTTP statuses of responses whose pages are taken from web archives; others are counted.
+        web_kinds: kinds of media of pages that are taken from web archives, in small letters; others are counted.
+        web_metadata: whether the title and description of each page of a WAT file become a sample.
     """
 
     max_record_bytes: int = 16_777_216
     max_expansion_ratio: int = 200
     max_nesting: int = 64
+    web_statuses: tuple[int, ...] = (200,)
+    web_kinds: tuple[str, ...] = ("text/html", "application/xhtml+xml", "text/plain")
+    web_metadata: bool = False
 
     def __post_init__(self) -> None:
         check_whole("max_record_bytes", self.max_record_bytes, *RECORD_BYTES)
         check_whole("max_expansion_ratio", self.max_expansion_ratio, *EXPANSION_RATIO)
         check_whole("max_nesting", self.max_nesting, *NESTING)
+        self._check_web()
+
+    def _check_web(self) -> None:
+        check_flag("web_metadata", self.web_metadata)
+        statuses: object = self.web_statuses
+        if not isinstance(statuses, tuple) or not statuses:
+            raise RecipeError(f"web_statuses: expected a list of HTTP statuses, found {self.web_statuses!r}")
+        for status in self.web_statuses:
+            check_whole("web_statuses", status, *HTTP_STATUS)
+        if len(set(self.web_statuses)) != len(self.web_statuses):
+            raise RecipeError(f"web_statuses: expected no status twice, found {list(self.web_statuses)!r}")
+        if not check_texts("web_kinds", self.web_kinds):
+            raise RecipeError("web_kinds: expected at least one kind of media, such as text/html")
+        for kind in self.web_kinds:
+            if not _KIND.fullmatch(kind):
+                raise RecipeError(
+                    f"web_kinds: expected a kind of media in small letters, such as text/html, found {kind!r}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,30 +243,35 @@ class RuleSettings:
         sets: rule sets, in the order of their reasons.
         limits: rule → a number for every language, or a table of languages and ``default`` that changes only these.
         exempt: rule → domains that it does not apply to, instead of its own.
+        newest_capture: whether of several captures of one URL only the newest passes; see ``headwater.pipelines.deduplicate.recaptures``.
         own: rules of the recipe's own, which come after the sets': tables of name, passes, limits, description and exempt_domains.
     """
 
     sets: tuple[str, ...] = ("default",)
     limits: Mapping[str, LimitSetting] = field(default_factory=dict)
     exempt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    newest_capture: bool = False
     own: tuple[Mapping[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         check_texts("sets", self.sets)
         check_table("limits", self.limits)
         check_table("exempt", self.exempt)
+        check_flag("newest_capture", self.newest_capture)
         if not isinstance(self.own, tuple):
             raise RecipeError(f"own: expected tables [[rules.own]], found {self.own!r}")
         if not self.own:
             self.load()
 
-    def load(self, own_scores: Sequence[str] = ()) -> RuleSet:
+    def load(self, own_scores: Sequence[str] = (), listed: Sequence[Mapping[str, object]] = ()) -> RuleSet:
         """Return the rules with these limits.
 
         Args:
             own_scores: a team's own scores, which rules of the recipe's own may read.
+            listed: the rules of block lists.
         """
-        return load_rules(self.sets, self.limits, self.exempt, self.own, own_scores)
+        first = [*([OLDER_CAPTURE] if self.newest_capture else []), *listed]
+        return load_rules(self.sets, self.limits, self.exempt, self.own, own_scores, first)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

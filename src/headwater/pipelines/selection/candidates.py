@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.filters.rules.predicates import predicate_connection
+from headwater.filters.urls.hosts import hosts
 from headwater.hashes import bytes_of_hashes, bytes_of_origins
-from headwater.lineage.hosts import hosts
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.stages import Stage
 from headwater.pipelines.selection.quotas import Cell

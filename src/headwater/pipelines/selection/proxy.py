@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 from headwater.errors import UsageError, one_line
 from headwater.fingerprint import canonical_json, fingerprint
 from headwater.hashes import bytes_of_hashes, bytes_of_origins, mix_hashes
+from headwater.lineage.builds import check_texts_stand
 from headwater.lineage.past_runs import base_of, past_recipe
 from headwater.lineage.reasons import BEYOND_SHARE, WITHIN_SHARE
 from headwater.lineage.runs import begin_run
@@ -258,6 +259,7 @@ def scale_down(spark: SparkSession, job: Resolved, base: str, scale: str) -> Pro
     if base_of(snapshot, name) == base:
         return Proxy(build=name, base=base, scale=written, known=True)
     fragments = snapshot.covered("stages", batch=base)
+    check_texts_stand(snapshot, base, fragments)
     located = {where.fragment: where for where in snapshot.locate(fragments, ["stages", "tokens"], batch=base)}
     files = [where.files[family][0] for where in located.values() for family in ("stages", "tokens")]
     rows_from = sorted({parse_name(path)[4] for path in files})

@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 
 from headwater.errors import CorruptLakeError
 from headwater.filters.spans.find import SPAN_COLUMNS, apply_spans, without_spans
+from headwater.filters.urls.hosts import hosts
 from headwater.fingerprint import fingerprint
-from headwater.lineage.hosts import hosts
 from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.train.piece_counts import SCHEMA, bin_pieces, count_pieces, merge_counts
 from headwater.tokenize.train.segmentation import library_pieces

@@ -22,7 +22,7 @@ from headwater.arrays import Int64s
 from headwater.errors import UsageError
 from headwater.filters.rules.rule import LimitSetting, Number
 from headwater.filters.rules.rule_set import RuleSet
-from headwater.lineage.hosts import without_credentials
+from headwater.filters.urls.hosts import without_credentials
 from headwater.lineage.past_runs import newest_selection, require_build
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.changes import MOST_VALUES, Changes, apply, find_limit
@@ -150,7 +150,8 @@ class _State:
         self.lake, self.snapshot = lake, open_snapshot(lake, version)
         self.build = self._build(recipe, build)
         self.question = make_question(self.snapshot.uri, recipe, base, scenarios, self.build, named=named)
-        self.fragments = _decided(self.snapshot)
+        self.families = (*_FAMILIES, *recipe.rule_families)
+        self.fragments = _decided(self.snapshot, self.families)
         self._clock("open", began)
 
     def _build(self, recipe: Recipe, named: str | None) -> str | None:
@@ -167,7 +168,7 @@ class _State:
         self.time[phase] = round(time.perf_counter() - began, 3)
 
     def _located(self) -> Iterator[FragmentFiles]:
-        families = [*_FAMILIES, *([] if self.build is None else ["stages"])]
+        families = [*self.families, *([] if self.build is None else ["stages"])]
         return self.snapshot.locate(self.fragments, families, batch=self.build)
 
     def answer(self, examples: int) -> Tally:
@@ -223,9 +224,9 @@ class _State:
         }
 
 
-def _decided(snapshot: Snapshot) -> Int64s:
+def _decided(snapshot: Snapshot, families: Sequence[str]) -> Int64s:
     fragments = snapshot.covered("content")
-    for family in _FAMILIES:
+    for family in families:
         fragments = np.intersect1d(fragments, snapshot.covered(family))
     if len(fragments) == 0:
         raise UsageError("expected samples with verdicts, found none; run headwater run or decide first")

@@ -9,7 +9,7 @@ import pytest
 from text_lake import Document, make_text_lake
 
 from headwater.errors import UsageError
-from headwater.lineage.hosts import host_of, hosts, without_credentials
+from headwater.filters.urls.hosts import host_of, hosts, without_credentials
 from headwater.lineage.questions import placements_of, samples_named, why
 from headwater.lineage.views import connect, connect_for_users
 from headwater.pipelines.ingest.fields import FieldPlacer

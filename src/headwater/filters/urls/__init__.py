@@ -1,0 +1,1 @@
+"""URLs: one form to join them by, their hosts and registered domains."""

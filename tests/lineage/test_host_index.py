@@ -1,0 +1,78 @@
+"""Samples by host and by registered domain: from the index, and by a scan where an earlier release left none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from text_lake import OPERATOR, Document, make_text_lake
+
+from headwater.errors import UsageError
+from headwater.filters.urls.columns import capture_columns
+from headwater.lineage.host_questions import unindexed_fragments
+from headwater.lineage.questions import samples_named
+from headwater.lineage.views import connect
+from headwater.pipelines.ingest.host_index import host_index
+from headwater.warehouse.commit import commit
+from headwater.warehouse.fragments import sample_ids
+from headwater.warehouse.parquet import write_family
+
+URLS = [
+    ["https://news.example.co.uk/1", "https://example.co.uk/2", "isbn 1", "http://user@NEWS.example.co.uk:80/3"],
+    ["https://a.github.io/", "https://b.github.io/", "https://10.0.0.1/x", "https://example.co.uk/4"],
+    ["https://bücher.example/", "https://other.example.co.uk./"],
+]
+
+
+def indexed_lake(folder: Path, *fragments: int) -> str:
+    """Make a lake of ``URLS`` whose named fragments have an index."""
+    snapshot = make_text_lake(folder, [[Document("text", url) for url in urls] for urls in URLS])
+    entries = []
+    for fragment in fragments:
+        uris = pa.array(URLS[fragment])
+        by_url = capture_columns(uris)
+        captures = pa.table(
+            {
+                "sample_id": sample_ids(fragment, 0, len(uris)),
+                "host": by_url["host"],
+                "registered_domain": by_url["domain"],
+                "run_id": pa.array(["run"] * len(uris)),
+            }
+        )
+        rows = [host_index(captures)]
+        entries.append(write_family(snapshot.uri, "host_index", "b", fragment, 1, OPERATOR, rows))
+    commit(snapshot, adds=entries, wave=("test", 2), lake=str(folder))
+    return str(folder)
+
+
+@pytest.mark.parametrize("fragments", [(), (0,), (1,), (0, 2), (0, 1, 2)])
+def test_samples_are_found_with_and_without_an_index(tmp_path: Path, fragments: tuple[int, ...]) -> None:
+    """The same answers whatever part of the lake has an index; how much of it has none is told."""
+    lake = indexed_lake(tmp_path, *fragments)
+    one, two = 1 << 24, 2 << 24
+    with connect(lake) as connection:
+        assert unindexed_fragments(connection) == 3 - len(fragments)
+        assert samples_named(connection, host="News.Example.co.uk.") == [0, 3]
+        assert samples_named(connection, host="example.co.uk") == [1, one + 3]
+        assert samples_named(connection, domain="example.co.uk") == [0, 1, 3, one + 3, two + 1]
+        assert samples_named(connection, domain="example.co.uk", limit=2) == [0, 1]
+        assert samples_named(connection, domain="b.github.io") == [one + 1]
+        assert samples_named(connection, host="10.0.0.1") == samples_named(connection, domain="10.0.0.1") == [one + 2]
+        assert samples_named(connection, domain="xn--bcher-kva.example") == [two]
+        with pytest.raises(UsageError, match="found none in this lake"):
+            samples_named(connection, host="a.example")
+        with pytest.raises(UsageError, match=r"a host of 'example.co.uk'; ask for --domain example.co.uk or --host"):
+            samples_named(connection, domain="news.example.co.uk")
+        with pytest.raises(UsageError, match="^expected a host"):
+            samples_named(connection, domain="//")
+
+
+def test_an_indexed_lake_is_asked_without_reading_content(tmp_path: Path) -> None:
+    """The content's files may be away: a question about a host reads the index alone."""
+    lake = indexed_lake(tmp_path, 0, 1, 2)
+    with connect(lake) as connection:
+        for path in tmp_path.glob("samples/family=content/**/*.parquet"):
+            path.unlink()
+        assert samples_named(connection, host="a.github.io") == [1 << 24]
+        assert samples_named(connection, domain="a.github.io") == [1 << 24]
