@@ -19,7 +19,7 @@ for _name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-from bench import annotate, backfill, html_speed, operators  # noqa: E402 - after the settings above
+from bench import annotate, backfill, html_speed, operators, personal  # noqa: E402 - after the settings above
 from bench import whole_job as corpus_job  # noqa: E402 - as above
 from bench.alternate import absent, significant  # noqa: E402 - as above
 from bench.annotate_peers import against_peers, fastest  # noqa: E402 - as above
@@ -79,6 +79,8 @@ def measure(options: argparse.Namespace) -> Figures:
     report["annotate"] = annotate.against_reading(documents, repetitions)
     _say("MinHash against datasketch")
     report["minhash_against_datasketch"] = operators.minhash_against_datasketch(documents, repetitions)
+    _say("personal data")
+    report["personal_data"] = personal.speeds(documents, repetitions)
     _say("encode against tokenizers")
     report["encode_against_tokenizers"], n_tokens = operators.encode_against_tokenizers(documents, repetitions)
     _say("HTML to text against trafilatura, resiliparse and turbohtml")

@@ -6,7 +6,7 @@
 
 Presidio 2.2.366: its recognisers of patterns with their checksums, for every country at once, without a model of names, and of what
 they find what scores 0.3 or more; scrubadub 2.0.1: its detectors that need no model, in the locale of the language where it has
-one; datatrove 0.9: the two expressions of its PII formatter as its documentation describes them, addresses and public IPv4. Their types are
+one; datatrove 0.10.1: the two expressions of its PII formatter of e-mail and of public IPv4. Their types are
 put into ours; a type that a peer does not know stays empty.
 """
 

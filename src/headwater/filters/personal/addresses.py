@@ -56,6 +56,9 @@ _RESERVED: Final = tuple(
         ),
     )
 )
+_RANGES: Final = {
+    version: [(int(each[0]), int(each[-1])) for each in _RESERVED if each.version == version] for version in (4, 6)
+}
 _FEW: Final = 32
 """Four numbers below it are more likely a version or a section than an address, unless a word says otherwise."""
 _OF_FILES: Final = re.compile(rb"[0-9]x\.")
@@ -103,7 +106,8 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     >>> is_public(ipaddress.ip_address("9.9.9.9")), is_public(ipaddress.ip_address("192.168.0.1"))
     (True, False)
     """
-    return not any(address in network for network in _RESERVED if network.version == address.version)
+    number = int(address)
+    return not any(first <= number <= last for first, last in _RANGES[address.version])
 
 
 def check_ip4(address: str, *, named: bool, near: bool, version: bool) -> str | None:

@@ -30,7 +30,7 @@ from headwater.filters.personal.shapes import EVERY_LANGUAGE, Rule, ShapeTrie, m
 from headwater.filters.personal.types import CONFIDENCES, HIGH, MEDIUM, PERSONAL
 from headwater.filters.personal.words import topic_bits, word_automaton
 
-__all__ = ["REGISTRIES", "VERSION", "find_personal"]
+__all__ = ["REGISTRIES", "VERSION", "find_candidates", "find_personal"]
 
 VERSION: Final = 1
 """Raised with any change that alters what is found."""
@@ -44,6 +44,7 @@ _CARD: Final = "card"
 _PHONE: Final = "phone"
 _SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]")
 _NOT_SIGNS: Final = re.compile(r"[^0-9A-Za-z+-]")
+_LINE_BEGIN: Final = re.compile(rb"(?:^|\n)[ \t]*$")
 _BEFORE: Final = 80
 _AFTER: Final = 12
 _LEAST_ROOM: Final = 1024
@@ -77,7 +78,7 @@ def _tables() -> _Tables:
                     languages=languages,
                     topics=topics[kind.name],
                     home=home,
-                    home_topics=topics["id"],
+                    home_topics=topics["id"] if kind.checksum else 0,
                 )
                 for shape in shapes
             ]
@@ -113,12 +114,8 @@ def find_personal(
     data, offsets = text_buffers(texts)
     every: list[Found] = []
     if personal:
-        names = (
-            [(name or "").partition("-")[0] for name in _listed(languages)]
-            if languages is not None
-            else [""] * (len(offsets) - 1)
-        )
-        bits = np.array([_BITS.get(name, _NO_LANGUAGE) for name in names], np.uint64)
+        names = _names(languages if languages is not None else [None] * (len(offsets) - 1))
+        bits = _language_bits(names)
         every += _look(data, offsets, names, bits)
         every += find_obfuscated(data, offsets)
     if secrets:
@@ -137,11 +134,21 @@ def find_personal(
     )
 
 
-def _listed(languages: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> Sequence[str | None]:
-    listed: Sequence[str | None] = (
-        languages.to_pylist() if isinstance(languages, pa.Array | pa.ChunkedArray) else languages
-    )
-    return listed
+def find_candidates(
+    texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedArray | Sequence[str | None]
+) -> npt.NDArray[np.int64]:
+    """Return int64 [n, ``COLUMNS``]: what the compiled pass gives; for those who measure it."""
+    data, offsets = text_buffers(texts)
+    return _candidates(data, offsets, _language_bits(_names(languages)))
+
+
+def _names(languages: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> list[str]:
+    listed = languages.to_pylist() if isinstance(languages, pa.Array | pa.ChunkedArray) else languages
+    return [(name or "").partition("-")[0] for name in listed]
+
+
+def _language_bits(names: Sequence[str]) -> npt.NDArray[np.uint64]:
+    return np.array([_BITS.get(name, _NO_LANGUAGE) for name in names], np.uint64)
 
 
 def _candidates(
@@ -170,6 +177,10 @@ def _look(
             if length := check_email(candidate, before):
                 yield _found(row, begin, begin + length, "email", HIGH)
         elif kind == IP4:
+            before = data[at + max(0, begin - _BEFORE) : at + begin].tobytes()
+            behind = data[at + end : min(at + end + 2, int(offsets[row + 1]))].tobytes()
+            if behind == b". " and _LINE_BEGIN.search(before):  # the number of a section
+                continue
             sure = check_ip4(
                 candidate.decode(),
                 named=bool(named & topics["ip"]),

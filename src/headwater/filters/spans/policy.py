@@ -97,11 +97,23 @@ def union_of_spans(
 ) -> npt.NDArray[np.int64]:
     """Return int64 [n, 4]: row, begin, end and 1 for a drop, 0 for a mask, sorted and without overlap; neighbours stay apart.
 
+    Rows without overlap, nearly all, only are sorted; the others are walked one by one.
+
     >>> union_of_spans(*map(np.array, ([0, 0, 0], [0, 3, 4], [4, 9, 6], [False, True, False]))).tolist()
     [[0, 0, 3, 0], [0, 3, 9, 1]]
     """
-    dropped = _merge(rows[drop], begins[drop], ends[drop])
-    masked = _merge(rows[~drop], begins[~drop], ends[~drop])
+    spans = np.stack([rows, begins, ends, drop], axis=1).astype(np.int64)[np.lexsort((begins, rows))]
+    overlap = (spans[1:, 0] == spans[:-1, 0]) & (spans[1:, 1] < spans[:-1, 2])  # where any two do, two neighbours do
+    mixed = np.isin(spans[:, 0], spans[1:][overlap, 0])
+    pieces = _pieces(spans[mixed])
+    apart = np.concatenate([spans[~mixed], np.array(pieces, np.int64).reshape(-1, 4)])
+    return apart[np.lexsort((apart[:, 1], apart[:, 0]))]
+
+
+def _pieces(spans: npt.NDArray[np.int64]) -> list[tuple[int, int, int, int]]:
+    """Return row, begin, end and whether it is dropped of the spans' union."""
+    drop = spans[:, 3] == 1
+    dropped, masked = _merge(spans[drop]), _merge(spans[~drop])
     pieces: list[tuple[int, int, int, int]] = [(*span, 1) for span in dropped]
     at = 0
     for row, begin, end in masked:
@@ -115,15 +127,13 @@ def union_of_spans(
             here += 1
         if rest < end:
             pieces.append((row, rest, end, 0))
-    return np.array(sorted(pieces), np.int64).reshape(-1, 4)
+    return pieces
 
 
-def _merge(
-    rows: npt.NDArray[np.int64], begins: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
-) -> list[tuple[int, int, int]]:
+def _merge(spans: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
     """Return row, begin and end of the unions of spans that share bytes, sorted."""
     merged: list[tuple[int, int, int]] = []
-    for row, begin, end in sorted(zip(rows.tolist(), begins.tolist(), ends.tolist(), strict=True)):
+    for row, begin, end, _ in spans.tolist():
         if merged and merged[-1][0] == row and begin < merged[-1][2]:
             merged[-1] = (row, merged[-1][1], max(end, merged[-1][2]))
         else:
