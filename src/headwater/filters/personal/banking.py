@@ -61,6 +61,10 @@ _ISSUERS: Final[tuple[tuple[int, int, tuple[int, ...], bool], ...]] = (
     (3500, 3599, _SEVERAL, True),
     (6200, 6299, _SEVERAL, True),
     (2200, 2204, (16,), True),
+    *(
+        (maestro, maestro, (12, 13, 14, 15, *_SEVERAL), True)
+        for maestro in (5018, 5020, 5038, 5893, 6304, 6759, 6761, 6762, 6763)
+    ),
     (5000, 5099, (12, 13, 14, 15, *_SEVERAL), False),
     (5600, 6999, (12, 13, 14, 15, *_SEVERAL), False),
     (8100, 8299, (16,), False),

@@ -52,6 +52,8 @@ _EXTENSION: Final = re.compile(r"x\d{1,6}$")
 _MOST_TRIMMED: Final = 3
 _MOST_GROUPS: Final = 6
 _MOST_NATIONAL: Final = 12
+_LEAST: Final = 7
+_LONGEST_GROUP: Final = 8
 _DECIMAL: Final = re.compile(r"(?:0|[1-9]\d{0,2})[.,]\d{4,}")
 _AMOUNT: Final = re.compile(
     r"[\s\u00a0]?(?:Kč|kr\b|zł|€|EUR\b|USD\b|руб|₽|₴|грн|лв|lei\b|Ft\b|TL\b|₺|円|元|원|₫|đ|VND|Rp|₹|%|°|km\b|kg\b|MB\b|GB\b|ha\b|m²)",
@@ -96,14 +98,16 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool, after
             continue
         number = plain(candidate[:end].encode())
         digits = "".join(char for char in number if char.isdigit())
-        if len(digits) < 7 or (_DATE.match(number.lstrip("(")) and not number.startswith("+")):
+        if len(digits) < _LEAST or (_DATE.match(number.lstrip("(")) and not number.startswith("+")):
             continue
         if number.startswith("+") or number.lstrip("(").startswith("00"):
             may, is_valid = _valid("+" + digits.removeprefix("00"), None)
             sure = HIGH if number.startswith("+") or named else MEDIUM
             if is_valid:
                 return end, sure
-            if may and (near or (number.startswith("+") and len(digits) >= 9 and not number[1:].isdigit())):
+            if may and number.startswith("+") and len(digits) >= (11 if number[1:].isdigit() else 9):
+                possible = possible or (end, LOW)
+            if near and _has_form(number, digits):
                 possible = possible or (end, LOW)
             continue
         if _DECIMAL.fullmatch(number) or (not named and _is_other(number, digits, language)):
@@ -115,9 +119,16 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool, after
             return end, HIGH if named else MEDIUM
         if _AMERICAN.fullmatch(number) and language in {"en", "es", "fr"}:
             return end, MEDIUM
-        if near and 8 <= len(digits) <= 13 and any(_valid(number, region)[0] for region in regions):
+        if near and (_has_form(number, digits) or any(_valid(number, region)[0] for region in regions)):
             possible = possible or (end, LOW)
     return possible
+
+
+def _has_form(number: str, digits: str) -> bool:
+    """Return whether a number that no region knows is written as phone numbers are: in groups, or with a leading 0."""
+    groups = _GROUPS.findall(number)
+    grouped = number.count("/") < 2 and 2 <= len(groups) <= _MOST_GROUPS and max(map(len, groups)) <= _LONGEST_GROUP
+    return _LEAST <= len(digits) <= _MOST_NATIONAL + 1 and (grouped or (digits[0] == "0" and len(digits) > _LEAST + 1))
 
 
 def _is_other(number: str, digits: str, language: str) -> bool:

@@ -256,13 +256,12 @@ def _read_number(
     if digits < 7:
         return count
     leading = digit_at(data, at, end) & 15 == 0
+    beside = 0 < at - address <= _BESIDE and address > begin
     likely = digits >= 9 and (leading or bracket == 2)
     if not likely:
         if not asked:
             named, asked = read_topics(data, begin, at, WINDOW_BYTES, words)[0], True
-        if 0 < at - address <= _BESIDE and address > begin:
-            named |= phone
-        likely = (named & phone) != 0
+        likely = beside or (named & phone) != 0
     if likely:
         if not asked:
             named = read_topics(data, begin, at, WINDOW_BYTES, words)[0]
@@ -270,7 +269,7 @@ def _read_number(
         if opened and bracket > 0:
             start = at - 1 if data[at - 1] == 40 else at - 3
         _, near = read_topics(data, begin, at, NEAR_BYTES, words)
-        count = _write(PHONE, start, last, named, np.int64(near), count, found)
+        count = _write(PHONE, start, last, named, np.int64(phone if beside else near), count, found)
     return count
 
 

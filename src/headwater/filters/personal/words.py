@@ -57,11 +57,13 @@ def topic_bits() -> dict[str, int]:
 
 def _forms(word: str) -> set[bytes]:
     """Return the byte strings of a word: with marks composed and apart, in three cases, with a boundary where it needs one."""
+    ends = word.endswith(" ")
+    word = word.rstrip()
     name = unicodedata.name(word[0], "")
     spaced = not name.startswith(_NO_SPACES)
     latin = name.startswith("LATIN")
     before = " " if spaced and (latin or len(word) < _SHORT) else ""
-    after = " " if spaced and len(word) <= (_SHORT if latin else _SHORT - 1) else ""
+    after = " " if ends or (spaced and len(word) <= (_SHORT if latin else _SHORT - 1)) else ""
     forms = {form for case in (word, word.title(), word.upper()) for form in (case, unicodedata.normalize("NFD", case))}
     return {_fold(f"{before}{form}{after}".encode()) for form in forms}
 
