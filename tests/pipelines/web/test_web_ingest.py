@@ -25,6 +25,7 @@ from warcs import (
     warcinfo,
 )
 
+from headwater.filters.html.extractors import ExtractorSettings
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.records import read_records
@@ -37,6 +38,11 @@ from headwater.warehouse.parquet import read_file
 Row = dict[str, Any]  # Any: values of rows of several families, by column
 
 PAGE = html("<p>One line of text.</p>")
+
+
+def _web(**settings: Any) -> WebSettings:  # Any: of whatever setting
+    """Return settings whose extractor takes every visible block: what is chosen of a page is not looked at here."""
+    return WebSettings(extractor=ExtractorSettings(name="main", method="full"), **settings)
 
 
 def _inspect(path: Path, limits: Limits | None = None) -> FileInfo:
@@ -59,7 +65,7 @@ def _ingest(
         fragment_bytes=1 << 20,
         parts=parts,
         limits=limits,
-        web=web or WebSettings(),
+        web=web or _web(),
     )
     result = write_task(task)
     assert result.unread == []
@@ -262,10 +268,8 @@ def test_settings_choose(tmp_path: Path) -> None:
         response("https://a.example/1", PAGE, status=404),
         response("https://a.example/2", PAGE, mime="application/xhtml+xml"),
     ]
-    assert len(_texts(_read(tmp_path, records, WebSettings(statuses=(404,))))) == 1
-    assert _read(tmp_path, records, WebSettings(kinds=("text/html",)))["passed_over"] == [
-        {"status_404": 1, "media_xhtml": 1}
-    ]
+    assert len(_texts(_read(tmp_path, records, _web(statuses=(404,))))) == 1
+    assert _read(tmp_path, records, _web(kinds=("text/html",)))["passed_over"] == [{"status_404": 1, "media_xhtml": 1}]
 
 
 def test_stored_pages(tmp_path: Path) -> None:
@@ -274,7 +278,7 @@ def test_stored_pages(tmp_path: Path) -> None:
         "https://a.example/", gzip.compress(PAGE), headers=[("Content-Encoding", "gzip"), ("X-Robots-Tag", "noai")]
     )
     assert "html" not in _read(tmp_path, [record])
-    (row,) = _read(tmp_path, [record], WebSettings(store_html=True))["html"]
+    (row,) = _read(tmp_path, [record], _web(store_html=True))["html"]
     assert (row["html"], row["http_charset"]) == (PAGE, "utf-8")
     assert row["http_headers"] == '{"x-robots-tag":"noai"}'
 
@@ -409,7 +413,7 @@ def test_metadata_of_wat_files(tmp_path: Path) -> None:
     bodies = [json.dumps({"Envelope": envelope}).encode(), b"{}", b"[", b'{"Envelope": {"Payload-Metadata": []}}']
     records = [metadata("https://a.example/", body, "application/json") for body in bodies]
     assert "content" not in _read(tmp_path, records)
-    rows = _read(tmp_path, records, WebSettings(metadata=True))
+    rows = _read(tmp_path, records, _web(metadata=True))
     assert _texts(rows) == ["A title\nWhat it is."]
     assert rows["content"][0]["uri"] == "https://a.example/"
     assert rows["content"][0]["meta"] == '{"links":2,"warc_type":"metadata"}'
@@ -421,7 +425,7 @@ def test_a_task_that_runs_twice_writes_the_same_files(tmp_path: Path) -> None:
     """A task that was killed and runs again gives the same files: names hold the SHA-256 of what is in them."""
     path = tmp_path / "a.warc.gz"
     path.write_bytes(PACKERS["records.warc.gz"](small_crawl()))
-    settings = WebSettings(store_html=True)
+    settings = _web(store_html=True)
     for folder in ("one", "two"):
         _ingest(tmp_path / folder, path, web=settings)
     names = [sorted(file.name for file in (tmp_path / folder).rglob("*.parquet")) for folder in ("one", "two")]

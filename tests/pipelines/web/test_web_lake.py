@@ -24,7 +24,8 @@ pytestmark = pytest.mark.spark
 
 
 def _recipe(**limits: int) -> Recipe:
-    return parse_recipe(load_recipe(main_job.RECIPE).literals | {"ingest": limits})
+    extractors = [{"name": "main", "method": "full"}]  # what is chosen of a page is not looked at here
+    return parse_recipe(load_recipe(main_job.RECIPE).literals | {"ingest": limits, "extractors": extractors})
 
 
 def _rows(lake: Path, statement: str) -> list[tuple[Any, ...]]:
