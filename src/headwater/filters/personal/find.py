@@ -45,6 +45,8 @@ _PHONE: Final = "phone"
 _SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]")
 _NOT_SIGNS: Final = re.compile(r"[^0-9A-Za-z+-]")
 _LINE_BEGIN: Final = re.compile(rb"(?:^|\n)[ \t]*$")
+_OTHER_KEY: Final = re.compile(rb"(?<![A-Za-z_])(?!v|ver\w*|rel\w*|rev\w*|build)[A-Za-z_]+=$", re.IGNORECASE)
+"""A key right before a value, of which no version is: SRC= after the word kernel in a log."""
 _BEFORE: Final = 80
 _AFTER: Final = 12
 _LEAST_ROOM: Final = 1024
@@ -185,7 +187,7 @@ def _look(
                 candidate.decode(),
                 named=bool(named & topics["ip"]),
                 near=bool(more & topics["ip"]),
-                version=bool(more & topics["version"]),
+                version=bool(more & topics["version"]) and not _OTHER_KEY.search(before),
             )
             if sure:
                 yield _found(row, begin, end, "ip", sure, "ipv4")
