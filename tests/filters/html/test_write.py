@@ -8,7 +8,7 @@ from html_reference import read, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.filters.html.write import write_text
+from headwater.filters.html.write import whole_rows, write_text
 
 TABLE = (
     "<p>before<table><caption>Cap</caption><thead><tr><th>a<th colspan=2>b|c</thead>"
@@ -64,7 +64,10 @@ def test_tables_row_by_row() -> None:
 def test_rows_are_written_whole() -> None:
     """A row of data of which one block is kept is written with all its cells, no other row is."""
     html, table = read("<table><tr><th>a<th>b<tr><td>1<td>2<tr><td>3<td>4</table>")
-    assert write_text(html, table, np.array([0, 0, 0, 1, 0, 0], np.bool_), "text").text == "1\t2"
+    keep = np.array([0, 0, 0, 1, 0, 0], np.bool_)
+    assert write_text(html, table, keep, "text").text == "1\t2"
+    assert whole_rows(html, table, keep).tolist() == [False, False, True, True, False, False]
+    assert keep.sum() == 1
 
 
 @pytest.mark.parametrize(
