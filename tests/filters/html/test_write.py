@@ -8,7 +8,7 @@ from html_reference import read, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.filters.html.write import write_text
+from headwater.filters.html.write import whole_rows, write_text
 
 TABLE = (
     "<p>before<table><caption>Cap</caption><thead><tr><th>a<th colspan=2>b|c</thead>"
@@ -64,7 +64,10 @@ def test_tables_row_by_row() -> None:
 def test_rows_are_written_whole() -> None:
     """A row of data of which one block is kept is written with all its cells, no other row is."""
     html, table = read("<table><tr><th>a<th>b<tr><td>1<td>2<tr><td>3<td>4</table>")
-    assert write_text(html, table, np.array([0, 0, 0, 1, 0, 0], np.bool_), "text").text == "1\t2"
+    keep = np.array([0, 0, 0, 1, 0, 0], np.bool_)
+    assert write_text(html, table, keep, "text").text == "1\t2"
+    assert whole_rows(html, table, keep).tolist() == [False, False, True, True, False, False]
+    assert keep.sum() == 1
 
 
 @pytest.mark.parametrize(
@@ -103,6 +106,21 @@ def test_code_is_written_byte_for_byte() -> None:
     check(page, f"a\n\n{plain}\n\nb", f"a\n\n```python\n{plain}\n```\n\nb")
     marked = "<pre><code class='lang-c'><span class=k>if</span> <span>(x)</span>\n\n  <b>y</b>;</code></pre>"
     check(marked, "if (x)\n\n  y;", "```c\nif (x)\n\n  y;\n```")
+
+
+@pytest.mark.parametrize(
+    ("markup", "language"),
+    [
+        ("<div class='language-bash highlighter-rouge'><div class=highlight><pre class=highlight><code>", "bash"),
+        ("<div class='highlight highlight-source-c++'><pre>", "c++"),
+        ("<pre><code class='hljs lang-go'>", "go"),
+        ("<pre class='language-'>", ""),
+        ("<p class=language-x><pre>", ""),
+    ],
+)
+def test_code_has_the_language_that_is_named(markup: str, language: str) -> None:
+    """The block, its `<code>` or a `<div>` around it names the language, in Markdown alone."""
+    assert write(f"{markup}x", "markdown").text == f"```{language}\nx\n```"
 
 
 def test_code_that_holds_a_fence() -> None:

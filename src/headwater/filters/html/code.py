@@ -17,6 +17,7 @@ __all__ = ["begin_code", "code_language", "end_code", "is_line_numbers", "longes
 _CLASS: Final = name_bytes("class")
 _LANGUAGE: Final = name_bytes("language-")
 _LANG: Final = name_bytes("lang-")
+_SOURCE: Final = name_bytes("highlight-source-")
 
 _WHOLE: Final = ("line-numbers", "linenums", "line-number", "linenumbers")
 """Said of a whole block too, whose lines a script numbers (Prism, prettify)."""
@@ -52,13 +53,13 @@ def is_line_numbers(html: npt.NDArray[np.uint8], tag: int, begin: int, finish: i
 
 @kernel
 def code_language(html: npt.NDArray[np.uint8], begin: int, finish: int) -> tuple[int, int]:
-    """Return where an element's class names a language (`language-…`, `lang-…`), both -1 where it names none."""
+    """Return where an element's class names a language (`language-…`, `lang-…`, GitHub's `highlight-source-…`), both -1 where it names none."""
     at, end = find_attribute(html, begin, finish, _CLASS)
     while at < end:
         stop = at
         while stop < end and html[stop] > 0x20:
             stop += 1
-        for prefix in (_LANGUAGE, _LANG):
+        for prefix in (_LANGUAGE, _LANG, _SOURCE):
             if starts_with(html, at, stop, prefix) and 0 < stop - at - len(prefix) <= 24:
                 plain = True
                 for place in range(at + len(prefix), stop):
@@ -94,13 +95,14 @@ def longest_ticks(
 def begin_code(
     html: npt.NDArray[np.uint8],
     tag: npt.NDArray[np.uint8],
+    parent: npt.NDArray[np.int32],
     end: npt.NDArray[np.int32],
     begin: npt.NDArray[np.int64],
     finish: npt.NDArray[np.int64],
     node: int,
     state: npt.NDArray[np.int64],
 ) -> None:
-    """Make ready for the code block at `node`: its fence, and its language, which it or the `<code>` within names."""
+    """Make ready for the code block at `node`: its fence, and its language, which it, the `<code>` within or two `<div>` around name."""
     state[CODE_OPEN] = 0
     state[FENCE] = max(3, longest_ticks(html, tag, begin, finish, node, end[node]) + 1)
     state[NAME], state[NAME_END] = code_language(html, begin[node], finish[node])
@@ -109,6 +111,11 @@ def begin_code(
         if tag[within] == CODE:
             state[NAME], state[NAME_END] = code_language(html, begin[within], finish[within])
         within += 1
+    around = parent[node]
+    for _ in range(2):
+        if state[NAME] < 0 and around >= 0 and tag[around] == DIV:
+            state[NAME], state[NAME_END] = code_language(html, begin[around], finish[around])
+            around = parent[around]
 
 
 @kernel

@@ -312,7 +312,7 @@ def write_nodes(
             ):
                 if cell < 0 and heading < 0:
                     verbatim = node
-                    begin_code(html, tag, end, begin, finish, node, state)
+                    begin_code(html, tag, parent, end, begin, finish, node, state)
             elif H1 <= name <= H6:
                 if cell < 0 and heading < 0 and end[node] - node <= _MOST_HEADING:
                     heading = node

@@ -49,7 +49,7 @@ from headwater.filters.html.tables import MOST_COLUMNS, table_shapes
 from headwater.filters.html.tags import IMG, MATH, RAW, TAG_FACTS, TEXT
 from headwater.filters.html.walk import COUNTS, TOO_SMALL, write_nodes
 
-__all__ = ["Form", "Written", "write_text"]
+__all__ = ["Form", "Written", "whole_rows", "write_text"]
 
 Form = Literal["text", "markdown"]
 
@@ -126,6 +126,20 @@ def _formulas(
     return places, np.frombuffer(b"".join(texts), np.uint8), ends
 
 
+def _with_whole_rows(
+    html: npt.NDArray[np.uint8], table: NodeTable, keep: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.uint8]]:
+    keep, shape = keep.copy(), np.zeros(table.n_nodes, np.uint8)
+    table_shapes(html, table.tag, table.end, table.begin, table.finish, shape)
+    keep_whole_rows(table.tag, table.end, table.block, table.block_hidden, shape, keep)
+    return keep, shape
+
+
+def whole_rows(html: npt.NDArray[np.uint8], table: NodeTable, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which blocks `write_text` writes if told to keep `keep`: those, and the rest of each row of data among them."""
+    return _with_whole_rows(html, table, keep)[0]
+
+
 def write_text(html: npt.NDArray[np.uint8], table: NodeTable, keep: npt.NDArray[np.bool_], form: Form) -> Written:
     """Return the text of the blocks kept.
 
@@ -137,10 +151,7 @@ def write_text(html: npt.NDArray[np.uint8], table: NodeTable, keep: npt.NDArray[
 
     Cost: linear in the page; what is not kept is passed over. Memory: the text twice.
     """
-    keep = keep.copy()
-    shape = np.zeros(table.n_nodes, np.uint8)
-    table_shapes(html, table.tag, table.end, table.begin, table.finish, shape)
-    keep_whole_rows(table.tag, table.end, table.block, table.block_hidden, shape, keep)
+    keep, shape = _with_whole_rows(html, table, keep)
     following = np.empty(table.n_nodes, np.int32)
     next_kept(table.kind, table.block, keep, following)
     places, latex, latex_ends = _formulas(html, table, following)
