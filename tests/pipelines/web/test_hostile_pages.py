@@ -40,7 +40,9 @@ def test_what_the_parser_cannot_bear_costs_one_record() -> None:
     """A page that takes the square of its size in memory is refused; those around it are read."""
     bodies = [b"<p>one", KINDS[_SUPERLINEAR](150_000), b"<p>two"]
     with PageReader(memory_bytes=128 << 20) as reader:
-        answers = reader.read([PageInput(body=body) for body in bodies], _EXTRACTORS)
+        answers = reader.read(
+            [PageInput(body=body) for body in bodies], [ExtractorSettings(name="full", method="full")]
+        )
     assert [each if isinstance(each, str) else each.texts[0].text for each in answers] == [
         "one",
         "page_too_large",

@@ -20,7 +20,7 @@ from headwater.filters.html.nodes import NodeTable, node_table
 from headwater.filters.html.others import VERSION as OTHERS_VERSION
 from headwater.filters.html.others import others_text, package_version
 from headwater.filters.html.parse import normal_html
-from headwater.filters.html.write import write_text
+from headwater.filters.html.write import whole_rows, write_text
 from headwater.filters.urls.hosts import host_of
 from headwater.plain import JsonObject
 
@@ -139,6 +139,7 @@ def _extracted(
     else:
         keep, kind = table.block_hidden == SHOWN, ""
         reasons = np.where(keep, KEPT, HIDDEN)
+    keep = whole_rows(html, table, keep)
     written = write_text(html, table, keep, "markdown" if settings.form == "markdown" else "text")
     left_out = {
         REASONS[reason]: [int(np.count_nonzero(chosen)), int(table.block_bytes[chosen].sum())]
