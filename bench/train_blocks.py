@@ -35,12 +35,12 @@ from headwater.filters.html.tags import BR
 
 __all__ = ["Prepared", "fit_model", "main", "prepare_pages"]
 
-FOLDS: Final = 4
+FOLDS: Final = 5
 """In which sites are cut so that stages learn from answers to pages unseen."""
 GROUP_OF: Final[Mapping[str, int]] = {"": 0, "article": 0, "documentation": 0, "forum": 1}
 BLOCK_SETTINGS: Final[dict[str, Any]] = {  # Any: lightgbm's own types
-    "objective": "cross_entropy", "learning_rate": 0.1, "num_leaves": 40, "min_data_in_leaf": 40, "feature_fraction": 0.25,
-    "bagging_fraction": 0.6, "bagging_freq": 1, "max_bin": 63, "lambda_l2": 2.0, "min_sum_hessian_in_leaf": 0.02,
+    "objective": "cross_entropy", "learning_rate": 0.1, "num_leaves": 40, "min_data_in_leaf": 50, "feature_fraction": 0.3,
+    "bagging_fraction": 0.7, "bagging_freq": 1, "max_bin": 63, "lambda_l2": 2.0, "min_sum_hessian_in_leaf": 0.02,
     "num_threads": 1, "verbosity": -1, "seed": 1, "deterministic": True, "force_row_wise": True,
 }  # fmt: skip
 KIND_SETTINGS: Final[dict[str, Any]] = {  # Any: lightgbm's own types
@@ -54,16 +54,8 @@ LEAST_SITES: Final = 4
 """On which a word stands that gets weights."""
 LEAST_PAGES: Final = 3
 """On which a token stands that gets weights."""
-SEGMENT_WEIGHT: Final = 0.15
+SEGMENT_WEIGHT: Final = 0.12
 """Of a block with a segment, where all blocks of a page of WCXB together have about 1."""
-KIND_WEIGHTS: Final[Mapping[str, float]] = {
-    "forum": 1.5,
-    "service": 1.3,
-    "product": 1.8,
-    "collection": 1.8,
-    "listing": 1.6,
-}
-"""More for the blocks of kinds that are rare and hard."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,7 +124,7 @@ def _prepare(page: MarkedPage, n_folds: int) -> Prepared:
     if page.set == "wcxb":
         labels = label_text(words, page.text)
         wanted = len(re.findall(r"\w+", page.text))
-        weights = (sizes + 0.5) / (wanted + 0.25 * sizes.sum() + 20.0) * KIND_WEIGHTS.get(page.kind, 1.0)
+        weights = (sizes + 0.5) / (wanted + 0.25 * sizes.sum() + 20.0)
     else:
         labels = label_segments(texts, page.inside, page.outside)
         weights = (labels >= 0) * SEGMENT_WEIGHT
@@ -259,16 +251,16 @@ def _at_most(threshold: float) -> np.float32:
     return near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf))
 
 
-def _fit_blocks(rows: Sequence[npt.NDArray[np.float32]], pages: Sequence[Prepared]) -> lightgbm.Booster:
+def _fit_blocks(rows: Sequence[npt.NDArray[np.float32]], pages: Sequence[Prepared], rounds: int) -> lightgbm.Booster:
     """Return trees for blocks. Light rows are drawn with a chance by their weight, and weigh accordingly more."""
     table = np.concatenate(rows)
     labels, weights = (np.concatenate([getattr(page, name) for page in pages]) for name in ("labels", "weights"))
     known = np.flatnonzero(weights > 0)
-    chance = np.clip(weights[known] / np.quantile(weights[known], 0.88), 0.06, 1.0)
+    chance = np.clip(weights[known] / np.quantile(weights[known], 0.85), 0.08, 1.0)
     drawn = np.random.default_rng(1).random(len(known)) < chance
     chosen, weight = known[drawn], weights[known][drawn] / chance[drawn]
     data = lightgbm.Dataset(table[chosen], labels[chosen], weight=weight * (len(weight) / weight.sum()))
-    return lightgbm.train(BLOCK_SETTINGS, data, ROUNDS)
+    return lightgbm.train(BLOCK_SETTINGS, data, rounds)
 
 
 def _fit_kinds(rows: Sequence[npt.NDArray[np.float32]], pages: Sequence[Prepared]) -> lightgbm.Booster:
@@ -284,8 +276,12 @@ def _predict(booster: lightgbm.Booster, rows: npt.NDArray[np.float32]) -> npt.ND
     return np.asarray(booster.predict(rows), np.float32) if len(rows) else np.zeros(0, np.float32)
 
 
-def fit_model(pages: Sequence[Prepared]) -> ChoiceModel:
-    """Return a model of pages; each stage learns from what the one before says of folds that it did not see."""
+def fit_model(pages: Sequence[Prepared], rounds: int = ROUNDS) -> ChoiceModel:
+    """Return a model of pages; each stage learns from what the one before says of folds that it did not see.
+
+    Args:
+        rounds: trees of each of the two stages.
+    """
     folds = sorted({page.fold for page in pages})
     measured: list[BlockFeatures | None] = [None] * len(pages)
     rows: list[npt.NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(pages)
@@ -311,7 +307,7 @@ def fit_model(pages: Sequence[Prepared]) -> ChoiceModel:
     second_rows = list(rows)
     for fold in folds:
         seen = [number for number in filled if pages[number].fold != fold]
-        first = _fit_blocks([rows[number] for number in seen], [pages[number] for number in seen])
+        first = _fit_blocks([rows[number] for number in seen], [pages[number] for number in seen], rounds)
         for number in filled:
             found_here = measured[number]
             if pages[number].fold == fold and found_here is not None:
@@ -323,8 +319,8 @@ def fit_model(pages: Sequence[Prepared]) -> ChoiceModel:
         words=learn_words(pages),
         tokens=learn_tokens(pages),
         kinds=tuple(_flat(kinds, number, len(PAGE_KINDS)) for number in range(len(PAGE_KINDS))),
-        first=_flat(_fit_blocks([rows[number] for number in filled], all_pages)),
-        second=_flat(_fit_blocks([second_rows[number] for number in filled], all_pages)),
+        first=_flat(_fit_blocks([rows[number] for number in filled], all_pages, rounds)),
+        second=_flat(_fit_blocks([second_rows[number] for number in filled], all_pages, rounds)),
         sha256="",
     )
 

@@ -49,28 +49,28 @@ def _class_of(point: int) -> int:
             return _CAPITAL
         if 0x30 <= point <= 0x39:
             return _DIGIT
-        if point == 0x2E or point == 0x21 or point == 0x3F:
+        if point in (0x2E, 0x21, 0x3F):
             return _END
         if point == 0x2C:
             return _COMMA
         if point == 0x24:
             return _CURRENCY
-        return _BAR if point == 0x7C or point == 0x3E else _OTHER
+        return _BAR if point in (0x7C, 0x3E) else _OTHER
     if 0x3040 <= point < 0xFB00:
         return _WIDE
     if 0xC0 <= point <= 0xDE or 0x410 <= point <= 0x42F or 0x391 <= point <= 0x3A9:
         return _CAPITAL
-    if point == 0xA9 or point == 0xAE or point == 0x2122:
+    if point in (0xA9, 0xAE, 0x2122):
         return _RIGHT
     if point in (0x3002, 0xFF01, 0xFF1F, 0x2026, 0x06D4, 0x0964, 0x061F):
         return _END
-    if point == 0xFF0C or point == 0x3001 or point == 0x060C:
+    if point in (0xFF0C, 0x3001, 0x060C):
         return _COMMA
-    if point == 0x20AC or point == 0xA3 or point == 0xA5 or point == 0x20B9:
+    if point in (0x20AC, 0xA3, 0xA5, 0x20B9):
         return _CURRENCY
     if point in (0xBB, 0xAB, 0x203A, 0x2022, 0xB7, 0x2192):
         return _BAR
-    if 0x2000 <= point < 0x2C00 or 0xA1 <= point <= 0xBF or point == 0xD7 or point == 0xF7:
+    if 0x2000 <= point < 0x2C00 or 0xA1 <= point <= 0xBF or point in (0xD7, 0xF7):
         return _OTHER
     return _SMALL
 
@@ -155,7 +155,7 @@ def measure_shapes(
         at, stop, space = begin[node], finish[node], True
         while at < stop:
             point, at = _point(html, at, stop)
-            if point <= 0x20 or point == 0xA0 or point == 0x200B or point == 0x3000 or point == 0xFEFF:
+            if point <= 0x20 or point in (0xA0, 0x200B, 0x3000, 0xFEFF):
                 letters = 0
                 if not space:
                     shape[CHARS] += 1
@@ -193,7 +193,7 @@ def measure_shapes(
                 shape[WIDE] += 1
                 letters = 0
                 continue
-            if point != 0x27 and point != 0x2019 and point != 0x2D:
+            if point not in (0x27, 0x2019, 0x2D):
                 letters = 0
             if meaning == _END:
                 shape[ENDS] += 1
@@ -209,6 +209,6 @@ def measure_shapes(
                 shape[BARS] += 1
             else:
                 shape[OTHERS] += 1
-                if point == 0x3A or point == 0xFF1A:
+                if point in (0x3A, 0xFF1A):
                     shape[COLONS] += 1
         hashes[number] = value

@@ -58,8 +58,14 @@ def page_row(measured: BlockFeatures, tokens: TokenWeights) -> npt.NDArray[np.fl
                     sums[1 + group] += tokens.weights[place]
     rows = measured.rows
     chars = rows[:, 0].astype(np.float64)
-    shares = [float((chars * rows[:, place]).sum()) / max(float(chars.sum()), 1.0) for place in _BY_CHARS]
-    means = [float(rows[:, place].astype(np.float64).sum()) / len(rows) for place in _MEANS]
+    total = max(_sum(chars), 1.0)
+    shares = [_sum(chars * rows[:, place]) / total for place in _BY_CHARS]
+    means = [_sum(rows[:, place].astype(np.float64)) / len(rows) for place in _MEANS]
     most = [float(rows[:, place].max()) for place in _MOST]
     numbers = (*sums.ravel(), *rows[0, _FIRST_OF_PAGE:], *shares, *means, *most)
     return np.array([numbers], np.float64).astype(np.float32)
+
+
+def _sum(values: npt.NDArray[np.float64]) -> float:
+    """Return the sum, added in order, so that its bits do not depend on the CPU."""
+    return float(np.cumsum(values)[-1])

@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.html.features import HEADING_LEVEL, BlockFeatures, find_slot
+from headwater.filters.html.features import BlockFeatures
 from headwater.filters.html.nodes import NodeTable
+from headwater.filters.html.page_counts import HEADING_LEVEL, TEXT_KEY, WAY_KEY, find_slot
 from headwater.filters.text.compile import kernel
 
 __all__ = ["ANSWERS", "measure_answers"]
@@ -39,8 +40,6 @@ _GAP: Final = 4
 """Blocks that are not kept within a run of kept ones."""
 _LEAST_BESIDE: Final = 80
 """Chars beside an element that say enough."""
-_WAY_KEY: Final = np.uint64(0x1234567890ABCDE0)
-_TEXT_KEY: Final = np.uint64(0x5555AAAA00000000)
 _ONE: Final = np.uint64(1)
 
 
@@ -89,7 +88,7 @@ def _fill(
             first_kept, last_kept = min(first_kept, number), number
             all_kept += chars[number]
         for turn in range(2):
-            key = ways[max(block_element[number], 0)] ^ _WAY_KEY if turn == 0 else (hashes[number] | _ONE) ^ _TEXT_KEY
+            key = ways[max(block_element[number], 0)] ^ WAY_KEY if turn == 0 else (hashes[number] | _ONE) ^ TEXT_KEY
             slot = find_slot(keys, key)
             keys[slot] = key
             counts[slot, 0] += weight if turn == 0 else 1.0
@@ -122,9 +121,9 @@ def _fill(
                 holder = parent[holder]
             at += 1
         at = _WAY
-        slot = find_slot(keys, ways[max(element, 0)] ^ _WAY_KEY)
+        slot = find_slot(keys, ways[max(element, 0)] ^ WAY_KEY)
         row[at], row[at + 1] = counts[slot, 1] / counts[slot, 0], counts[slot, 2]
-        slot = find_slot(keys, (hashes[number] | _ONE) ^ _TEXT_KEY)
+        slot = find_slot(keys, (hashes[number] | _ONE) ^ TEXT_KEY)
         row[at + 2], row[at + 3] = counts[slot, 2], counts[slot, 3]
         counts[slot, 3] += answer
         row[at + 4] = counts[slot, 1] - counts[slot, 3]
