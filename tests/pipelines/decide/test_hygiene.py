@@ -109,9 +109,9 @@ def test_older_captures_and_lists_are_reasons_everywhere(spark: SparkSession, tm
         ]
         assert heavy_rules(report) == []
         assert heavy_rules([row | {"share": 0.5, "of_language": 20} for row in report])
-    with connect_for_users(lake) as connection:
+    with connect_for_users(lake) as opened:
         listed = query(
-            connection,
+            opened,
             "SELECT registered_domain, listed FROM samples WHERE older_capture = 0 AND cardinality(listed) > 0",
         )
     assert len(listed) == 3

@@ -30,7 +30,7 @@ def capture_times(dates: Sequence[str | None]) -> npt.NDArray[np.int64]:
     """Return microseconds since 1970 in UTC, int64 [n]; ``UNKNOWN`` for what is no date.
 
     Read are ISO 8601 and WARC-Date (a part that lacks is the first: a day is its midnight; no zone is UTC), fourteen digits or fewer pairs of
-    them as web archives write, dates of HTTP and mail (RFC 9110, RFC 5322), and seconds or milliseconds since 1970.
+    them (but ten) as web archives write, dates of HTTP and mail (RFC 9110, RFC 5322), and seconds or milliseconds since 1970.
 
     >>> capture_times(["2024-05-06T07:08:09Z", "20240506070809", "Mon, 06 May 2024 07:08:09 GMT", "1714979289"]).tolist()
     [1714979289000000, 1714979289000000, 1714979289000000, 1714979289000000]
@@ -65,24 +65,21 @@ def _read(date: str) -> datetime.datetime | None:
         return _EPOCH + datetime.timedelta(milliseconds=int(date))
     if _DIGITS.fullmatch(date):
         parts = [int(date[:4]), *(int(date[place : place + 2]) for place in range(4, len(date), 2))]
-        year, month, day, *rest = [*parts, *[1] * (3 - len(parts))]
-        return datetime.datetime(year, month, day, *rest, tzinfo=datetime.UTC)
+        return _utc(*parts, *(1, 1, 1, 0, 0, 0)[len(parts) :])
     found = _ISO.fullmatch(date)
     if found is None:
         return parsedate_to_datetime(date)
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
-    whole = datetime.datetime(
-        int(year),
-        int(month or 1),
-        int(day or 1),
-        int(hour or 0),
-        int(minute or 0),
-        min(int(second or 0), 59),
-        tzinfo=datetime.UTC,
-    )
+    *named, fraction, zone = found.groups()
+    given = [int(part) if part else 0 for part in named]
+    whole = _utc(given[0], given[1] or int(named[1] is None), given[2] or int(named[2] is None), *given[3:])
     whole += datetime.timedelta(microseconds=int((fraction or "").ljust(6, "0")[:6]))
     if zone and zone[0] in "+-":
         digits = zone[1:].replace(":", "")
         away = datetime.timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
         whole += away if zone[0] == "-" else -away
     return whole
+
+
+def _utc(year: int, month: int, day: int, hour: int, minute: int, second: int) -> datetime.datetime:
+    """Return a time in UTC; a leap second is the second before it."""
+    return datetime.datetime(year, month, day, hour, minute, 59 if second == 60 else second, tzinfo=datetime.UTC)

@@ -39,10 +39,10 @@ class BlockListSettings:
     share: LimitSetting | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+        if not _NAME.fullmatch(str(self.name)):
             raise RecipeError(f"name: expected a name of a-z, 0-9 and _ that starts with a letter, found {self.name!r}")
         check_one_of("kind", self.kind, KINDS)
-        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
+        if not _SHA256.fullmatch(str(self.sha256)):
             raise RecipeError(f"sha256: expected 64 hexadecimal digits, found {self.sha256!r}")
         if self.file is not None:
             check_text("file", self.file)
