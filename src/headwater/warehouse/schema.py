@@ -277,7 +277,10 @@ _FAMILIES = [
         aligned=True,
         fields={
             "older_capture": (_I32, "1 when a newer capture of the same normalised URL is in the lake, else 0"),
-            "newest_capture": (_I64, "sample_id of the newest capture; null when it is the sample itself or there is no URL"),
+            "newest_capture": (
+                _I64,
+                "sample_id of the newest capture; null when it is the sample itself or there is no URL",
+            ),
         },
     ),
     Family(
@@ -294,12 +297,17 @@ _FAMILIES = [
     ),
     Family(
         name="spans",
-        meaning="Byte ranges that a build leaves out or masks; sparse.",
+        meaning="Byte ranges that a build leaves out, masks or, of personal data, keeps, as its recipe says; sparse.",
         fields={
             "operator": (_STRING, "what found the span"),
             "span_begin": (_I64, "first byte of the span in the text"),
             "span_end": (_I64, "first byte after the span"),
-            "action": (_STRING, "drop or mask"),
+            "action": (_STRING, "drop or mask; null of personal data and secrets, whose action is the recipe's"),
+            "variant": (
+                _STRING,
+                "which form personal data or a secret has: the country's id, the vendor's key; null of others",
+            ),
+            "confidence": (_STRING, "how sure personal data or a secret is: high, medium or low; null of others"),
         },
     ),
     Family(

@@ -44,6 +44,7 @@ from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import open_snapshot
 
 from .mutations import mutate_bytes, mutate_json, mutate_toml
+from .pages import PAGES
 from .trials import Target
 from .web_archives import archives, archives_by_hand, mutate_archive, read_archive
 
@@ -612,4 +613,5 @@ TARGETS: Final = (
         file_name=f"{_LOG}/{3:020d}.checkpoint.parquet",
         names_file=False,
     ),
+    *PAGES,
 )

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.html.attributes import equals, find_attribute, name_bytes, starts_with
+from headwater.filters.html.attributes import equals, find_attribute, listed_word, name_bytes, starts_with, word_list
 from headwater.filters.html.formulas import is_formula_image
 from headwater.filters.html.tags import ANNOTATION, CUSTOM, DIV, IMG, MATH, SCRIPT, SPAN, TEXT
 from headwater.filters.text.compile import kernel
@@ -61,8 +61,13 @@ _KATEX: Final = name_bytes("katex")
 _KATEX_DISPLAY: Final = name_bytes("katex-display")
 _MEDIAWIKI: Final = name_bytes("mwe-math-element")
 _ZHIHU: Final = name_bytes("ztext-math")
-_PREVIEW: Final = name_bytes("mathjax_preview")
-_MATHJAX: Final = name_bytes("mathjax")
+_DRAWN, _DRAWN_ENDS = word_list(
+    (
+        *("mathjax_preview", "mathjax", "mathjax_display", "mathjax_svg", "mathjax_svg_display", "mathjax_chtml"),
+        *("mathjax_phtml", "mathjax_mathml", "mjx-chtml", "mjxc-display"),
+    )
+)
+"""What MathJax 2 draws, by its output processors; wrappers of others have names that begin alike."""
 _MJX: Final = name_bytes("mjx-")
 
 _PLAIN: Final = 0
@@ -79,7 +84,7 @@ def _container(html: npt.NDArray[np.uint8], begin: int, finish: int) -> int:
         stop = at
         while stop < end and html[stop] > 0x20:
             stop += 1
-        first = html[at] | 0x20
+        first = html[at] | 0x20  # in lower case
         if first == 0x6B and starts_with(html, at, stop, _KATEX):
             if equals(html, at, stop, _KATEX_DISPLAY):
                 return _DISPLAYED
@@ -88,7 +93,7 @@ def _container(html: npt.NDArray[np.uint8], begin: int, finish: int) -> int:
         elif first == 0x6D:
             if starts_with(html, at, stop, _MEDIAWIKI):
                 return _CONTAINER
-            if starts_with(html, at, stop, _MATHJAX) or starts_with(html, at, stop, _MJX):
+            if listed_word(html, at, stop, _DRAWN, _DRAWN_ENDS) >= 0:
                 return _RENDERED
         elif first == 0x7A and equals(html, at, stop, _ZHIHU):
             return _CONTAINER
@@ -151,7 +156,7 @@ def find_formulas(
     Cost: one walk of the kept nodes; sources are found by pointers that only move forward.
     """
     nodes, found, node = len(tag), 0, 0
-    annotation, math, script, image = -1, -1, -1, -1
+    annotation, math, second, script, image = -1, -1, -1, -1, -1
     alone = 1
     while node < nodes:
         name = tag[node]
@@ -196,10 +201,16 @@ def find_formulas(
                 annotation += 1
             while math < node or (math < nodes and tag[math] != MATH):
                 math = max(math + 1, node)
+            if math < end[node]:
+                while second < end[math] or (second < nodes and tag[second] != MATH):
+                    second = max(second + 1, end[math])
             while script < node or (script < nodes and tag[script] != SCRIPT):
                 script = max(script + 1, node)
             while image < node or (image < nodes and tag[image] != IMG):
                 image = max(image + 1, node)
+            if math < end[node] and second < end[node]:
+                node += 1  # it holds two formulas: no container, whatever its class says
+                continue
             if math < end[node]:
                 at, stop = find_attribute(html, begin[math], finish[math], _DISPLAY)
                 display |= equals(html, at, stop, _BLOCK)

@@ -1,4 +1,4 @@
-"""Which tables have rows to write: `table_shapes`, and rows chosen whole: `keep_whole_rows`.
+"""Which tables have rows to write: `table_shapes`.
 
 Most tables of the web set pages, not data. Data is a table without a table within, of two columns at least, that names its
 heads (`<th>`, `<caption>`, `<thead>`) or has at least two rows of short cells. Others are read as if their cells were
@@ -36,7 +36,7 @@ from headwater.filters.html.tags import (
 )
 from headwater.filters.text.compile import kernel
 
-__all__ = ["CODE", "DATA", "LAYOUT", "MOST_COLUMNS", "keep_whole_rows", "span_of", "table_shapes"]
+__all__ = ["CODE", "DATA", "LAYOUT", "MOST_COLUMNS", "span_of", "table_shapes"]
 
 LAYOUT: Final = 0
 CODE: Final = 1
@@ -130,33 +130,3 @@ def table_shapes(
     for node in range(len(tag)):
         if tag[node] == TABLE:
             shape[node] = _shape(html, tag, end, begin, finish, node)
-
-
-@kernel
-def keep_whole_rows(
-    tag: npt.NDArray[np.uint8],
-    end: npt.NDArray[np.int32],
-    block: npt.NDArray[np.int32],
-    hidden: npt.NDArray[np.uint8],
-    shape: npt.NDArray[np.uint8],
-    keep: npt.NDArray[np.bool_],
-) -> None:
-    """Keep every block of a row of data of which one is kept, hidden ones apart; and so of a table of code."""
-    for node in range(len(tag)):
-        if tag[node] != TABLE or shape[node] == LAYOUT:
-            continue
-        row = node
-        while row < end[node]:
-            if tag[row] != TR and shape[node] >= DATA:
-                row += 1
-                continue
-            kept = False
-            for within in range(row, end[row]):
-                if block[within] >= 0 and keep[block[within]]:
-                    kept = True
-                    break
-            if kept:
-                for within in range(row, end[row]):
-                    if block[within] >= 0 and not hidden[block[within]]:
-                        keep[block[within]] = True
-            row = end[row]

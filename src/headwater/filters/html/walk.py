@@ -11,26 +11,21 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.html.attributes import find_attribute, has_word, name_bytes
-from headwater.filters.html.code import code_language, is_line_numbers
+from headwater.filters.html.attributes import has_word, name_bytes
+from headwater.filters.html.code import begin_code, end_code, is_line_numbers, longest_ticks
 from headwater.filters.html.emit import (
     AT,
     BREAKS,
-    CELL,
     CODE_BREAK,
     CODE_OPEN,
-    FENCE,
     FORM,
     GAP,
     INDENT,
     JOINED,
     LEVEL,
-    LINE,
     MARKDOWN,
     MARKER,
     MARKER_INDENT,
-    NAME,
-    NAME_END,
     QUOTES,
     SLACK,
     TABS,
@@ -42,9 +37,11 @@ from headwater.filters.html.emit import (
     write_verbatim,
 )
 from headwater.filters.html.posts import is_post
-from headwater.filters.html.scripts import FOOTNOTE, GROUPED, PLAIN, script_mark
+from headwater.filters.html.rows import begin_cell, begin_row, end_cell, end_row
+from headwater.filters.html.scripts import begin_script
+from headwater.filters.html.small_facts import first_number, is_anchor_mark, margin
 from headwater.filters.html.tables import CODE as CODE_TABLE
-from headwater.filters.html.tables import DATA, MOST_COLUMNS, span_of
+from headwater.filters.html.tables import DATA, MOST_COLUMNS
 from headwater.filters.html.tags import (
     ARTICLE,
     BLOCK,
@@ -56,8 +53,6 @@ from headwater.filters.html.tags import (
     DD,
     DIR,
     DIV,
-    DL,
-    FIGURE,
     H1,
     H6,
     HR,
@@ -85,12 +80,11 @@ from headwater.filters.html.tags import (
     VERBATIM,
     VOID,
     A,
-    P,
     Q,
 )
 from headwater.filters.text.compile import kernel
 
-__all__ = ["COUNTS", "TOO_SMALL", "next_kept", "write_nodes"]
+__all__ = ["COUNTS", "TOO_SMALL", "write_nodes"]
 
 COUNTS: Final = ("tables", "table_rows", "formulas", "code_blocks", "headings", "list_items", "posts")
 """What is counted, in this order."""
@@ -99,86 +93,8 @@ TOO_SMALL: Final = -1
 
 _MOST_LISTS: Final = 16
 _MOST_HEADING: Final = 64
-_START: Final = name_bytes("start")
-_COLSPAN: Final = name_bytes("colspan")
-_ROWSPAN: Final = name_bytes("rowspan")
 _CLASS: Final = name_bytes("class")
 _HIGHLIGHTER: Final = name_bytes("syntaxhighlighter")
-
-
-@kernel
-def next_kept(
-    kind: npt.NDArray[np.uint8],
-    block: npt.NDArray[np.int32],
-    keep: npt.NDArray[np.bool_],
-    following: npt.NDArray[np.int32],
-) -> int:
-    """Set `following[n]` to the first node from n on that belongs to a kept block (the number of nodes if none does).
-
-    Returns how many nodes do.
-    """
-    nodes, kept = len(kind), 0
-    last = nodes
-    for node in range(nodes - 1, -1, -1):
-        if block[node] >= 0 and keep[block[node]]:
-            last = node
-            kept += 1
-        following[node] = last
-    return kept
-
-
-@kernel
-def _margin(tag: int, lists: int) -> int:
-    """Return how many line feeds separate an element from what is around it: 2 where browsers set a margin."""
-    if tag in (P, BLOCKQUOTE, DL, FIGURE, HR, PRE, TABLE) or H1 <= tag <= H6:
-        return 2
-    if tag in (UL, OL, MENU, DIR):
-        return 1 if lists else 2
-    return 1
-
-
-@kernel
-def _number(html: npt.NDArray[np.uint8], begin: int, finish: int) -> int:
-    """Return the number that a list's `start` gives, 1 if none."""
-    at, end = find_attribute(html, begin, finish, _START)
-    number, digits = 0, 0
-    while 0 <= at < end and 0x30 <= html[at] <= 0x39 and digits < 6:
-        number = number * 10 + html[at] - 0x30
-        at += 1
-        digits += 1
-    return number if digits else 1
-
-
-@kernel
-def _longest_ticks(
-    html: npt.NDArray[np.uint8],
-    tag: npt.NDArray[np.uint8],
-    begin: npt.NDArray[np.int64],
-    finish: npt.NDArray[np.int64],
-    first: int,
-    end: int,
-) -> int:
-    """Return the length of the longest run of backticks in the texts of the nodes first to end."""
-    longest = 0
-    for node in range(first, end):
-        if tag[node] != TEXT:
-            continue
-        run = 0
-        for at in range(begin[node], finish[node]):
-            run = run + 1 if html[at] == 0x60 else 0
-            longest = max(longest, run)
-    return longest
-
-
-@kernel
-def _empty_cell(out: npt.NDArray[np.uint8], state: npt.NDArray[np.int64]) -> None:
-    """Write a cell without content."""
-    if state[FORM] == MARKDOWN:
-        put(out, state, 0x20)
-        put(out, state, 0x20)
-        put(out, state, 0x7C)
-    else:
-        state[TABS] += 1
 
 
 @kernel
@@ -231,7 +147,7 @@ def write_nodes(
     nodes, size = len(tag), len(out)
     node, open_node, formula, formulas = 0, -1, 0, len(places)
     table, row, cell, column, columns, first_row = -1, -1, -1, 0, 0, True
-    verbatim, heading, code, ticks, script, closing, quoted, post = -1, -1, -1, 0, -1, 0, -1, -1
+    verbatim, heading, code, ticks, script, closing, quoted, reading, post = -1, -1, -1, 0, -1, 0, -1, -1, -1
     lists, link_end = 0, -1
     markdown = state[FORM] == MARKDOWN
     while True:
@@ -239,64 +155,30 @@ def write_nodes(
         while open_node >= 0 and (end[open_node] <= node or node >= nodes):
             name = tag[open_node]
             if open_node == cell:
-                if markdown:
-                    put(out, state, 0x20)
-                    put(out, state, 0x7C)
-                down = span_of(html, begin[cell], finish[cell], _ROWSPAN)
-                wide = span_of(html, begin[cell], finish[cell], _COLSPAN)
-                for step in range(wide):
-                    if step and column >= columns:
-                        break
-                    if column < columns:
-                        spans[column] = down - 1
-                    if step:
-                        _empty_cell(out, state)
-                    column += 1
-                if not markdown:
-                    state[TABS] += 1
+                column = end_cell(html, begin[cell], finish[cell], column, columns, spans, out, state)
                 cell = -1
-                state[CELL], state[JOINED], state[GAP], state[LINE] = 0, 0, 0, 1
             elif open_node == row:
-                if markdown:
-                    while column < columns and spans[column] > 0:
-                        spans[column] -= 1
-                        _empty_cell(out, state)
-                        column += 1
-                    if first_row:
-                        put(out, state, 0x0A)
-                        put(out, state, 0x7C)
-                        for _ in range(columns):
-                            for byte in (0x20, 0x2D, 0x2D, 0x2D, 0x20, 0x7C):
-                                put(out, state, byte)
-                first_row = False
-                row = -1
-                state[TABS] = 0
-                break_line(state, 1)
+                end_row(column, columns, first_row, spans, out, state)
+                row, first_row = -1, False
             elif open_node == table:
                 table = -1
                 break_line(state, 2)
             elif open_node == verbatim:
                 verbatim = -1
-                if state[CODE_OPEN]:
-                    while state[AT] > 0 and out[state[AT] - 1] == 0x0A:
-                        state[AT] -= 1
-                    if markdown:
-                        put(out, state, 0x0A)
-                        for _ in range(state[FENCE]):
-                            put(out, state, 0x60)
-                    state[CODE_OPEN], state[CODE_BREAK], state[LINE] = 0, 0, 1
-                    counts[3] += 1
+                counts[3] += end_code(out, state)
                 break_line(state, 2)
             elif open_node == heading:
                 heading = -1
                 state[JOINED], state[LEVEL], state[GAP] = 0, 0, 0
                 break_line(state, 2)
             elif open_node == code:
+                if ticks > 1:
+                    put(out, state, 0x20)
                 for _ in range(ticks):
                     put(out, state, 0x60)
                 code = -1
             elif open_node == script:
-                if closing:
+                if closing > 0:
                     put(out, state, closing)
                 script = -1
             elif name in (UL, OL, MENU, DIR):
@@ -304,15 +186,16 @@ def write_nodes(
                 state[INDENT] = indents[min(lists, _MOST_LISTS) - 1] if lists else 0
                 if verbatim < 0:
                     state[MARKER] = 0
-                    break_line(state, _margin(name, lists))
+                    break_line(state, margin(name, lists))
             elif name == BLOCKQUOTE:
                 state[QUOTES] -= 1
                 break_line(state, 2)
             elif open_node == quoted:
                 put(out, state, 0x22)
                 quoted = -1
-            elif name == RT and verbatim < 0:
+            elif open_node == reading:
                 put(out, state, 0x29)
+                reading = -1
             elif name in (BUTTON, CUSTOM):
                 state[GAP] = 1
             elif name == A:
@@ -324,14 +207,14 @@ def write_nodes(
                 else:
                     if name in (LI, DD):
                         state[MARKER] = 0
-                    break_line(state, _margin(name, lists))
+                    break_line(state, margin(name, lists))
             if open_node == post:
                 post = -1
                 break_line(state, 2)
             open_node = parent[open_node]
         if node >= nodes:
             return state[AT]
-        if state[AT] + SLACK + 2 * (finish[node] - begin[node]) > size:
+        if state[AT] + SLACK + state[TABS] + 2 * (finish[node] - begin[node]) > size:
             return TOO_SMALL
         name = tag[node]
         if name == TEXT:
@@ -349,7 +232,7 @@ def write_nodes(
             first = latex_ends[formula - 1] if formula else 0
             last = latex_ends[formula]
             if last > first:
-                if state[AT] + SLACK + last - first > size:
+                if state[AT] + SLACK + state[TABS] + last - first > size:
                     return TOO_SMALL
                 if places[formula, 5]:
                     break_line(state, 1)
@@ -375,14 +258,8 @@ def write_nodes(
             node += 1
             continue
         if row >= 0 and cell < 0 and verbatim < 0 and name in (TD, TH):
-            while column < columns and spans[column] > 0:
-                spans[column] -= 1
-                _empty_cell(out, state)
-                column += 1
+            column = begin_cell(column, columns, spans, out, state)
             cell = node
-            if markdown:
-                put(out, state, 0x20)
-            state[CELL], state[JOINED], state[GAP], state[LINE] = 1, 1, 0, 0
             open_node = node
             node += 1
             continue
@@ -397,17 +274,19 @@ def write_nodes(
                         put(out, state, 0x0A)  # an empty line
                         state[CODE_BREAK] = 0
                 else:
-                    break_line(state, _margin(name, lists))
+                    break_line(state, margin(name, lists))
             elif name == TR and row < 0:
                 for place in range(MOST_COLUMNS):
                     spans[place] = max(spans[place] - 1, 0)
             node = end[node]
             continue
-        seen = finish[node] > begin[node] and (verbatim >= 0 or name in (TD, PRE, DIV))
-        if seen and is_line_numbers(html, name, begin[node], finish[node]):
+        seen = finish[node] > begin[node] and (verbatim >= 0 or name in (TD, PRE))
+        if seen and is_line_numbers(html, name, begin[node], finish[node], verbatim >= 0):
             node = end[node]
             continue
-        if name == RP:
+        if name == RP or (
+            name == A and end[node] == node + 2 and is_anchor_mark(html, begin[node + 1], finish[node + 1])
+        ):
             node = end[node]
             continue
         open_node = node
@@ -425,7 +304,7 @@ def write_nodes(
                 post = node
                 counts[6] += 1
                 break_line(state, 2)
-            break_line(state, _margin(name, lists))
+            break_line(state, margin(name, lists))
             if (
                 facts & VERBATIM
                 or (name == TABLE and shape[node] == CODE_TABLE)
@@ -433,15 +312,7 @@ def write_nodes(
             ):
                 if cell < 0 and heading < 0:
                     verbatim = node
-                    state[CODE_OPEN] = 0
-                    if markdown:
-                        state[FENCE] = max(3, _longest_ticks(html, tag, begin, finish, node, end[node]) + 1)
-                        named = node  # the language stands at the block or at the <code> within
-                        state[NAME], state[NAME_END] = code_language(html, begin[named], finish[named])
-                        while state[NAME] < 0 and named + 1 < end[node] and named < node + 3:
-                            named += 1
-                            if tag[named] == CODE:
-                                state[NAME], state[NAME_END] = code_language(html, begin[named], finish[named])
+                    begin_code(html, tag, end, begin, finish, node, state)
             elif H1 <= name <= H6:
                 if cell < 0 and heading < 0 and end[node] - node <= _MOST_HEADING:
                     heading = node
@@ -451,7 +322,7 @@ def write_nodes(
             elif name in (UL, OL, MENU, DIR):
                 lists += 1
                 place = min(lists, _MOST_LISTS) - 1
-                numbers[place] = _number(html, begin[node], finish[node]) - 1 if name == OL else -1
+                numbers[place] = first_number(html, begin[node], finish[node]) - 1 if name == OL else -1
                 outer = indents[place - 1] if place else 0
                 if markdown:
                     indents[place] = outer + (3 if name == OL else 2)
@@ -484,37 +355,24 @@ def write_nodes(
             elif name == TR and table >= 0 and cell < 0:
                 row, column = node, 0
                 counts[1] += 1
-                if first_row:
-                    break_line(state, 2 if state[BREAKS] else 1)
-                begin_text(out, state)
-                if markdown:
-                    put(out, state, 0x7C)
+                begin_row(first_row, out, state)
         elif name in (CODE, KBD, SAMP, TT) and markdown and code < 0:
             code = node
-            ticks = _longest_ticks(html, tag, begin, finish, node, end[node]) + 1
+            ticks = longest_ticks(html, tag, begin, finish, node, end[node]) + 1
             begin_text(out, state)
             for _ in range(ticks):
                 put(out, state, 0x60)
+            if ticks > 1:
+                put(out, state, 0x20)
         elif name in (SUB, SUP) and script < 0:
-            before = 0
-            if state[AT] and state[LINE] and not state[GAP] and not state[BREAKS] and not state[TABS]:
-                before = int(out[state[AT] - 1])
-            mark = script_mark(html, tag, end, begin, finish, node, before)
-            if mark != PLAIN:
-                script, closing = node, 0
-                if mark == FOOTNOTE:
-                    put(out, state, 0x5B)
-                    closing = 0x5D
-                else:
-                    put(out, state, 0x5E if name == SUP else 0x5F)
-                    if mark == GROUPED:
-                        put(out, state, 0x28)
-                        closing = 0x29
+            closing = begin_script(html, tag, end, begin, finish, node, out, state)
+            script = node if closing >= 0 else -1
         elif name == Q and quoted < 0:
             quoted = node
             begin_text(out, state)
             put(out, state, 0x22)
-        elif name == RT:
+        elif name == RT and reading < 0:
+            reading = node
             begin_text(out, state)
             put(out, state, 0x28)
         elif name in (BUTTON, CUSTOM) or (name == A and link_end == state[AT] and link_end > 0):

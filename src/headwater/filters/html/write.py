@@ -41,12 +41,13 @@ from headwater.filters.html.formula_places import (
     PLACE_COLUMNS,
     find_formulas,
 )
+from headwater.filters.html.kept import keep_whole_rows, next_kept
 from headwater.filters.html.mathematics import clean_latex, mathml_to_latex
 from headwater.filters.html.nodes import NodeTable, node_table
 from headwater.filters.html.parse import normal_html
-from headwater.filters.html.tables import MOST_COLUMNS, keep_whole_rows, table_shapes
-from headwater.filters.html.tags import MATH, RAW, TAG_FACTS, TEXT
-from headwater.filters.html.walk import COUNTS, TOO_SMALL, next_kept, write_nodes
+from headwater.filters.html.tables import MOST_COLUMNS, table_shapes
+from headwater.filters.html.tags import IMG, MATH, RAW, TAG_FACTS, TEXT
+from headwater.filters.html.walk import COUNTS, TOO_SMALL, write_nodes
 
 __all__ = ["Form", "Written", "write_text"]
 
@@ -111,15 +112,16 @@ def _formulas(
             break
         room = found
         places = np.zeros((room, PLACE_COLUMNS), np.int64)
-    texts, before = [], ""
-    for _, _, kind, first, end, display, alone in places.tolist():
-        source = _source(html, table, kind, first, end)
-        if source and (alone or source != before):
+    texts, before = [], ("", TEXT)
+    for node, _, kind, first, end, display, alone in places.tolist():
+        source, tag = _source(html, table, kind, first, end), int(table.tag[node])
+        # The same beside itself, in other markup or as another picture, is the other form of one formula.
+        if source and (alone or source != before[0] or (tag == before[1] and tag != IMG)):
             mark = "`" if kind == ASCII_TEXT else "$$" if display else "$"
             texts.append((mark + source + mark).encode("utf-8", "replace"))
         else:
             texts.append(b"")
-        before = source or before
+        before = (source, tag) if source else before
     ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
     return places, np.frombuffer(b"".join(texts), np.uint8), ends
 

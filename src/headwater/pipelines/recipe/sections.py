@@ -21,9 +21,11 @@ from headwater.filters.duplicates.number_settings import (
     with_new_names,
 )
 from headwater.filters.language.names import DEFAULT_MODEL, MODELS
+from headwater.filters.personal.types import ACTIONS, PERSONAL_TYPES, SECRET_TYPES
 from headwater.filters.rules.rule import LimitSetting
 from headwater.filters.rules.rule_set import RuleSet, load_rules
 from headwater.filters.spans.operators import OPERATORS
+from headwater.filters.spans.policy import policy_of
 from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, HTTP_STATUS, LARGEST, NESTING, RECORD_BYTES
 from headwater.pipelines.recipe.checks import (
     check_flag,
@@ -121,14 +123,37 @@ class LanguageSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpanSettings:
-    """Which operators mark bytes that a build leaves out or masks; none by default."""
+    """Which bytes a build leaves out or masks; none by default.
+
+    Attributes:
+        operators: what marks them, of ``headwater.filters.spans.operators``.
+        personal: type of personal data → ``keep``, ``mask`` or ``drop``; None: none is looked for. A table looks for all types; those
+            that it does not name have their default action.
+        secrets: the same of secrets.
+    """
 
     operators: tuple[str, ...] = ()
+    personal: Mapping[str, str] | None = None
+    secrets: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if check_texts("operators", self.operators):
             for name in self.operators:
                 check_one_of("operators", name, list(OPERATORS))
+        for key, types in (("personal", PERSONAL_TYPES), ("secrets", SECRET_TYPES)):
+            table = getattr(self, key)
+            if table is not None:
+                for name, action in check_table(key, table).items():
+                    check_one_of(key, name, list(types))
+                    check_one_of(f"{key}.{name}", action, ACTIONS)
+                object.__setattr__(self, key, {**types, **table})
+
+    @property
+    def policy(self) -> dict[str, str]:
+        """Operator of spans whose action the recipe gives → the action; empty where neither personal data nor secrets are looked for."""
+        if self.personal is None and self.secrets is None:
+            return {}
+        return policy_of({"personal": self.personal, "secrets": self.secrets})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

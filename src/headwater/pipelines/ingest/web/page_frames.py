@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from headwater.filters.html.page import Extracted, ExtractorSettings, PageInput, PageOutput
+from headwater.plain import JsonObject
 
 __all__ = ["LENGTH", "pack_answer", "pack_request", "parse_answer", "parse_request", "read_frame"]
 
@@ -57,13 +58,25 @@ def pack_request(pages: Sequence[PageInput], extractors: Sequence[ExtractorSetti
     head = orjson.dumps(
         {
             "extractors": [asdict(each) for each in extractors],
-            "pages": [[each.http_charset, dict(each.headers), each.url] for each in pages],
+            "pages": [
+                [
+                    _sound(each.http_charset),
+                    {_sound(name): _sound(value) for name, value in each.headers.items()},
+                    _sound(each.url),
+                ]
+                for each in pages
+            ],
         }
     )
     pieces = [LENGTH.pack(len(head)), head]
     for page in pages:
         pieces += [LENGTH.pack(len(page.body)), page.body]
     return pieces
+
+
+def _sound(text: str | None) -> str | None:
+    """Return a text without halves of surrogate pairs, which JSON in UTF-8 cannot have."""
+    return text.encode("utf-8", "replace").decode() if text is not None else None
 
 
 def parse_request(stream: Stream) -> tuple[list[PageInput], list[ExtractorSettings]] | None:
@@ -121,11 +134,9 @@ def _extracted(value: Any) -> Extracted:  # Any: what a stranger's JSON holds
     left_out = value["left_out"]
     if not isinstance(left_out, dict) or not all(len(_list(counts)) == 2 for counts in left_out.values()):
         raise ValueError("expected blocks and bytes by reason")
-    return Extracted(
-        **{name: _text(value[name]) for name in _TEXTS},
-        **{name: _number(value[name]) for name in _NUMBERS},
-        left_out={reason: [_number(each) for each in counts] for reason, counts in left_out.items()},
-    )
+    checked: JsonObject = {"left_out": {why: [_number(each) for each in counts] for why, counts in left_out.items()}}
+    checked |= {name: _text(value[name]) for name in _TEXTS} | {name: _number(value[name]) for name in _NUMBERS}
+    return Extracted(**checked)
 
 
 def _text(value: Any) -> str:  # Any: as above
