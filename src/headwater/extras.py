@@ -30,6 +30,7 @@ EXTRA_OF: Final[dict[str, str]] = {
     "pyspark": "spark",
     "resiliparse": "web-extractors",
     "sklearn": "train",
+    "stdnum": "lake",
     "threadpoolctl": "train",
     "tokenizers": "tokenizers",
     "torch": "torch",

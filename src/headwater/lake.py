@@ -194,7 +194,7 @@ class Lake:
         return connect_for_users(self.path, version, Limits(memory_bytes=size, threads=threads, timeout_s=timeout_s))
 
     def why(self, sample: int | None = None, **named: str) -> list[JsonObject]:
-        """Return the whole story of each sample that is named in one way: ``sample``, ``uri``, ``host``, ``source`` or ``file``.
+        """Return the whole story of each sample that is named in one way: ``sample``, ``uri``, ``host``, ``domain``, ``source`` or ``file``.
 
         Raises:
             UsageError: nothing or more than one thing is named, or nothing is found.

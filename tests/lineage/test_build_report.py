@@ -45,7 +45,7 @@ _SECOND = {
     "order_by": "quality",
     "budget_tokens": 5000,
     "shares": {"general": 0.5, "reasoning": 0.5},
-    "where": "quality >= 20000 AND source IS DISTINCT FROM 'books'",
+    "where": "quality >= 20000 AND source IS DISTINCT FROM 'books' AND host IS DISTINCT FROM 'nowhere.example'",
     "beginning_of_text": True,
 }
 _RECIPE: Row = {"name": "made-up", "pools": _POOLS, "stages": [_FIRST, _SECOND]}

@@ -69,7 +69,7 @@ def recipe(**rules: Any) -> Recipe:
 
 def row(**changes: Any) -> Row:
     """Return a sample that passes every rule, changed; ``cluster`` numbers its cluster, None stands alone."""
-    found: Row = dict.fromkeys(RULE_COLUMNS, 0)
+    found: Row = dict.fromkeys(RULE_COLUMNS, 0) | {"listed": {}}
     found |= {"gopher_words": 500, "gopher_mean_word_length": 4.5, "gopher_alpha_words_fraction": 0.95}
     found |= {"gopher_stop_words": 8, "c4_sentences": 20, "fineweb_punct_lines_fraction": 0.5, "language_score": 0.9}
     found |= {

@@ -43,6 +43,10 @@ class NamedList(Protocol):
         """What the recipe calls it."""
 
     @property
+    def kind(self) -> str:
+        """Domains, urls or words."""
+
+    @property
     def sha256(self) -> str:
         """Of the file's content, hexadecimal."""
 
@@ -76,11 +80,24 @@ def check_blocklists(lake: str, lists: Sequence[NamedList]) -> None:
             _given(lake, each)
 
 
-def store_blocklists(lake: str, lists: Sequence[NamedList]) -> None:
-    """Store the block lists of a recipe in a lake, so that tasks and later runs find them there; errors as for ``check_blocklists``."""
+def store_blocklists(lake: str, lists: Sequence[NamedList]) -> dict[str, int]:
+    """Store the block lists of a recipe in a lake, so that tasks and later runs find them there.
+
+    Returns:
+        What is counted of those that the lake did not have: entries, and lines that cannot be used.
+
+    Raises:
+        UsageError: as for ``check_blocklists``.
+    """
+    counts = {}
     for each in lists:
         if not has_list(lake, each.sha256):
-            write_file(blocklists_uri(lake), f"{each.sha256}.txt", _given(lake, each), root=lake)
+            data = _given(lake, each)
+            found = read_entries(data, each.kind)
+            counts[f"blocklist_{each.name}_entries"] = len(found.entries)
+            counts[f"blocklist_{each.name}_unusable"] = found.unusable
+            write_file(blocklists_uri(lake), f"{each.sha256}.txt", data, root=lake)
+    return counts
 
 
 def has_list(lake: str, sha256: str) -> bool:
@@ -100,6 +117,12 @@ def _given(lake: str, each: NamedList) -> bytes:
         raise UsageError(
             f"block list {each.name}: expected SHA-256 {each.sha256}, as the recipe pins it, found {found} in {one_line(each.file, 200)}; "
             "give the file that the recipe means, or pin the other"
+        )
+    entries = read_entries(data, each.kind)
+    if entries.unusable > len(entries.entries):
+        raise UsageError(
+            f"block list {each.name}: expected {each.kind}, found {entries.unusable:,} lines that are none and {len(entries.entries):,} that are; "
+            f"the first is line {entries.first_unusable}. Give a list of {each.kind}, or the kind that it has"
         )
     return data
 

@@ -203,7 +203,8 @@ def test_the_content_is_the_identity_and_the_lake_keeps_it(tmp_path: Path) -> No
     stored = parse_recipe(recipe.literals).blocklists
     with pytest.raises(UsageError, match="give its file in the recipe"):
         check_blocklists(lake, stored)
-    store_blocklists(lake, recipe.blocklists)
+    assert store_blocklists(lake, recipe.blocklists) == {"blocklist_ads_entries": 1, "blocklist_ads_unusable": 0}
+    assert store_blocklists(lake, recipe.blocklists) == {}
     file.write_text("other.example\n")
     check_blocklists(lake, recipe.blocklists)
     check_blocklists(lake, stored)
@@ -216,6 +217,9 @@ def test_the_content_is_the_identity_and_the_lake_keeps_it(tmp_path: Path) -> No
     with pytest.raises(CorruptLakeError, match="restore it from a copy"):
         list_of(lake, found.sha256, "domains")
     assert list_faults(lake)[1]
+    file.write_text("no domain\nnone either\na.example\n")
+    with pytest.raises(UsageError, match="found 2 lines that are none and 1 that are; the first is line 1"):
+        check_blocklists(lake, load_recipe(place).blocklists)
     file.unlink()
     with pytest.raises(RecipeError, match=r"blocklists\[0\]: file: block list"):
         load_recipe(place)

@@ -22,6 +22,11 @@ def check(page: str, text: str, markdown: str) -> None:
     assert write(page, "markdown").text == markdown
 
 
+def test_links_that_mark_their_place_are_no_text() -> None:
+    """The pilcrow behind a heading goes, a pilcrow in the text stays."""
+    check("<h2>A<a href='#a'>¶</a></h2><p>¶ b", "A\n\n¶ b", "## A\n\n¶ b")
+
+
 def test_paragraphs_headings_and_breaks() -> None:
     """Paragraphs and headings stand a blank line apart, other lines a line feed; a heading is one line."""
     check(
@@ -98,6 +103,21 @@ def test_code_is_written_byte_for_byte() -> None:
     check(page, f"a\n\n{plain}\n\nb", f"a\n\n```python\n{plain}\n```\n\nb")
     marked = "<pre><code class='lang-c'><span class=k>if</span> <span>(x)</span>\n\n  <b>y</b>;</code></pre>"
     check(marked, "if (x)\n\n  y;", "```c\nif (x)\n\n  y;\n```")
+
+
+@pytest.mark.parametrize(
+    ("markup", "language"),
+    [
+        ("<div class='language-bash highlighter-rouge'><div class=highlight><pre class=highlight><code>", "bash"),
+        ("<div class='highlight highlight-source-c++'><pre>", "c++"),
+        ("<pre><code class='hljs lang-go'>", "go"),
+        ("<pre class='language-'>", ""),
+        ("<p class=language-x><pre>", ""),
+    ],
+)
+def test_code_has_the_language_that_is_named(markup: str, language: str) -> None:
+    """The block, its `<code>` or a `<div>` around it names the language, in Markdown alone."""
+    assert write(f"{markup}x", "markdown").text == f"```{language}\nx\n```"
 
 
 def test_code_that_holds_a_fence() -> None:

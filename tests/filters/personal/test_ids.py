@@ -219,3 +219,4 @@ def test_every_kind_has_its_words_and_a_shape() -> None:
         assert kind.name in topic_bits(), kind.name
         assert kind.anywhere or kind.at_home or kind.named
     assert {kind.name for kind in ID_KINDS} == {*ORACLES, *FIXED}
+    assert len(topic_bits()) < 63  # a bit each in a signed number

@@ -154,7 +154,7 @@ def _rules(name: str) -> RuleSet:
 
 def _row(**changes: Any) -> dict[str, Any]:
     """Return a sample that passes every rule of every set, changed."""
-    row: dict[str, Any] = dict.fromkeys(RULE_COLUMNS, 0)
+    row: dict[str, Any] = dict.fromkeys(RULE_COLUMNS, 0) | {"listed": {}}
     row |= {name: "web" for name, kind in RULE_COLUMNS.items() if kind == "VARCHAR"}
     row |= {"gopher_words": 500, "gopher_mean_word_length": 4.5, "gopher_alpha_words_fraction": 0.95}
     row |= {"gopher_stop_words": 8, "c4_sentences": 20, "fineweb_punct_lines_fraction": 0.5}
@@ -303,7 +303,13 @@ def test_good_text_passes(rule_set: str) -> None:
 
 def test_empty_text() -> None:
     """Empty text, all of whose signals are 0, fails the rules that want something to be there, in the order of the rules."""
-    empty = dict.fromkeys(RULE_COLUMNS, 0) | {"language": "und", "domain": "web", "script": "Zyyy", "source": "s"}
+    empty = dict.fromkeys(RULE_COLUMNS, 0) | {
+        "listed": {},
+        "language": "und",
+        "domain": "web",
+        "script": "Zyyy",
+        "source": "s",
+    }
     assert _reasons(_rules("default"), empty) == [
         [
             "gopher_min_words",
@@ -395,7 +401,12 @@ def _values(kind: str) -> st.SearchStrategy[Any]:
 
 
 _ROWS = st.fixed_dictionaries(
-    {name: st.none() | _values(kind) for name, kind in RULE_COLUMNS.items() if kind != "VARCHAR"}
+    {
+        name: st.none() | _values(kind)
+        for name, kind in RULE_COLUMNS.items()
+        if kind not in ("VARCHAR", "MAP(VARCHAR, INTEGER)")
+    }
+    | {"listed": st.just({})}
     | dict.fromkeys(["script", "source"], st.just("x"))
     | {
         "language": st.sampled_from(["en", "zh", "th", "de", "bn", "xx", "mul", "und", None]),

@@ -450,3 +450,18 @@ def test_long_samples_come_first_until_the_share_is_reached() -> None:
         assert [row["sample_id"] - (1 << 24) for row in long] == [row for row in expected if row > 5]
         assert all(reason_sentence(row).endswith("/*") == (row not in long) for row in chosen)
         assert all(reason_sentence(row).endswith("/* for full sequences") for row in long)
+
+
+def test_a_pool_may_be_of_hosts_and_domains() -> None:
+    """They are made of the documents' URLs, and only for a recipe that reads them."""
+    raw = tomllib.loads(_TEXT.format(copies=1, repeat="", full=""))
+    raw["pools"][0]["where"] = "registered_domain = 'example.co.uk' OR host = 'a.example.org'"
+    urls = ["http://News.Example.co.uk/", "https://a.example.org/1", "https://b.example.org/", None]
+    table = _table([(True, 5, 500, 5, "x", "en", n, 0) for n in range(len(urls))])
+    table = table.set_column(table.column_names.index("uri"), "uri", pa.array(urls))
+    recipe = parse_recipe(raw)
+    found = _candidates(table, recipe)
+    pools = [found.cells[cell].pool for cell in found.cell.tolist()]
+    assert pools == [recipe.pools[0].name] * 2 + [recipe.pools[1].name] * 2
+    assert recipe.reads_hosts
+    assert not _recipe().reads_hosts

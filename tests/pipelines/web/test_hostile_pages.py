@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
+
+from conftest import REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY))  # pytest may be started from elsewhere
+
 from bench.hostile_pages import KINDS
 
 from headwater.filters.html.page import ExtractorSettings, PageInput

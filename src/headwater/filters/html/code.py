@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.html.attributes import find_attribute, name_bytes, starts_with
+from headwater.filters.html.attributes import find_attribute, listed_word, name_bytes, starts_with, word_list
 from headwater.filters.html.emit import AT, CODE_BREAK, CODE_OPEN, FENCE, FORM, LINE, MARKDOWN, NAME, NAME_END, put
 from headwater.filters.html.tags import CODE, DIV, FIGURE, OL, PRE, TABLE, TEXT
 from headwater.filters.text.compile import kernel
@@ -17,8 +17,9 @@ __all__ = ["begin_code", "code_language", "end_code", "is_line_numbers", "longes
 _CLASS: Final = name_bytes("class")
 _LANGUAGE: Final = name_bytes("language-")
 _LANG: Final = name_bytes("lang-")
+_SOURCE: Final = name_bytes("highlight-source-")
 
-_WHOLE = ("line-numbers", "linenums", "line-number", "linenumbers")
+_WHOLE: Final = ("line-numbers", "linenums", "line-number", "linenumbers")
 """Said of a whole block too, whose lines a script numbers (Prism, prettify)."""
 _WORDS = (
     *_WHOLE,
@@ -26,8 +27,8 @@ _WORDS = (
     *("hljs-ln-numbers", "hljs-ln-n", "line-numbers-rows", "line_numbers", "codemirror-linenumber", "code-lineno"),
     *("react-syntax-highlighter-line-number", "lntd-number", "line-num", "lines-number"),
 )
-_ENDS: Final = np.cumsum([len(word) for word in _WORDS])
-_LETTERS: Final = name_bytes("".join(_WORDS))
+_MOST_TICKS: Final = 64
+_LETTERS, _ENDS = word_list(_WORDS)
 
 
 @kernel
@@ -43,33 +44,22 @@ def is_line_numbers(html: npt.NDArray[np.uint8], tag: int, begin: int, finish: i
         stop = at
         while stop < end and html[stop] > 0x20:
             stop += 1
-        first = 0
-        for word in range(len(_ENDS)):
-            if _ENDS[word] - first == stop - at and (within or stop - at > 3) and not (whole and word < len(_WHOLE)):
-                same = True
-                for place in range(stop - at):
-                    letter = html[at + place]
-                    if 0x41 <= letter <= 0x5A:
-                        letter |= 0x20
-                    if letter != _LETTERS[first + place]:
-                        same = False
-                        break
-                if same:
-                    return True
-            first = _ENDS[word]
+        word = listed_word(html, at, stop, _LETTERS, _ENDS)
+        if word >= (len(_WHOLE) if whole else 0) and (within or stop - at > 3):
+            return True
         at = stop + 1
     return False
 
 
 @kernel
 def code_language(html: npt.NDArray[np.uint8], begin: int, finish: int) -> tuple[int, int]:
-    """Return where an element's class names a language (`language-…`, `lang-…`), both -1 where it names none."""
+    """Return where an element's class names a language (`language-…`, `lang-…`, GitHub's `highlight-source-…`), both -1 where it names none."""
     at, end = find_attribute(html, begin, finish, _CLASS)
     while at < end:
         stop = at
         while stop < end and html[stop] > 0x20:
             stop += 1
-        for prefix in (_LANGUAGE, _LANG):
+        for prefix in (_LANGUAGE, _LANG, _SOURCE):
             if starts_with(html, at, stop, prefix) and 0 < stop - at - len(prefix) <= 24:
                 plain = True
                 for place in range(at + len(prefix), stop):
@@ -89,7 +79,7 @@ def longest_ticks(
     first: int,
     end: int,
 ) -> int:
-    """Return the length of the longest run of backticks in the texts of the nodes first to end."""
+    """Return the length of the longest run of backticks in the texts of the nodes first to end, 64 at most."""
     longest = 0
     for node in range(first, end):
         if tag[node] != TEXT:
@@ -98,20 +88,21 @@ def longest_ticks(
         for at in range(begin[node], finish[node]):
             run = run + 1 if html[at] == 0x60 else 0
             longest = max(longest, run)
-    return longest
+    return min(longest, _MOST_TICKS)
 
 
 @kernel
 def begin_code(
     html: npt.NDArray[np.uint8],
     tag: npt.NDArray[np.uint8],
+    parent: npt.NDArray[np.int32],
     end: npt.NDArray[np.int32],
     begin: npt.NDArray[np.int64],
     finish: npt.NDArray[np.int64],
     node: int,
     state: npt.NDArray[np.int64],
 ) -> None:
-    """Make ready for the code block at `node`: its fence, and its language, which it or the `<code>` within names."""
+    """Make ready for the code block at `node`: its fence, and its language, which it, the `<code>` within or two `<div>` around name."""
     state[CODE_OPEN] = 0
     state[FENCE] = max(3, longest_ticks(html, tag, begin, finish, node, end[node]) + 1)
     state[NAME], state[NAME_END] = code_language(html, begin[node], finish[node])
@@ -120,6 +111,11 @@ def begin_code(
         if tag[within] == CODE:
             state[NAME], state[NAME_END] = code_language(html, begin[within], finish[within])
         within += 1
+    around = parent[node]
+    for _ in range(2):
+        if state[NAME] < 0 and around >= 0 and tag[around] == DIV:
+            state[NAME], state[NAME_END] = code_language(html, begin[around], finish[around])
+            around = parent[around]
 
 
 @kernel

@@ -53,6 +53,7 @@ _MOST_TRIMMED: Final = 3
 _MOST_GROUPS: Final = 6
 _MOST_NATIONAL: Final = 12
 _LEAST: Final = 7
+_QUAD: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _LONGEST_GROUP: Final = 8
 _DECIMAL: Final = re.compile(r"(?:0|[1-9]\d{0,2})[.,]\d{4,}")
 _AMOUNT: Final = re.compile(
@@ -127,6 +128,8 @@ def check_phone(candidate: str, language: str, *, named: bool, near: bool, after
 def _has_form(number: str, digits: str) -> bool:
     """Return whether a number that no region knows is written as phone numbers are: in groups, or with a leading 0."""
     groups = _GROUPS.findall(number)
+    if _QUAD.fullmatch(number):  # a version, a section, an address
+        return False
     grouped = number.count("/") < 2 and 2 <= len(groups) <= _MOST_GROUPS and max(map(len, groups)) <= _LONGEST_GROUP
     return _LEAST <= len(digits) <= _MOST_NATIONAL + 1 and (grouped or (digits[0] == "0" and len(digits) > _LEAST + 1))
 

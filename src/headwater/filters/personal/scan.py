@@ -257,6 +257,10 @@ def _read_number(
         return count
     leading = digit_at(data, at, end) & 15 == 0
     beside = 0 < at - address <= _BESIDE and address > begin
+    for place in range(address, at):
+        beside = beside and not (is_letter(data[place]) or data[place] == 61)  # nor =
+        if not beside:
+            break
     likely = digits >= 9 and (leading or bracket == 2)
     if not likely:
         if not asked:

@@ -12,7 +12,7 @@ from headwater.filters.urls.normalize import URL_PARTS, normal_url, without_brea
 from headwater.filters.urls.suffixes import registered_domain
 from headwater.hashes import short_hashes
 
-__all__ = ["CAPTURE_SCHEMA", "capture_columns"]
+__all__ = ["CAPTURE_SCHEMA", "capture_columns", "host_columns"]
 
 CAPTURE_SCHEMA: Final = pa.schema([("host", pa.string()), ("domain", pa.string()), ("url_key", pa.int64())])
 
@@ -49,3 +49,13 @@ def capture_columns(uris: pa.Array | pa.ChunkedArray) -> pa.Table:
     keys[~lacking] = short_hashes(normal)
     columns = [host_column.cast(pa.string()), domains.take(host_column.indices), pa.array(keys, mask=lacking)]
     return pa.table(columns, schema=CAPTURE_SCHEMA)
+
+
+def host_columns(uris: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Return host and registered_domain of each URL, as conditions of recipes read them; null where it has no host.
+
+    >>> host_columns(pa.array(["https://a.example.org/", None])).to_pylist()
+    [{'host': 'a.example.org', 'registered_domain': 'example.org'}, {'host': None, 'registered_domain': None}]
+    """
+    found = capture_columns(uris)
+    return pa.table({"host": found["host"], "registered_domain": found["domain"]})

@@ -21,6 +21,7 @@ RANK = (
 )
 """Of a row of candidates: its ``stages.rank`` by this stage, the first 63 bits of inverted score and content hash."""
 _OTHERS = {"language": "VARCHAR", "source": "VARCHAR", "n_tokens": "BIGINT"}
+_HOSTS = ("host", "registered_domain")
 _OVERLAPS = ("contamination_overlap", "contamination_answered")
 
 
@@ -28,7 +29,12 @@ def selection_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Return the columns that conditions of pools and stages may read → DuckDB type; a team's own scores among them."""
     with damage_told():
         described = connection.execute("DESCRIBE SELECT * EXCLUDE (sample_id, run_id, batch) FROM scores").fetchall()
-    return {str(row[0]): str(row[1]) for row in described} | _OTHERS | dict.fromkeys(_OVERLAPS, "FLOAT")
+    return (
+        {str(row[0]): str(row[1]) for row in described}
+        | _OTHERS
+        | dict.fromkeys(_HOSTS, "VARCHAR")
+        | dict.fromkeys(_OVERLAPS, "FLOAT")
+    )
 
 
 def candidates_sql(stage: StageAsked, columns: Mapping[str, str]) -> str:
@@ -40,8 +46,11 @@ def candidates_sql(stage: StageAsked, columns: Mapping[str, str]) -> str:
     Args:
         columns: those of ``selection_columns``.
     """
-    scores = [name for name in columns if name not in (*_OTHERS, *_OVERLAPS)]
+    scores = [name for name in columns if name not in (*_OTHERS, *_HOSTS, *_OVERLAPS)]
     listed = ", ".join(f"s.{_quoted(name)}" for name in scores)
+    by_url = [name for name in _HOSTS if name in f"{stage.pool} {stage.where}"]
+    hosts = "".join(f", h.{name}" for name in by_url)
+    join = " LEFT JOIN captures h USING (sample_id)" if by_url else ""
     # What was chosen for its length has a score below the cut; where all is taken once and more, every long document may be that.
     long = "placed_for_length OR (copies > 1 AND n_tokens + {0} >= {1})" if stage.full_sequences else "FALSE"
     return f"""
@@ -51,9 +60,9 @@ WITH placed AS (
     coalesce(bool_or(list_contains($before, stage)), FALSE) AS taken
   FROM stages WHERE build = $build GROUP BY sample_id
 ), facts AS (
-  SELECT p.*, l.language, {listed}, t.n_tokens, v.contamination_overlap, v.contamination_answered, c.source, c.uri, c.content_hash
+  SELECT p.*, l.language, {listed}, t.n_tokens, v.contamination_overlap, v.contamination_answered, c.source, c.uri, c.content_hash{hosts}
   FROM placed p LEFT JOIN language l USING (sample_id) LEFT JOIN scores s USING (sample_id) LEFT JOIN tokens t USING (sample_id)
-  LEFT JOIN verdicts v USING (sample_id) LEFT JOIN content c USING (sample_id)
+  LEFT JOIN verdicts v USING (sample_id) LEFT JOIN content c USING (sample_id){join}
 ), judged AS (
   SELECT sample_id, source, uri, content_hash, {stage.pool} AS pool, coalesce(language, 'und') AS language, coalesce(domain, '') AS domain,
     coalesce({_quoted(stage.order_by)}, 0) AS score, n_tokens + {stage.special_tokens} AS tokens, copies, stored_rank,

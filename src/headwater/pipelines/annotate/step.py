@@ -93,9 +93,9 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
     snapshot = declare_columns(snapshot, job.recipe.own_scores)
     if "scores" in wanted:
         store_models(job.lake, job.scorers)
-    if "blocklists" in wanted:
-        store_blocklists(job.lake, job.recipe.blocklists)
+    listed = store_blocklists(job.lake, job.recipe.blocklists) if "blocklists" in wanted else {}
     run = begin_run(job.lake, "annotate", job.recipe.literals, settings, snapshot.version)
+    run.counts |= listed
     slots = parallelism(spark)
     with Progress("annotate", total_bytes=_missing_bytes(snapshot, wanted)) as progress:
         while True:
@@ -192,12 +192,13 @@ def _task(
 
 
 def measure_texts(job: Resolved, texts: pa.Table) -> pa.Table:
-    """Return what annotate would measure of texts that need not be of the lake: language, signals, scores and tokens, side by side.
+    """Return what annotate would measure of texts that need not be of the lake: language, signals, scores, tokens and hits of block lists.
 
     Args:
-        texts: ``sample_id`` (ascending), ``text`` and ``text_bytes``.
+        texts: ``sample_id`` (ascending), ``text`` and ``text_bytes``; ``uri`` for block lists of domains and URLs.
     """
-    families = ("language", "signals", "scores", "spans", "tokens")
+    listed = ["blocklists"] if job.recipe.blocklists else []
+    families = ("language", "signals", "scores", "spans", "tokens", *listed)
     task = _task(job, table="", run_id="", families=dict.fromkeys(families, ""), fragments=())
     found = dict(_measure(task, _Inputs(rows=texts, spans=arrow_schema("spans").empty_table())))
     for family in families:

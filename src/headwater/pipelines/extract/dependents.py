@@ -21,10 +21,10 @@ from headwater.warehouse.snapshot import Snapshot
 
 __all__ = ["DEPENDENT", "OF_ALL", "Cut", "cuts", "dependent_paths", "of_all_paths", "write_cut"]
 
-DEPENDENT: Final = ("language", "signals", "scores", "minhash", "spans", "contamination", "tokens")
+DEPENDENT: Final = ("language", "signals", "scores", "minhash", "spans", "contamination", "tokens", "blocklists")
 """Families of which a fragment's rows are made from its texts, directly or through another."""
-OF_ALL: Final = ("duplicates", "verdicts")
-"""Families of which a row is made from texts of other fragments too."""
+OF_ALL: Final = ("duplicates", "recaptures", "verdicts")
+"""Families of which a row is made from texts of other fragments too: of captures of one time the hash of the text decides which is the newest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ same documents gives the same shards anywhere. A key that no section knows is an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -31,7 +32,7 @@ from headwater.pipelines.recipe.sections import (
     SpanSettings,
     VocabularySettings,
 )
-from headwater.pipelines.recipe.stages import SELECTION_COLUMNS, Pool, Stage
+from headwater.pipelines.recipe.stages import HOST_COLUMNS, SELECTION_COLUMNS, Pool, Stage
 from headwater.plain import JsonObject, ValuesByName
 from headwater.untrusted import parse_toml, read_bounded
 
@@ -162,6 +163,12 @@ class Recipe:
     def selection_columns(self) -> dict[str, str]:
         """Columns that ``where`` of a pool or a stage may read → DuckDB type."""
         return {**SELECTION_COLUMNS, **dict.fromkeys(self.own_scores, "INTEGER")}
+
+    @property
+    def reads_hosts(self) -> bool:
+        """Whether a pool or a stage reads ``HOST_COLUMNS``."""
+        conditions = " ".join([*(pool.where for pool in self.pools), *(stage.where for stage in self.stages)])
+        return not set(HOST_COLUMNS).isdisjoint(re.findall(r"[a-z_]+", conditions.lower()))
 
     @property
     def choosing_order(self) -> tuple[Stage, ...]:

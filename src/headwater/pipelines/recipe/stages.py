@@ -27,10 +27,12 @@ from headwater.pipelines.recipe.checks import (
 from headwater.pipelines.recipe.shares import read_quota
 from headwater.tokenize.names import STRATEGIES
 
-__all__ = ["REST", "SELECTION_COLUMNS", "Pool", "Stage"]
+__all__ = ["HOST_COLUMNS", "REST", "SELECTION_COLUMNS", "Pool", "Stage"]
 
+HOST_COLUMNS: Final = ("host", "registered_domain")
+"""Columns that are made of a sample's URL where a recipe reads them, so that lakes of before family ``captures`` have them too."""
 SELECTION_COLUMNS: Final[dict[str, str]] = {
-    **dict.fromkeys(["domain", "language", "source"], "VARCHAR"),
+    **dict.fromkeys(["domain", "language", "source", *HOST_COLUMNS], "VARCHAR"),
     **dict.fromkeys(SCORES, "INTEGER"),
     "n_tokens": "BIGINT",
     **dict.fromkeys(["contamination_overlap", "contamination_answered"], "FLOAT"),

@@ -25,7 +25,7 @@ from headwater.pipelines.recipe.checks import (
 )
 from headwater.pipelines.recipe.job import check_keys, plain_literals, read_section, read_toml
 from headwater.pipelines.recipe.shares import check_total, read_shares, sum_exactly
-from headwater.pipelines.recipe.stages import REST, SELECTION_COLUMNS
+from headwater.pipelines.recipe.stages import HOST_COLUMNS, REST, SELECTION_COLUMNS
 from headwater.plain import JsonObject, ValuesByName
 from headwater.tokenize.names import MAX_DOCUMENTS, MAX_SOURCES, WEIGHT_UNIT
 
@@ -41,7 +41,10 @@ __all__ = [
 
 FORMAT: Final = 1
 """Version of the recipe file; readers accept exactly this one."""
-SAMPLE_COLUMNS: Final[dict[str, str]] = {**SELECTION_COLUMNS, "kept": "BOOLEAN"}
+SAMPLE_COLUMNS: Final[dict[str, str]] = {
+    **{name: kind for name, kind in SELECTION_COLUMNS.items() if name not in HOST_COLUMNS},
+    "kept": "BOOLEAN",
+}
 """Columns that ``where`` may read → DuckDB type."""
 _MAX_WEIGHT: Final = 1000
 

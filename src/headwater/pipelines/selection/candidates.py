@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.filters.rules.predicates import predicate_connection
+from headwater.filters.urls.columns import host_columns
 from headwater.filters.urls.hosts import hosts
 from headwater.hashes import bytes_of_hashes, bytes_of_origins
 from headwater.pipelines.recipe.job import Recipe
-from headwater.pipelines.recipe.stages import Stage
+from headwater.pipelines.recipe.stages import HOST_COLUMNS, Stage
 from headwater.pipelines.selection.quotas import Cell
 
 __all__ = [
@@ -113,6 +114,13 @@ def candidates(fragment: int, table: pa.Table, recipe: Recipe) -> Candidates:
         "coalesce(domain, '') AS domain_",
     ]
     wanted += [f"({stage.where}) IS TRUE AS eligible_{number}" for number, stage in enumerate(recipe.stages)]
+    by_url = (
+        host_columns(chosen["uri"])
+        if recipe.reads_hosts
+        else pa.table(dict.fromkeys(HOST_COLUMNS, pa.nulls(len(row), pa.string())))
+    )
+    for name in HOST_COLUMNS:
+        chosen = chosen.append_column(name, by_url[name])
     with predicate_connection() as connection:
         connection.register("samples", chosen.select(list(recipe.selection_columns)))
         found = connection.execute(f"SELECT {', '.join(wanted)} FROM samples").to_arrow_table()

@@ -21,7 +21,9 @@ from headwater.arrays import Bools, Int64s
 from headwater.errors import CorruptLakeError
 from headwater.filters.rules.predicates import predicate_connection
 from headwater.filters.rules.rule_set import RULE_COLUMNS, RuleSet, reason_conditions
+from headwater.filters.urls.columns import host_columns
 from headwater.pipelines.recipe.job import Recipe
+from headwater.pipelines.recipe.stages import HOST_COLUMNS
 from headwater.pipelines.what_if.stages import eligible_sql, selection_columns
 from headwater.warehouse.columns import family_columns
 from headwater.warehouse.fragments import first_id
@@ -145,7 +147,8 @@ def _columns(question: Question, *, recorded: bool) -> dict[str, list[str]]:
         if not recorded or name in question.changed
     ]
     own = question.recipe.own_scores
-    columns = family_columns([*_columns_in(asked, own), *selection_columns(question.recipe)], own)
+    selecting = [name for name in selection_columns(question.recipe) if name not in HOST_COLUMNS]
+    columns = family_columns([*_columns_in(asked, own), *selecting], own)
     wanted: dict[str, Sequence[str]] = {
         "verdicts": ["kept", "reasons", "rule_set", "duplicate_of"],
         "language": ["language"],
@@ -154,6 +157,8 @@ def _columns(question: Question, *, recorded: bool) -> dict[str, list[str]]:
         "scores": ["quality"],
         "content": ["source", "text_bytes", "content_hash", "origin"],
     }
+    if question.recipe.reads_hosts:
+        wanted["content"] = [*wanted["content"], "uri"]
     for family, names in wanted.items():
         columns[family] = list(dict.fromkeys([*columns.get(family, []), *names]))
     return columns
@@ -197,6 +202,10 @@ def _read(question: Question, where: FragmentFiles, columns: Mapping[str, Sequen
         )
     for name in columns["content"]:
         table = table.append_column(content.schema.field(name), content[name])
+    if question.recipe.reads_hosts:
+        by_url = host_columns(table["uri"])
+        for name in HOST_COLUMNS:
+            table = table.append_column(name, by_url[name])
     return table.unify_dictionaries().combine_chunks()
 
 
