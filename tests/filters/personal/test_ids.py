@@ -154,7 +154,7 @@ def made(name: str, oracle: Callable[[str], bool]) -> tuple[str, str]:
 @pytest.mark.parametrize("name", ORACLES)
 def test_an_id_is_found_as_python_stdnum_knows_it(name: str) -> None:
     """After its word in its language an id is found whole, one whose check digit is wrong is not."""
-    oracle = import_module(f"stdnum.{ORACLES[name]}").is_valid
+    oracle: Callable[[str], bool] = import_module(f"stdnum.{ORACLES[name]}").is_valid
     right, wrong = made(name, oracle)
     language = next(kind for kind in ID_KINDS if kind.name == name).home[0]
     assert (name, right) in ids_of(f"{WORDS[name]}{right}.", language)
