@@ -192,7 +192,8 @@ def learn_tokens(pages: Sequence[Prepared]) -> TokenWeights:
     hashes = sorted(value for value, count in counts.items() if count.sum() >= LEAST_PAGES)
     table = np.array([counts[value] for value in hashes]).reshape(-1, len(PAGE_KINDS))
     everywhere = (table.sum(axis=1, keepdims=True) + 0.3) / (kinds.sum() + 0.3)
-    weights = np.log((table + 0.3 * kinds / kinds.sum()) / (kinds + 0.3)) - np.log(everywhere)
+    share = np.maximum(kinds, 1) / kinds.sum()
+    weights = np.log((table + 0.3 * share) / (kinds + 0.3)) - np.log(everywhere)
     return TokenWeights(hashes=np.array(hashes, np.uint32), weights=_rounded(weights))
 
 
