@@ -19,7 +19,7 @@ for _name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-from bench import annotate, backfill, operators  # noqa: E402 - after the settings above
+from bench import annotate, backfill, html_speed, operators  # noqa: E402 - after the settings above
 from bench import whole_job as corpus_job  # noqa: E402 - as above
 from bench.alternate import absent, significant  # noqa: E402 - as above
 from bench.annotate_peers import against_peers, fastest  # noqa: E402 - as above
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpus", type=Path, default=corpus, help="folder of SOURCE/LANGUAGE.jsonl.zst")
     parser.add_argument("--megabytes", type=float, default=24, help="of text, drawn evenly over all files")
     parser.add_argument("--peer-megabytes", type=float, default=2, help="of it, for datatrove and the other peers")
+    parser.add_argument("--html-megabytes", type=float, default=20, help="of web pages, half of each set")
     parser.add_argument("--spark-megabytes", type=float, default=60, help="of text, for annotate under Spark")
     parser.add_argument("--repetitions", type=int, default=3, help="of each side, in turns")
     parser.add_argument("--no-install", action="store_true", help="do not make .venv-peers and its like")
@@ -80,6 +81,8 @@ def measure(options: argparse.Namespace) -> Figures:
     report["minhash_against_datasketch"] = operators.minhash_against_datasketch(documents, repetitions)
     _say("encode against tokenizers")
     report["encode_against_tokenizers"], n_tokens = operators.encode_against_tokenizers(documents, repetitions)
+    _say("HTML to text against trafilatura, resiliparse and turbohtml")
+    report["html"] = html_speed.measure(options.corpus, int(options.html_megabytes * 1e6), repetitions)
     known = annotate.known_languages(documents)
     chosen = annotate.choose(documents, known, int(options.peer_megabytes * 1e6))
     with tempfile.TemporaryDirectory(prefix="headwater-bench-") as name:
@@ -214,6 +217,12 @@ def ratios(report: Figures) -> Figures:
         "annotate_against_datatrove": datatrove["ratio"],
         "annotate_against_datatrove_that_drops": datatrove.get("when_datatrove_drops", {}).get("ratio"),
         "annotate_step_against_datatrove": datatrove.get("every_document_through_spark", {}).get("ratio"),
+        "html_against_trafilatura": report["html"]["ratio"],
+        "html_mb_per_cpu_s": {
+            name: report["html"][name]["mb_per_cpu_s"]
+            for name in ("headwater", "trafilatura", "resiliparse", "turbohtml")
+            if report["html"].get(name, {}).get("mb_per_cpu_s")
+        },
         "language_against_fastest_fasttext": report["language_against_fasttext"]["ratio"],
         "language_identify_against_fastest_fasttext": report["language_against_fasttext"].get("identify_ratio"),
         "language_against_fasttext_community": report["language_against_fasttext"]

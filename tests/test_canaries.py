@@ -1,5 +1,7 @@
 """Every byte that a lake and its commands write is looked through for canaries: texts, URLs' passwords and keys stay where they belong.
 
+Personal data and secrets of every type are canaries as well: found, counted and masked, their values are nowhere but in the text.
+
 A text may be in ``content.text`` alone, a document's URL and its other fields in ``content.uri`` and ``content.meta``; the password in a
 document's URL and the secrets of whoever runs Headwater nowhere.
 """
@@ -35,7 +37,30 @@ PASSWORD = "passwortvogel"  # noqa: S105 - a canary
 META = "metavogel"
 KEY = "schluesselvogel"
 SECRETS = (PASSWORD, KEY)
-ALL = (TEXT, REFUSED, ID, PASSWORD, META, KEY)
+_PEM_BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+PERSONAL = {
+    "email": "zaunkoenig@wiedehopf-eisvogel.org",
+    "email_obfuscated": "neuntoeter [at] wiedehopf [dot] org",
+    "ip": "85.214.132.117",
+    "phone": "+49 30 901820",
+    "iban": "DE89370400440532013000",
+    "card": "4539578763621486",
+    "national_id": "81236000549",
+    "api_key": "ghp_" + "x7Qm2vK9pLs4Tn8RbW3c" + "Zd6FgH1jYe5Ua0Ri",
+    "password": "Kz7vQm2xWp9LtB4n",
+    "private_key": _PEM_BODY,
+}
+"""Type → a value of it; none is anyone's."""
+_SENTENCES = f"""
+Write to {PERSONAL["email"]} or {PERSONAL["email_obfuscated"]}, phone {PERSONAL["phone"]}.
+The login came from {PERSONAL["ip"]} yesterday.
+IBAN {PERSONAL["iban"]}, credit card {PERSONAL["card"]}, Steuer-ID: {PERSONAL["national_id"]}.
+key {PERSONAL["api_key"]} and password = "{PERSONAL["password"]}"
+-----BEGIN PRIVATE KEY-----
+{_PEM_BODY}
+-----END PRIVATE KEY-----
+"""
+ALL = (TEXT, REFUSED, ID, PASSWORD, META, KEY, *PERSONAL.values())
 ASKED = {"why": {ID, META}, "find uri": {ID}}
 """What a question asks for."""
 
@@ -61,7 +86,8 @@ def _toml(value: object) -> str:
 def write_recipe(folder: Path) -> Path:
     """Write the small lake's recipe without its evaluation sets, and return the file."""
     recipe = folder / "recipe.toml"
-    literals = small_recipe().literals
+    literals = dict(small_recipe().literals)
+    literals["spans"] = {"personal": {"phone": "keep", "ip": "drop"}, "secrets": {}}
     recipe.write_text(
         "\n".join(f"{key} = {_toml(value)}" for key, value in literals.items() if key != "contamination"), "utf-8"
     )
@@ -74,7 +100,7 @@ def write_inputs(folder: Path) -> None:
     lines = []
     for number, document in enumerate(main_job.documents()[:40:2]):
         url = f"https://reader:{PASSWORD}@site.example.org:8443/{ID}/{number}"
-        text = f"{document['text']}\nThe {TEXT} sang in the morning."
+        text = f"{document['text']}\nThe {TEXT} sang in the morning.{_SENTENCES}"
         lines.append(json.dumps({"text": text, "url": url, "note": f"{META} {number}"}))
     lines.append(json.dumps({"text": 7, "url": f"https://site.example.org/{REFUSED}"}))
     lines.append(f'{{"text": "{REFUSED} without an end')
@@ -102,6 +128,8 @@ def canaries(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> C
             "run again": run,
             "runs": ["runs", str(lake), "--output", "json"],
             "report": ["report", "funnel", str(lake), "--build", made.build],
+            "report personal": ["report", "personal", str(lake)],
+            "report personal as JSON": ["report", "personal", str(lake), "--output", "json"],
             "verify": ["verify", str(lake)],
             "maintain": ["maintain", str(lake)],
             "sql": ["sql", str(lake), "SELECT tex FROM content"],
@@ -124,6 +152,15 @@ def test_the_lake_has_canaries(canaries: Canaries) -> None:
     assert any(META in str(meta) for meta in content["meta"].to_pylist())
     assert list((canaries.lake / "builds" / canaries.build).rglob("*.bin"))
     assert list((canaries.lake / "samples" / "family=quarantine").rglob("*.parquet"))
+
+
+def test_every_type_is_found(canaries: Canaries) -> None:
+    """Family spans has every type of personal data and secrets, each with its confidence and none with an action of its own."""
+    files = (canaries.lake / "samples" / "family=spans").rglob("*.parquet")
+    rows = [row for path in files for row in pq.read_table(path, partitioning=None).to_pylist()]
+    assert {row["operator"].partition(":")[2] for row in rows} == set(PERSONAL)
+    assert all(row["confidence"] and row["action"] is None for row in rows)
+    assert all(name in canaries.said["report personal"] for name in PERSONAL)
 
 
 def test_commands_say_no_canary(canaries: Canaries) -> None:
@@ -167,6 +204,7 @@ def test_columns_hold_what_they_are_for(canaries: Canaries) -> None:
         PASSWORD: set(),
         META: {"content.meta"},
         KEY: set(),
+        **{value: {"content.text"} for value in PERSONAL.values()},
     }
 
 

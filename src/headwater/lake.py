@@ -255,6 +255,18 @@ class Lake:
 
         return build_report(self.path, build, stage=stage, samples=samples, text=text)
 
+    def report_personal(self, type_: str | None = None) -> JsonObject:
+        """Return counts of personal data and secrets by type, form, language and source; ``docs/how-to/personal-data.md`` has the answer's shape.
+
+        Args:
+            type_: only this one, as ``email``.
+        """
+        from headwater.lineage.personal_report import personal_report
+        from headwater.lineage.views import connect
+
+        with connect(self.path) as connection:
+            return personal_report(connection, type_)
+
     def what_if(
         self,
         recipe: str | Path | Recipe,

@@ -194,6 +194,7 @@ def test_report_without_peers_is_whole() -> None:
         "backfill": nothing,
         "annotate_against_datatrove": nothing,
         "language_against_fasttext": nothing,
+        "html": nothing,
         "minhash_against_datasketch": nothing,
         "encode_against_tokenizers": nothing,
         "job": nothing,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import main_job
+from warcs import PACKERS, conversion, warcinfo
 from zygote import Zygote
 
 __all__ = ["COMMANDS", "STEPS", "Prepared", "command", "prepare", "shard_hashes", "stray_files", "temporary_files"]
@@ -52,12 +53,16 @@ def command(name: str, lake: Path, inputs: Sequence[Path] = ()) -> list[str]:
 
 
 def write_inputs(folder: Path) -> None:
-    """Write every second document of the main job's tests into three files, and one that cannot be read as it is named."""
+    """Write every second document of the main job's tests into three files, and a few into a web archive, which was cut."""
     folder.mkdir(parents=True)
     lines = [json.dumps(record, ensure_ascii=False) for record in main_job.documents()[::_EVERY]]
     random.Random(5).shuffle(lines)
     for number in range(_FILES):
         (folder / f"part-{number}.jsonl").write_text("\n".join(lines[number::_FILES]) + "\n", "utf-8")
+    texts = [
+        conversion(f"https://site.example/{number}", json.loads(line)["text"]) for number, line in enumerate(lines[:6])
+    ]
+    (folder / "web.warc.wet.gz").write_bytes(PACKERS["records.warc.gz"]([warcinfo(), *texts])[:-20])
 
 
 def prepare(zygote: Zygote, root: Path) -> Prepared:

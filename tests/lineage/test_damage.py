@@ -14,7 +14,8 @@ import pytest
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.checks.lake import verify
-from headwater.lineage.questions import rows
+from headwater.lineage.past_runs import read_runs
+from headwater.lineage.questions import rows, why
 from headwater.lineage.runs import Unit, begin_run, commit_wave
 from headwater.lineage.views import connect
 from headwater.warehouse.log import entry_name
@@ -91,6 +92,40 @@ def test_seeded_damage(number: int, aged_lake: Path) -> None:
     *_, (path, kind, seed) = damage.damages_of(aged_lake, 10, number + 1)
     done = damage.trial(aged_lake, path, kind, seed)
     assert (done.missed, done.faults) == (False, []), done
+
+
+@pytest.mark.parametrize("family", ["content", "runs", "scores"])
+def test_questions_of_damaged_files(family: str, copied: Path) -> None:
+    """A question that reads damaged files says so in one line, whichever of its statements meets it."""
+    for path in open_snapshot(str(copied)).paths(family):
+        place = copied / "samples" / path
+        whole = place.read_bytes()
+        place.unlink()  # the copy may share it with the lake
+        place.write_bytes(whole[:-4])
+    with pytest.raises(CorruptLakeError, match="headwater verify"), connect(str(copied)) as connection:
+        why(connection, rows(connection, "SELECT min(sample_id) AS first FROM language")[0]["first"])
+
+
+def test_runs_that_are_no_json(copied: Path) -> None:
+    """A value of family runs that cannot be what was stored is told as damage."""
+    with connect(str(copied)) as connection:
+        source = _Spoilt(connection)
+        with pytest.raises(CorruptLakeError, match="headwater verify"):
+            read_runs(source)  # type: ignore[arg-type]  # only what it reads of a connection
+
+
+class _Spoilt:
+    """A connection whose answers have a character too many."""
+
+    def __init__(self, connection: object) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str) -> _Spoilt:
+        self._rows = self._connection.execute(statement).fetchall()  # type: ignore[attr-defined]  # a connection of DuckDB
+        return self
+
+    def fetchall(self) -> list[tuple[object, ...]]:
+        return [tuple(value + "}" if isinstance(value, str) else value for value in row) for row in self._rows]
 
 
 def _raise_minimum(add: dict) -> None:  # type: ignore[type-arg]  # an action of Delta's

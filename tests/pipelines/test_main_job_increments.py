@@ -87,14 +87,19 @@ def test_batches_give_the_shards_of_one(
 
 
 def test_changed_setting_redoes_what_depends_on_it(spark: SparkSession, grown: tuple[Path, int, int]) -> None:
-    """One setting after another: a rule's limit, the span operators, the threshold of similarity; each writes only what reads it."""
+    """One setting after another: a rule, the span operators, personal data, what becomes of them, similarity; each writes only what reads it."""
     lake, _, _ = grown
     rules = {"sets": ["default"], "limits": {"gopher_min_words": 120}}
     spans = {"operators": ["policy_lines"]}
     for recipe, families in (
         (altered(rules=rules), {"verdicts"}),
         (altered(rules=rules, spans=spans), {"spans", "tokens", "verdicts"}),
-        (altered(rules=rules, spans=spans, deduplicate={"min_similarity": 0.9}), {"duplicates", "verdicts"}),
+        (altered(rules=rules, spans={**spans, "personal": {}, "secrets": {}}), {"spans", "tokens", "verdicts"}),
+        (altered(rules=rules, spans={**spans, "personal": {"email": "drop"}, "secrets": {}}), {"tokens", "verdicts"}),
+        (
+            altered(rules=rules, spans=spans, deduplicate={"min_similarity": 0.9}),
+            {"spans", "tokens", "duplicates", "verdicts"},
+        ),
     ):
         before = open_snapshot(str(lake))
         run(spark, str(lake), recipe)

@@ -293,6 +293,18 @@ def test_columns_find_their_aligned_family() -> None:
     assert {name for names in family_columns(sorted(everything)).values() for name in names} == everything
 
 
+def test_captures_of_earlier_releases_are_null(tmp_path: Path) -> None:
+    """A fragment without captures reads as one whose captures are null, beside its content or alone."""
+    uri = str(tmp_path)
+    path = write(uri, "content", [1], 5).path
+    where = FragmentFiles(fragment=1, batch="b", files={"content": (path, 0)})
+    for columns in ({"content": ["text"], "captures": ["host", "robots"]}, {"captures": ["host", "robots"]}):
+        table = pa.concat_tables(read_aligned(uri, where, columns))
+        assert table["host"].null_count == table["robots"].null_count == table.num_rows == 5
+    with pytest.raises(CorruptLakeError, match="language"):
+        list(read_aligned(uri, where, {"language": ["script"]}))
+
+
 @pytest.mark.parametrize(
     ("sizes", "pieces"),
     [([], []), ([3], [1]), ([4, 6], [2]), ([4, 7], [1, 1]), ([30, 1, 1], [1, 2]), ([0, 0, 11, 0], [2, 1, 1])],

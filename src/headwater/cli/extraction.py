@@ -33,9 +33,12 @@ _MOST_PARTS: Final = 12
 
 @click.command(epilog=example("headwater extract lake my-recipe.toml"))
 @job_arguments
+@click.option(
+    "--forget-others", is_flag=True, help="Remove stored texts of extractors that RECIPE does not name, afterwards."
+)
 @job_options
-def extract(lake: str, recipe: str, master: str | None, conf: Sequence[str], output: str) -> None:
-    """Read web pages by the extractors of RECIPE, and give each page the text that it chooses.
+def extract(lake: str, recipe: str, forget_others: bool, master: str | None, conf: Sequence[str], output: str) -> None:
+    """Read web pages by the extractors of RECIPE, and choose among their texts.
 
     Only what LAKE lacks is done. Where a page has another text than before, what was made from the old one is gone, and the next run of
     annotate, dedup and decide makes it again.
@@ -44,7 +47,7 @@ def extract(lake: str, recipe: str, master: str | None, conf: Sequence[str], out
     from headwater.pipelines.extract.step import extract as extract_step
 
     with spark_session(master, conf) as spark, Timer() as timer:
-        counts = extract_step(spark, lake, loaded)
+        counts = extract_step(spark, lake, loaded, forget_others=forget_others)
     found = {"step": "extract", "counts": counts, "seconds": timer.seconds}
     answer(found, format_step("extract", counts, timer.seconds), output)
 

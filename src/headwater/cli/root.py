@@ -17,6 +17,7 @@ from headwater.cli.contamination import benchmarks, report
 from headwater.cli.extraction import extract, extractors
 from headwater.cli.groups import Commands, refuse_empty_texts
 from headwater.cli.job import annotate, decide, dedup, ingest, run
+from headwater.cli.personal_report import personal_report
 from headwater.cli.questions import find, runs, sql, trace, why
 from headwater.cli.rules_report import rules_report
 from headwater.cli.score import score
@@ -48,6 +49,7 @@ cli.add_section("Care", verify, maintain, upgrade)
 
 report.add_command(build_report)
 report.add_command(rules_report)
+report.add_command(personal_report)
 
 refuse_empty_texts(cli)
 

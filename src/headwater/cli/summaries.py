@@ -49,7 +49,9 @@ def _extracted(counts: Answer, seconds: float) -> list[str]:
     parts = [format_count(counts["texts"], "text")] if counts.get("texts") else []
     if "pages" in counts:
         parts += [format_count(counts["pages"], "page"), f"{counts['changed']:,} with another text"]
-    return parts + ([f"{counts['kept']:,} kept theirs"] if counts.get("kept") else [])
+    if counts.get("kept"):
+        parts.append(f"{counts['kept']:,} kept theirs")
+    return [*parts, *([f"{format_count(counts['forgotten'], 'file')} forgotten"] if counts.get("forgotten") else [])]
 
 
 def _annotated(counts: Answer, seconds: float) -> list[str]:

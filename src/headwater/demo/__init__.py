@@ -6,5 +6,5 @@ from pathlib import Path
 
 __all__ = ["TEXT_FOLDERS"]
 
-TEXT_FOLDERS = [str(Path(__file__).parent / name) for name in ("web", "reasoning", "noise")]
-"""Folders of JSON Lines: prose in 30 languages; mathematics, code and reasoning; planted faults. README.md beside them says more."""
+TEXT_FOLDERS = [str(Path(__file__).parent / name) for name in ("web", "reasoning", "noise", "crawl")]
+"""Folders of JSON Lines, and of a WARC: prose in 30 languages; mathematics, code and reasoning; planted faults; a crawl. README.md beside them says more."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pyarrow.fs import FileType
 
 from headwater.errors import CorruptLakeError, UsageError
+from headwater.filters.spans.policy import Policy, policy_of
 from headwater.fingerprint import fingerprint
 from headwater.lineage.past_runs import Source, newest_ended, read_runs, require_build, runs_of
 from headwater.lineage.vocabularies import find_vocabulary
@@ -26,6 +27,7 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = [
     "LakeView",
+    "build_policy",
     "build_vocabulary",
     "builds_uri",
     "check_texts_stand",
@@ -122,6 +124,12 @@ def build_vocabulary(source: Source, lake: str, build: str) -> Vocabulary:
     """
     found = runs_of(source, "build", build)
     return find_vocabulary(lake, found[-1].recipe["vocabulary"]["name"] if found else DEFAULT_VOCABULARY)
+
+
+def build_policy(source: Source, build: str) -> Policy:
+    """Return what a build's recipe does with personal data and secrets, by the newest run that wrote it."""
+    found = runs_of(source, "build", build)
+    return policy_of(found[-1].recipe.get("spans", {}) if found else {})
 
 
 def snapshot_then(snapshot: Snapshot, build: str) -> Snapshot:

@@ -23,8 +23,8 @@ def funnel(connection: duckdb.DuckDBPyConnection, build: str | None = None, stag
         stages: names in the order of training; others follow by name.
 
     Returns:
-        ``files``, ``bytes``, ``records``, ``quarantined`` [reason, records], ``passed_over`` [kind, records] of web archives, ``samples``, ``kept``, ``rejected`` [reason, samples], ``chosen``
-        [stage, pool, documents, copies, tokens], ``written`` [stage, shards, sequences, tokens, padding].
+        ``files``, ``bytes``, ``records``, ``quarantined`` [reason, records], ``passed_over`` [kind, records] of web archives, ``samples``, ``kept``,
+        ``rejected`` [reason, samples], ``chosen`` [stage, pool, documents, copies, tokens], ``written`` [stage, shards, sequences, tokens, padding].
     """
     totals = rows(
         connection,

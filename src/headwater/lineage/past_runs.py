@@ -17,6 +17,7 @@ import duckdb
 from headwater.errors import UsageError
 from headwater.filters.rules.predicates import nearest
 from headwater.fingerprint import canonical_json
+from headwater.lineage.damaged_files import damage_told
 from headwater.plain import JsonObject, ValuesByName
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import Snapshot
@@ -105,7 +106,11 @@ class PastRun:
 
 
 def read_runs(source: Source, step: str | None = None) -> list[PastRun]:
-    """Return the runs of one step or of all, oldest first, those without an end included."""
+    """Return the runs of one step or of all, oldest first, those without an end included.
+
+    Raises:
+        CorruptLakeError: a file of family ``runs`` is damaged or gone.
+    """
     if isinstance(source, Snapshot):
         rows = [
             row
@@ -114,9 +119,11 @@ def read_runs(source: Source, step: str | None = None) -> list[PastRun]:
             for row in table.to_pylist()
         ]
     else:
-        found = source.execute(f"SELECT {', '.join(_COLUMNS)} FROM runs").fetchall()
+        with damage_told():
+            found = source.execute(f"SELECT {', '.join(_COLUMNS)} FROM runs").fetchall()
         rows = [dict(zip(_COLUMNS, row, strict=True)) for row in found]
-    runs = [_parsed(row) for row in rows if step in (None, row["step"])]
+    with damage_told():
+        runs = [_parsed(row) for row in rows if step in (None, row["step"])]
     return sorted(runs, key=lambda run: (run.started, run.run_id))
 
 

@@ -14,8 +14,9 @@ from typing import Final
 
 import duckdb
 
-from headwater.errors import CorruptLakeError, UsageError
+from headwater.errors import UsageError
 from headwater.filters.urls.hosts import without_credentials
+from headwater.lineage.damaged_files import damage_told
 from headwater.lineage.host_questions import samples_of_domain, samples_of_host
 from headwater.lineage.past_runs import PastRun, read_runs, require_build
 from headwater.lineage.reasons import reason_sentence
@@ -27,14 +28,6 @@ __all__ = ["placements_of", "query", "rows", "samples_named", "why"]
 
 _HIDDEN: Final = {"text", "html", "signature", "bands", "normalized_hash"}
 _MOST_SAMPLES: Final = 1000
-_NO_DAMAGE: Final = (
-    duckdb.BinderException,
-    duckdb.CatalogException,
-    duckdb.InterruptException,
-    duckdb.OutOfMemoryException,
-    duckdb.ParserException,
-)
-"""What DuckDB raises for other reasons than the bytes that it reads."""
 _SPARSE: Final = ("texts", "spans", "contamination", "stages", "placements", "vocabularies")
 
 
@@ -51,16 +44,9 @@ def rows(
     Raises:
         CorruptLakeError: a file that it reads is damaged or gone.
     """
-    try:
+    with damage_told():
         found = connection.execute(statement, parameters)
         return _as_rows([column[0] for column in found.description or []], found.fetchall())
-    except duckdb.Error as error:
-        # The statements are Headwater's own: what is left when they are right is what they read.
-        if isinstance(error, _NO_DAMAGE):
-            raise
-        raise CorruptLakeError(
-            "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
-        ) from error
 
 
 def _as_rows(columns: Sequence[str], values: Sequence[Sequence[object]]) -> list[Row]:
@@ -248,7 +234,8 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, family: str) -> list[str]
     """Return a family's columns but its ids; of scores, a team's own too."""
     if family != "scores":
         return list(FAMILIES[family].fields)
-    described = connection.execute("SELECT * EXCLUDE (sample_id, run_id, batch) FROM scores LIMIT 0").description
+    with damage_told():
+        described = connection.execute("SELECT * EXCLUDE (sample_id, run_id, batch) FROM scores LIMIT 0").description
     return [str(column[0]) for column in described or []]
 
 

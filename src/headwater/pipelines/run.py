@@ -104,7 +104,8 @@ def run(
         report = ingest(spark, lake, recipe, inputs, batch)
         unreadable = report.unreadable
         steps.end("ingest", ingest_counts(report), ingest_warnings(report, inputs))
-    steps.end("extract", extract(spark, lake, recipe))
+    if extracted := extract(spark, lake, recipe):  # a lake without pages of the web has no such step
+        steps.end("extract", extracted)
     steps.end("annotate", annotate(spark, job))
     steps.end("deduplicate", deduplicate(spark, job))
     steps.end("decide", decide(spark, job))

@@ -26,7 +26,7 @@ from headwater.warehouse.row_groups import (
     read_columns,
     read_group,
 )
-from headwater.warehouse.schema import arrow_schema
+from headwater.warehouse.schema import FAMILIES, arrow_schema
 
 __all__ = [
     "BATCH_BYTES",
@@ -252,7 +252,8 @@ def read_aligned(
     """Yield the rows of one fragment with columns of several aligned families side by side, ``sample_id`` first.
 
     With columns of ``content`` there is one table a row group of its file (some 32 MB of text), otherwise one for the fragment. The ids of
-    every file are checked against the fragment's, so rows of two files stand side by side only where both are the same samples.
+    every file are checked against the fragment's, so rows of two files stand side by side only where both are the same samples. A family that
+    fragments of earlier releases may lack is null of them.
 
     Args:
         columns: family → names.
@@ -261,6 +262,12 @@ def read_aligned(
     Raises:
         CorruptLakeError: row counts or ids of the families differ, or a family lacks the fragment; the message names the file.
     """
+    lacking = {family: names for family, names in columns.items() if _is_lacking(family, where)}
+    if lacking:
+        others = {family: names for family, names in columns.items() if family not in lacking}
+        for rows in read_aligned(table_uri, where, others or {"content": []}, dictionaries):
+            yield _with_nulls(rows, lacking)
+        return
     narrow: pa.Table | None = None
     first = ""
     for family, names in columns.items():
@@ -294,6 +301,18 @@ def read_aligned(
             table = _beside(table, part)
         begin += table.num_rows
         yield table
+
+
+def _is_lacking(family: str, where: FragmentFiles) -> bool:
+    return family not in where.files and FAMILIES[family].may_lack
+
+
+def _with_nulls(rows: pa.Table, lacking: Mapping[str, Sequence[str]]) -> pa.Table:
+    for family, names in lacking.items():
+        schema = arrow_schema(family)
+        for name in names:
+            rows = rows.append_column(schema.field(name), pa.nulls(rows.num_rows, schema.field(name).type))
+    return rows
 
 
 def _among(dictionaries: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -44,7 +44,9 @@ from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import open_snapshot
 
 from .mutations import mutate_bytes, mutate_json, mutate_toml
+from .pages import PAGES
 from .trials import Target
+from .web_archives import archives, archives_by_hand, mutate_archive, read_archive
 
 __all__ = ["TARGETS"]
 
@@ -565,6 +567,14 @@ TARGETS: Final = (
         mutate=mutate_json,
         parse=lambda path: read_shard(path.read_bytes(), str(path)),
     ),
+    Target(
+        name="web archive",
+        seeds=archives,
+        mutate=mutate_archive,
+        parse=read_archive,
+        hostile=archives_by_hand,
+        allowed=(),
+    ),
     Target(name="families", seeds=_placements, mutate=mutate_bytes, parse=_read_family),
     Target(
         name="sidecar",
@@ -603,4 +613,5 @@ TARGETS: Final = (
         file_name=f"{_LOG}/{3:020d}.checkpoint.parquet",
         names_file=False,
     ),
+    *PAGES,
 )

@@ -163,6 +163,17 @@ def test_choice_by_sample(lake: str) -> None:
     assert _texts(lake)[2:] == ["two", "three", "four", "five", "six"]
 
 
+def test_texts_of_extractors_that_are_no_longer_named(lake: str) -> None:
+    """Stored texts stay when a recipe no longer names their extractor, until they are to be forgotten; content stays as it is."""
+    _run(lake, _BY_ROWS)
+    _run(lake, _FULL)
+    before = _rows(lake, "content")
+    assert len(_rows(lake, "texts")) == 12
+    assert extract_with(Tasks(None), lake, web_recipe(_FULL), forget_others=True) == {"forgotten": 6}
+    assert _rows(lake, "texts") == []
+    assert _rows(lake, "content") == before
+
+
 def test_new_pages_are_found_missing(lake: str) -> None:
     """Pages that come later get what they lack, and nothing else is done again."""
     _run(lake, _BY_ROWS)

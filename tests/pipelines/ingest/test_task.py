@@ -46,9 +46,7 @@ def test_an_unforeseen_fault_costs_its_own_file_only(
 ) -> None:
     """It is told by its kind and place, never by its message; the files before and behind it are read."""
 
-    def reading(
-        uri: str, info: FileInfo, chunk: Chunk, limits: Limits, web: WebSettings
-    ) -> Iterator[RecordColumns]:
+    def reading(uri: str, info: FileInfo, chunk: Chunk, limits: Limits, web: WebSettings) -> Iterator[RecordColumns]:
         if "bad" in uri:
             raise kind(_TEXT)
         yield from read_records(uri, info, chunk, limits, web)

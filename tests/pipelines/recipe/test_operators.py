@@ -59,6 +59,8 @@ def _reached(lake: Path, change: Change, start: Recipe) -> set[str]:
         (lambda raw: raw["deduplicate"].update(numbers={"math": "fold"}), {"minhash", "duplicates", "verdicts"}),
         (lambda raw: raw["deduplicate"].update(numbers={"math": "keep"}), set()),
         (lambda raw: raw["spans"].update(operators=["emails"]), {"spans", "tokens", "verdicts"}),
+        (lambda raw: raw["spans"].update(personal={}), {"spans", "tokens", "verdicts"}),
+        (lambda raw: raw["spans"].update(secrets={}), {"spans", "tokens", "verdicts"}),
         (lambda raw: raw["vocabulary"].update(name="mine"), {"tokens", "verdicts"}),
         (lambda raw: raw["contamination"].update(ngram_words=12), {"contamination", "verdicts"}),
         (lambda raw: raw["contamination"].update(least_overlap=0.2), {"contamination", "verdicts"}),
@@ -99,6 +101,19 @@ def test_a_new_version_reaches_what_reads_it(
     monkeypatch.setattr(*changed, 99)
     after = _fingerprints(resolve(recipe, str(tmp_path)))
     assert {family for family in before if before[family] != after[family]} == reached
+
+
+@pytest.mark.usefixtures("any_vocabulary")
+def test_another_policy_looks_for_nothing_again(tmp_path: Path) -> None:
+    """What becomes of personal data has a say in token counts, and so in verdicts that may read them; the spans stay."""
+    raw = find_recipe("demo").literals
+    raw["spans"]["personal"] = {}
+    start = parse_recipe(raw)
+    change: Change = lambda raw: raw["spans"]["personal"].update(phone="keep")  # noqa: E731 - as the tables above have them
+    assert _reached(tmp_path, change, start) == {"tokens", "verdicts"}
+    assert _reached(tmp_path, lambda raw: raw["spans"]["personal"].update(phone="mask"), start) == set()
+    assert resolve(start, str(tmp_path)).reads["spans"] == ("language",)
+    assert resolve(find_recipe("demo"), str(tmp_path)).reads["spans"] == ()
 
 
 @pytest.mark.usefixtures("any_vocabulary")

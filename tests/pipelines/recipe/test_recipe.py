@@ -17,6 +17,7 @@ import duckdb
 import pytest
 
 from headwater.errors import RecipeError
+from headwater.filters.personal.types import PERSONAL_TYPES
 from headwater.filters.rules.predicates import predicate_connection
 from headwater.fingerprint import fingerprint
 from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
@@ -276,6 +277,13 @@ _WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         lambda raw: raw.update(spans={"operators": ["email"]}),
         "spans: operators: expected one of c4_lines, emails, noise_lines, policy_lines, refinedweb_lines, found 'email'; did you mean 'emails'?",
     ),
+    (lambda raw: raw.update(spans={"personal": ["email"]}), "spans: personal: expected a table"),
+    (lambda raw: raw.update(spans={"personal": {"mail": "mask"}}), "spans: personal: expected one of email, "),
+    (
+        lambda raw: raw.update(spans={"personal": {"email": "hide"}}),
+        "spans: personal.email: expected one of keep, mask, drop, found 'hide'",
+    ),
+    (lambda raw: raw.update(spans={"secrets": {"pin": "mask"}}), "spans: secrets: expected one of "),
     (
         lambda raw: raw.update(deduplicate={"min_similarity": 1.1}),
         "deduplicate: min_similarity: expected a number from 0 to 1",
@@ -598,3 +606,14 @@ def test_integers_of_thousands_of_digits(tmp_path: Path, line: str) -> None:
         RecipeError, match=f"64 bits, found one of 36,000 bits at the key '{line.rsplit(maxsplit=1)[-1]}'"
     ):
         load_recipe(path)
+
+
+def test_what_becomes_of_personal_data_is_spelled_out() -> None:
+    """A table of types has the defaults of those that it leaves out; without one nothing is looked for, and the literals are as they were."""
+    raw = parse_recipe(_raw()).literals
+    assert set(raw["spans"]) == {"operators"}
+    raw["spans"]["personal"] = {"phone": "keep"}
+    recipe = parse_recipe(raw)
+    assert recipe.literals["spans"]["personal"] == {**PERSONAL_TYPES, "phone": "keep"}
+    assert parse_recipe(recipe.literals) == recipe
+    assert recipe.spans.policy["personal:phone"] == "keep"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -393,3 +394,36 @@ def test_requests_are_no_pages(tmp_path: Path) -> None:
     )
     assert "content" not in rows
     assert rows["passed_over"] == [{"request": 2}]
+
+
+def test_metadata_of_wat_files(tmp_path: Path) -> None:
+    """Where the recipe asks, title and description of a page are a sample with URL, date and status; other metadata are counted."""
+    head = {"Title": " A  title", "Metas": [{"name": "x"}, {"name": "Description", "content": "What it is."}]}
+    response_metadata = {
+        "Response-Message": {"Status": "200"},
+        "Headers": {"Content-Type": "text/html; charset=latin1"},
+        "HTML-Metadata": {"Head": head, "Links": [{"url": "/"}, {"url": "/a"}]},
+    }
+    header = {"WARC-Target-URI": "https://a.example/", "WARC-Date": "2026-01-01T00:00:00Z"}
+    envelope = {"WARC-Header-Metadata": header, "Payload-Metadata": {"HTTP-Response-Metadata": response_metadata}}
+    bodies = [json.dumps({"Envelope": envelope}).encode(), b"{}", b"[", b'{"Envelope": {"Payload-Metadata": []}}']
+    records = [metadata("https://a.example/", body, "application/json") for body in bodies]
+    assert "content" not in _read(tmp_path, records)
+    rows = _read(tmp_path, records, WebSettings(metadata=True))
+    assert _texts(rows) == ["A title\nWhat it is."]
+    assert rows["content"][0]["uri"] == "https://a.example/"
+    assert rows["content"][0]["meta"] == '{"links":2,"warc_type":"metadata"}'
+    assert rows["captures"][0]["mime_declared"] == "text/html"
+    assert rows["passed_over"] == [{"metadata": 3}]
+
+
+def test_a_task_that_runs_twice_writes_the_same_files(tmp_path: Path) -> None:
+    """A task that was killed and runs again gives the same files: names hold the SHA-256 of what is in them."""
+    path = tmp_path / "a.warc.gz"
+    path.write_bytes(PACKERS["records.warc.gz"](small_crawl()))
+    settings = WebSettings(store_html=True)
+    for folder in ("one", "two"):
+        _ingest(tmp_path / folder, path, web=settings)
+    names = [sorted(file.name for file in (tmp_path / folder).rglob("*.parquet")) for folder in ("one", "two")]
+    assert names[0] == names[1]
+    assert len(names[0]) == 5

@@ -78,7 +78,9 @@ def test_libraries_may_print(reader: PageReader, capfd: pytest.CaptureFixture[st
 
 def test_fields_arrive(reader: PageReader) -> None:
     """A page's headers, charset and address reach the child, and all that it found comes back."""
-    page = PageInput(body=b"caf\xe9", http_charset="latin1", headers={"content-type": "text/plain"}, url="https://a.example/")
+    page = PageInput(
+        body=b"caf\xe9", http_charset="latin1", headers={"content-type": "text/plain"}, url="https://a.example/"
+    )
     (answer,) = reader.read([page], EXTRACTORS)
     assert isinstance(answer, PageOutput)
     assert (answer.charset_declared, answer.charset, answer.charset_source) == ("latin1", "windows-1252", "http")
@@ -99,7 +101,10 @@ def test_a_child_that_does_not_start_is_no_pages_fault() -> None:
     class Broken(PageReader):
         _module = "headwater.no_such_module"
 
-    with Broken() as reader, pytest.raises(HeadwaterError, match=r"expected the process that reads pages to start.*no_such_module"):
+    with (
+        Broken() as reader,
+        pytest.raises(HeadwaterError, match=r"expected the process that reads pages to start.*no_such_module"),
+    ):
         reader.read([PageInput(body=b"x")], EXTRACTORS)
 
 

@@ -41,7 +41,7 @@ class Decoded:
 
 
 def decode_page(body: bytes, http_charset: str | None = None, *, tld: str | None = None) -> Decoded:
-    """Return a page's text, decoded as a browser does it, but where the bytes contradict what is declared.
+    r"""Return a page's text, decoded as a browser does it, but where the bytes contradict what is declared.
 
     The order is that of the HTML Standard's encoding sniffing algorithm: byte order mark, HTTP's header, ``<meta>`` (the prescan of
     1,024 bytes, then a later one, for which a browser reads the page again), detection, windows-1252. Other than a browser:
@@ -60,21 +60,21 @@ def decode_page(body: bytes, http_charset: str | None = None, *, tld: str | None
     >>> decode_page(b"<meta charset=iso-8859-1>na\xefve", None).text[-5:], decode_page(b"\xef\xbb\xbfa", "koi8-r").source
     ('naïve', 'bom')
     """
+    label = http_charset.strip(" \t\"'")[:_LONGEST_LABEL] if http_charset else ""
+    declared = label or None
     for mark, name in _MARKS:
         if body.startswith(mark):
-            return _decoded(body[len(mark) :], http_charset, name, "bom")
-    declared = http_charset.strip()[:_LONGEST_LABEL] or None if http_charset else None
-    name, source = (encoding_of(http_charset) if http_charset else None), "http"
-    if name is None:
+            return _decoded(body[len(mark) :], declared, name, "bom")
+    asked, source = encoding_of(label), "http"
+    if asked is None:
         found = declared_in(body)
         if found is None or found.encoding is None:
             found = declared_later(body) or found
         if found is not None:
-            name, source, declared = found.encoding, "meta", declared or found.label
-            if name is not None:
-                declared = found.label
-    if name is not None:
-        result = _decoded(body, declared, name, source)
+            asked, source = found.encoding, "meta"
+            declared = found.label if asked is not None or declared is None else declared
+    if asked is not None:
+        result = _decoded(body, declared, asked, source)
         return _contradicted(body, result, tld) or result
     guessed = guess(body, tld)
     return _decoded(body, declared, guessed or _DEFAULT, "detected" if guessed else "default")

@@ -58,7 +58,7 @@ def count_high(body: bytes) -> int:
 
 
 def _ask(pieces: list[bytes], tld: str | None) -> str | None:
-    joined = b"\n".join(pieces)[:_READ]
+    joined = b"\n" + b"\n".join(pieces)[:_READ]  # at its very beginning the detector would look for a mark
     hint = tld if tld is not None and _TLD.fullmatch(tld) else None
     return detect(joined, Detection(tld=hint, excluded=frozenset({"UTF-8"}))).encoding
 

@@ -61,9 +61,9 @@ _LONGEST: Final = max(map(len, _BY_LABEL))
 
 
 def encoding_of(label: str) -> str | None:
-    """Return the name of the encoding that a label means ("get an encoding"), None where the standard knows no such label.
+    r"""Return the name of the encoding that a label means ("get an encoding"), None where the standard knows no such label.
 
-    >>> encoding_of(" Latin1 "), encoding_of("utf-7"), encoding_of("utf-8\\u00a0")
+    >>> encoding_of(" Latin1 "), encoding_of("utf-7"), encoding_of("utf-8\u00a0")
     ('windows-1252', None, None)
     """
     stripped = label.strip(_WHITE)

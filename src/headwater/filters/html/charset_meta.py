@@ -73,7 +73,7 @@ def _walk(head: bytes, *, raw: bool) -> Declared | None:
     unknown: Declared | None = None
     lower = head.lower() if raw else b""
     at = 0
-    while 0 <= (at := head.find(b"<", at)):
+    while (at := head.find(b"<", at)) >= 0:
         if head.startswith(b"<!--", at):
             at = _after(head, b"-->", at + 2)
         elif tag := _TAG.match(head, at):

@@ -50,8 +50,8 @@ def looks_like_latex(html: npt.NDArray[np.uint8], begin: int, finish: int) -> bo
 
 
 @kernel
-def _of_class(html: npt.NDArray[np.uint8], at: int, end: int) -> bool:
-    """Tell whether one of the words `html[at:end]` of a class marks a formula."""
+def _of_class(html: npt.NDArray[np.uint8], at: int, end: int, signs: bool) -> bool:
+    """Tell whether one of the words `html[at:end]` of a class marks a formula; `math` and `tex` do if its alt has signs."""
     while at < end:
         stop = at
         while stop < end and html[stop] > 0x20:
@@ -60,9 +60,9 @@ def _of_class(html: npt.NDArray[np.uint8], at: int, end: int) -> bool:
             return True
         if stop - at == 5 and starts_with(html, at, stop, _LATEX):
             return True
-        if stop - at == 4 and starts_with(html, at, stop, _MATH):
+        if signs and stop - at == 4 and starts_with(html, at, stop, _MATH):
             return True
-        if stop - at == 3 and starts_with(html, at, stop, _TEX):
+        if signs and stop - at == 3 and starts_with(html, at, stop, _TEX):
             return True
         at = stop + 1
     return False
@@ -76,4 +76,8 @@ def is_formula_image(html: npt.NDArray[np.uint8], begin: int, finish: int) -> bo
         return False
     if looks_like_latex(html, alt, alt_end):
         return True
-    return _of_class(html, *find_attribute(html, begin, finish, _CLASS))
+    signs = False
+    for place in range(alt, alt_end):
+        signs |= html[place] in (0x2B, 0x3C, 0x3D, 0x3E, 0x5C, 0x5E, 0x5F, 0x7B)
+    at, end = find_attribute(html, begin, finish, _CLASS)
+    return _of_class(html, at, end, signs or alt_end - alt <= 2)

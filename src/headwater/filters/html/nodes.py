@@ -276,7 +276,8 @@ def _fill(
             block_hidden[blocks] = hidden_by if hidden >= 0 else SHOWN
             blocks += 1
             for earlier in range(pending, node):
-                if kind[earlier] == ELEMENT:
+                # In a <pre>, white space before the first word is content as well.
+                if kind[earlier] == ELEMENT or (verbatim >= 0 and is_blank(html, begin[earlier], finish[earlier])):
                     block[earlier] = current
             pending = nodes
         block[node] = current

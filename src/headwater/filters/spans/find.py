@@ -27,6 +27,7 @@ from headwater.filters.noise.model import load_noise_model
 from headwater.filters.signals.line_rules import C4_REMOVED, REFINEDWEB_REMOVED, judge_line, read_phrases
 from headwater.filters.signals.phrases import JAVASCRIPT, POLICY, find_byte, find_phrase
 from headwater.filters.spans.operators import OPERATORS
+from headwater.filters.spans.policy import DEFAULT_POLICY, Policy, decide_actions
 from headwater.filters.text.characters import character_classes
 from headwater.filters.text.compile import kernel
 from headwater.filters.words.cut import Pieces, cut_tokens, make_pieces
@@ -36,7 +37,7 @@ __all__ = ["MASK", "OPERATORS", "SPAN_COLUMNS", "apply_spans", "find_spans", "wi
 MASK: Final = "<masked>"
 """What stands in a shard for a span of action `mask`; it holds no address, so masking twice changes nothing."""
 
-SPAN_COLUMNS: Final = ("span_begin", "span_end", "action")
+SPAN_COLUMNS: Final = ("operator", "span_begin", "span_end", "action")
 """What a build reads of family ``spans``."""
 
 _NAMES: Final = tuple(sorted(OPERATORS))
@@ -364,14 +365,17 @@ def _copy(
                 span += 1
 
 
-def without_spans(table: pa.Table, spans: pa.Table) -> pa.LargeStringArray:
+def without_spans(table: pa.Table, spans: pa.Table, policy: Policy = DEFAULT_POLICY) -> pa.LargeStringArray:
     """Return the texts of ``table`` minus their spans.
 
     Args:
         table: sample_id (ascending) and text.
         spans: rows of family ``spans``, sample_id and ``SPAN_COLUMNS``, ascending; those of other samples are ignored.
+        policy: what becomes of those that have no action of their own.
     """
     ids = table["sample_id"].combine_chunks()
-    mine = spans.filter(pc.is_in(spans["sample_id"], ids))
+    mine = decide_actions(spans.filter(pc.is_in(spans["sample_id"], ids)), policy)
     rows = pa.array(np.searchsorted(ids.to_numpy(), mine["sample_id"].to_numpy()).astype(np.int32))
-    return apply_spans(table["text"].combine_chunks(), rows, *(mine[name].combine_chunks() for name in SPAN_COLUMNS))
+    return apply_spans(
+        table["text"].combine_chunks(), rows, *(mine[name].combine_chunks() for name in SPAN_COLUMNS[1:])
+    )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import duckdb
 
 from headwater.lineage.build_report.asked import StageAsked
+from headwater.lineage.damaged_files import damage_told
 from headwater.plain import JsonObject
 
 __all__ = ["RANK", "candidates_sql", "parameters_of", "selection_columns"]
@@ -26,7 +27,8 @@ _OVERLAPS = ("contamination_overlap", "contamination_answered")
 
 def selection_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Return the columns that conditions of pools and stages may read → DuckDB type; a team's own scores among them."""
-    described = connection.execute("DESCRIBE SELECT * EXCLUDE (sample_id, run_id, batch) FROM scores").fetchall()
+    with damage_told():
+        described = connection.execute("DESCRIBE SELECT * EXCLUDE (sample_id, run_id, batch) FROM scores").fetchall()
     return (
         {str(row[0]): str(row[1]) for row in described}
         | _OTHERS

@@ -20,9 +20,11 @@ from pyarrow import fs as pafs
 
 from headwater.errors import HeadwaterError
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
+from headwater.filters.spans.policy import Policy
 from headwater.lineage.build_records import MANIFEST, PROVENANCE, provenance_bytes, recorded_files
 from headwater.lineage.builds import (
     LakeView,
+    build_policy,
     build_vocabulary,
     builds_uri,
     read_stage_manifest,
@@ -229,6 +231,7 @@ def texts_decode(lake: LakeView) -> Found:
             faults.append(f"{build}: {error}")
             continue
         then = snapshot_then(lake.snapshot, build)
+        policy = build_policy(lake.snapshot, build)
         for where in then.locate(then.covered("content"), ["spans"]):
             low, high = first_id(where.fragment), first_id(where.fragment + 1)
             placed = rows(
@@ -238,21 +241,21 @@ def texts_decode(lake: LakeView) -> Found:
                 [build, low, high],
             )
             if placed:
-                expected = _texts(lake, where, {row["sample_id"] for row in placed})
+                expected = _texts(lake, where, {row["sample_id"] for row in placed}, policy)
                 found, wrong = _compare(lake, build, placed, expected, vocabulary, manifests)
                 count += found
                 faults += wrong
     return count, faults
 
 
-def _texts(lake: LakeView, where: FragmentFiles, wanted: set[int]) -> dict[int, bytes]:
+def _texts(lake: LakeView, where: FragmentFiles, wanted: set[int], policy: Policy) -> dict[int, bytes]:
     spans = read_sparse(lake.snapshot.uri, where, "spans", SPAN_COLUMNS)
     texts: dict[int, bytes] = {}
     chosen = pa.array(sorted(wanted), pa.int64())
     for table in read_aligned(lake.snapshot.uri, where, {"content": ["text"]}):
         part = table.filter(pc.is_in(table["sample_id"], chosen)).combine_chunks()
         if part.num_rows:
-            cleaned = without_spans(part, spans)
+            cleaned = without_spans(part, spans, policy)
             texts |= {
                 sample: text.encode()
                 for sample, text in zip(part["sample_id"].to_pylist(), cleaned.to_pylist(), strict=True)

@@ -33,6 +33,7 @@ from headwater.filters.scores.trees import Node
 from headwater.filters.scores.words import WordModel, word_odds
 from headwater.filters.signals import measure as signals
 from headwater.filters.spans import find as spans
+from headwater.filters.spans.stored import stored_spans
 from headwater.tokenize.encode.encoder import encode
 from headwater.tokenize.forms.load import load_vocabulary
 from headwater.tokenize.names import STRATEGIES
@@ -65,6 +66,7 @@ def _signals_and_spans() -> None:
     texts = _texts()
     signals.measure_signals(texts, pa.array(["en", "ja", "und"]))
     found = spans.find_spans(texts, sorted(spans.OPERATORS))
+    stored_spans(texts, (), pa.array(["en", "ja", "und"]), personal=True, secrets=True)
     spans.apply_spans(texts, *(found[name] for name in ("row", "span_begin", "span_end", "action")))
 
 

@@ -24,8 +24,8 @@ from headwater.filters.scores import score as scores
 from headwater.filters.scores.shipped import Scorer
 from headwater.filters.signals import measure as signals
 from headwater.filters.signals.kinds import KIND_SIGNALS, kinds
-from headwater.filters.spans import find as spans
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
+from headwater.filters.spans.stored import stored_spans
 from headwater.lineage.blocklists import list_of, store_blocklists
 from headwater.lineage.evaluation_sets import StoredSet, load_index
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
@@ -33,7 +33,7 @@ from headwater.lineage.score_models import scorer_of, store_models
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.recipe.blocklists import BlockListSettings
 from headwater.pipelines.recipe.operators import Resolved
-from headwater.pipelines.recipe.sections import ContaminationSettings
+from headwater.pipelines.recipe.sections import ContaminationSettings, SpanSettings
 from headwater.pipelines.spark.aligned import group_neighbours
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
@@ -61,7 +61,7 @@ class _Task:
     reads: Mapping[str, tuple[str, ...]]
     fragments: tuple[FragmentFiles, ...]
     language_model: str
-    span_operators: tuple[str, ...]
+    spans: SpanSettings
     vocabulary: str
     numbers: Mapping[str, str]
     models: Mapping[str, str]
@@ -181,7 +181,7 @@ def _task(
         reads=job.reads,
         fragments=fragments,
         language_model=job.recipe.language.model,
-        span_operators=tuple(job.recipe.spans.operators),
+        spans=job.recipe.spans,
         vocabulary=job.recipe.vocabulary.name,
         numbers=job.recipe.deduplicate.numbers,
         models={column: scorer.model.sha256 for column, scorer in job.scorers.items()},
@@ -323,10 +323,13 @@ def _measure(task: _Task, inputs: _Inputs) -> Iterator[tuple[str, pa.Table]]:
         texts_are = kinds(found.get("signals", table)) if task.reads["minhash"] else None
         keep("minhash", minhash.measure_minhash(texts, texts_are, task.numbers))
     if "spans" in task.families:
-        keep("spans", spans.find_spans(texts, task.span_operators))
+        looked_for = {"personal": task.spans.personal is not None, "secrets": task.spans.secrets is not None}
+        keep("spans", stored_spans(texts, task.spans.operators, languages, **looked_for))
     if "tokens" in task.families:
         vocabulary = find_vocabulary(task.lake, task.vocabulary)
-        counts = np.diff(encode(without_spans(table, found.get("spans", inputs.spans)), vocabulary)[1])
+        counts = np.diff(
+            encode(without_spans(table, found.get("spans", inputs.spans), task.spans.policy), vocabulary)[1]
+        )
         names = repeat_text(vocabulary.fingerprint, len(counts))
         keep("tokens", pa.record_batch({"vocabulary": names, "n_tokens": pa.array(counts)}))
     if "contamination" in task.families:

@@ -97,7 +97,7 @@ def encode_rows(job: BuildJob, table: pa.Table, spans: pa.Table, chosen: pa.Tabl
     needed, place = np.unique(placed.row, return_inverse=True)
     table = table if len(needed) == table.num_rows else table.take(pa.array(needed))
     vocabulary = find_vocabulary(job.lake, job.recipe.vocabulary.name)
-    tokens, offsets = encode(without_spans(table, spans), vocabulary)
+    tokens, offsets = encode(without_spans(table, spans, job.recipe.spans.policy), vocabulary)
     ids, counted, found = table["sample_id"].to_numpy(), table["n_tokens"].to_numpy(), np.diff(offsets)
     if not np.array_equal(found, counted):
         row = int(np.flatnonzero(found != counted)[0])

@@ -66,8 +66,11 @@ class Tasks:
         return run_tasks(self._spark, function, items, self._progress, size, point=EXTRACT)
 
 
-def extract(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int]:
+def extract(spark: SparkSession, lake: str, recipe: Recipe, *, forget_others: bool = False) -> dict[str, int]:
     """Bring the texts of web pages up to a recipe, and return the counts of what was done.
+
+    Args:
+        forget_others: remove stored texts of extractors that the recipe does not name.
 
     Raises:
         UnreadableInputsError: pages that are not stored could not be read again, since their files are gone or others now; what else there was
@@ -76,10 +79,10 @@ def extract(spark: SparkSession, lake: str, recipe: Recipe) -> dict[str, int]:
         CorruptLakeError: content cannot be read as it was committed.
     """
     with Progress("extract") as progress:
-        return extract_with(Tasks(spark, progress), lake, recipe)
+        return extract_with(Tasks(spark, progress), lake, recipe, forget_others=forget_others)
 
 
-def extract_with(tasks: Tasks, lake: str, recipe: Recipe) -> dict[str, int]:
+def extract_with(tasks: Tasks, lake: str, recipe: Recipe, *, forget_others: bool = False) -> dict[str, int]:
     """Do the work of ``extract``, as ``tasks`` run it."""
     snapshot = open_snapshot(lake)
     if not len(fragments_of_pages(snapshot)):
@@ -92,6 +95,8 @@ def extract_with(tasks: Tasks, lake: str, recipe: Recipe) -> dict[str, int]:
     step = _Extract(tasks=tasks, recipe=recipe, run=run)
     snapshot = step.add_texts(declare_columns(snapshot, ()))
     snapshot = step.replace_content(snapshot)
+    if forget_others and not step.unread:
+        snapshot = step.forget_others(snapshot)
     finish_run(run, snapshot)
     if step.unread:
         first = next(iter(step.unread.values()))
@@ -145,6 +150,17 @@ class _Extract:
                 done = self._read(self.tasks.run(write_content, wave, _size))
                 if done:
                     snapshot = self._commit(snapshot, located, done)
+        return snapshot
+
+    def forget_others(self, snapshot: Snapshot) -> Snapshot:
+        """Remove texts of extractors that the recipe does not name, of one extractor all; return the snapshot after that."""
+        named = [text_operator(each) for each in self.recipe.extractors] if len(self.recipe.extractors) > 1 else []
+        files = snapshot.live("texts")
+        kept = pc.is_in(files["operator"], value_set=pa.array([operator_digits(each) for each in named], pa.string()))
+        paths = files.filter(pc.invert(kept))["path"].to_pylist()
+        if paths:
+            unit = Unit(adds=[], removes=paths, counts={"forgotten": len(paths)})
+            snapshot, _ = commit_wave(self.run, snapshot, [unit])
         return snapshot
 
     def _waves(self, work: Sequence[_Item]) -> Iterator[Sequence[_Item]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from headwater.filters.html.page import extractor_operator
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.ingest.again import KnownFile, again_unit, find_again, known_files, plan_again
 from headwater.pipelines.ingest.decompress import Limits
@@ -141,12 +142,14 @@ def ingest(
         max_expansion_ratio=recipe.ingest.max_expansion_ratio,
         max_nesting=recipe.ingest.max_nesting,
     )
+    literals = recipe.literals
+    said = {name: literals[name] for name in ("extract", "extractors") if name in literals}
     extractors = [text_operator(each) for each in recipe.extractors]
     run = begin_run(
         lake,
         "ingest",
-        {"ingest": recipe.literals.get("ingest", {})},
-        {"ingest": VERSION, "extractors": extractors},
+        {"ingest": literals.get("ingest", {})} | said,
+        {"ingest": VERSION, "extractor": extractor_operator(recipe.extractors[0]), "extractors": extractors},
         snapshot.version,
     )
     unread: dict[str, str] = {}

@@ -127,7 +127,7 @@ class Recipe:
             del literals["extractors"]
         if self.extract == ExtractSettings():
             del literals["extract"]
-        for key in ("web_statuses", "web_kinds"):
+        for key in ("web_statuses", "web_kinds", "web_metadata"):
             if getattr(self.ingest, key) == getattr(IngestSettings(), key):
                 del literals["ingest"][key]
         literals["blocklists"] = [each.literals for each in self.blocklists]

@@ -18,6 +18,7 @@ from headwater.filters.duplicates import minhash
 from headwater.filters.duplicates.tables import UNICODE_VERSION
 from headwater.filters.language import identify as language
 from headwater.filters.noise.model import load_noise_model
+from headwater.filters.personal import find as personal
 from headwater.filters.scores import score as scores
 from headwater.filters.scores.names import SCORE_COLUMNS
 from headwater.filters.scores.shipped import Scorer, shipped_scorer
@@ -30,6 +31,7 @@ from headwater.lineage.evaluation_sets import StoredSet, chosen_sets
 from headwater.lineage.score_models import find_scorer
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.recipe.job import Recipe
+from headwater.pipelines.recipe.sections import SpanSettings
 from headwater.plain import JsonObject
 from headwater.tokenize.forms.load import Vocabulary
 
@@ -43,7 +45,8 @@ READS: Final[Mapping[str, tuple[str, ...]]] = {
     "minhash": ("signals",),
     "tokens": ("spans",),
 }
-"""Annotated family → those that its operator reads; ``minhash`` reads none where numbers are the same to every kind of text."""
+"""Annotated family → those that its operator reads; ``minhash`` reads none where numbers are the same to every kind of text,
+``spans`` reads ``language`` where personal data are looked for."""
 
 DEDUPLICATE_VERSION: Final = 2
 DECIDE_VERSION: Final = 3
@@ -124,7 +127,11 @@ def resolve(recipe: Recipe, lake: str) -> Resolved:
     sets = chosen_sets(lake, recipe.contamination.sets)
     check_blocklists(lake, recipe.blocklists)
     vocabulary = find_vocabulary(lake, recipe.vocabulary.name)
-    reads = {**READS, "minhash": READS["minhash"] if recipe.deduplicate.numbers_by_kind else ()}
+    reads = {
+        **READS,
+        "minhash": READS["minhash"] if recipe.deduplicate.numbers_by_kind else (),
+        "spans": ("language",) if recipe.spans.personal is not None else (),
+    }
     scorers = _scorers(recipe, lake)
     annotated = _annotate_operators(recipe, sets, vocabulary, scorers, reads)
     duplicates = {
@@ -162,6 +169,16 @@ def _scorers(recipe: Recipe, lake: str) -> dict[str, Scorer]:
     return found | {name: named[name] for name in recipe.own_scores}
 
 
+def _found_in_spans(settings: SpanSettings) -> JsonObject:
+    """Return the versions of what looks for personal data and secrets; which of them are masked is family ``tokens``' business."""
+    found: JsonObject = {}
+    if settings.personal is not None:
+        found["personal"] = {"version": personal.VERSION, **personal.REGISTRIES}
+    if settings.secrets is not None:
+        found["secrets"] = personal.VERSION
+    return found
+
+
 def _annotate_operators(
     recipe: Recipe,
     sets: tuple[StoredSet, ...],
@@ -191,8 +208,12 @@ def _annotate_operators(
         "spans": {
             "version": {name: spans.OPERATORS[name] for name in recipe.spans.operators},
             **({"noise": noise} if "noise_lines" in recipe.spans.operators else {}),
+            **_found_in_spans(recipe.spans),
         },
-        "tokens": {"vocabulary": vocabulary.fingerprint},
+        "tokens": {
+            "vocabulary": vocabulary.fingerprint,
+            **({"policy": recipe.spans.policy} if recipe.spans.policy else {}),
+        },
     }
     for family in ANNOTATED:
         for other in reads.get(family, ()):

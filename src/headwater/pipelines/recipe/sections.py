@@ -21,9 +21,11 @@ from headwater.filters.duplicates.number_settings import (
     with_new_names,
 )
 from headwater.filters.language.names import DEFAULT_MODEL, MODELS
+from headwater.filters.personal.types import ACTIONS, PERSONAL_TYPES, SECRET_TYPES
 from headwater.filters.rules.rule import LimitSetting
 from headwater.filters.rules.rule_set import RuleSet, load_rules
 from headwater.filters.spans.operators import OPERATORS
+from headwater.filters.spans.policy import policy_of
 from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, HTTP_STATUS, LARGEST, NESTING, RECORD_BYTES
 from headwater.pipelines.recipe.checks import (
     check_flag,
@@ -70,6 +72,7 @@ class IngestSettings:
         max_nesting: deepest JSON, levels.
         web_statuses: HTTP statuses of responses whose pages are taken from web archives; others are counted.
         web_kinds: kinds of media of pages that are taken from web archives, in small letters; others are counted.
+        web_metadata: whether the title and description of each page of a WAT file become a sample.
     """
 
     max_record_bytes: int = 16_777_216
@@ -77,6 +80,7 @@ class IngestSettings:
     max_nesting: int = 64
     web_statuses: tuple[int, ...] = (200,)
     web_kinds: tuple[str, ...] = ("text/html", "application/xhtml+xml", "text/plain")
+    web_metadata: bool = False
 
     def __post_init__(self) -> None:
         check_whole("max_record_bytes", self.max_record_bytes, *RECORD_BYTES)
@@ -85,6 +89,7 @@ class IngestSettings:
         self._check_web()
 
     def _check_web(self) -> None:
+        check_flag("web_metadata", self.web_metadata)
         statuses: object = self.web_statuses
         if not isinstance(statuses, tuple) or not statuses:
             raise RecipeError(f"web_statuses: expected a list of HTTP statuses, found {self.web_statuses!r}")
@@ -118,14 +123,37 @@ class LanguageSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpanSettings:
-    """Which operators mark bytes that a build leaves out or masks; none by default."""
+    """Which bytes a build leaves out or masks; none by default.
+
+    Attributes:
+        operators: what marks them, of ``headwater.filters.spans.operators``.
+        personal: type of personal data → ``keep``, ``mask`` or ``drop``; None: none is looked for. A table looks for all types; those
+            that it does not name have their default action.
+        secrets: the same of secrets.
+    """
 
     operators: tuple[str, ...] = ()
+    personal: Mapping[str, str] | None = None
+    secrets: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if check_texts("operators", self.operators):
             for name in self.operators:
                 check_one_of("operators", name, list(OPERATORS))
+        for key, types in (("personal", PERSONAL_TYPES), ("secrets", SECRET_TYPES)):
+            table = getattr(self, key)
+            if table is not None:
+                for name, action in check_table(key, table).items():
+                    check_one_of(key, name, list(types))
+                    check_one_of(f"{key}.{name}", action, ACTIONS)
+                object.__setattr__(self, key, {**types, **table})
+
+    @property
+    def policy(self) -> dict[str, str]:
+        """Operator of spans whose action the recipe gives → the action; empty where neither personal data nor secrets are looked for."""
+        if self.personal is None and self.secrets is None:
+            return {}
+        return policy_of({"personal": self.personal, "secrets": self.secrets})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

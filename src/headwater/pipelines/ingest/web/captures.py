@@ -23,6 +23,7 @@ from headwater.pipelines.ingest.web.http import Body, Response, decode_body, par
 from headwater.pipelines.ingest.web.mime import HTML, TEXT, XHTML, detect_type, parameter, type_of
 from headwater.pipelines.ingest.web.settings import WebSettings
 from headwater.pipelines.ingest.web.warc import WarcRecord
+from headwater.pipelines.ingest.web.wat import page_metadata
 
 __all__ = ["PAGE_HEADERS", "Page", "media_kind", "page_headers", "raw_page", "read_capture"]
 
@@ -114,6 +115,8 @@ def read_capture(
     kind = fields.get("warc-type", "").strip().lower()
     if kind == "revisit":
         return False, _PROFILES.get(fields.get("warc-profile", "").rstrip("/").rpartition("/")[2].lower(), "revisit")
+    if kind == "metadata" and settings.metadata:
+        return _metadata(record, settings)
     if kind in _BY_TYPE:
         return False, kind
     if kind == "response":
@@ -123,6 +126,41 @@ def read_capture(
     if record.block is None:
         return _too_large(_resource(record, record.head), settings)
     return _page(record, _resource(record, record.block), settings, has_checksum=has_checksum)
+
+
+def _metadata(record: WarcRecord, settings: WebSettings) -> Page | tuple[bool, str]:
+    is_json = type_of(record.fields.get("content-type")) == "application/json"
+    if record.block is None:
+        return (True, "record_too_large") if is_json else (False, "metadata")
+    found = page_metadata(record.block) if is_json else None
+    if found is None:
+        return False, "metadata"
+    if found.status not in settings.statuses:
+        return False, f"status_{found.status or 0}"
+    meta = {"links": found.links, "warc_type": "metadata"}
+    offset, offset_in = _place(record)
+    return Page(
+        number=record.number,
+        body=found.text.encode(),
+        mime_detected=TEXT,
+        is_text=True,
+        is_given=True,
+        uri=found.uri and without_credentials(found.uri),
+        date=found.date,
+        record_id=record.fields.get("warc-record-id") or None,
+        offset=offset,
+        offset_in=offset_in,
+        status=found.status,
+        mime_declared=type_of(found.content_type),
+        charset=parameter(found.content_type, "charset"),
+        headers={},
+        meta=orjson.dumps(meta, option=orjson.OPT_SORT_KEYS).decode(),
+    )
+
+
+def _place(record: WarcRecord) -> tuple[int, str]:
+    """Return where a record is, and in what that counts."""
+    return (record.place, "unpacked") if record.stored is None else (record.stored, "stored")
 
 
 def raw_page(record: WarcRecord, limits: Limits) -> PageInput | None:
@@ -210,7 +248,7 @@ def _page(
         return True, "wrong_digest"
     headers = page_headers(payload.headers)
     language = headers.get("content-language") or fields.get("warc-identified-content-language")
-    stored = record.stored is not None
+    offset, offset_in = _place(record)
     return Page(
         number=record.number,
         body=payload.body,
@@ -220,8 +258,8 @@ def _page(
         uri=_uri(fields),
         date=fields.get("warc-date") or None,
         record_id=fields.get("warc-record-id") or None,
-        offset=record.stored if stored else record.place,
-        offset_in="stored" if stored else "unpacked",
+        offset=offset,
+        offset_in=offset_in,
         status=payload.status,
         mime_declared=payload.mime,
         charset=parameter(payload.headers.get("content-type"), "charset"),

@@ -7,11 +7,15 @@ is there is taken, and said to be cut.
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
+
+import brotli  # type: ignore[import-untyped]  # it has no stubs
+from fastwarc.stream_io import ZstdReader
 
 __all__ = ["Body", "Response", "decode_body", "parse_response"]
 
@@ -172,8 +176,6 @@ class _Deflate:
 
 class _Brotli:
     def __init__(self) -> None:
-        import brotli  # type: ignore[import-untyped]  # it has no stubs
-
         self._decoder = brotli.Decompressor()
 
     def feed(self, data: bytes, most: int) -> bytes:
@@ -198,7 +200,9 @@ def _unpacked(name: str, data: bytes, limit: int) -> Body | str | None:
     if name == "deflate":
         # RFC 9110, section 8.4.1.2: the zlib format; many servers send raw deflate data.
         found = _decode(lambda: _Deflate(15), data, limit) if _is_zlib(data) else None
-        return found if isinstance(found, Body) or found == "expansion_ratio" else _or_plain(_Deflate, data, limit)
+        if found is not None and found != "bad_content_encoding":
+            return found
+        return None if _is_markup(data) else _decode(lambda: _Deflate(-15), data, limit)
     if name == "br":
         found = _decode(_Brotli, data, limit)
         return None if found == "bad_content_encoding" and _is_markup(data) else found
@@ -215,28 +219,23 @@ def _is_markup(data: bytes) -> bool:
     return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
 
 
-def _or_plain(decoder: Callable[[int], _Decoder], data: bytes, limit: int) -> Body | str | None:
-    if _is_markup(data):
-        return None
-    return _decode(lambda: decoder(-15), data, limit)
-
-
 def _decode(make: Callable[[], _Decoder], data: bytes, limit: int) -> Body | str:
     decoder = make()
     pieces: list[bytes] = []
     total = 0
+    # What is left in the decoder is asked for in the end, without more data.
+    blocks = [data[begin : begin + _INPUT_BYTES] for begin in range(0, len(data), _INPUT_BYTES)]
     try:
-        for begin in range(0, len(data), _INPUT_BYTES):
-            piece = decoder.feed(data[begin : begin + _INPUT_BYTES], _OUTPUT_BYTES)
-            while piece or decoder.has_more:
+        for block in (*blocks, b""):
+            given = block
+            while True:
+                piece = decoder.feed(given, _OUTPUT_BYTES)
+                given = b""
                 pieces.append(piece)
                 total += len(piece)
                 if total > limit:
                     return "expansion_ratio"
-                if not piece and not decoder.has_more:
-                    break
-                piece = decoder.feed(b"", _OUTPUT_BYTES) if decoder.has_more else b""
-                if not piece:
+                if not piece or not (decoder.has_more or len(piece) >= _OUTPUT_BYTES):
                     break
     except Exception:  # each decoder has an exception of its own; damaged data are all that it can mean
         return "bad_content_encoding"
@@ -244,10 +243,6 @@ def _decode(make: Callable[[], _Decoder], data: bytes, limit: int) -> Body | str
 
 
 def _decode_zstd(data: bytes, limit: int) -> Body | str:
-    import io
-
-    from fastwarc.stream_io import ZstdReader
-
     reader = ZstdReader(io.BytesIO(data))
     pieces: list[bytes] = []
     total = 0

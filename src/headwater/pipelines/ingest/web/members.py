@@ -34,6 +34,8 @@ _LOOK_BYTES: Final = 4096
 _AGAIN_BYTES: Final = 256 << 10
 _AGAIN_GRACE: Final = 64 << 20
 _SMALL_STEP: Final = 4096
+_TRIAL_BYTES: Final = {"gz": 1 << 10, "zst": 16 << 10}
+"""What a try at a place that resembles a member's beginning costs, in bytes that could be read in that time."""
 
 
 class Piece(NamedTuple):
@@ -192,15 +194,22 @@ class Members:
         # A decoder reads beyond a fault before it meets it: the next member may have begun.
         back = max(begin + 1, stored.position - _AGAIN_BYTES)
         self._again += max(0, stored.position - back)
-        if self._again > 4 * stored.position + _AGAIN_GRACE:
+        if self._is_spent():
             return False
         stored.seek(back)
         magic = FRAME if self._compression == "zst" else _GZIP
         while stored.find(magic):
             if self._begins_record():
                 return True
+            self._again += _TRIAL_BYTES[self._compression]
+            if self._is_spent():
+                return False
             stored.advance(1)
         return False
+
+    def _is_spent(self) -> bool:
+        """Whether no more is to be read twice."""
+        return self._again > 4 * self._stored.position + _AGAIN_GRACE
 
     def _begins_record(self) -> bool:
         window = bytes(self._stored.window(_LOOK_BYTES)[:_LOOK_BYTES])

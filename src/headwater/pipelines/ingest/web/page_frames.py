@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from headwater.filters.html.page import Extracted, ExtractorSettings, PageInput, PageOutput
+from headwater.plain import JsonObject
 
 __all__ = ["LENGTH", "pack_answer", "pack_request", "parse_answer", "parse_request", "read_frame"]
 
@@ -121,11 +122,9 @@ def _extracted(value: Any) -> Extracted:  # Any: what a stranger's JSON holds
     left_out = value["left_out"]
     if not isinstance(left_out, dict) or not all(len(_list(counts)) == 2 for counts in left_out.values()):
         raise ValueError("expected blocks and bytes by reason")
-    return Extracted(
-        **{name: _text(value[name]) for name in _TEXTS},
-        **{name: _number(value[name]) for name in _NUMBERS},
-        left_out={reason: [_number(each) for each in counts] for reason, counts in left_out.items()},
-    )
+    checked: JsonObject = {"left_out": {why: [_number(each) for each in counts] for why, counts in left_out.items()}}
+    checked |= {name: _text(value[name]) for name in _TEXTS} | {name: _number(value[name]) for name in _NUMBERS}
+    return Extracted(**checked)
 
 
 def _text(value: Any) -> str:  # Any: as above

@@ -13,12 +13,12 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from headwater.filters.html.charset import decode_page
 from headwater.filters.html.extractors import ExtractorSettings
 from headwater.filters.html.page import Extracted, PageInput, PageOutput
 from headwater.pipelines.ingest.record_columns import PassedOver, RecordColumns
 from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
 from headwater.pipelines.ingest.web.captures import Page
+from headwater.pipelines.ingest.web.mime import TEXT
 from headwater.pipelines.ingest.web.settings import WebSettings
 from headwater.pipelines.ingest.web.workers import shared_reader
 from headwater.warehouse.schema import FAMILIES
@@ -107,19 +107,16 @@ class PageBatch:
 
     def _read(self) -> list[_Text | str]:
         """Return of each page what it was read to and its text, or why it cannot be read."""
-        markup = [page for page in self._pages if not page.is_text]
-        inputs = [
-            PageInput(body=page.body, http_charset=page.charset, headers=page.headers, url=page.uri) for page in markup
-        ]
-        outputs = iter(self._by_extractors(inputs) if inputs else ())
-        return [_plain_text(page) if page.is_text else next(outputs) for page in self._pages]
+        read = [page for page in self._pages if not page.is_given]
+        outputs = iter(self._by_extractors(read) if read else ())
+        return [_given(page) if page.is_given else next(outputs) for page in self._pages]
 
-    def _by_extractors(self, inputs: Sequence[PageInput]) -> list[_Text | str]:
+    def _by_extractors(self, pages: Sequence[Page]) -> list[_Text | str]:
         """Return the text of each page by the first extractor that finds one; of none, why the first of them does not."""
-        found = _extracted(inputs, self.settings.extractor)
+        found = _extracted(pages, self.settings.extractor)
         for extractor in self.settings.others:
-            lacking = [number for number, each in enumerate(found) if _lacks_text(each)]
-            again = _extracted([inputs[number] for number in lacking], extractor) if lacking else []
+            lacking = [number for number, each in enumerate(found) if _lacks_text(each) and not pages[number].is_text]
+            again = _extracted([pages[number] for number in lacking], extractor) if lacking else []
             for number, each in zip(lacking, again, strict=True):
                 if not _lacks_text(each):
                     found[number] = each
@@ -134,30 +131,41 @@ class _Text(NamedTuple):
     extractor: str | None
 
 
-def _extracted(inputs: Sequence[PageInput], extractor: ExtractorSettings) -> list[_Text | str]:
-    outputs = shared_reader().read(inputs, [extractor])
-    return [each if isinstance(each, str) else _Text(each, each.texts[0].text, extractor.name) for each in outputs]
+def _extracted(pages: Sequence[Page], extractor: ExtractorSettings) -> list[_Text | str]:
+    outputs = shared_reader().read([_input(page) for page in pages], [extractor])
+    return [
+        output
+        if isinstance(output, str)
+        else _Text(output, output.texts[0].text, None if page.is_text else extractor.name)
+        for page, output in zip(pages, outputs, strict=True)
+    ]
 
 
 def _lacks_text(found: _Text | str) -> bool:
     return isinstance(found, str) or fault_of_text(found.text) is not None
 
 
-def _plain_text(page: Page) -> _Text | str:
-    if page.is_given:
-        # As WET has it, whatever the page was: UTF-8.
-        try:
-            text, used, source = page.body.decode().removeprefix("\ufeff"), "utf-8", "given"
-        except UnicodeDecodeError:
-            return "invalid_utf8"
-        declared = page.charset
-    else:
-        decoded = decode_page(page.body, page.charset)
-        text, declared, used, source = decoded.text, decoded.declared, decoded.used, decoded.source
+def _input(page: Page) -> PageInput:
+    headers = page.headers | ({"content-type": TEXT} if page.is_text else {})
+    return PageInput(body=page.body, http_charset=page.charset, headers=headers, url=page.uri)
+
+
+def _given(page: Page) -> _Text | str:
+    """Return the text that another program made of a page, as WET has it whatever the page was: UTF-8."""
+    try:
+        text = page.body.decode()
+    except UnicodeDecodeError:
+        return "invalid_utf8"
     output = PageOutput(
-        charset_declared=declared, charset=used, charset_source=source, mojibake=0, robots=[], licenses=[], texts=[]
+        charset_declared=page.charset,
+        charset="UTF-8",
+        charset_source="given",
+        mojibake=0,
+        robots=[],
+        licenses=[],
+        texts=[],
     )
-    return _Text(output, text, None)
+    return _Text(output, text.removeprefix("\ufeff"), None)
 
 
 def fault_of_text(text: str) -> str | None:
@@ -192,7 +200,7 @@ def _capture(page: Page, found: _Text, settings: WebSettings) -> dict[str, objec
         "charset_source": output.charset_source,
         "robots": output.robots,
         "licenses": output.licenses,
-        "mojibake": output.mojibake,
+        "mojibake": None if page.is_given else output.mojibake,
     }
     if found.extractor is not None:
         row |= _extraction(output.texts[0], found.extractor)

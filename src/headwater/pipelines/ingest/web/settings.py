@@ -18,6 +18,7 @@ class WebSettings:
     Attributes:
         statuses: HTTP statuses of responses that are taken.
         kinds: types of media that are taken.
+        metadata: whether titles and descriptions of WAT files are.
         extractor: what makes a page's text.
         others: what makes it where the extractor finds none, in this order.
         store_html: whether pages are stored as they were served.
@@ -25,6 +26,7 @@ class WebSettings:
 
     statuses: tuple[int, ...] = IngestSettings().web_statuses
     kinds: tuple[str, ...] = IngestSettings().web_kinds
+    metadata: bool = False
     extractor: ExtractorSettings = field(default_factory=lambda: ExtractorSettings(name="main"))
     others: tuple[ExtractorSettings, ...] = ()
     store_html: bool = False
@@ -35,6 +37,7 @@ def web_settings(recipe: Recipe) -> WebSettings:
     return WebSettings(
         statuses=recipe.ingest.web_statuses,
         kinds=recipe.ingest.web_kinds,
+        metadata=recipe.ingest.web_metadata,
         extractor=recipe.extractors[0],
         others=recipe.extractors[1:],
         store_html=recipe.extract.store_html,

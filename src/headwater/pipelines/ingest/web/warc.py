@@ -141,6 +141,9 @@ class _Reader:
         following = self._find_next(found.search)
         if following is None and tape.fault is not None and found.reason == _CUT:
             return self._broken_by(tape.fault)  # the container's fault is why the record is cut: one row for both
+        if following is None and tape.ended and found.reason == _CUT:
+            self.number = WHOLE_FILE  # the file is cut, as one would be whose container says so
+            return Broken(number=WHOLE_FILE, reason=_CUT)
         reason = _WRONG_LENGTH if found.reason == _CUT and following is not None else found.reason
         self.next = tape.end if following is None else following
         self.number += 1

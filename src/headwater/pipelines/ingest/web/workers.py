@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-import headwater
 from headwater.errors import HeadwaterError, one_line
 from headwater.filters.html.page import ExtractorSettings, PageInput, PageOutput
 from headwater.pipelines.ingest.web.page_frames import pack_request, parse_answer, read_frame
@@ -38,6 +37,7 @@ _WALL: Final = 30
 """Seconds on the clock for each second of processor time before a child that does nothing at all is given up."""
 _ANSWER: Final = (1 << 20, 8)
 """Bytes that an answer may have: so many, and so many more a byte of the page and an extractor."""
+
 
 class _DiedError(Exception):
     """The child is gone, or no longer talks sense."""
@@ -75,6 +75,11 @@ class PageReader:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def process(self) -> int | None:
+        """The child's number, None while there is none."""
+        return None if self._child is None else self._child.pid
 
     def close(self) -> None:
         """End the child; the next page starts another."""
@@ -144,7 +149,7 @@ class PageReader:
         if self._child is not None:
             return self._child
         # What this process finds, the child finds: Spark extends the path of its workers without telling the environment.
-        path = [str(Path(headwater.__file__).parents[1]), *(each for each in sys.path if each)]
+        path = [str(Path(__file__).parents[4]), *(each for each in sys.path if each)]
         self.n_started += 1
         command = [sys.executable, "-P", "-m", self._module]
         limits = [str(self._memory_bytes), str(self._cpu_s), str(os.getpid())]
@@ -166,7 +171,9 @@ class PageReader:
             child.kill()
             _, told = child.communicate()
             last = one_line(told.decode("utf-8", "replace")[-2000:])
-            raise HeadwaterError(f"expected the process that reads pages to start, found it ended ({child.returncode}): {last}")
+            raise HeadwaterError(
+                f"expected the process that reads pages to start, found it ended ({child.returncode}): {last}"
+            )
         return child
 
     def _send(
@@ -233,7 +240,8 @@ def _batches(indices: Sequence[int], pages: Sequence[PageInput]) -> Iterator[lis
 
 
 @functools.cache
-def _shared(process: int) -> PageReader:  # noqa: ARG001 - a key: a forked process must not use its parent's child
+def _shared(process: int) -> PageReader:
+    """Return the reader of a process; the key is there for a forked one, which must not use its parent's child."""
     reader = PageReader()
     atexit.register(reader.close)
     return reader

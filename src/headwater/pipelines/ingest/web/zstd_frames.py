@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from typing import Final
+
+from fastwarc.stream_io import ZstdReader
 
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.web.stored import Stored
@@ -50,7 +53,7 @@ def read_dictionary(uri: str, limits: Limits) -> bytes | None:
         stored.advance(8)
         data = bytes(stored.window(size)[:size])
         if not data.startswith(FRAME):
-            return data
+            return _sound(data)
         frame = FrameReader(stored, None)
         pieces: list[bytes] = []
         total = 0
@@ -60,8 +63,19 @@ def read_dictionary(uri: str, limits: Limits) -> bytes | None:
             if fault is not None or total > min(_MOST_DICTIONARY_BYTES, limits.max_expansion_ratio * max(size, 4096)):
                 return None
             if not piece:
-                return b"".join(pieces)
+                return _sound(b"".join(pieces))
             pieces.append(piece)
+
+
+def _sound(dictionary: bytes) -> bytes | None:
+    """Return a dictionary, None where the decoder does not take it."""
+    try:
+        ZstdReader(io.BytesIO(FRAME), dictionary=dictionary)
+    except BaseException as error:  # a fault of a dictionary is a panic of the library, which is no Exception
+        if type(error).__name__ != "PanicException" and not isinstance(error, OSError):
+            raise
+        return None
+    return dictionary
 
 
 class _FrameBytes:
@@ -155,8 +169,6 @@ class FrameReader:
     """
 
     def __init__(self, stored: Stored, dictionary: bytes | None) -> None:
-        from fastwarc.stream_io import ZstdReader
-
         self._bytes = _FrameBytes(stored)
         self._reader = ZstdReader(self._bytes, dictionary=dictionary)
 

@@ -1,0 +1,39 @@
+"""What is told where DuckDB cannot read a file of the lake."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
+import duckdb
+
+from headwater.errors import CorruptLakeError
+
+__all__ = ["damage_told"]
+
+_NO_DAMAGE: Final = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.InterruptException,
+    duckdb.OutOfMemoryException,
+    duckdb.ParserException,
+)
+"""What DuckDB raises for other reasons than the bytes that it reads."""
+
+
+@contextlib.contextmanager
+def damage_told() -> Iterator[None]:
+    """Around statements of Headwater's own: what is left when they are right is what they read.
+
+    Raises:
+        CorruptLakeError: a file that they read is damaged or gone, or a value in it cannot be what was stored.
+    """
+    try:
+        yield
+    except (duckdb.Error, ValueError) as error:
+        if isinstance(error, _NO_DAMAGE):
+            raise
+        raise CorruptLakeError(
+            "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
+        ) from error
