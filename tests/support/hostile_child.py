@@ -70,4 +70,5 @@ def _act(page: PageInput, extractors: Sequence[ExtractorSettings]) -> PageOutput
 
 if __name__ == "__main__":
     pages.read_page = _act
+    pages.compile_page = lambda: None
     page_child.main()

@@ -17,7 +17,7 @@ from headwater.fingerprint import canonical_json
 from headwater.hashes import content_hashes
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.extract.texts import extract_pages, text_rows
-from headwater.pipelines.recipe.extraction import INGEST_VERSION, content_operator
+from headwater.pipelines.recipe.extraction import INGEST_VERSION, content_operator, text_operator
 from headwater.pipelines.recipe.extractors import Extractor
 from headwater.pipelines.recipe.job import Recipe, parse_recipe
 from headwater.plain import JsonObject
@@ -112,7 +112,8 @@ def add_pages(lake: str, fragments: Sequence[Sequence[bytes | None]], extractor:
     """Add fragments of pages to a lake, as one run of ingest."""
     first = reserve_fragments(lake, len(fragments))
     snapshot = open_snapshot(lake)
-    run = begin_run(lake, "ingest", {"ingest": {}}, {"ingest": INGEST_VERSION}, snapshot.version)
+    operators = {"ingest": INGEST_VERSION, "extractors": [text_operator(extractor)]}
+    run = begin_run(lake, "ingest", {"ingest": {}}, operators, snapshot.version)
     operator = content_operator(extractor)
     adds = []
     n = 0
@@ -121,7 +122,7 @@ def add_pages(lake: str, fragments: Sequence[Sequence[bytes | None]], extractor:
         paged = np.array([body is not None for body in pages])
         inputs = [PageInput(body=body) for body in pages if body is not None]
         found = extract_pages(FakeReader(), [inputs] if inputs else [], [extractor])
-        texts = text_rows(ids[paged], extractor.name, [each[0] for each in found], run.run_id)
+        texts = text_rows(ids[paged], extractor, [each[0] for each in found], run.run_id)
         rows = dict(zip(texts["sample_id"].to_pylist(), texts.to_pylist(), strict=True))
         content, captures = [], []
         for at, sample in enumerate(ids.tolist()):

@@ -22,6 +22,11 @@ def check(page: str, text: str, markdown: str) -> None:
     assert write(page, "markdown").text == markdown
 
 
+def test_links_that_mark_their_place_are_no_text() -> None:
+    """The pilcrow behind a heading goes, a pilcrow in the text stays."""
+    check("<h2>A<a href='#a'>¶</a></h2><p>¶ b", "A\n\n¶ b", "## A\n\n¶ b")
+
+
 def test_paragraphs_headings_and_breaks() -> None:
     """Paragraphs and headings stand a blank line apart, other lines a line feed; a heading is one line."""
     check(

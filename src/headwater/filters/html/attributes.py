@@ -11,12 +11,21 @@ Normal HTML is what `parse.normal_html` writes: attributes stand as ` name="valu
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.text.compile import kernel
 
-__all__ = ["decode_text", "equals", "find_attribute", "has_word", "name_bytes", "next_attribute", "starts_with"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# fmt: off
+__all__ = [
+    "decode_text", "equals", "find_attribute", "has_word", "listed_word", "name_bytes", "next_attribute", "starts_with", "word_list",
+]
+# fmt: on
 
 
 def name_bytes(name: str) -> npt.NDArray[np.uint8]:
@@ -102,6 +111,33 @@ def has_word(
             return True
         at = stop + 1
     return False
+
+
+def word_list(words: Sequence[str]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return the bytes of words in a row, and where each one's end: as `listed_word` takes them."""
+    return name_bytes("".join(words)), np.cumsum([len(word.encode()) for word in words], dtype=np.int64)
+
+
+@kernel
+def listed_word(
+    html: npt.NDArray[np.uint8], begin: int, finish: int, letters: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]
+) -> int:
+    """Return which word of a list (lower case, ASCII) `html[begin:finish]` is, without regard to case; -1 for none."""
+    first = 0
+    for word in range(len(ends)):
+        if ends[word] - first == finish - begin:
+            same = True
+            for place in range(finish - begin):
+                letter = html[begin + place]
+                if 0x41 <= letter <= 0x5A:
+                    letter |= 0x20
+                if letter != letters[first + place]:
+                    same = False
+                    break
+            if same:
+                return word
+        first = ends[word]
+    return -1
 
 
 def decode_text(html: npt.NDArray[np.uint8], begin: int, finish: int, *, raw: bool = False) -> str:

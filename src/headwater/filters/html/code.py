@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.html.attributes import find_attribute, name_bytes, starts_with
+from headwater.filters.html.attributes import find_attribute, listed_word, name_bytes, starts_with, word_list
 from headwater.filters.html.emit import AT, CODE_BREAK, CODE_OPEN, FENCE, FORM, LINE, MARKDOWN, NAME, NAME_END, put
 from headwater.filters.html.tags import CODE, DIV, FIGURE, OL, PRE, TABLE, TEXT
 from headwater.filters.text.compile import kernel
@@ -18,7 +18,7 @@ _CLASS: Final = name_bytes("class")
 _LANGUAGE: Final = name_bytes("language-")
 _LANG: Final = name_bytes("lang-")
 
-_WHOLE = ("line-numbers", "linenums", "line-number", "linenumbers")
+_WHOLE: Final = ("line-numbers", "linenums", "line-number", "linenumbers")
 """Said of a whole block too, whose lines a script numbers (Prism, prettify)."""
 _WORDS = (
     *_WHOLE,
@@ -26,8 +26,8 @@ _WORDS = (
     *("hljs-ln-numbers", "hljs-ln-n", "line-numbers-rows", "line_numbers", "codemirror-linenumber", "code-lineno"),
     *("react-syntax-highlighter-line-number", "lntd-number", "line-num", "lines-number"),
 )
-_ENDS: Final = np.cumsum([len(word) for word in _WORDS])
-_LETTERS: Final = name_bytes("".join(_WORDS))
+_MOST_TICKS: Final = 64
+_LETTERS, _ENDS = word_list(_WORDS)
 
 
 @kernel
@@ -43,20 +43,9 @@ def is_line_numbers(html: npt.NDArray[np.uint8], tag: int, begin: int, finish: i
         stop = at
         while stop < end and html[stop] > 0x20:
             stop += 1
-        first = 0
-        for word in range(len(_ENDS)):
-            if _ENDS[word] - first == stop - at and (within or stop - at > 3) and not (whole and word < len(_WHOLE)):
-                same = True
-                for place in range(stop - at):
-                    letter = html[at + place]
-                    if 0x41 <= letter <= 0x5A:
-                        letter |= 0x20
-                    if letter != _LETTERS[first + place]:
-                        same = False
-                        break
-                if same:
-                    return True
-            first = _ENDS[word]
+        word = listed_word(html, at, stop, _LETTERS, _ENDS)
+        if word >= (len(_WHOLE) if whole else 0) and (within or stop - at > 3):
+            return True
         at = stop + 1
     return False
 
@@ -89,7 +78,7 @@ def longest_ticks(
     first: int,
     end: int,
 ) -> int:
-    """Return the length of the longest run of backticks in the texts of the nodes first to end."""
+    """Return the length of the longest run of backticks in the texts of the nodes first to end, 64 at most."""
     longest = 0
     for node in range(first, end):
         if tag[node] != TEXT:
@@ -98,7 +87,7 @@ def longest_ticks(
         for at in range(begin[node], finish[node]):
             run = run + 1 if html[at] == 0x60 else 0
             longest = max(longest, run)
-    return longest
+    return min(longest, _MOST_TICKS)
 
 
 @kernel

@@ -11,7 +11,7 @@ A writer keeps its state in one int64 array, whose places are named here, so tha
 - `QUOTES`: open block quotes. `LAST_QUOTES`: those of the line before. `FENCE`: backticks of the code block due or open.
 - `NAME`, `NAME_END`: where in the page the block's language stands. `CODE_OPEN`: the code block has text. `CODE_BREAK`: it owes a line feed.
 
-Nothing here checks room: a caller gives for each call `SLACK` bytes and twice the text's.
+Nothing here checks room: a caller gives for each node `SLACK` bytes, those of `TABS` and twice its text's.
 
 >>> out, state = np.zeros(SLACK, np.uint8), np.zeros(STATES, np.int64)
 >>> text = np.frombuffer("  a &lt; b&nbsp;\n  c ".encode(), np.uint8)

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.html.attributes import equals, find_attribute, name_bytes, starts_with
+from headwater.filters.html.attributes import equals, find_attribute, listed_word, name_bytes, starts_with, word_list
 from headwater.filters.html.formulas import is_formula_image
 from headwater.filters.html.tags import ANNOTATION, CUSTOM, DIV, IMG, MATH, SCRIPT, SPAN, TEXT
 from headwater.filters.text.compile import kernel
@@ -61,9 +61,8 @@ _KATEX: Final = name_bytes("katex")
 _KATEX_DISPLAY: Final = name_bytes("katex-display")
 _MEDIAWIKI: Final = name_bytes("mwe-math-element")
 _ZHIHU: Final = name_bytes("ztext-math")
-_DRAWN: Final = tuple(
-    name_bytes(word)
-    for word in (
+_DRAWN, _DRAWN_ENDS = word_list(
+    (
         *("mathjax_preview", "mathjax", "mathjax_display", "mathjax_svg", "mathjax_svg_display", "mathjax_chtml"),
         *("mathjax_phtml", "mathjax_mathml", "mjx-chtml", "mjxc-display"),
     )
@@ -85,7 +84,7 @@ def _container(html: npt.NDArray[np.uint8], begin: int, finish: int) -> int:
         stop = at
         while stop < end and html[stop] > 0x20:
             stop += 1
-        first = html[at] | 0x20
+        first = html[at] | 0x20  # in lower case
         if first == 0x6B and starts_with(html, at, stop, _KATEX):
             if equals(html, at, stop, _KATEX_DISPLAY):
                 return _DISPLAYED
@@ -94,9 +93,8 @@ def _container(html: npt.NDArray[np.uint8], begin: int, finish: int) -> int:
         elif first == 0x6D:
             if starts_with(html, at, stop, _MEDIAWIKI):
                 return _CONTAINER
-            for word in _DRAWN:
-                if equals(html, at, stop, word):
-                    return _RENDERED
+            if listed_word(html, at, stop, _DRAWN, _DRAWN_ENDS) >= 0:
+                return _RENDERED
         elif first == 0x7A and equals(html, at, stop, _ZHIHU):
             return _CONTAINER
         at = stop + 1

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.html.charset import decode_page
+from headwater.filters.html.choice_model import load_choice_model
+from headwater.filters.html.choose import COMMENTS, HIDDEN, KEPT, REASONS, Choice, choose_blocks
 from headwater.filters.html.extractors import OF_OTHERS, ExtractorSettings
 from headwater.filters.html.hidden import SHOWN
 from headwater.filters.html.marks import page_marks
@@ -22,7 +24,16 @@ from headwater.filters.html.write import write_text
 from headwater.filters.urls.hosts import host_of
 from headwater.plain import JsonObject
 
-__all__ = ["VERSION", "Extracted", "ExtractorSettings", "PageInput", "PageOutput", "extractor_operator", "read_page"]
+__all__ = [
+    "VERSION",
+    "Extracted",
+    "ExtractorSettings",
+    "PageInput",
+    "PageOutput",
+    "compile_page",
+    "extractor_operator",
+    "read_page",
+]
 
 VERSION: Final = 1
 """Raised with any change that alters a page's text, its counts or its marks."""
@@ -75,6 +86,8 @@ def extractor_operator(settings: ExtractorSettings) -> JsonObject:
     own: JsonObject = {"version": VERSION}
     if settings.method in OF_OTHERS:
         own |= {"package": package_version(settings.method), "settings": OTHERS_VERSION}
+    elif settings.method == "main":
+        own |= {"model": load_choice_model().sha256}
     return own | {"method": settings.method, "form": settings.form, "comments": settings.comments}
 
 
@@ -92,7 +105,8 @@ def read_page(page: PageInput, extractors: Sequence[ExtractorSettings]) -> PageO
         html = np.frombuffer(normal_html(decoded.text.encode("utf-8", "replace")), np.uint8)
         table = node_table(html)
         marks = page_marks(html, table, page.headers, page.url)
-        texts = [_extracted(decoded.text, html, table, each) for each in extractors]
+        choice = choose_blocks(html, table) if any(each.method == "main" for each in extractors) else None
+        texts = [_extracted(decoded.text, html, table, choice, each) for each in extractors]
     return PageOutput(
         charset_declared=decoded.declared,
         charset=decoded.used,
@@ -104,15 +118,30 @@ def read_page(page: PageInput, extractors: Sequence[ExtractorSettings]) -> PageO
     )
 
 
-def _extracted(text: str, html: npt.NDArray[np.uint8], table: NodeTable, settings: ExtractorSettings) -> Extracted:
+def compile_page() -> None:
+    """Read a small page, which has every kernel compiled, or loaded where it was compiled before."""
+    body = b"""<!DOCTYPE html><meta charset=iso-8859-1><title>t</title><h1>A</h1><p>B\xe9\xa9 <a href=x rel=license>c</a> \\(x\\)<ul><li>d</ul>
+<table><tr><td>e<td>f</table><pre>g</pre><math><mi>x</mi></math><p style="display:none">h"""
+    forms = (ExtractorSettings(name="text"), ExtractorSettings(name="markdown", form="markdown"))
+    read_page(PageInput(body=body), forms)
+
+
+def _extracted(
+    text: str, html: npt.NDArray[np.uint8], table: NodeTable, choice: Choice | None, settings: ExtractorSettings
+) -> Extracted:
     """Return one extractor's text of a page."""
     if settings.method in OF_OTHERS:
         return Extracted(text=others_text(text, settings), page_kind="")
-    keep = table.block_hidden == SHOWN
-    reasons, kind = np.where(keep, 0, 1), ""
+    if settings.method == "main" and choice is not None:
+        keep, reasons, kind = choice.keep, choice.reason, choice.page_kind
+        if settings.comments == "keep":
+            keep = keep | (reasons == COMMENTS)
+    else:
+        keep, kind = table.block_hidden == SHOWN, ""
+        reasons = np.where(keep, KEPT, HIDDEN)
     written = write_text(html, table, keep, "markdown" if settings.form == "markdown" else "text")
     left_out = {
-        ("kept", "hidden")[reason]: [int(np.count_nonzero(chosen)), int(table.block_bytes[chosen].sum())]
+        REASONS[reason]: [int(np.count_nonzero(chosen)), int(table.block_bytes[chosen].sum())]
         for reason in np.unique(reasons[~keep]).tolist()
         if (chosen := (reasons == reason) & ~keep).any()
     }

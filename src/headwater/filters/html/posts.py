@@ -7,24 +7,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.html.attributes import equals, find_attribute, name_bytes
+from headwater.filters.html.attributes import find_attribute, listed_word, name_bytes, word_list
 from headwater.filters.text.compile import kernel
 
 __all__ = ["is_post"]
 
 _CLASS: Final = name_bytes("class")
-_WORDS: Final = tuple(
-    name_bytes(word)
-    for word in (
-        "post",
-        "message",
-        "comment",
-        "reply",
-        "answer",
-        "question",
-        "topic-post",
-        "crawler-post",
-        "postcontainer",
+_WORDS, _ENDS = word_list(
+    (
+        *("post", "message", "comment", "reply", "answer", "question", "topic-post", "crawler-post", "postcontainer"),
+        *("cpost", "ipscomment", "ipsentry--post", "blockpost", "tpost", "thread-post", "forum-post", "postitem"),
+        *("js-messagecard", "threadview-post", "comment-node"),
     )
 )
 
@@ -37,9 +30,7 @@ def is_post(html: npt.NDArray[np.uint8], begin: int, finish: int) -> bool:
         stop = at
         while stop < end and html[stop] > 0x20:
             stop += 1
-        if 4 < stop - at < 14 or stop - at == 4:
-            for word in _WORDS:
-                if equals(html, at, stop, word):
-                    return True
+        if listed_word(html, at, stop, _WORDS, _ENDS) >= 0:
+            return True
         at = stop + 1
     return False

@@ -28,6 +28,7 @@ from headwater.filters.html.emit import (
     MARKER_INDENT,
     QUOTES,
     SLACK,
+    TABS,
     begin_text,
     break_line,
     put,
@@ -35,10 +36,10 @@ from headwater.filters.html.emit import (
     write_folded,
     write_verbatim,
 )
-from headwater.filters.html.lists import first_number, margin
 from headwater.filters.html.posts import is_post
 from headwater.filters.html.rows import begin_cell, begin_row, end_cell, end_row
 from headwater.filters.html.scripts import begin_script
+from headwater.filters.html.small_facts import first_number, is_anchor_mark, margin
 from headwater.filters.html.tables import CODE as CODE_TABLE
 from headwater.filters.html.tables import DATA, MOST_COLUMNS
 from headwater.filters.html.tags import (
@@ -146,7 +147,7 @@ def write_nodes(
     nodes, size = len(tag), len(out)
     node, open_node, formula, formulas = 0, -1, 0, len(places)
     table, row, cell, column, columns, first_row = -1, -1, -1, 0, 0, True
-    verbatim, heading, code, ticks, script, closing, quoted, post = -1, -1, -1, 0, -1, 0, -1, -1
+    verbatim, heading, code, ticks, script, closing, quoted, reading, post = -1, -1, -1, 0, -1, 0, -1, -1, -1
     lists, link_end = 0, -1
     markdown = state[FORM] == MARKDOWN
     while True:
@@ -192,8 +193,9 @@ def write_nodes(
             elif open_node == quoted:
                 put(out, state, 0x22)
                 quoted = -1
-            elif name == RT and verbatim < 0:
+            elif open_node == reading:
                 put(out, state, 0x29)
+                reading = -1
             elif name in (BUTTON, CUSTOM):
                 state[GAP] = 1
             elif name == A:
@@ -212,7 +214,7 @@ def write_nodes(
             open_node = parent[open_node]
         if node >= nodes:
             return state[AT]
-        if state[AT] + SLACK + 2 * (finish[node] - begin[node]) > size:
+        if state[AT] + SLACK + state[TABS] + 2 * (finish[node] - begin[node]) > size:
             return TOO_SMALL
         name = tag[node]
         if name == TEXT:
@@ -230,7 +232,7 @@ def write_nodes(
             first = latex_ends[formula - 1] if formula else 0
             last = latex_ends[formula]
             if last > first:
-                if state[AT] + SLACK + last - first > size:
+                if state[AT] + SLACK + state[TABS] + last - first > size:
                     return TOO_SMALL
                 if places[formula, 5]:
                     break_line(state, 1)
@@ -282,7 +284,9 @@ def write_nodes(
         if seen and is_line_numbers(html, name, begin[node], finish[node], verbatim >= 0):
             node = end[node]
             continue
-        if name == RP:
+        if name == RP or (
+            name == A and end[node] == node + 2 and is_anchor_mark(html, begin[node + 1], finish[node + 1])
+        ):
             node = end[node]
             continue
         open_node = node
@@ -367,7 +371,8 @@ def write_nodes(
             quoted = node
             begin_text(out, state)
             put(out, state, 0x22)
-        elif name == RT:
+        elif name == RT and reading < 0:
+            reading = node
             begin_text(out, state)
             put(out, state, 0x28)
         elif name in (BUTTON, CUSTOM) or (name == A and link_end == state[AT] and link_end > 0):

@@ -24,6 +24,7 @@ from headwater.filters.contamination.items import Item
 from headwater.filters.duplicates import minhash
 from headwater.filters.duplicates.agreement import signature_matrix
 from headwater.filters.duplicates.pairs import components, connect_bucket, elect_winners
+from headwater.filters.html.page import compile_page
 from headwater.filters.language import identify as language
 from headwater.filters.scores import score as scores
 from headwater.filters.scores.calibration import class_shares
@@ -129,6 +130,7 @@ def _training() -> None:
 
 
 KERNELS: Final[tuple[Callable[[], None], ...]] = (
+    compile_page,
     _signals_and_spans,
     _tokens,
     _language,

@@ -1,19 +1,20 @@
 """Extractors beside each other, page by page: what each makes of it, what it is worth, and whose text the recipe takes.
 
 Texts are those of family ``texts`` where they are stored; otherwise pages are read again here. Each text is measured as annotate would measure it,
-and judged by the recipe's rules; duplicates and evaluation sets have no say. No Spark: a sample of pages, or a small lake as a whole.
+and judged by the recipe's rules; duplicates, evaluation sets and whatever else lies outside of a text have no say. No Spark: a sample of pages, or
+a small lake as a whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.filters.rules.rule_set import evaluate
+from headwater.filters.rules.rule_set import RuleSet, evaluate
 from headwater.filters.scores.names import SCORE_COLUMNS
 from headwater.pipelines.annotate.step import measure_texts
 from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS
@@ -141,7 +142,7 @@ def _texts(job: Resolved, snapshot: Snapshot, where: FragmentFiles) -> Iterator[
         if missing:
             found = extract_pages(shared_reader(), page_batches(pages.take(rows)), missing)
             for number, each in enumerate(missing):
-                made[each.name] = text_rows(ids, each.name, [of_page[number] for of_page in found], "")
+                made[each.name] = text_rows(ids, each, [of_page[number] for of_page in found], "")
         yield rows, [made[each.name] for each in extractors]
 
 
@@ -172,8 +173,7 @@ def _facts(job: Resolved, rows: pa.Table, name: str, texts: pa.Table) -> list[Te
         table = measure_texts(job, table)
         for column in CONTAMINATION_COLUMNS:
             table = table.append_column(column, pa.array(np.zeros(table.num_rows, np.float32)))
-        table = table.append_column("older_capture", pa.array(np.zeros(table.num_rows, np.int32)))
-        table = table.append_column("first_reason", evaluate(table, job.recipe.rule_set)["first_reason"])
+        table = table.append_column("first_reason", evaluate(table, _rules(job, table))["first_reason"])
         measured = iter(_told(table, job))
     listed = texts.select(["text", "extract_fault", "page_kind", "table_rows", "bytes_left_out"]).to_pylist()
     found = []
@@ -193,6 +193,13 @@ def _facts(job: Resolved, rows: pa.Table, name: str, texts: pa.Table) -> list[Te
             )
         )
     return found
+
+
+def _rules(job: Resolved, table: pa.Table) -> RuleSet:
+    """Return the recipe's rules that read what a text says of itself; others look at more than one page."""
+    rules = job.recipe.rule_set
+    there = set(table.column_names)
+    return replace(rules, rules=tuple(rule for rule in rules.rules if there.issuperset(rule.columns)))
 
 
 def _told(table: pa.Table, job: Resolved) -> list[JsonObject]:

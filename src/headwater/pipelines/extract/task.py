@@ -119,7 +119,7 @@ def _extract(task: TextsTask, reader: Reader, pages: Pages, places: pa.Table) ->
     found = extract_pages(reader, page_batches(pages.take(rows)), extractors)
     ids = rows["sample_id"].to_numpy()
     return rows, [
-        text_rows(ids, each.name, [of_page[number] for of_page in found], task.run_id)
+        text_rows(ids, each, [of_page[number] for of_page in found], task.run_id)
         for number, each in enumerate(extractors)
     ]
 

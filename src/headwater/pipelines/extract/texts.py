@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headwater.filters.html.extractors import ExtractorSettings
+from headwater.filters.html.extractors import OF_OTHERS, ExtractorSettings
 from headwater.filters.html.page import Extracted, PageInput, PageOutput
 from headwater.fingerprint import canonical_json
 from headwater.hashes import content_hashes
@@ -50,21 +50,24 @@ def extract_pages(
     return found
 
 
-def text_rows(ids: npt.NDArray[np.int64], name: str, found: Sequence[Extracted | str], run_id: str) -> pa.Table:
+def text_rows(
+    ids: npt.NDArray[np.int64], extractor: ExtractorSettings, found: Sequence[Extracted | str], run_id: str
+) -> pa.Table:
     """Return rows of family ``texts``: one a page, null but for its reason where the extractor has no text.
 
     Args:
         ids: int64 [n], of the pages.
-        name: the extractor's.
         found: what it made of each page.
     """
-    rows: list[dict[str, Any]] = [_row(each) for each in found]  # Any: values of a row, by column
+    rows: list[dict[str, Any]] = [
+        _row(each, counts=extractor.method not in OF_OTHERS) for each in found
+    ]  # Any: values of a row, by column
     schema = arrow_schema("texts")
     text = pa.array([row.get("text") for row in rows], pa.string())
     columns = {name: pa.array([row.get(name) for row in rows], schema.field(name).type) for name in schema.names}
     columns |= {
         "sample_id": pa.array(ids),
-        "extractor": repeat_text(name, len(rows)),
+        "extractor": repeat_text(extractor.name, len(rows)),
         "text": text,
         "text_hash": content_hashes(text),
         "run_id": repeat_text(run_id, len(rows)),
@@ -72,13 +75,14 @@ def text_rows(ids: npt.NDArray[np.int64], name: str, found: Sequence[Extracted |
     return pa.table(columns, schema=schema)
 
 
-def _row(found: Extracted | str) -> dict[str, Any]:  # Any: values of a row, by column
+def _row(found: Extracted | str, *, counts: bool) -> dict[str, Any]:  # Any: values of a row, by column
     if isinstance(found, str):
         return {"extract_fault": found}
     fault = fault_of_text(found.text)
     if fault is not None:
         return {"extract_fault": fault}
     row: dict[str, Any] = {"text": found.text, "text_bytes": len(found.text.encode())}  # Any: as above
-    if found.page_kind:  # a package of others counts nothing, and tells no kind of page
-        row |= {name: getattr(found, name) for name in _OF_PAGE} | {"left_out": canonical_json(found.left_out)}
+    if counts:  # a package of others counts nothing, and tells no kind of page
+        row |= {name: getattr(found, name) for name in _OF_PAGE}
+        row |= {"page_kind": found.page_kind or None, "left_out": canonical_json(found.left_out)}
     return row

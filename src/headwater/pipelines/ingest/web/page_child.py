@@ -34,10 +34,10 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     # Imported and compiled before limits hold: both take more than a page.
-    from headwater.filters.html.page import ExtractorSettings, PageInput, read_page
+    from headwater.filters.html.page import compile_page, read_page
     from headwater.pipelines.ingest.web.page_frames import LENGTH, pack_answer, parse_request
 
-    read_page(PageInput(body=_FIRST), [ExtractorSettings(name="main")])
+    compile_page()
     os.dup2(nothing, 2)
     answers.write(LENGTH.pack(len(_READY)) + _READY)
     answers.flush()
@@ -72,10 +72,6 @@ def _limit_memory(more: int) -> None:
         used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + more, used + more))
 
-
-_FIRST: Final = b"""<!DOCTYPE html><meta charset=iso-8859-1><title>t</title><h1>A</h1><p>B\xe9 <a href=x>c</a><ul><li>d</ul>
-<table><tr><td>e<td>f</table><pre>g</pre><math><mi>x</mi></math>"""
-"""A page that has every kernel compiled, or read from the cache."""
 
 if __name__ == "__main__":
     main()

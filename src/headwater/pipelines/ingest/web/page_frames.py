@@ -58,13 +58,25 @@ def pack_request(pages: Sequence[PageInput], extractors: Sequence[ExtractorSetti
     head = orjson.dumps(
         {
             "extractors": [asdict(each) for each in extractors],
-            "pages": [[each.http_charset, dict(each.headers), each.url] for each in pages],
+            "pages": [
+                [
+                    _sound(each.http_charset),
+                    {_sound(name): _sound(value) for name, value in each.headers.items()},
+                    _sound(each.url),
+                ]
+                for each in pages
+            ],
         }
     )
     pieces = [LENGTH.pack(len(head)), head]
     for page in pages:
         pieces += [LENGTH.pack(len(page.body)), page.body]
     return pieces
+
+
+def _sound(text: str | None) -> str | None:
+    """Return a text without halves of surrogate pairs, which JSON in UTF-8 cannot have."""
+    return text.encode("utf-8", "replace").decode() if text is not None else None
 
 
 def parse_request(stream: Stream) -> tuple[list[PageInput], list[ExtractorSettings]] | None:

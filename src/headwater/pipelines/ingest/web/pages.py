@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from headwater.filters.html.extractors import ExtractorSettings
+from headwater.filters.html.extractors import OF_OTHERS, ExtractorSettings
 from headwater.filters.html.page import Extracted, PageInput, PageOutput
 from headwater.pipelines.ingest.record_columns import PassedOver, RecordColumns
 from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
@@ -124,19 +124,17 @@ class PageBatch:
 
 
 class _Text(NamedTuple):
-    """What a page was read to, its text, and the extractor's name; None of a text that no extractor made."""
+    """What a page was read to, its text, and the extractor; None of a text that no extractor made."""
 
     output: PageOutput
     text: str
-    extractor: str | None
+    extractor: ExtractorSettings | None
 
 
 def _extracted(pages: Sequence[Page], extractor: ExtractorSettings) -> list[_Text | str]:
     outputs = shared_reader().read([_input(page) for page in pages], [extractor])
     return [
-        output
-        if isinstance(output, str)
-        else _Text(output, output.texts[0].text, None if page.is_text else extractor.name)
+        output if isinstance(output, str) else _Text(output, output.texts[0].text, None if page.is_text else extractor)
         for page, output in zip(pages, outputs, strict=True)
     ]
 
@@ -210,13 +208,13 @@ def _capture(page: Page, found: _Text, settings: WebSettings) -> dict[str, objec
     return row
 
 
-def _extraction(found: Extracted, name: str) -> dict[str, object]:
+def _extraction(found: Extracted, extractor: ExtractorSettings) -> dict[str, object]:
     """Return what describes the text that an extractor made; a package of others counts nothing, and tells no kind of page."""
-    if not found.page_kind:
-        return {"extractor": name}
+    if extractor.method in OF_OTHERS:
+        return {"extractor": extractor.name}
     return {
-        "extractor": name,
-        "page_kind": found.page_kind,
+        "extractor": extractor.name,
+        "page_kind": found.page_kind or None,
         "blocks_kept": found.blocks_kept,
         "blocks_left_out": found.blocks_left_out,
         "bytes_left_out": found.bytes_left_out,

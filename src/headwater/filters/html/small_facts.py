@@ -1,4 +1,4 @@
-"""Lists and margins: how far elements stand apart (`margin`), where a list begins to count (`first_number`)."""
+"""Small facts of elements: how far they stand apart, where a list begins to count, which links only mark their place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headwater.filters.html.attributes import find_attribute, name_bytes
 from headwater.filters.html.tags import BLOCKQUOTE, DIR, DL, FIGURE, H1, H6, HR, MENU, OL, PRE, TABLE, UL, P
 from headwater.filters.text.compile import kernel
 
-__all__ = ["first_number", "margin"]
+__all__ = ["first_number", "is_anchor_mark", "margin"]
 
 _START: Final = name_bytes("start")
 
@@ -36,3 +36,9 @@ def first_number(html: npt.NDArray[np.uint8], begin: int, finish: int) -> int:
         at += 1
         digits += 1
     return number if digits else 1
+
+
+@kernel
+def is_anchor_mark(html: npt.NDArray[np.uint8], begin: int, finish: int) -> bool:
+    """Tell whether a link's text is the pilcrow that programs of documentation set behind headings."""
+    return finish - begin == 2 and html[begin] == 0xC2 and html[begin + 1] == 0xB6
