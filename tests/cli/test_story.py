@@ -21,3 +21,10 @@ def test_a_story_says_that_a_model_is_lacking() -> None:
     lines = [line for line in format_story(story).splitlines() if "legal" in line]
     assert "legal 50000" in lines[0]
     assert lines[1].strip() == "legal: not explained, the lake does not have the model any more"
+
+
+def test_a_story_shows_nothing_for_what_is_empty() -> None:
+    """A span that has no form of its own is told without one."""
+    span = {"operator": "personal:card", "span_begin": 1, "span_end": 20, "variant": "", "confidence": "high"}
+    story = {"sample_id": 1, "file": {}, "content": {"record_no": 1}, "spans": [span], "runs": []}
+    assert "span_end 20 · confidence high" in format_story(story)

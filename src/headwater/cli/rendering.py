@@ -178,7 +178,7 @@ def _pairs(label: str, values: Mapping[str, object]) -> list[str]:
     line = f"  {label:<{_LABEL}}"
     empty = True
     for name, value in values.items():
-        if value is None or value == []:
+        if value is None or value in ([], ""):
             continue
         shown = (
             clean(value)
