@@ -217,7 +217,7 @@ def format_story(story: Answer) -> str:
         "signals",
         {name: value for name, value in signals.items() if value != 0} | ({"others": f"0 ({zeros})"} if zeros else {}),
     )
-    for family in ("minhash", "tokens", "duplicates"):
+    for family in ("minhash", "tokens", "duplicates", "recaptures", "blocklists"):
         lines += _pairs(family, story.get(family, {}))
     for span in story["spans"]:
         lines += _pairs("span", span)
