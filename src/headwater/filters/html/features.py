@@ -13,7 +13,7 @@ at most 64 elements around a block.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from headwater.filters.html import block_shapes as shape_of
 from headwater.filters.html.block_shapes import N_SHAPES, measure_shapes
-from headwater.filters.html.element_marks import MARKS, N_GROUPS, mark_nodes
+from headwater.filters.html.element_marks import MARKS, N_GROUPS, hash_starts, mark_nodes
 from headwater.filters.html.nodes import NodeTable
 from headwater.filters.html.page_counts import (
     HEADING_LEVEL,
@@ -83,10 +83,16 @@ class WordWeights:
     Attributes:
         hashes: uint32 (words,), sorted.
         weights: float32 (words, N_GROUPS).
+        starts: where hashes of the same beginning stand.
     """
 
     hashes: npt.NDArray[np.uint32]
     weights: npt.NDArray[np.float32]
+    starts: npt.NDArray[np.int32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find where hashes of the same beginning stand."""
+        object.__setattr__(self, "starts", hash_starts(self.hashes))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -335,8 +341,8 @@ def measure_blocks(
     met = np.zeros(12 * nodes + 1024 if keep_words else 64, np.uint32)
     met_at = np.zeros(len(met), np.int32)
     kept = mark_nodes(
-        html, table.kind, table.tag, table.parent, table.begin, table.finish, words.hashes, words.weights,
-        marks, form, around, met, met_at,
+        html, table.kind, table.tag, table.parent, table.begin, table.finish, words.hashes, words.starts,
+        words.weights, marks, form, around, met, met_at, np.empty((N_GROUPS, 2), np.float32),
     )  # fmt: skip
     shapes, hashes = np.zeros((blocks, N_SHAPES), np.float32), np.zeros(blocks, np.uint64)
     measure_shapes(html, table.kind, table.tag, table.begin, table.finish, table.block, marks, shapes, hashes)
