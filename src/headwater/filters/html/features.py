@@ -101,6 +101,7 @@ class BlockFeatures:
 
     Attributes:
         rows: float32 (blocks, features).
+        wide: float32 (blocks, features + room): what `rows` is a part of.
         marks: uint64 (nodes,).
         first_block: int32 (nodes + 1,): number of blocks that begin before a node.
         ways: uint64 (nodes,).
@@ -111,6 +112,7 @@ class BlockFeatures:
     """
 
     rows: npt.NDArray[np.float32]
+    wide: npt.NDArray[np.float32]
     marks: npt.NDArray[np.uint64]
     first_block: npt.NDArray[np.int32]
     ways: npt.NDArray[np.uint64]
@@ -325,7 +327,7 @@ def _fill_rows(
 
 
 def measure_blocks(
-    html: npt.NDArray[np.uint8], table: NodeTable, words: WordWeights, *, keep_words: bool = False
+    html: npt.NDArray[np.uint8], table: NodeTable, words: WordWeights, *, keep_words: bool = False, room: int = 0
 ) -> BlockFeatures:
     """Return what is measured of a page's blocks.
 
@@ -334,6 +336,7 @@ def measure_blocks(
         table: its nodes and blocks.
         words: what is known of the words of attributes.
         keep_words: whether to return the words met, for training.
+        room: columns to leave free behind the rows' own, in `BlockFeatures.wide`.
     """
     nodes, blocks = table.n_nodes, table.n_blocks
     marks, form = np.zeros(nodes, np.uint64), np.zeros(nodes, np.uint64)
@@ -362,17 +365,18 @@ def measure_blocks(
         table.parent, table.end, table.block_element, table.block_hidden, shapes, first_block, sums,
         np.zeros(nodes, np.float32),
     )  # fmt: skip
-    page, rows = np.zeros(len(FEATURES) - _PAGE, np.float32), np.zeros((blocks, len(FEATURES)), np.float32)
+    page, wide = np.zeros(len(FEATURES) - _PAGE, np.float32), np.zeros((blocks, len(FEATURES) + room), np.float32)
     fill_page(
         table.kind, table.tag, table.block_element, shapes, sums, repeated, counts,
         hints.linked_bytes, hints.described_bytes, page,
     )  # fmt: skip
     _fill_rows(
         table.tag, table.parent, table.end, table.depth, table.block_first, table.block_element, table.block_hidden,
-        marks, around, shapes, hashes, shares, first_block, sums, ways, repeated, keys, counts, best, page, rows,
+        marks, around, shapes, hashes, shares, first_block, sums, ways, repeated, keys, counts, best, page, wide,
     )  # fmt: skip
     return BlockFeatures(
-        rows=rows,
+        rows=wide[:, : len(FEATURES)],
+        wide=wide,
         marks=marks,
         first_block=first_block,
         ways=ways,

@@ -18,20 +18,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.html.attributes import (
-    decode_text,
-    holds,
-    listed_word,
-    name_bytes,
-    next_attribute,
-    word_list,
-    word_steps,
-)
-from headwater.filters.html.element_marks import hash_place, word_hash
+from headwater.filters.html.attributes import decode_text, holds, name_bytes, next_attribute, word_steps
 from headwater.filters.html.licenses import license_mark, names_creative_commons
 from headwater.filters.html.nodes import NodeTable
 from headwater.filters.html.robots import ROBOT_NAMES, robot_marks, tdm_marks
 from headwater.filters.html.tags import AREA, LINK, META, SCRIPT, A
+from headwater.filters.html.wanted import Wanted, wanted_elements
 from headwater.filters.text.compile import kernel
 
 __all__ = ["MOST_MARKS", "Marks", "page_marks"]
@@ -50,13 +42,10 @@ _LICENSE_META: Final = frozenset(
 _LICENSE_WORDS: Final = frozenset(
     {"license", "licence", "cc:license", "dct:license", "dcterms:license", "schema:license"}
 )
-_META_NAMES: Final = np.array(
-    sorted(
-        word_hash(name) for name in {"robots", "robot", "tdm-reservation", "tdm-policy"} | ROBOT_NAMES | _LICENSE_META
-    ),
-    np.uint32,
+_META_NAMES: Final = Wanted(
+    keys=("name", "property", "itemprop"),
+    values=("robots", "robot", "tdm-reservation", "tdm-policy", *ROBOT_NAMES, *_LICENSE_META),
 )
-_META_KEYS, _META_ENDS = word_list(("name", "property", "itemprop"))
 _OTHER_THINGS: Final = re.compile("image|photo|video|audio|media|movie|music", re.IGNORECASE)
 _JSON_LICENSE: Final = name_bytes('"license"')
 _JSON_STEPS: Final = word_steps(_JSON_LICENSE)
@@ -85,7 +74,7 @@ def page_marks(
     robots += tdm_marks(headers.get("tdm-reservation"), headers.get("tdm-policy"))
     declared = list(_of_link_header(headers.get("link", "")[: 4 * _LONGEST]))
     linked: list[str] = []
-    for node in _metas(html, table):
+    for node in wanted_elements(html, table, META, _META_NAMES, _MOST):
         attributes = _attributes(html, table, node)
         content = attributes.get("content", "")
         for key in ("name", "property", "itemprop"):
@@ -170,47 +159,6 @@ def _wanted_links(
 
 
 @kernel
-def _wanted_metas(
-    html: npt.NDArray[np.uint8],
-    tags: npt.NDArray[np.uint8],
-    begin: npt.NDArray[np.int64],
-    finish: npt.NDArray[np.int64],
-    names: npt.NDArray[np.uint32],
-    found: npt.NDArray[np.int64],
-) -> int:
-    """Fill ``found`` with those of the first ``len(found)`` ``<meta>`` whose name may be one of ``names`` (hashes); return how many."""
-    count, metas = 0, 0
-    for node in range(len(tags)):
-        if tags[node] != META:
-            continue
-        at, hit = begin[node], False
-        while not hit:
-            name, name_end, value, value_end = next_attribute(html, at, finish[node])
-            if name < 0:
-                break
-            at = value_end + 1 if value > name_end else name_end
-            if listed_word(html, name, name_end, _META_KEYS, _META_ENDS) < 0:
-                continue
-            while value < value_end and html[value] <= 0x20:
-                value += 1
-            while value_end > value and html[value_end - 1] <= 0x20:
-                value_end -= 1
-            hashed = 2166136261
-            for place in range(value, value_end):
-                byte = np.int64(html[place])
-                hit |= byte >= 0x80 or byte == 0x26  # only Python tells
-                hashed = ((hashed ^ (byte | 0x20 if 0x41 <= byte <= 0x5A else byte)) * 16777619) & 0xFFFFFFFF
-            hit |= hash_place(names, hashed) >= 0
-        if hit:
-            found[count] = node
-            count += 1
-        metas += 1
-        if metas == len(found):
-            break
-    return count
-
-
-@kernel
 def _wanted_scripts(
     html: npt.NDArray[np.uint8],
     tags: npt.NDArray[np.uint8],
@@ -236,12 +184,6 @@ def _wanted_scripts(
         if scripts == len(found):
             break
     return count
-
-
-def _metas(html: npt.NDArray[np.uint8], table: NodeTable) -> list[int]:
-    found = np.empty(_MOST, np.int64)
-    count = _wanted_metas(html, table.tag, table.begin, table.finish, _META_NAMES, found)
-    return found[:count].tolist()
 
 
 def _links(html: npt.NDArray[np.uint8], table: NodeTable) -> list[int]:

@@ -102,7 +102,7 @@ def read_page(page: PageInput, extractors: Sequence[ExtractorSettings]) -> PageO
     if page.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/plain":
         texts = [_plain(decoded.text)] * len(extractors)
     else:
-        html = np.frombuffer(normal_html(decoded.text.encode("utf-8", "replace")), np.uint8)
+        html = np.frombuffer(normal_html(decoded.text), np.uint8)
         table = node_table(html)
         marks = page_marks(html, table, page.headers, page.url)
         choice = choose_blocks(html, table) if any(each.method == "main" for each in extractors) else None
