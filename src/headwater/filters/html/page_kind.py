@@ -76,7 +76,7 @@ def _add_tokens(
         if letters[at] != 0x0A:
             value = ((value ^ np.int64(letters[at])) * _HASH_FACTOR) & 0xFFFFFFFF
             continue
-        place = hash_place(hashes, value)
+        place = hash_place(hashes, int(value))
         if place >= 0:
             first, second = letters[begin], letters[min(begin + 1, at)]
             group = 0

@@ -70,7 +70,7 @@ def _find(
                 byte = np.int64(html[place])
                 hit |= bool(byte >= 0x80 or byte == 0x26)  # only Python tells
                 hashed = ((hashed ^ (byte | 0x20 if 0x41 <= byte <= 0x5A else byte)) * _FACTOR) & _LOW
-            hit |= hash_place(values, hashed) >= 0
+            hit |= hash_place(values, int(hashed)) >= 0
         if hit:
             found[count] = node
             count += 1
