@@ -11,7 +11,7 @@ known by 32-bit hashes. Words of `<html>` and `<body>` speak of the page, not of
 >>> out = np.zeros(8, np.uint32)
 >>> html = np.frombuffer(b'<div class="postBody" id="x-main">', np.uint8)
 >>> n, _ = element_words(html, 4, len(html) - 1, out)
->>> [int(h) for h in out[:n]] == [word_hash(w) for w in ("post", "body", "=postbody", "main")]
+>>> [int(h) for h in out[:n]] == [word_hash(w) for w in ("post", "body", "=postbody", "main", "=xmain")]
 True
 """
 
