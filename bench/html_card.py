@@ -64,7 +64,7 @@ def card_figures(pages: Sequence[MarkedPage], texts: Sequence[str], kinds: Seque
 def _languages(pages: Sequence[MarkedPage]) -> list[str]:
     """Return the language of each page's wanted segments."""
     texts = pa.array(["\n".join(page.inside) for page in pages], pa.string())
-    return [str(name) for name in language.identify(texts, language.load_model()).column("lang").to_pylist()]
+    return [str(name) for name in language.identify(texts, language.load_model()).column("language").to_pylist()]
 
 
 def cross_validate(pages: Sequence[Prepared]) -> tuple[list[str], list[str]]:
