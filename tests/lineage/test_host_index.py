@@ -36,7 +36,7 @@ def indexed_lake(folder: Path, *fragments: int) -> str:
             {
                 "sample_id": sample_ids(fragment, 0, len(uris)),
                 "host": by_url["host"],
-                "registered_domain": by_url["domain"],
+                "registered_domain": by_url["registered_domain"],
                 "run_id": pa.array(["run"] * len(uris)),
             }
         )
