@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.personal.found import Found
+from headwater.filters.personal.tries import byte_trie
 from headwater.filters.personal.types import HIGH, LOW, MEDIUM, PERSONAL
 from headwater.filters.text.compile import kernel
 
@@ -46,24 +47,10 @@ def _words() -> dict[str, frozenset[str]]:
 @functools.cache
 def _marks() -> npt.NDArray[np.int16]:
     """Return the trie of the words for @ and dot and of the entities: int16 [states, 257]; the last column says what ends there, 1, 2 or 3."""
-    steps: list[dict[int, int]] = [{}]
-    ends = [0]
-    for kind, words in enumerate(("at", "dot", "entities"), 1):
-        for word in sorted(_words()[words]):
-            state = 0
-            for byte in word.encode():
-                if byte not in steps[state]:
-                    steps[state][byte] = len(steps)
-                    steps.append({})
-                    ends.append(0)
-                state = steps[state][byte]
-            ends[state] = kind
-    table = np.zeros((len(steps), 257), np.int16)
-    for state, onward in enumerate(steps):
-        table[state, 256] = ends[state]
-        for byte, to in onward.items():
-            table[state, byte] = to
-    return table
+    kinds = enumerate(("at", "dot", "entities"), 1)
+    words = ((word.encode(), kind) for kind, name in kinds for word in sorted(_words()[name]))
+    steps, ends = byte_trie(words, nothing=0)
+    return np.concatenate([steps, ends[:, None]], axis=1)
 
 
 def find_obfuscated(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> list[Found]:
