@@ -131,7 +131,8 @@ def ids_of(text: str, language: str) -> list[tuple[str, str]]:
 def digits_of(rng: random.Random, name: str, n: int) -> str:
     """Return random digits that begin as an id of the kind does."""
     day = datetime.date(1950, 1, 1) + datetime.timedelta(days=rng.randrange(18_000))
-    begin = ("110105" if name == "cn_ric" else "") + BORN.get(name, lambda _: "")(day)
+    born = BORN.get(name)
+    begin = ("110105" if name == "cn_ric" else "") + (born(day) if born else "")
     return begin + "".join(rng.choices("0123456789", k=n - len(begin)))
 
 
