@@ -156,19 +156,19 @@ def _extracted(value: Any) -> Extracted:  # Any: what a stranger's JSON holds
     return Extracted(**checked)
 
 
-def _text(value: Any) -> str:  # Any: as above
+def _text(value: Any) -> str:  # Any: of a stranger's JSON
     if not isinstance(value, str):
         raise ValueError("expected a text")
     return value
 
 
-def _number(value: Any) -> int:  # Any: as above
+def _number(value: Any) -> int:  # Any: of a stranger's JSON
     if type(value) is not int or not 0 <= value < 1 << 62:
         raise ValueError("expected a whole number that is not negative")
     return value
 
 
-def _list(value: Any) -> list[Any]:  # Any: as above
+def _list(value: Any) -> list[Any]:  # Any: of a stranger's JSON
     if not isinstance(value, list):
         raise ValueError("expected a list")
     return value
