@@ -101,7 +101,7 @@ class PageReader:
         Reasons: ``page_too_large`` (its bytes, or the memory that it takes), ``page_too_slow``, ``parser_failed``.
 
         Raises:
-            HeadwaterError: the child does not start, or dies of pages and of none alike.
+            HeadwaterError: the child does not start.
         """
         answers: list[PageOutput | str] = [PAGE_TOO_LARGE] * len(pages)
         small = [index for index, page in enumerate(pages) if len(page.body) <= self._max_bytes]
