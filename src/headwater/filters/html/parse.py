@@ -3,7 +3,7 @@
 turbohtml builds the tree of the WHATWG standard, whatever the input, and writes it in the standard's serialised form:
 every element closed, every attribute quoted, `&` and `<` escaped. What reads those bytes (`nodes.py`) needs no rule of
 error recovery. turbohtml was chosen over Lexbor (selectolax 1.0.2), which is a quarter faster on real pages and takes time
-that grows with the square of nesting and of attributes: `docs/decisions/0024-html-parser.md`.
+that grows with the square of nesting and of attributes: `docs/decisions/0025-html-parser.md`.
 
 Lossy: the order of attributes given twice, and whatever the standard's parser drops. A template's shadow root stays a template.
 """
