@@ -126,7 +126,8 @@ def label_segments(texts: list[str], inside: tuple[str, ...], outside: tuple[str
     labels = np.full(len(texts), -1.0)
 
     def ranges(segment: str) -> list[tuple[int, int]]:
-        found, at = [], page.find(segment)
+        found: list[tuple[int, int]] = []
+        at = page.find(segment)
         while at >= 0 and len(found) < 50:
             last = int(np.searchsorted(begins, at + len(segment) - 1, "right"))
             found.append((int(np.searchsorted(begins, at, "right")) - 1, last))

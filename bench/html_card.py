@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -64,7 +64,7 @@ def card_figures(pages: Sequence[MarkedPage], texts: Sequence[str], kinds: Seque
 def _languages(pages: Sequence[MarkedPage]) -> list[str]:
     """Return the language of each page's wanted segments."""
     texts = pa.array(["\n".join(page.inside) for page in pages], pa.string())
-    return [str(name) for name in language.identify(texts, language.load_model()).column("lang").to_pylist()]
+    return [str(name) for name in language.identify(texts, language.load_model()).column("language").to_pylist()]
 
 
 def cross_validate(pages: Sequence[Prepared]) -> tuple[list[str], list[str]]:
@@ -110,7 +110,7 @@ def _measure_speed(pages: Sequence[MarkedPage]) -> dict[str, float]:
     """Return the MB of HTML a second of processor time of each step with the shipped model, and of all."""
     model = load_choice_model()
     bodies = [decode_body(page) for page in pages]
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for turn in range(2):  # the first compiles
         seconds.clear()
         for body in bodies if turn else bodies[:3]:
@@ -126,7 +126,7 @@ def _measure_speed(pages: Sequence[MarkedPage]) -> dict[str, float]:
             for name, first, last in zip(("parse", "table", "choose", "write"), steps[:-1], steps[1:], strict=True):
                 seconds[name] += last - first
     total = _megabytes(pages)
-    return {name: total / value for name, value in seconds.items()} | {"all": total / seconds.total()}
+    return {name: total / value for name, value in seconds.items()} | {"all": total / sum(seconds.values())}
 
 
 def _megabytes(pages: Sequence[MarkedPage]) -> float:

@@ -107,7 +107,7 @@ def decode_body(page: MarkedPage) -> bytes:
         return page.body
     from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 
-    return bytes_to_str(page.body, detect_encoding(page.body)).encode("utf-8", "surrogatepass")
+    return bytes_to_str(page.body, detect_encoding(page.body) or "utf-8").encode("utf-8", "surrogatepass")
 
 
 def prepare_pages(pages: Sequence[MarkedPage], n_folds: int) -> list[Prepared]:
@@ -147,7 +147,7 @@ def _prepare(page: MarkedPage, n_folds: int) -> Prepared:
         tokens=measured.tokens,
         words=met[seen],
         word_shares=main[seen] / total[seen],
-        word_sizes=total[seen],
+        word_sizes=total[seen].astype(np.float64),
         share=float(mains[-1] / max(sums[-1], 1.0)),
         fold=fold_of(page.site, n_folds),
     )
@@ -192,7 +192,8 @@ def learn_tokens(pages: Sequence[Prepared]) -> TokenWeights:
     hashes = sorted(value for value, count in counts.items() if count.sum() >= LEAST_PAGES)
     table = np.array([counts[value] for value in hashes]).reshape(-1, len(PAGE_KINDS))
     everywhere = (table.sum(axis=1, keepdims=True) + 0.3) / (kinds.sum() + 0.3)
-    weights = np.log((table + 0.3 * kinds / kinds.sum()) / (kinds + 0.3)) - np.log(everywhere)
+    share = np.maximum(kinds, 1) / kinds.sum()
+    weights = np.log((table + 0.3 * share) / (kinds + 0.3)) - np.log(everywhere)
     return TokenWeights(hashes=np.array(hashes, np.uint32), weights=_rounded(weights))
 
 
@@ -203,7 +204,8 @@ def _rounded(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:  # Any: of an
 
 def _flat(booster: lightgbm.Booster, number: int = 0, step: int = 1) -> Trees:
     """Return the trees of a booster, of every `step` the one at `number`."""
-    roots, feature, threshold, low, high, value = [0], [], [], [], [], []
+    roots, feature, low, high = [0], list[int](), list[int](), list[int]()
+    threshold, value = list[float](), list[float]()
     for tree in booster.dump_model()["tree_info"][number::step]:
         first_node, first_leaf = len(feature), len(value)
         size = max(tree["num_leaves"] - 1, 1)
@@ -213,7 +215,7 @@ def _flat(booster: lightgbm.Booster, number: int = 0, step: int = 1) -> Trees:
         high += [0] * size
         value += [0.0] * tree["num_leaves"]
         order: list[Any] = [tree["tree_structure"]]  # Any: what lightgbm dumps
-        place = {}
+        place: dict[int, int] = {}
         while order:  # from the root down, so that every way leads on
             node = order.pop(0)
             if "split_index" in node:
@@ -245,10 +247,10 @@ def _flat(booster: lightgbm.Booster, number: int = 0, step: int = 1) -> Trees:
     )
 
 
-def _at_most(threshold: float) -> np.float32:
+def _at_most(threshold: float) -> float:
     """Return the greatest float32 that is at most a threshold: comparisons of float32 come out alike."""
     near = np.float32(threshold)
-    return near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf))
+    return float(near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf)))
 
 
 def _fit_blocks(rows: Sequence[npt.NDArray[np.float32]], pages: Sequence[Prepared], rounds: int) -> lightgbm.Booster:
@@ -346,7 +348,7 @@ def write_model(model: ChoiceModel, path: Path) -> None:
             f"{name}_value": trees.value.astype(np.float32),
         }
     with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

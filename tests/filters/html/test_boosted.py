@@ -15,10 +15,11 @@ from headwater.filters.html.boosted import Trees, margins, probability
 def random_trees(seed: int, n_trees: int, n_features: int) -> Trees:
     """Return trees of random shape."""
     rng = np.random.default_rng(seed)
-    roots, feature, threshold, low, high, value = [0], [], [], [], [], []
+    roots, low, high = [0], list[int](), list[int]()
+    feature, threshold, value = list[int](), list[float](), list[float]()
     for _ in range(n_trees):
         size, first = int(rng.integers(1, 9)), len(feature)
-        open_ways = []
+        open_ways: list[tuple[list[int], int]] = []
         for node in range(size):
             feature.append(int(rng.integers(n_features)))
             threshold.append(float(np.float32(rng.normal())))

@@ -78,7 +78,7 @@ def _class_of(point: int) -> int:
 @kernel
 def _point(html: npt.NDArray[np.uint8], at: int, finish: int) -> tuple[int, int]:
     """Return the code point at `at`, a character reference read, and where the next begins."""
-    byte = np.int64(html[at])
+    byte = int(html[at])
     if byte < 0x80:
         if byte != 0x26:
             return byte, at + 1
@@ -99,18 +99,15 @@ def _point(html: npt.NDArray[np.uint8], at: int, finish: int) -> tuple[int, int]
             if letter == 0x71
             else 0x26
         )
-        return np.int64(point), stop + 1
+        return point, stop + 1
     if byte >= 0xF0 and at + 3 < finish:
         return (
-            (byte & 7) << 18
-            | (np.int64(html[at + 1]) & 63) << 12
-            | (np.int64(html[at + 2]) & 63) << 6
-            | (np.int64(html[at + 3]) & 63)
+            (byte & 7) << 18 | (int(html[at + 1]) & 63) << 12 | (int(html[at + 2]) & 63) << 6 | (int(html[at + 3]) & 63)
         ), at + 4
     if byte >= 0xE0 and at + 2 < finish:
-        return ((byte & 15) << 12 | (np.int64(html[at + 1]) & 63) << 6 | (np.int64(html[at + 2]) & 63)), at + 3
+        return ((byte & 15) << 12 | (int(html[at + 1]) & 63) << 6 | (int(html[at + 2]) & 63)), at + 3
     if byte >= 0xC0 and at + 1 < finish:
-        return ((byte & 31) << 6 | (np.int64(html[at + 1]) & 63)), at + 2
+        return ((byte & 31) << 6 | (int(html[at + 1]) & 63)), at + 2
     return byte, at + 1
 
 

@@ -139,7 +139,7 @@ def element_words(html: npt.NDArray[np.uint8], begin: int, finish: int, out: npt
             name = _START
         word, letters, whole, parts, before = _START, 0, _START, 0, 0
         for place in range(value_begin, value_end + 1):
-            byte = np.int64(html[place]) if place < value_end else 0x20
+            byte = int(html[place]) if place < value_end else 0x20
             if is_class and place < value_end and not 0x30 <= byte <= 0x39:
                 name = ((name ^ byte) * _FACTOR) & _LOW
             small = byte | 0x20

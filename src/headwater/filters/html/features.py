@@ -133,7 +133,7 @@ def _heading_of(element: int, tag: npt.NDArray[np.uint8], parent: npt.NDArray[np
         if element < 0:
             return 0
         if HEADING_LEVEL[tag[element]]:
-            return np.int64(HEADING_LEVEL[tag[element]])
+            return int(HEADING_LEVEL[tag[element]])
         element = parent[element]
     return 0
 

@@ -50,7 +50,7 @@ def find_slot(keys: npt.NDArray[np.uint64], key: int) -> int:
     slot = (value ^ (value >> np.uint64(32))) & mask
     while keys[slot] != 0 and keys[slot] != np.uint64(key):
         slot = (slot + _ONE) & mask
-    return np.int64(slot)
+    return int(slot)
 
 
 @kernel

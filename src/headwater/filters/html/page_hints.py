@@ -71,7 +71,7 @@ def _add(html: npt.NDArray[np.uint8], begin: int, finish: int, size: int, bits: 
     first, second, word = np.uint64(0), np.uint64(0), _START
     letters, words, at = 0, 0, begin
     while at <= finish:
-        byte = np.int64(html[at]) if at < finish else 0x20
+        byte = int(html[at]) if at < finish else 0x20
         if _is_letter(byte):
             word = (word ^ np.uint64(byte | 0x20 if byte < 0x80 else byte)) * _FACTOR
             letters += 1
@@ -97,9 +97,9 @@ def _add(html: npt.NDArray[np.uint8], begin: int, finish: int, size: int, bits: 
 
 
 @kernel
-def _has(bits: npt.NDArray[np.uint8], value: int) -> int:
-    place = np.uint64(value) & np.uint64(len(bits) * 8 - 1)
-    return np.int64(bits[place >> np.uint64(3)] >> np.uint8(place & np.uint64(7)) & 1)
+def _has(bits: npt.NDArray[np.uint8], value: np.uint64) -> int:
+    place = value & np.uint64(len(bits) * 8 - 1)
+    return int(bits[place >> np.uint64(3)] >> np.uint8(place & np.uint64(7)) & 1)
 
 
 @kernel
@@ -126,7 +126,7 @@ def share_hints(
         word, letters = _START, 0
         at, stop = begin[node], finish[node]
         while at <= stop:
-            byte = np.int64(html[at]) if at < stop else 0x20
+            byte = int(html[at]) if at < stop else 0x20
             if _is_letter(byte):
                 word = (word ^ np.uint64(byte | 0x20 if byte < 0x80 else byte)) * _FACTOR
                 letters += 1
