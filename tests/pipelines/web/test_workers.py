@@ -81,7 +81,7 @@ def test_fields_arrive() -> None:
     page = PageInput(
         body=b"caf\xe9", http_charset="latin1", headers={"content-type": "text/plain"}, url="https://a.example/"
     )
-    with _HostileReader() as reader:  # the first page loads kernels, for longer than the other tests' reader waits
+    with _HostileReader() as reader:  # the usual limits: kernels may have to be compiled for this page
         (answer,) = reader.read([page], EXTRACTORS)
     assert isinstance(answer, PageOutput)
     assert (answer.charset_declared, answer.charset, answer.charset_source) == ("latin1", "windows-1252", "http")
