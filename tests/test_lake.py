@@ -117,7 +117,8 @@ def test_verify_passes(demo_lake: DemoLake) -> None:
     assert checks
     assert [check for check in checks if not check.passed] == []
     assert [check.name for check in checks if not check.count] == [
+        "texts_chosen",
         "block_lists",
         "score_models",
         "evaluation_sets",
-    ]  # the demo has none
+    ]  # the demo has one extractor, whose texts are content, and none of the others

@@ -99,7 +99,7 @@ def test_demo_fits_a_terminal(demo_lake: DemoLake) -> None:
 
 @pytest.mark.spark
 def test_demo_funnel_reconciles(demo_lake: DemoLake) -> None:
-    """Records read are samples and refusals, samples are kept ones and rejections, kept ones are those that stages chose."""
+    """Records read are samples, refusals and what is no page, samples are kept ones and rejections, kept ones are those that stages chose."""
     funnel = demo_lake.printed.split("== The funnel")[1].split("== ")[0]
     counts = [
         (label.strip(), int(n.replace(",", "")))
@@ -107,9 +107,11 @@ def test_demo_funnel_reconciles(demo_lake: DemoLake) -> None:
     ]
     named = dict(counts)
     refused = -sum(n for label, n in counts if label.startswith("refused: "))
+    passed_over = -sum(n for label, n in counts if label.startswith("passed over: "))
     rejected = -sum(n for label, n in counts if label.startswith("rejected: "))
     chosen = sum(n for label, n in counts if " / " in label)
-    assert named["records read"] == named["samples"] + refused
+    assert named["records read"] == named["samples"] + refused + passed_over
+    assert (refused, passed_over) == (13, 37)
     assert named["samples"] == named["kept"] + rejected
     assert 0 < chosen <= named["kept"]
     assert (named["rejected: exact_duplicate"], named["rejected: near_duplicate"]) == (-12, -12)

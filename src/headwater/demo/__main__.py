@@ -125,7 +125,7 @@ def _demo(folder: Path, master: str | None) -> bool:
     fresh_folder(folder)
     lake = Lake.create(folder)
     shown = str(folder)
-    _head("The whole job", f"headwater run {shown} demo --input src/headwater/demo/{{web,reasoning,noise}}")
+    _head("The whole job", f"headwater run {shown} demo --input src/headwater/demo/{{web,reasoning,noise,crawl}}")
     with spark_session(master, ()) as spark:
         build = run(spark, lake.path, recipe, TEXT_FOLDERS, on_step=_report).build
     stages = [stage.name for stage in recipe.stages]

@@ -15,14 +15,13 @@ import turbohtml
 __all__ = ["normal_html"]
 
 
-def normal_html(data: bytes) -> bytes:
-    """Return a page given as UTF-8 in the standard's serialised form, as UTF-8.
+def normal_html(data: bytes | str) -> bytes:
+    """Return a page, a text or UTF-8, in the standard's serialised form, as UTF-8.
 
     Bytes that are no UTF-8 become U+FFFD. Time and memory are linear in `data` (some 35 times its bytes at worst).
     `<noscript>` is read as a browser without scripts reads it, since a crawler runs none: as elements, which are shown.
     """
     # A shadow root would be left out of what `encode` writes: its template is kept instead.
-    document = turbohtml.parse(
-        data.decode("utf-8", "replace"), positions=False, scripting=False, allow_declarative_shadow_roots=False
-    )
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    document = turbohtml.parse(text, positions=False, scripting=False, allow_declarative_shadow_roots=False)
     return document.encode()
