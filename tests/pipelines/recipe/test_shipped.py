@@ -32,8 +32,8 @@ def test_identities_of_the_shipped_recipes() -> None:
     found = {name: find_recipe(name).fingerprint for name in shipped_recipes()}
     found |= {name: find_vocabulary_recipe(name).fingerprint for name in shipped_vocabulary_recipes()}
     assert found == {
-        "demo": "d921a260516e6a116635a0cb6b28abdf",
-        "ling-flash-2": "7ccf0e128a4bc549a6566760cecdd5a9",
+        "demo": "78fd51f23ba228351162b38f0a4204a3",
+        "ling-flash-2": "2b413b624791525924a5d785d7826522",
         "demo-vocabulary": "9f63a750c6c27e51f744a0eaae0acac7",
         "vocabulary-156k": "6bee231717b4bd072268d366273487d5",
     }
