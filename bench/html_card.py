@@ -1,6 +1,6 @@
 """Print the figures of the card of main text: ``docs/cards/main-text.md``.
 
-    python -m bench.html_card ../shared/web            # our own choice, cross-validated by site (half an hour of a core)
+    python -m bench.html_card ../shared/web            # our own choice, cross-validated by site (some 5 minutes of a core)
     python -m bench.html_card ../shared/web --peers    # and trafilatura and resiliparse on the same pages (minutes)
     python -m bench.html_card ../shared/web --speed    # speed of each step of our own
 
@@ -16,6 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -67,17 +68,29 @@ def _languages(pages: Sequence[MarkedPage]) -> list[str]:
     return [str(name) for name in language.identify(texts, language.load_model()).column("language").to_pylist()]
 
 
-def cross_validate(pages: Sequence[Prepared]) -> tuple[list[str], list[str]]:
-    """Return text and kind of each page, by models that saw no page of its site."""
+def cross_validate(pages: Sequence[Prepared], processes: int = 1) -> tuple[list[str], list[str]]:
+    """Return text and kind of each page, by models that saw no page of its site; each process takes a fold at a time."""
     texts, kinds = [""] * len(pages), [""] * len(pages)
-    for fold in sorted({page.fold for page in pages}):
-        model = fit_model([page for page in pages if page.fold != fold])
-        for number, page in enumerate(pages):
-            if page.fold == fold:
-                choice = choose_blocks(page.html, page.table, model)
-                texts[number] = write_text(page.html, page.table, choice.keep, "text").text
-                kinds[number] = choice.page_kind
+    with get_context("fork").Pool(processes, _PREPARED.extend, (pages,)) as pool:  # forked: pages are not sent
+        for found in pool.imap(_judge_fold, sorted({page.fold for page in pages}), chunksize=1):
+            for number, (text, kind) in found.items():
+                texts[number], kinds[number] = text, kind
     return texts, kinds
+
+
+_PREPARED: Final[list[Prepared]] = []
+"""Of a process that judges folds."""
+
+
+def _judge_fold(fold: int) -> dict[int, tuple[str, str]]:
+    """Return text and kind of each page of a fold, by a model of the pages of the others."""
+    model = fit_model([page for page in _PREPARED if page.fold != fold])
+    found = {}
+    for number, page in enumerate(_PREPARED):
+        if page.fold == fold:
+            choice = choose_blocks(page.html, page.table, model)
+            found[number] = write_text(page.html, page.table, choice.keep, "text").text, choice.page_kind
+    return found
 
 
 def _trafilatura(page: MarkedPage) -> str:
@@ -137,6 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="bench.html_card", description=__doc__)
     parser.add_argument("pages", type=Path, help="folder of pages_wcxb.jsonl.zst and pages_segments.jsonl.zst")
+    parser.add_argument("--processes", type=int, default=1, help="that share the folds; each takes some 3 GB")
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--speed", action="store_true")
     options = parser.parse_args(arguments)
@@ -148,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.peers:
         report |= _measure_peers(pages)
     if not options.speed and not options.peers:
-        report["headwater"] = card_figures(pages, *cross_validate(prepare_pages(pages, FOLDS)))
+        report["headwater"] = card_figures(pages, *cross_validate(prepare_pages(pages, FOLDS), options.processes))
     print(json.dumps(report, indent=2))
 
 

@@ -48,7 +48,8 @@ KIND_SETTINGS: Final[dict[str, Any]] = {  # Any: lightgbm's own types
     "feature_fraction": 0.5, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 2.0,
     "num_threads": 1, "verbosity": -1, "seed": 1, "deterministic": True, "force_row_wise": True,
 }  # fmt: skip
-ROUNDS: Final = 160
+ROUNDS: Final = (160, 100)
+"""Trees of the first and of the second stage."""
 KIND_ROUNDS: Final = 100
 LEAST_SITES: Final = 4
 """On which a word stands that gets weights."""
@@ -278,11 +279,11 @@ def _predict(booster: lightgbm.Booster, rows: npt.NDArray[np.float32]) -> npt.ND
     return np.asarray(booster.predict(rows), np.float32) if len(rows) else np.zeros(0, np.float32)
 
 
-def fit_model(pages: Sequence[Prepared], rounds: int = ROUNDS) -> ChoiceModel:
+def fit_model(pages: Sequence[Prepared], rounds: tuple[int, int] = ROUNDS) -> ChoiceModel:
     """Return a model of pages; each stage learns from what the one before says of folds that it did not see.
 
     Args:
-        rounds: trees of each of the two stages.
+        rounds: trees of the first and of the second stage.
     """
     folds = sorted({page.fold for page in pages})
     measured: list[BlockFeatures | None] = [None] * len(pages)
@@ -309,7 +310,7 @@ def fit_model(pages: Sequence[Prepared], rounds: int = ROUNDS) -> ChoiceModel:
     second_rows = list(rows)
     for fold in folds:
         seen = [number for number in filled if pages[number].fold != fold]
-        first = _fit_blocks([rows[number] for number in seen], [pages[number] for number in seen], rounds)
+        first = _fit_blocks([rows[number] for number in seen], [pages[number] for number in seen], rounds[0])
         for number in filled:
             found_here = measured[number]
             if pages[number].fold == fold and found_here is not None:
@@ -321,8 +322,8 @@ def fit_model(pages: Sequence[Prepared], rounds: int = ROUNDS) -> ChoiceModel:
         words=learn_words(pages),
         tokens=learn_tokens(pages),
         kinds=tuple(_flat(kinds, number, len(PAGE_KINDS)) for number in range(len(PAGE_KINDS))),
-        first=_flat(_fit_blocks([rows[number] for number in filled], all_pages, rounds)),
-        second=_flat(_fit_blocks([second_rows[number] for number in filled], all_pages, rounds)),
+        first=_flat(_fit_blocks([rows[number] for number in filled], all_pages, rounds[0])),
+        second=_flat(_fit_blocks([second_rows[number] for number in filled], all_pages, rounds[1])),
         sha256="",
     )
 

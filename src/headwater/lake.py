@@ -38,6 +38,7 @@ _DDL: Final[dict[pa.DataType, str]] = {
     pa.list_(pa.string()): "array<string>",
     pa.list_(pa.int64()): "array<long>",
     pa.map_(pa.string(), pa.float32()): "map<string, float>",
+    pa.map_(pa.string(), pa.int32()): "map<string, int>",
 }
 
 

@@ -34,7 +34,7 @@ def test_labels_follow_the_order_of_the_text() -> None:
 def test_a_small_model_finds_main_text_on_sites_it_did_not_see() -> None:
     """Trained on some 90 pages, F1 on some 30 of other sites is at least .7 (.746 when written); docs/cards/main-text.md has the whole figure."""
     pages = prepare_pages(read_wcxb(PAGES)[::12], 4)
-    model = fit_model([page for page in pages if page.fold], rounds=40)
+    model = fit_model([page for page in pages if page.fold], rounds=(40, 40))
     scores = []
     for page in pages:
         if not page.fold:

@@ -481,6 +481,15 @@ def test_faults_of_the_program_keep_their_traceback() -> None:
             },
             "1,200 records of 1 file, 2 quarantined (1 empty_text, 1 not_json), 3 known files, 1 unreadable, 4.0 MB, 2.0 MB/s",
         ),
+        (
+            "ingest",
+            {
+                "files": 1,
+                "records": 3,
+                "passed_over": {"request": 9, "status_404": 2, "metadata": 9, "media_pdf": 1, "status_301": 1},
+            },
+            "3 records of 1 file, 22 passed over (9 metadata, 9 request, 2 status_404, 2 others)",
+        ),
         ("annotate", {"samples": 1, "fragments": 2, "text_bytes": 500}, "1 sample in 2 fragments, 500 B, 0.0 MB/s"),
         ("deduplicate", {"samples": 5, "fragments": 1, "clustered": 2}, "5 samples in 1 fragment"),
         ("decide", {"samples": 5, "fragments": 1, "kept": 4}, "5 samples in 1 fragment, 4 kept"),

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from text_lake import OPERATOR, Document, make_text_lake
 
-from headwater.errors import UsageError
+from headwater.errors import CorruptLakeError, UsageError
 from headwater.filters.urls.columns import capture_columns
 from headwater.lineage.host_questions import unindexed_fragments
 from headwater.lineage.questions import samples_named
@@ -36,7 +36,7 @@ def indexed_lake(folder: Path, *fragments: int) -> str:
             {
                 "sample_id": sample_ids(fragment, 0, len(uris)),
                 "host": by_url["host"],
-                "registered_domain": by_url["domain"],
+                "registered_domain": by_url["registered_domain"],
                 "run_id": pa.array(["run"] * len(uris)),
             }
         )
@@ -76,3 +76,15 @@ def test_an_indexed_lake_is_asked_without_reading_content(tmp_path: Path) -> Non
             path.unlink()
         assert samples_named(connection, host="a.github.io") == [1 << 24]
         assert samples_named(connection, domain="a.github.io") == [1 << 24]
+
+
+def test_damage_is_told(tmp_path: Path) -> None:
+    """Files that are gone are named as damage of the lake, whether the index or the URLs are asked."""
+    for indexed, family in (((), "content"), ((0, 1, 2), "host_index")):
+        folder = tmp_path / family
+        lake = indexed_lake(folder, *indexed)
+        with connect(lake) as connection:
+            for path in folder.glob(f"samples/family={family}/**/*.parquet"):
+                path.unlink()
+            with pytest.raises(CorruptLakeError, match="headwater verify LAKE names it"):
+                samples_named(connection, host="a.github.io")

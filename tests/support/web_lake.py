@@ -28,10 +28,10 @@ from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import open_snapshot
 
-__all__ = ["BATCH", "FakeReader", "add_pages", "page", "web_lake", "web_recipe"]
+__all__ = ["BATCH", "RECIPE", "FakeReader", "add_pages", "page", "web_lake", "web_recipe"]
 
 BATCH = "web"
-_RECIPE = """
+RECIPE = """
 format = 1
 name = "small"
 [[pools]]
@@ -49,7 +49,7 @@ _GROUP_ROWS = 2
 
 def web_recipe(more: str = "") -> Recipe:
     """Return a small recipe with ``more`` TOML at its end."""
-    return parse_recipe(tomllib.loads(_RECIPE + more))
+    return parse_recipe(tomllib.loads(RECIPE + more))
 
 
 class FakeReader:

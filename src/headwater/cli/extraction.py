@@ -23,7 +23,7 @@ from headwater.cli.rendering import Answer, format_count, format_table
 from headwater.cli.summaries import format_step
 
 if TYPE_CHECKING:
-    from headwater.pipelines.extract.compare import Page
+    from headwater.pipelines.extract.page_facts import Page
 
 __all__ = ["extract", "extractors", "format_comparison"]
 

@@ -178,7 +178,7 @@ def _pairs(label: str, values: Mapping[str, object]) -> list[str]:
     line = f"  {label:<{_LABEL}}"
     empty = True
     for name, value in values.items():
-        if value is None or value == []:
+        if value is None or value in ([], ""):
             continue
         shown = (
             clean(value)
@@ -217,7 +217,7 @@ def format_story(story: Answer) -> str:
         "signals",
         {name: value for name, value in signals.items() if value != 0} | ({"others": f"0 ({zeros})"} if zeros else {}),
     )
-    for family in ("minhash", "tokens", "duplicates"):
+    for family in ("minhash", "tokens", "duplicates", "recaptures", "blocklists"):
         lines += _pairs(family, story.get(family, {}))
     for span in story["spans"]:
         lines += _pairs("span", span)

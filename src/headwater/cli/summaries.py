@@ -9,6 +9,9 @@ from headwater.cli.rendering import Answer, format_bytes, format_count
 
 __all__ = ["format_step"]
 
+_MOST_KINDS: Final = 3
+"""Kinds of records passed over that a line names: a crawl has dozens, one for each HTTP status."""
+
 
 def format_step(step: str, counts: Answer, seconds: float) -> str:
     """Return one line: what a step did, at which speed, in how many seconds.
@@ -28,7 +31,7 @@ def _ingested(counts: Answer, seconds: float) -> list[str]:
         parts.append(f"{counts['quarantined']:,} quarantined{_reasons(counts.get('reasons') or {})}")
     passed_over = counts.get("passed_over") or {}
     if passed_over:
-        parts.append(f"{sum(passed_over.values()):,} passed over{_reasons(passed_over)}")
+        parts.append(f"{sum(passed_over.values()):,} passed over{_reasons(passed_over, _MOST_KINDS)}")
     parts += [
         f"{counts[name]:,} {name.replace('_', ' ')}"
         for name in ("released", "known_files", "read_again")
@@ -39,10 +42,13 @@ def _ingested(counts: Answer, seconds: float) -> list[str]:
     return [*parts, *_text(counts, seconds)]
 
 
-def _reasons(reasons: Mapping[str, int]) -> str:
-    """Return reasons, or kinds, with how many records each has, most frequent first."""
+def _reasons(reasons: Mapping[str, int], most: int | None = None) -> str:
+    """Return reasons, or kinds, with how many records each has, most frequent first; those beyond ``most`` in one sum."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    return f" ({', '.join(f'{count:,} {reason}' for reason, count in ordered)})" if ordered else ""
+    told = [f"{count:,} {reason}" for reason, count in ordered[:most]]
+    if most is not None and len(ordered) > most:
+        told.append(f"{sum(count for _, count in ordered[most:]):,} others")
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _extracted(counts: Answer, seconds: float) -> list[str]:

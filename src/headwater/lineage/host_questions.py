@@ -8,9 +8,10 @@ from typing import Final
 import duckdb
 
 from headwater.errors import UsageError
-from headwater.filters.urls.hosts import HOST_PATTERN, UNUSUAL_HOST, host_of, plain_host
+from headwater.filters.urls.hosts import HOST_PATTERN, UNUSUAL_HOST, host_of, plain_host, with_parents
 from headwater.filters.urls.suffixes import registered_domain
 from headwater.hashes import short_hashes
+from headwater.lineage.damaged_files import damage_told
 from headwater.lineage.views import UNINDEXED
 
 __all__ = ["samples_of_domain", "samples_of_host", "unindexed_fragments"]
@@ -28,8 +29,7 @@ def samples_of_host(connection: duckdb.DuckDBPyConnection, host: str, limit: int
     """
     wanted = _host(host)
     # The domain of a host is one of its ends, whatever list of suffixes ingest had, and the index is sorted by it.
-    labels = wanted.split(".")
-    ends = short_hashes([".".join(labels[place:]) for place in range(len(labels))]).tolist()
+    ends = short_hashes(with_parents(wanted)).tolist()
     found = _indexed(
         connection,
         "domain_hash IN (SELECT unnest(?)) AND host_hash = ?",
@@ -74,7 +74,8 @@ def _first(samples: Sequence[int], limit: int) -> list[int]:
 
 def _indexed(connection: duckdb.DuckDBPyConnection, where: str, parameters: Sequence[object], limit: int) -> list[int]:
     statement = f"SELECT DISTINCT sample_id FROM host_index WHERE {where} ORDER BY 1 LIMIT ?"
-    return [int(row[0]) for row in connection.execute(statement, [*parameters, limit]).fetchall()]
+    with damage_told():
+        return [int(row[0]) for row in connection.execute(statement, [*parameters, limit]).fetchall()]
 
 
 def _scanned(
@@ -91,17 +92,18 @@ def _scanned(
     samples: list[int] = []
     names: dict[str, bool] = {}
     for first, after in ranges:
-        found = connection.execute(
-            "SELECT sample_id, host FROM (SELECT sample_id, lower(regexp_extract(uri, ?, 1)) AS host FROM content "
-            f"WHERE uri IS NOT NULL AND sample_id >= ? AND sample_id < ?) {some} ORDER BY sample_id",
-            [HOST_PATTERN, first, after, *asked],
-        )
-        while len(samples) < limit and (rows := found.fetchmany(_AT_ONCE)):
-            for sample, name in rows:
-                if name not in names:
-                    names[name] = bool(plain_host(name)) and is_wanted(plain_host(name))
-                if names[name]:
-                    samples.append(int(sample))
+        with damage_told():
+            found = connection.execute(
+                "SELECT sample_id, host FROM (SELECT sample_id, lower(regexp_extract(uri, ?, 1)) AS host FROM content "
+                f"WHERE uri IS NOT NULL AND sample_id >= ? AND sample_id < ?) {some} ORDER BY sample_id",
+                [HOST_PATTERN, first, after, *asked],
+            )
+            while len(samples) < limit and (rows := found.fetchmany(_AT_ONCE)):
+                for sample, name in rows:
+                    if name not in names:
+                        names[name] = bool(plain_host(name)) and is_wanted(plain_host(name))
+                    if names[name]:
+                        samples.append(int(sample))
         if len(samples) >= limit:
             break
     return samples

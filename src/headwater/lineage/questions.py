@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from hashlib import blake2b
 from typing import Final
 
 import duckdb
 
 from headwater.errors import UsageError
 from headwater.filters.urls.hosts import without_credentials
+from headwater.hashes import short_hashes
 from headwater.lineage.damaged_files import damage_told
 from headwater.lineage.host_questions import samples_of_domain, samples_of_host
 from headwater.lineage.past_runs import PastRun, read_runs, require_build
@@ -156,7 +156,7 @@ def _samples_at(connection: duckdb.DuckDBPyConnection, uri: str, given: str) -> 
         uri: without credentials, as the views show it.
         given: as it was asked for.
     """
-    numbers = [_uri_hash(each) for each in dict.fromkeys((uri, given))]
+    numbers = short_hashes(list(dict.fromkeys((uri, given)))).tolist()
     listed = rows(
         connection, "SELECT DISTINCT sample_id FROM uri_index WHERE uri_hash IN (SELECT unnest(?))", [numbers]
     )
@@ -164,10 +164,6 @@ def _samples_at(connection: duckdb.DuckDBPyConnection, uri: str, given: str) -> 
     found = [row for each in listed for row in rows(connection, statement, [each["sample_id"], uri])]
     found = found or rows(connection, "SELECT sample_id FROM content WHERE uri = ?", [uri])
     return [int(row["sample_id"]) for row in found]
-
-
-def _uri_hash(uri: str) -> int:
-    return int.from_bytes(blake2b(uri.encode(errors="replace"), digest_size=8).digest(), "big", signed=True)
 
 
 def _condition(kind: str, value: str | int) -> tuple[str, list[object]]:

@@ -125,7 +125,7 @@ def test_passwords_of_assignments(before: str, after: str) -> None:
         "secret = 123e4567-e89b-42d3-a456-426614174000", "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
         'var a=function(t,e){return t.token=e.key?1:2}', "group_name:password:GID:user_list", "https://host:8080/path@v2", "http://a:b@c",
         "The secret of success: work hard every day", "csrf_token = 'k3J9sQ2mZx81LpQa'", "next_page_token: 'k3J9sQ2mZx81LpQa'",
-        "password: {{ vault_password9 }}", "password = config.DB_PASS1", "std::string token = \"NUMBER_LITERAL\";", "pwd=/home/user1/src",
+        "password: {{ vault_password9 }}", "password = config.DB_PASS1", "std::string token = \"NUMBER_LITERAL\";", "pwd=/data/user1/src",
         "-----BEGIN PRIVATE KEY-----\nshort", "key: 'password'",
     ],
 )  # fmt: skip

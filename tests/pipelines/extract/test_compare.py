@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from web_lake import FakeReader, page, web_lake
+from web_lake import RECIPE, FakeReader, page, web_lake
 
 from headwater.cli.root import cli
 from headwater.pipelines.extract import compare
-from headwater.pipelines.extract.compare import Page, TextFacts
+from headwater.pipelines.extract.compare import SIGNALS_SHOWN
+from headwater.pipelines.extract.page_facts import Page, TextFacts
 from headwater.pipelines.extract.totals import CHOICE, UNION, totals
 from headwater.pipelines.recipe.extractors import Extractor
 
@@ -20,9 +21,7 @@ _PROSE = (
     "meadows, and the people of the valley bring their boats up to the houses. They have done so for as long as anyone there can remember. "
     "By summer the banks are dry again, and the children walk along them to the school in the next village. "
 )
-_RECIPE = """
-format = 1
-name = "small"
+_EXTRACTORS = """
 [[extractors]]
 name = "main"
 [[extractors]]
@@ -30,15 +29,6 @@ name = "whole"
 method = "full"
 [extract]
 choose = "CASE WHEN whole.table_rows > 2 THEN 'whole' END"
-[[pools]]
-name = "general"
-where = "TRUE"
-[[stages]]
-name = "only"
-context = 4096
-budget = "40 %"
-order_by = "quality"
-shares = { general = 1 }
 """
 
 
@@ -51,7 +41,7 @@ def test_pages_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ]
     lake = web_lake(tmp_path, pages, Extractor(name="main"))
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text(_RECIPE)
+    recipe.write_text(RECIPE + _EXTRACTORS)
     answer = CliRunner().invoke(cli, ["extractors", lake, str(recipe), "--all", "--output", "json"])
     assert answer.exit_code == 0, answer.output
     found = json.loads(answer.output)
@@ -69,6 +59,8 @@ def test_pages_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [reasons for _, _, reasons in told][1][0] is not None
     assert told[2][2][0] == "no_text"
     assert told[3][2] == [None, "parser_failed"]
+    signals = found["pages"][0]["texts"][0]["signals"]
+    assert (set(signals), signals["gopher_words"] > 50) == (set(SIGNALS_SHOWN), True)
     rows = {row["extractor"]: row for row in found["totals"]["all"]}
     assert list(rows) == ["main", "whole", CHOICE, UNION]
     assert (rows["main"]["with_text"], rows["main"]["taken"], rows["whole"]["taken"], rows[CHOICE]["kept"]) == (

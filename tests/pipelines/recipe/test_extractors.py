@@ -6,38 +6,21 @@ import tomllib
 from typing import Any
 
 import pytest
+from web_lake import RECIPE, web_recipe
 
 from headwater.errors import RecipeError
 from headwater.filters.rules.predicates import check_choice
-from headwater.pipelines.recipe.job import Recipe, parse_recipe, read_section
+from headwater.pipelines.recipe.job import parse_recipe, read_section
 from headwater.pipelines.recipe.sections import IngestSettings
-
-_BARE = """
-format = 1
-name = "small"
-[[pools]]
-name = "general"
-where = "TRUE"
-[[stages]]
-name = "only"
-context = 4096
-budget = "40 %"
-order_by = "quality"
-shares = { general = 1 }
-"""
-
-
-def _recipe(more: str) -> Recipe:
-    return parse_recipe(tomllib.loads(_BARE + more))
 
 
 def test_defaults_are_no_part_of_the_identity() -> None:
     """A recipe without the sections of the web keeps the identity that it had, and so does one that spells their defaults out."""
-    bare = _recipe("")
+    bare = web_recipe("")
     assert bare.fingerprint == "16a389206d7a5c5fdcee08d8cff44c38"  # as 0837ff9 gave it
     assert not {"extractors", "extract"} & set(bare.literals)
     assert set(bare.literals["ingest"]) == {"max_record_bytes", "max_expansion_ratio", "max_nesting"}
-    spelled = _recipe(
+    spelled = web_recipe(
         '[[extractors]]\nname = "main"\nmethod = "main"\n[extract]\nstore_html = false\n[ingest]\nweb_statuses = [200]\n'
     )
     assert spelled == bare
@@ -63,10 +46,10 @@ choose = "CASE WHEN whole.table_rows > main.table_rows AND main.page_kind <> 'fo
 
 def test_literals_give_the_recipe_back() -> None:
     """Extractors, ``choose`` and what is taken of web archives are part of the identity, and of its literals."""
-    recipe = _recipe(_TWO)
+    recipe = web_recipe(_TWO)
     assert [extractor.name for extractor in recipe.extractors] == ["main", "whole"]
     assert parse_recipe(recipe.literals) == recipe
-    assert recipe.fingerprint != _recipe("").fingerprint
+    assert recipe.fingerprint != web_recipe("").fingerprint
     assert read_section(IngestSettings, recipe.literals["ingest"], "ingest") == recipe.ingest
 
 
@@ -102,7 +85,7 @@ def test_what_is_refused(old: str, new: str, message: str) -> None:
     """What cannot be meant is refused before anything is read, with its place and the nearest known name."""
     assert old in _TWO
     with pytest.raises(RecipeError) as caught:
-        _recipe(_TWO.replace(old, new))
+        web_recipe(_TWO.replace(old, new))
     assert message in str(caught.value)
 
 
@@ -127,4 +110,4 @@ def test_the_number_of_extractors_is_bounded() -> None:
     """A page is read by every extractor, so there are at most sixteen."""
     many: list[dict[str, Any]] = [{"name": f"e{number}"} for number in range(17)]
     with pytest.raises(RecipeError, match="expected 1 to 16"):
-        parse_recipe(tomllib.loads(_BARE) | {"extractors": many})
+        parse_recipe(tomllib.loads(RECIPE) | {"extractors": many})

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from headwater.filters.blocklists.read import Entries
 from headwater.filters.blocklists.words import WordList, count_words, make_word_list
-from headwater.filters.urls.hosts import plain_host
-from headwater.filters.urls.normalize import URL_PARTS, normal_url, without_breaks
+from headwater.filters.urls.hosts import with_parents
+from headwater.filters.urls.normalize import hosts_and_urls
 from headwater.hashes import short_hashes
 
 __all__ = ["VERSION", "BlockList", "find_listed", "make_block_list"]
@@ -63,42 +63,18 @@ def find_listed(
     """
     hits = {}
     names = sorted(lists)
-    hosts, urls = ([""] * n, [""] * n) if uris is None else _hosts_and_urls(uris.to_pylist())
+    hosts, urls = ([""] * n, [""] * n) if uris is None else hosts_and_urls(uris.to_pylist())
+    urls = [url.partition("://")[2] for url in urls]
     lowered = None if texts is None else pc.utf8_lower(texts)
     for name in names:
         found = lists[name]
         if found.kind == "domains":
-            hits[name] = _which(found.hashes, hosts, _parents)
+            hits[name] = _which(found.hashes, hosts, with_parents)
         elif found.kind == "urls":
             hits[name] = _which(found.hashes, urls, _beginnings)
         elif found.words is not None and lowered is not None:
             hits[name] = count_words(lowered, found.words)
     return pa.record_batch({"listed": _as_map(names, [hits[name] for name in names], n)})
-
-
-def _hosts_and_urls(uris: Sequence[str | None]) -> tuple[list[str], list[str]]:
-    """Return host and normal URL without scheme of each sample, both empty where it has none."""
-    known: dict[str, str] = {}
-    hosts, urls = [], []
-    for uri in uris:
-        found = URL_PARTS.match(without_breaks(uri)) if uri else None
-        host = ""
-        if found:
-            host = known.get(found[2]) or plain_host(found[2])
-            known[found[2]] = host
-        hosts.append(host)
-        urls.append(normal_url(found, host).partition("://")[2] if found and host else "")
-    return hosts, urls
-
-
-def _parents(host: str) -> list[str]:
-    """Return a host and the domains above it.
-
-    >>> _parents("a.b.example"), _parents("[::1]")
-    (['a.b.example', 'b.example', 'example'], ['[::1]'])
-    """
-    labels = host.split(".")
-    return [".".join(labels[place:]) for place in range(len(labels))]
 
 
 def _beginnings(url: str) -> list[str]:

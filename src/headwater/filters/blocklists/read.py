@@ -8,7 +8,6 @@ its kind is not used, and counted.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,14 +34,12 @@ class Entries:
 
     Attributes:
         kind: of ``KINDS``.
-        sha256: of the file, hexadecimal.
         entries: in one form, each once, in the order of the file.
         unusable: lines that are neither an entry nor a comment.
         first_unusable: number of the first of them, 1 for the first line; 0 for none.
     """
 
     kind: str
-    sha256: str
     entries: tuple[str, ...]
     unusable: int
     first_unusable: int
@@ -68,7 +65,6 @@ def read_entries(data: bytes, kind: str) -> Entries:
             entries[found] = None
     return Entries(
         kind=kind,
-        sha256=hashlib.sha256(data).hexdigest(),
         entries=tuple(entries),
         unusable=unusable,
         first_unusable=first,

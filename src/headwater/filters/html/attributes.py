@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "decode_text", "equals", "find_attribute", "has_word", "listed_word", "name_bytes", "next_attribute", "starts_with", "word_list",
+    "decode_text", "equals", "find_attribute", "has_word", "holds", "listed_word", "name_bytes", "next_attribute", "starts_with",
+    "word_list", "word_steps",
 ]
 # fmt: on
 
@@ -31,6 +32,38 @@ __all__ = [
 def name_bytes(name: str) -> npt.NDArray[np.uint8]:
     """Return the UTF-8 of `name` as an array, as the kernels of this module take names."""
     return np.frombuffer(name.encode(), np.uint8)
+
+
+def word_steps(word: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Return by how much `holds` goes on where a byte stands in the last place of a word, (256,)."""
+    steps = np.full(256, len(word), np.int64)
+    for place in range(len(word) - 1):
+        steps[word[place]] = len(word) - 1 - place
+    return steps
+
+
+@kernel
+def holds(
+    html: npt.NDArray[np.uint8], begin: int, finish: int, word: npt.NDArray[np.uint8], steps: npt.NDArray[np.int64]
+) -> bool:
+    """Tell whether `html[begin:finish]` holds `word`, byte for byte; `steps` are the word's (Horspool 1980).
+
+    >>> word = name_bytes("word")
+    >>> holds(name_bytes("a sword"), 0, 7, word, word_steps(word)), holds(word, 0, 3, word, word_steps(word))
+    (True, False)
+    """
+    last = len(word) - 1
+    at = begin + last
+    while at < finish:
+        byte = html[at]
+        if byte == word[last]:
+            place = 0
+            while place < last and html[at - last + place] == word[place]:
+                place += 1
+            if place == last:
+                return True
+        at += steps[byte]
+    return False
 
 
 @kernel

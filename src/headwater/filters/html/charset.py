@@ -101,6 +101,8 @@ def _decoded(body: bytes, declared: str | None, name: str, source: str) -> Decod
 
 def _contradicted(body: bytes, result: Decoded, tld: str | None) -> Decoded | None:
     """Return the page decoded otherwise where its bytes contradict what it declares."""
+    if result.used == "UTF-8" and not result.n_replaced:
+        return None
     n_high = count_high(body)
     name = None
     if result.used != "UTF-8" and is_utf8(body):

@@ -20,8 +20,9 @@ from headwater.filters.html.choice_model import ChoiceModel, load_choice_model
 from headwater.filters.html.element_marks import MARKS
 from headwater.filters.html.features import FEATURES, BlockFeatures, measure_blocks
 from headwater.filters.html.nodes import NodeTable
+from headwater.filters.html.page_counts import find_slot
 from headwater.filters.html.page_kind import PAGE_KINDS, page_row
-from headwater.filters.html.second_features import measure_answers
+from headwater.filters.html.second_features import ANSWERS, measure_answers
 from headwater.filters.text.compile import kernel
 
 __all__ = [
@@ -35,6 +36,8 @@ REASONS: Final = ("kept", "navigation", "boilerplate", "comments", "hidden", "co
 
 LEAST_LIMIT: Final = 0.15
 MOST_LIMIT: Final = 0.5
+_ANSWERS: Final = len(FEATURES) + len(PAGE_KINDS)
+"""The column at which what the first answers say begins."""
 _WORDS: Final = FEATURES.index("words")
 _WIDE: Final = FEATURES.index("wide_share")
 _LINKS: Final = FEATURES.index("link_share")
@@ -79,11 +82,12 @@ def choose_blocks(html: npt.NDArray[np.uint8], table: NodeTable, model: ChoiceMo
         return Choice(
             keep=np.zeros(0, np.bool_), reason=np.zeros(0, np.uint8), page_kind="", answers=np.zeros(0, np.float32)
         )
-    measured = measure_blocks(html, table, model.words)
-    kinds = _kinds(measured, model)
-    rows = np.concatenate((measured.rows, np.repeat(kinds[None, :], table.n_blocks, axis=0)), axis=1)
+    measured = measure_blocks(html, table, model.words, room=len(PAGE_KINDS) + len(ANSWERS))
+    rows, kinds = measured.wide, _kinds(measured, model)
+    rows[:, len(FEATURES) : _ANSWERS] = kinds
     first = _answers(rows, model.first.arrays)
-    answers = _answers(np.concatenate((rows, measure_answers(table, measured, first)), axis=1), model.second.arrays)
+    measure_answers(table, measured, first, rows[:, _ANSWERS:])
+    answers = _answers(rows, model.second.arrays)
     keep = keep_expected(answers, block_words(measured))
     return Choice(
         keep=keep,
@@ -105,13 +109,34 @@ def keep_expected(answers: npt.NDArray[np.float32], words: npt.NDArray[np.float6
     >>> keep_expected(np.array([0.9, 0.3, 0.1], np.float32), np.array([100.0, 10.0, 50.0])).tolist()
     [True, False, False]
     """
-    order = np.argsort(-answers, kind="stable")
-    sizes = words[order] + 0.01
-    hits = np.cumsum(sizes * answers[order].astype(np.float64))
-    quality = 2.0 * hits / (np.cumsum(sizes) + hits[-1])
-    limit = min(max(float(quality.max()) / 2.0, LEAST_LIMIT), MOST_LIMIT)
-    kept: npt.NDArray[np.bool_] = answers >= limit
+    kept = np.zeros(len(answers), np.bool_)
+    _keep(answers, words, np.argsort(-answers, kind="stable"), kept)
     return kept
+
+
+@kernel
+def _keep(
+    answers: npt.NDArray[np.float32],
+    words: npt.NDArray[np.float64],
+    order: npt.NDArray[np.int64],
+    kept: npt.NDArray[np.bool_],
+) -> None:
+    """Fill `kept`, given the blocks in order of their answers."""
+    hits, sizes, most = 0.0, 0.0, 0.0
+    for place in range(len(order)):
+        number = order[place]
+        hits += (words[number] + 0.01) * np.float64(answers[number])
+    total = hits
+    hits = 0.0
+    for place in range(len(order)):
+        number = order[place]
+        size = words[number] + 0.01
+        hits += size * np.float64(answers[number])
+        sizes += size
+        most = max(most, 2.0 * hits / (sizes + total))
+    limit = min(max(most / 2.0, LEAST_LIMIT), MOST_LIMIT)
+    for number in range(len(answers)):
+        kept[number] = np.float64(answers[number]) >= np.float64(np.float32(limit))
 
 
 def _kinds(measured: BlockFeatures, model: ChoiceModel) -> npt.NDArray[np.float32]:
@@ -152,21 +177,43 @@ def _answers(
 
 def _reasons(table: NodeTable, measured: BlockFeatures, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """Return KEPT, or why a block is left out: the first of the rules that holds."""
-    marks = measured.marks[table.block_first]
-    links = measured.rows[:, _LINKS]
-    kept_texts = np.unique(measured.hashes[keep])
-    navigation = ((marks & _OF_NAVIGATION) != 0) | (links >= 0.6)
-    controls = (marks & _OF_CONTROLS) != 0
-    reason: npt.NDArray[np.uint8] = np.select(
-        [
-            keep,
-            table.block_hidden != 0,
-            np.isin(measured.hashes, kept_texts),
-            ((marks & _OF_COMMENTS) != 0) & ~controls & (links < 0.6),
-            controls,
-            navigation,
-        ],
-        [KEPT, HIDDEN, DUPLICATE, COMMENTS, CONTROLS, NAVIGATION],
-        BOILERPLATE,
-    ).astype(np.uint8)
+    reason = np.empty(table.n_blocks, np.uint8)
+    texts = np.zeros(1 << (2 * table.n_blocks + 2).bit_length(), np.uint64)
+    _fill_reasons(
+        table.block_first, table.block_hidden, measured.marks, measured.hashes, measured.rows, keep, texts, reason
+    )
     return reason
+
+
+@kernel
+def _fill_reasons(
+    block_first: npt.NDArray[np.int32],
+    block_hidden: npt.NDArray[np.uint8],
+    marks: npt.NDArray[np.uint64],
+    hashes: npt.NDArray[np.uint64],
+    rows: npt.NDArray[np.float32],
+    keep: npt.NDArray[np.bool_],
+    texts: npt.NDArray[np.uint64],
+    reason: npt.NDArray[np.uint8],
+) -> None:
+    """Fill `reason`; `texts` has room for the hashes of all kept texts in open addressing and is zeros before."""
+    without = False  # a kept text's hash is 0
+    for number in range(len(keep)):
+        if keep[number]:
+            without |= hashes[number] == 0
+            texts[find_slot(texts, hashes[number])] = hashes[number]
+    for number in range(len(keep)):
+        mark, linked = marks[block_first[number]], rows[number, _LINKS] >= np.float32(0.6)
+        controls = (mark & _OF_CONTROLS) != 0
+        if keep[number]:
+            reason[number] = KEPT
+        elif block_hidden[number]:
+            reason[number] = HIDDEN
+        elif texts[find_slot(texts, hashes[number])] == hashes[number] and (hashes[number] != 0 or without):
+            reason[number] = DUPLICATE
+        elif (mark & _OF_COMMENTS) != 0 and not controls and not linked:
+            reason[number] = COMMENTS
+        elif controls:
+            reason[number] = CONTROLS
+        else:
+            reason[number] = NAVIGATION if (mark & _OF_NAVIGATION) != 0 or linked else BOILERPLATE

@@ -11,7 +11,7 @@ known by 32-bit hashes. Words of `<html>` and `<body>` speak of the page, not of
 >>> out = np.zeros(8, np.uint32)
 >>> html = np.frombuffer(b'<div class="postBody" id="x-main">', np.uint8)
 >>> n, _ = element_words(html, 4, len(html) - 1, out)
->>> [int(h) for h in out[:n]] == [word_hash(w) for w in ("post", "body", "=postbody", "main")]
+>>> [int(h) for h in out[:n]] == [word_hash(w) for w in ("post", "body", "=postbody", "main", "=xmain")]
 True
 """
 
@@ -27,7 +27,7 @@ from headwater.filters.html.nodes import ELEMENT
 from headwater.filters.html.tags import BODY, HTML, TAGS
 from headwater.filters.text.compile import kernel
 
-__all__ = ["MARKS", "N_GROUPS", "element_words", "mark_nodes", "word_hash"]
+__all__ = ["MARKS", "N_GROUPS", "element_words", "hash_place", "hash_starts", "mark_nodes", "word_hash"]
 
 N_GROUPS: Final = 3
 """Of page kinds that words have a weight for: articles and documentation; forums; all others."""
@@ -98,11 +98,22 @@ _PAIRS: Final = sorted(
 _BY_TAG: Final = _tag_marks()
 _HASHES: Final = np.array([pair[0] for pair in _PAIRS], np.uint32)
 _NUMBERS: Final = np.array([pair[1] for pair in _PAIRS], np.uint8)
+_BITS: Final = 14
+
+
+def hash_starts(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
+    """Return where among sorted hashes those begin whose first 14 bits are each number, and where the last end, (16385,)."""
+    return np.searchsorted(hashes, np.arange((1 << _BITS) + 1, dtype=np.uint64) << np.uint64(32 - _BITS)).astype(
+        np.int32
+    )
+
+
+_STARTS: Final = hash_starts(_HASHES)
 _CLASS, _ID, _ROLE, _PROPERTY, _TYPE = (name_bytes(name) for name in ("class", "id", "role", "itemprop", "itemtype"))
 
 
 @kernel
-def _place(hashes: npt.NDArray[np.uint32], value: int) -> int:
+def hash_place(hashes: npt.NDArray[np.uint32], value: int) -> int:
     """Return the place of a hash among sorted ones, -1 if it is not there."""
     low, high = 0, len(hashes)
     while low < high:
@@ -112,6 +123,16 @@ def _place(hashes: npt.NDArray[np.uint32], value: int) -> int:
         else:
             high = middle
     return low if low < len(hashes) and hashes[low] == value else -1
+
+
+@kernel
+def _placed(hashes: npt.NDArray[np.uint32], starts: npt.NDArray[np.int32], value: int) -> int:
+    """Return the place of a hash among sorted ones, -1 if it is not there, in constant time."""
+    bucket = np.int64(value) >> (32 - _BITS)
+    for place in range(starts[bucket], starts[bucket + 1]):
+        if hashes[place] == value:
+            return place
+    return -1
 
 
 @kernel
@@ -171,12 +192,14 @@ def mark_nodes(
     begin: npt.NDArray[np.int64],
     finish: npt.NDArray[np.int64],
     hashes: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int32],
     weights: npt.NDArray[np.float32],
     marks: npt.NDArray[np.uint64],
     form: npt.NDArray[np.uint64],
     around: npt.NDArray[np.float32],
     words: npt.NDArray[np.uint32],
     word_nodes: npt.NDArray[np.int32],
+    span: npt.NDArray[np.float32],
 ) -> int:
     """Fill what every node inherits, in document order.
 
@@ -184,12 +207,14 @@ def mark_nodes(
         html: the page.
         kind: the table's arrays, as are tag, parent, begin and finish.
         hashes: of the words with weights, sorted.
+        starts: where hashes of the same beginning stand (`hash_starts`).
         weights: theirs, (words, N_GROUPS).
         marks: to fill, (nodes,).
         form: to fill, (nodes,): an element's tag and class as one number, 0 for texts.
         around: to fill, (nodes, 3 N_GROUPS): of each group the least weight, the greatest and the nearest.
         words: to fill with all words met, for training; at least 64 long, and no more are kept than fit.
         word_nodes: to fill with the element of each.
+        span: room for the kernel's own use, (N_GROUPS, 2).
 
     Returns:
         How many words were kept.
@@ -213,18 +238,22 @@ def mark_nodes(
                 n_words, name = element_words(html, begin[node], finish[node], words[kept : kept + _MOST_WORDS])
             form[node] = np.uint64(tag[node]) | (np.uint64(name) << np.uint64(8))
             if tag[node] != HTML and tag[node] != BODY:
+                met = False
                 for place in range(kept, kept + n_words):
-                    number = _place(_HASHES, words[place])
+                    number = _placed(_HASHES, _STARTS, words[place])
                     if number >= 0:
                         found |= np.uint64(1) << np.uint64(_NUMBERS[number])
-                for group in range(N_GROUPS):
-                    least, most = np.float32(0), np.float32(0)
-                    for place in range(kept, kept + n_words):
-                        number = _place(hashes, words[place])
-                        if number >= 0:
-                            least = min(least, weights[number, group])
-                            most = max(most, weights[number, group])
-                    first = 3 * group
+                    number = _placed(hashes, starts, words[place])
+                    if number >= 0:
+                        if not met:
+                            met = True
+                            for group in range(N_GROUPS):
+                                span[group, 0] = span[group, 1] = 0
+                        for group in range(N_GROUPS):
+                            span[group, 0] = min(span[group, 0], weights[number, group])
+                            span[group, 1] = max(span[group, 1], weights[number, group])
+                for group in range(N_GROUPS if met else 0):
+                    first, least, most = 3 * group, span[group, 0], span[group, 1]
                     around[node, first] = min(around[node, first], least)
                     around[node, first + 1] = max(around[node, first + 1], most)
                     if least != 0 or most != 0:

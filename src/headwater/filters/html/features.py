@@ -13,7 +13,7 @@ at most 64 elements around a block.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from headwater.filters.html import block_shapes as shape_of
 from headwater.filters.html.block_shapes import N_SHAPES, measure_shapes
-from headwater.filters.html.element_marks import MARKS, N_GROUPS, mark_nodes
+from headwater.filters.html.element_marks import MARKS, N_GROUPS, hash_starts, mark_nodes
 from headwater.filters.html.nodes import NodeTable
 from headwater.filters.html.page_counts import (
     HEADING_LEVEL,
@@ -83,10 +83,16 @@ class WordWeights:
     Attributes:
         hashes: uint32 (words,), sorted.
         weights: float32 (words, N_GROUPS).
+        starts: where hashes of the same beginning stand.
     """
 
     hashes: npt.NDArray[np.uint32]
     weights: npt.NDArray[np.float32]
+    starts: npt.NDArray[np.int32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find where hashes of the same beginning stand."""
+        object.__setattr__(self, "starts", hash_starts(self.hashes))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +101,7 @@ class BlockFeatures:
 
     Attributes:
         rows: float32 (blocks, features).
+        wide: float32 (blocks, features + room): what `rows` is a part of.
         marks: uint64 (nodes,).
         first_block: int32 (nodes + 1,): number of blocks that begin before a node.
         ways: uint64 (nodes,).
@@ -105,6 +112,7 @@ class BlockFeatures:
     """
 
     rows: npt.NDArray[np.float32]
+    wide: npt.NDArray[np.float32]
     marks: npt.NDArray[np.uint64]
     first_block: npt.NDArray[np.int32]
     ways: npt.NDArray[np.uint64]
@@ -319,7 +327,7 @@ def _fill_rows(
 
 
 def measure_blocks(
-    html: npt.NDArray[np.uint8], table: NodeTable, words: WordWeights, *, keep_words: bool = False
+    html: npt.NDArray[np.uint8], table: NodeTable, words: WordWeights, *, keep_words: bool = False, room: int = 0
 ) -> BlockFeatures:
     """Return what is measured of a page's blocks.
 
@@ -328,6 +336,7 @@ def measure_blocks(
         table: its nodes and blocks.
         words: what is known of the words of attributes.
         keep_words: whether to return the words met, for training.
+        room: columns to leave free behind the rows' own, in `BlockFeatures.wide`.
     """
     nodes, blocks = table.n_nodes, table.n_blocks
     marks, form = np.zeros(nodes, np.uint64), np.zeros(nodes, np.uint64)
@@ -335,8 +344,8 @@ def measure_blocks(
     met = np.zeros(12 * nodes + 1024 if keep_words else 64, np.uint32)
     met_at = np.zeros(len(met), np.int32)
     kept = mark_nodes(
-        html, table.kind, table.tag, table.parent, table.begin, table.finish, words.hashes, words.weights,
-        marks, form, around, met, met_at,
+        html, table.kind, table.tag, table.parent, table.begin, table.finish, words.hashes, words.starts,
+        words.weights, marks, form, around, met, met_at, np.empty((N_GROUPS, 2), np.float32),
     )  # fmt: skip
     shapes, hashes = np.zeros((blocks, N_SHAPES), np.float32), np.zeros(blocks, np.uint64)
     measure_shapes(html, table.kind, table.tag, table.begin, table.finish, table.block, marks, shapes, hashes)
@@ -356,17 +365,18 @@ def measure_blocks(
         table.parent, table.end, table.block_element, table.block_hidden, shapes, first_block, sums,
         np.zeros(nodes, np.float32),
     )  # fmt: skip
-    page, rows = np.zeros(len(FEATURES) - _PAGE, np.float32), np.zeros((blocks, len(FEATURES)), np.float32)
+    page, wide = np.zeros(len(FEATURES) - _PAGE, np.float32), np.zeros((blocks, len(FEATURES) + room), np.float32)
     fill_page(
         table.kind, table.tag, table.block_element, shapes, sums, repeated, counts,
         hints.linked_bytes, hints.described_bytes, page,
     )  # fmt: skip
     _fill_rows(
         table.tag, table.parent, table.end, table.depth, table.block_first, table.block_element, table.block_hidden,
-        marks, around, shapes, hashes, shares, first_block, sums, ways, repeated, keys, counts, best, page, rows,
+        marks, around, shapes, hashes, shares, first_block, sums, ways, repeated, keys, counts, best, page, wide,
     )  # fmt: skip
     return BlockFeatures(
-        rows=rows,
+        rows=wide[:, : len(FEATURES)],
+        wide=wide,
         marks=marks,
         first_block=first_block,
         ways=ways,

@@ -18,11 +18,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.html.attributes import decode_text, next_attribute
+from headwater.filters.html.attributes import decode_text, holds, name_bytes, next_attribute, word_steps
 from headwater.filters.html.licenses import license_mark, names_creative_commons
 from headwater.filters.html.nodes import NodeTable
 from headwater.filters.html.robots import ROBOT_NAMES, robot_marks, tdm_marks
 from headwater.filters.html.tags import AREA, LINK, META, SCRIPT, A
+from headwater.filters.html.wanted import Wanted, wanted_elements
 from headwater.filters.text.compile import kernel
 
 __all__ = ["MOST_MARKS", "Marks", "page_marks"]
@@ -41,7 +42,13 @@ _LICENSE_META: Final = frozenset(
 _LICENSE_WORDS: Final = frozenset(
     {"license", "licence", "cc:license", "dct:license", "dcterms:license", "schema:license"}
 )
+_META_NAMES: Final = Wanted(
+    keys=("name", "property", "itemprop"),
+    values=("robots", "robot", "tdm-reservation", "tdm-policy", *ROBOT_NAMES, *_LICENSE_META),
+)
 _OTHER_THINGS: Final = re.compile("image|photo|video|audio|media|movie|music", re.IGNORECASE)
+_JSON_LICENSE: Final = name_bytes('"license"')
+_JSON_STEPS: Final = word_steps(_JSON_LICENSE)
 _WANTED: Final = np.frombuffer(b"licencreativecommons", np.uint8)
 
 
@@ -67,7 +74,7 @@ def page_marks(
     robots += tdm_marks(headers.get("tdm-reservation"), headers.get("tdm-policy"))
     declared = list(_of_link_header(headers.get("link", "")[: 4 * _LONGEST]))
     linked: list[str] = []
-    for node in np.flatnonzero(table.tag == META)[:_MOST].tolist():
+    for node in wanted_elements(html, table, META, _META_NAMES, _MOST):
         attributes = _attributes(html, table, node)
         content = attributes.get("content", "")
         for key in ("name", "property", "itemprop"):
@@ -151,6 +158,34 @@ def _wanted_links(
     return count
 
 
+@kernel
+def _wanted_scripts(
+    html: npt.NDArray[np.uint8],
+    tags: npt.NDArray[np.uint8],
+    parent: npt.NDArray[np.int32],
+    begin: npt.NDArray[np.int64],
+    finish: npt.NDArray[np.int64],
+    found: npt.NDArray[np.int64],
+) -> int:
+    """Fill ``found`` with those of the first ``len(found)`` scripts in whose text a licence may stand; return how many."""
+    count, scripts = 0, 0
+    for node in range(len(tags)):
+        if tags[node] != SCRIPT:
+            continue
+        text = node + 1
+        if (
+            text < len(tags)
+            and parent[text] == node
+            and holds(html, begin[text], finish[text], _JSON_LICENSE, _JSON_STEPS)
+        ):
+            found[count] = node
+            count += 1
+        scripts += 1
+        if scripts == len(found):
+            break
+    return count
+
+
 def _links(html: npt.NDArray[np.uint8], table: NodeTable) -> list[int]:
     found = np.empty(_MOST, np.int64)
     count = _wanted_links(html, table.tag, table.begin, table.finish, _WANTED, found)
@@ -168,12 +203,11 @@ def _of_link_header(value: str) -> Iterator[str]:
 def _linked_data(html: npt.NDArray[np.uint8], table: NodeTable) -> Iterator[str]:
     """Yield the JSON-LD of a page in which a licence stands."""
     left = _MOST_JSON_BYTES
-    for node in np.flatnonzero(table.tag == SCRIPT)[:_MOST].tolist():
-        text = node + 1
-        if text >= table.n_nodes or int(table.parent[text]) != node:
-            continue
-        begin, finish = int(table.begin[text]), int(table.finish[text])
-        if finish - begin > left or b'"license"' not in html[begin:finish].tobytes():
+    found = np.empty(_MOST, np.int64)
+    count = _wanted_scripts(html, table.tag, table.parent, table.begin, table.finish, found)
+    for node in found[:count].tolist():
+        begin, finish = int(table.begin[node + 1]), int(table.finish[node + 1])
+        if finish - begin > left:
             continue
         if _attributes(html, table, node).get("type", "").strip().lower() == "application/ld+json":
             left -= finish - begin

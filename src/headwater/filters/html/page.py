@@ -102,7 +102,7 @@ def read_page(page: PageInput, extractors: Sequence[ExtractorSettings]) -> PageO
     if page.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/plain":
         texts = [_plain(decoded.text)] * len(extractors)
     else:
-        html = np.frombuffer(normal_html(decoded.text.encode("utf-8", "replace")), np.uint8)
+        html = np.frombuffer(normal_html(decoded.text), np.uint8)
         table = node_table(html)
         marks = page_marks(html, table, page.headers, page.url)
         choice = choose_blocks(html, table) if any(each.method == "main" for each in extractors) else None
@@ -141,16 +141,15 @@ def _extracted(
         reasons = np.where(keep, KEPT, HIDDEN)
     keep = whole_rows(html, table, keep)
     written = write_text(html, table, keep, "markdown" if settings.form == "markdown" else "text")
-    left_out = {
-        REASONS[reason]: [int(np.count_nonzero(chosen)), int(table.block_bytes[chosen].sum())]
-        for reason in np.unique(reasons[~keep]).tolist()
-        if (chosen := (reasons == reason) & ~keep).any()
-    }
+    left = reasons[~keep]
+    blocks = np.bincount(left, minlength=len(REASONS)).tolist()
+    sizes = np.bincount(left, weights=table.block_bytes[~keep], minlength=len(REASONS)).tolist()
+    left_out = {name: [blocks[reason], int(sizes[reason])] for reason, name in enumerate(REASONS) if blocks[reason]}
     return Extracted(
         text=written.text,
         page_kind=kind,
         blocks_kept=int(np.count_nonzero(keep)),
-        blocks_left_out=sum(blocks for blocks, _ in left_out.values()),
+        blocks_left_out=sum(n_blocks for n_blocks, _ in left_out.values()),
         bytes_left_out=sum(n_bytes for _, n_bytes in left_out.values()),
         left_out=left_out,
         tables=written.tables,

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.html.attributes import decode_text, find_attribute, name_bytes
-from headwater.filters.html.nodes import ELEMENT, TEXT_NODE, NodeTable
+from headwater.filters.html.nodes import TEXT_NODE, NodeTable
 from headwater.filters.html.tags import BODY, HTML, LINK, META, SCRIPT, TITLE
+from headwater.filters.html.wanted import Wanted, wanted_elements
 from headwater.filters.text.compile import kernel
 
 __all__ = ["PageHints", "page_hints", "share_hints"]
@@ -33,6 +34,12 @@ _MOST_ELEMENTS: Final = 200
 _TYPE, _NAME, _PROPERTY, _CONTENT, _REL, _HREF, _CLASS = (
     name_bytes(name) for name in ("type", "name", "property", "content", "rel", "href", "class")
 )
+_LINKED_DATA: Final = Wanted(keys=("type",), values=("application/ld+json",))
+_DESCRIBING: Final = Wanted(
+    keys=("name", "property"),
+    values=("description", "og:description", "twitter:description", "og:url", "og:type", "generator"),
+)
+_CANONICAL: Final = Wanted(keys=("rel",), values=("canonical",))
 _LD_TYPE: Final = re.compile(r'"@type"\s*:\s*"(\w{1,40})"')
 _LETTERS: Final = re.compile(r"[a-z]+")
 _SCHEME: Final = re.compile(r"^https?://")
@@ -156,7 +163,7 @@ def page_hints(html: npt.NDArray[np.uint8], table: NodeTable) -> PageHints:
     linked, described, titled = np.zeros(1 << 14, np.uint8), np.zeros(1 << 10, np.uint8), np.zeros(1 << 9, np.uint8)
     tokens: set[str] = set()
     linked_bytes = described_bytes = 0
-    for node in _elements(table, SCRIPT):
+    for node in wanted_elements(html, table, SCRIPT, _LINKED_DATA, _MOST_ELEMENTS):
         if _value(html, table, node, _TYPE).lower() == "application/ld+json" and _has_text(table, node):
             begin = int(table.begin[node + 1])
             finish = min(int(table.finish[node + 1]), begin + _MOST_SCRIPT)
@@ -164,7 +171,7 @@ def page_hints(html: npt.NDArray[np.uint8], table: NodeTable) -> PageHints:
             linked_bytes += finish - begin
             types = _LD_TYPE.findall(decode_text(html, begin, finish, raw=True))
             tokens.update("ld:" + kind for kind in types[:60])
-    for node in _elements(table, META):
+    for node in wanted_elements(html, table, META, _DESCRIBING, _MOST_ELEMENTS):
         name = (_value(html, table, node, _NAME) or _value(html, table, node, _PROPERTY)).lower()
         if name in {"description", "og:description", "twitter:description"}:
             begin, finish = find_attribute(html, table.begin[node], table.finish[node], _CONTENT)
@@ -176,14 +183,14 @@ def page_hints(html: npt.NDArray[np.uint8], table: NodeTable) -> PageHints:
         elif name in {"og:type", "generator"}:
             content = _value(html, table, node, _CONTENT).lower()
             tokens.update(f"{name}:{word}" for word in _LETTERS.findall(content)[:3])
-    for node in _elements(table, LINK):
+    for node in wanted_elements(html, table, LINK, _CANONICAL, _MOST_ELEMENTS):
         if _value(html, table, node, _REL).lower() == "canonical":
             tokens.update(_address_tokens(_value(html, table, node, _HREF).lower()))
-    for node in _elements(table, TITLE)[:1]:
+    for node in _first(table, TITLE):
         if _has_text(table, node):
             _add(html, table.begin[node + 1], table.finish[node + 1], 1, titled)
     for tag in (HTML, BODY):
-        for node in _elements(table, tag)[:1]:
+        for node in _first(table, tag):
             classes = _value(html, table, node, _CLASS).lower()
             tokens.update("body:" + word for word in _LETTERS.findall(classes)[:60])
     return PageHints(
@@ -196,9 +203,11 @@ def page_hints(html: npt.NDArray[np.uint8], table: NodeTable) -> PageHints:
     )
 
 
-def _elements(table: NodeTable, tag: int) -> list[int]:
-    """Return the first elements of a name."""
-    return [int(node) for node in np.flatnonzero((table.kind == ELEMENT) & (table.tag == tag))[:_MOST_ELEMENTS]]
+def _first(table: NodeTable, tag: int) -> list[int]:
+    """Return the first element of a name, if there is one."""
+    is_it = table.tag == tag
+    node = int(is_it.argmax()) if table.n_nodes else 0
+    return [node] if table.n_nodes and is_it[node] else []
 
 
 def _has_text(table: NodeTable, node: int) -> bool:

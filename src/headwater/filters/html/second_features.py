@@ -167,11 +167,21 @@ def _fill(
 
 
 def measure_answers(
-    table: NodeTable, measured: BlockFeatures, answers: npt.NDArray[np.float32]
+    table: NodeTable,
+    measured: BlockFeatures,
+    answers: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Return what the first answers (blocks,), probabilities of main text, say of each block: (blocks, len(ANSWERS))."""
+    """Return what the first answers say of each block: (blocks, len(ANSWERS)).
+
+    Args:
+        table: the page's nodes and blocks.
+        measured: of its blocks.
+        answers: probabilities of main text, (blocks,).
+        rows: zeros to fill instead of new ones.
+    """
     blocks = table.n_blocks
-    rows = np.zeros((blocks, len(ANSWERS)), np.float32)
+    rows = np.zeros((blocks, len(ANSWERS)), np.float32) if rows is None else rows
     slots = 1 << (4 * blocks + 8).bit_length()
     _fill(
         table.tag, table.parent, table.end, table.block_element, measured.first_block, measured.ways, measured.hashes,

@@ -30,7 +30,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.html.attributes import decode_text
+from headwater.filters.html.attributes import decode_text, holds, name_bytes, word_steps
 from headwater.filters.html.emit import FORM, MARKDOWN, SLACK, STATES, TEXT_FORM
 from headwater.filters.html.formula_places import (
     ASCII_TEXT,
@@ -53,8 +53,10 @@ __all__ = ["Form", "Written", "whole_rows", "write_text"]
 
 Form = Literal["text", "markdown"]
 
-_MARKS: Final = (b"katex", b"MathJax", b"mjx-", b"mwe-math", b"<math", b'"math/', b"<img", b"ztext-math")
-"""A page with none of these has no formula in its markup."""
+_MARKS: Final = (b"<img", b"katex", b"MathJax", b"mjx-", b"mwe-math", b"<math", b'"math/', b"ztext-math")
+"""A page with none of these has no formula in its markup; nearly every page has the first."""
+_HIGHLIGHTER: Final = name_bytes("syntaxhighlighter")
+_HIGHLIGHTER_STEPS: Final = word_steps(_HIGHLIGHTER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,6 +157,7 @@ def write_text(html: npt.NDArray[np.uint8], table: NodeTable, keep: npt.NDArray[
     following = np.empty(table.n_nodes, np.int32)
     next_kept(table.kind, table.block, keep, following)
     places, latex, latex_ends = _formulas(html, table, following)
+    highlighters = holds(html, 0, len(html), _HIGHLIGHTER, _HIGHLIGHTER_STEPS)
     size = int(table.block_bytes[keep].sum()) * 5 // 4 + len(latex) + 16 * SLACK
     while True:
         out, state = np.empty(size, np.uint8), np.zeros(STATES, np.int64)
@@ -174,7 +177,7 @@ def write_text(html: npt.NDArray[np.uint8], table: NodeTable, keep: npt.NDArray[
             places,
             latex,
             latex_ends,
-            b"syntaxhighlighter" in html.tobytes(),
+            highlighters,
             out,
             state,
             np.zeros(MOST_COLUMNS, np.int64),

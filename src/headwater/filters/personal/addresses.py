@@ -1,7 +1,7 @@
 """Addresses in networks: e-mail whose domain can exist, and IP addresses that are public and no version number.
 
 Which IP ranges are public: IANA's special-purpose address registries (RFC 6890 and its updates), written out, since Python's own list changes with
-its release. Top-level domains: the public suffix list that the package ``publicsuffixlist`` brings.
+its release. Top-level domains: the public suffix list, by ``filters.urls.suffixes``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import ipaddress
 import re
 from typing import Final
 
-from publicsuffixlist import PublicSuffixList
-
 from headwater.filters.personal.types import HIGH, MEDIUM
+from headwater.filters.urls.suffixes import has_suffix
 
 __all__ = ["check_email", "check_ip4", "check_ip6", "is_public"]
 
@@ -67,15 +66,10 @@ _FOR_EXAMPLES: Final = frozenset({"example", "invalid", "test"})
 """Top-level domains of RFC 2606: nobody's, and yet written as an address."""
 
 
-@functools.cache
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList(accept_unknown=False)
-
-
 @functools.lru_cache(maxsize=65_536)
 def _can_exist(domain: bytes) -> bool:
     name = domain.decode("utf-8", "replace").lower()
-    return name.rpartition(".")[2] in _FOR_EXAMPLES or _suffixes().publicsuffix(name) is not None
+    return name.rpartition(".")[2] in _FOR_EXAMPLES or has_suffix(name)
 
 
 def check_email(address: bytes, before: bytes) -> int:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headwater.filters.personal.types import HIGH, LOW, MEDIUM
+from headwater.filters.personal.types import CONFIDENCES, HIGH
 
 __all__ = ["Found", "settle"]
-
-_SURE = {HIGH: 0, MEDIUM: 1, LOW: 2}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -53,4 +51,4 @@ def settle(found: Sequence[Found]) -> list[Found]:
 
 
 def _rank(each: Found) -> tuple[int, int, int, str]:
-    return _SURE[each.confidence], each.begin - each.end, each.begin, each.operator
+    return CONFIDENCES.index(each.confidence), each.begin - each.end, each.begin, each.operator

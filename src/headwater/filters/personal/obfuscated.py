@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.personal.found import Found
+from headwater.filters.personal.scan_addresses import is_alphanumeric
+from headwater.filters.personal.tries import byte_trie
 from headwater.filters.personal.types import HIGH, LOW, MEDIUM, PERSONAL
 from headwater.filters.text.compile import kernel
 
@@ -46,24 +48,10 @@ def _words() -> dict[str, frozenset[str]]:
 @functools.cache
 def _marks() -> npt.NDArray[np.int16]:
     """Return the trie of the words for @ and dot and of the entities: int16 [states, 257]; the last column says what ends there, 1, 2 or 3."""
-    steps: list[dict[int, int]] = [{}]
-    ends = [0]
-    for kind, words in enumerate(("at", "dot", "entities"), 1):
-        for word in sorted(_words()[words]):
-            state = 0
-            for byte in word.encode():
-                if byte not in steps[state]:
-                    steps[state][byte] = len(steps)
-                    steps.append({})
-                    ends.append(0)
-                state = steps[state][byte]
-            ends[state] = kind
-    table = np.zeros((len(steps), 257), np.int16)
-    for state, onward in enumerate(steps):
-        table[state, 256] = ends[state]
-        for byte, to in onward.items():
-            table[state, byte] = to
-    return table
+    kinds = enumerate(("at", "dot", "entities"), 1)
+    words = ((word.encode(), kind) for kind, name in kinds for word in sorted(_words()[name]))
+    steps, ends = byte_trie(words, nothing=0)
+    return np.concatenate([steps, ends[:, None]], axis=1)
 
 
 def find_obfuscated(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> list[Found]:
@@ -123,7 +111,7 @@ def _scan(
         place = first
         while place < end:
             byte = data[place]
-            if not marks[0, byte] or (_is_alphanumeric(byte) and place > first and _is_alphanumeric(data[place - 1])):
+            if not marks[0, byte] or (is_alphanumeric(byte) and place > first and is_alphanumeric(data[place - 1])):
                 place += 1
                 continue
             stop, kind = _mark(data, place, end, marks)
@@ -141,7 +129,7 @@ def _scan(
             begin = left
             while begin > done and left - begin < _MOST_LOCAL and _is_local(data[begin - 1]):
                 begin -= 1
-            while begin < left and not _is_alphanumeric(data[begin]):
+            while begin < left and not is_alphanumeric(data[begin]):
                 begin += 1
             if begin == left:
                 place += 1
@@ -161,13 +149,8 @@ def _scan(
 
 
 @kernel
-def _is_alphanumeric(byte: np.uint8) -> bool:
-    return bool(48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122)
-
-
-@kernel
 def _is_local(byte: np.uint8) -> bool:
-    return _is_alphanumeric(byte) or byte in (43, 45, 46, 95)
+    return is_alphanumeric(byte) or byte in (43, 45, 46, 95)
 
 
 @kernel
@@ -223,7 +206,7 @@ def _domain(data: npt.NDArray[np.uint8], place: int, end: int, marks: npt.NDArra
     for number in range(_MOST_LABELS):
         label = at
         letters = True
-        while at < end and (_is_alphanumeric(data[at]) or data[at] == 45) and at - place < _MOST_DOMAIN:
+        while at < end and (is_alphanumeric(data[at]) or data[at] == 45) and at - place < _MOST_DOMAIN:
             # a hyphen may be the bracket of a dot: -dot-
             if data[at] == 45 and _dot(data, at, end, marks) > at:
                 break
@@ -237,7 +220,7 @@ def _domain(data: npt.NDArray[np.uint8], place: int, end: int, marks: npt.NDArra
         onward = _dot(data, at, end, marks)
         if onward > at:
             at = onward
-        elif at + 1 < end and data[at] == 46 and _is_alphanumeric(data[at + 1]):
+        elif at + 1 < end and data[at] == 46 and is_alphanumeric(data[at + 1]):
             at += 1
             all_apart = False
         else:
@@ -278,4 +261,4 @@ def _dot(data: npt.NDArray[np.uint8], place: int, end: int, marks: npt.NDArray[n
             at += 1
     elif at == after:
         return place
-    return at if at < end and _is_alphanumeric(data[at]) else place
+    return at if at < end and is_alphanumeric(data[at]) else place

@@ -323,7 +323,6 @@ def _read_phone(data: npt.NDArray[np.uint8], at: int, end: int, opened: bool) ->
 
     The mark is 2 if an area code is in brackets or an extension follows, 1 if one digit is in brackets, else 0.
 
-
     Args:
         opened: whether a bracket stands right before.
     """

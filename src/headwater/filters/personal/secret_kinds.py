@@ -10,6 +10,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from headwater.filters.personal.tries import byte_trie
+
 __all__ = ["ALPHABETS", "SECRET_NAMES", "PrefixTrie", "name_table", "prefix_trie", "secret_rules"]
 
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -66,27 +68,13 @@ def secret_rules() -> list[tuple[str, str, str, int, int]]:
 def prefix_trie() -> PrefixTrie:
     """Return the trie of all prefixes, made at its first use."""
     rules = secret_rules()
-    steps: list[dict[int, int]] = [{}]
-    ends = [-1]
-    for number, (_, prefix, _, _, _) in enumerate(rules):
-        state = 0
-        for byte in prefix.encode():
-            if byte not in steps[state]:
-                steps[state][byte] = len(steps)
-                steps.append({})
-                ends.append(-1)
-            state = steps[state][byte]
-        ends[state] = number
-    table = np.zeros((len(steps), 256), np.int16)
-    for state, onward in enumerate(steps):
-        for byte, to in onward.items():
-            table[state, byte] = to
+    steps, ends = byte_trie(((rule[1].encode(), number) for number, rule in enumerate(rules)), nothing=-1)
     names = sorted(ALPHABETS)
     alphabets = np.zeros((len(names), 256), np.bool_)
     for row, name in enumerate(names):
         alphabets[row, list(ALPHABETS[name].encode())] = True
     limits = np.array([(names.index(alphabet), least, most) for _, _, alphabet, least, most in rules], np.int64)
-    return PrefixTrie(table, np.array(ends, np.int16), limits, alphabets)
+    return PrefixTrie(steps, ends, limits, alphabets)
 
 
 @functools.cache
@@ -95,22 +83,10 @@ def name_table() -> npt.NDArray[np.int16]:
 
     The last state that a walk passes with a sign says that the bytes so far are a name.
     """
-    steps: list[dict[int, int]] = [{}]
-    whole = [False]
     # Letters of ASCII are read in both cases below; of others, words begin with a capital or are all capitals.
     others = {case for name in SECRET_NAMES if not name.isascii() for case in (name.title(), name.upper())}
-    for name in (*SECRET_NAMES, *sorted(others - set(SECRET_NAMES))):
-        state = 0
-        for byte in reversed(name.encode().lower()):
-            if byte not in steps[state]:
-                steps[state][byte] = len(steps)
-                steps.append({})
-                whole.append(False)
-            state = steps[state][byte]
-        whole[state] = True
-    table = np.zeros((len(steps), 256), np.int16)
-    for state, onward in enumerate(steps):
-        for byte, to in onward.items():
-            for written in {byte, byte - 32} if 97 <= byte <= 122 else {byte}:
-                table[state, written] = -to if whole[to] else to
+    names = (*SECRET_NAMES, *sorted(others - set(SECRET_NAMES)))
+    steps, whole = byte_trie(((name.encode().lower()[::-1], 1) for name in names), nothing=0)
+    table = np.where(whole[steps] == 1, -steps, steps)
+    table[:, 65:91] = table[:, 97:123]
     return table

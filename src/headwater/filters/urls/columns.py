@@ -7,48 +7,35 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from headwater.filters.urls.hosts import plain_host
-from headwater.filters.urls.normalize import URL_PARTS, normal_url, without_breaks
+from headwater.filters.urls.normalize import hosts_and_urls
 from headwater.filters.urls.suffixes import registered_domain
 from headwater.hashes import short_hashes
 
-__all__ = ["CAPTURE_SCHEMA", "capture_columns", "host_columns"]
+__all__ = ["capture_columns", "host_columns"]
 
-CAPTURE_SCHEMA: Final = pa.schema([("host", pa.string()), ("domain", pa.string()), ("url_key", pa.int64())])
+_NAMES: Final = ("host", "registered_domain", "url_key")
 
 
 def capture_columns(uris: pa.Array | pa.ChunkedArray) -> pa.Table:
-    """Return host, domain and url_key of each URL; null where there is none or it has no host.
+    """Return host, registered_domain and url_key of each URL; null where there is none or it has no host.
 
     Cost: 3 µs a URL, and 6 µs a host that the batch has for the first time.
 
     Args:
         uris: string [n].
 
-    >>> capture_columns(pa.array(["https://User@WWW.Example.co.uk:443/?utm_id=1", "isbn 1", None])).to_pylist()[:2]
-    [{'host': 'www.example.co.uk', 'domain': 'example.co.uk', 'url_key': -8685495196407951182}, {'host': None, 'domain': None, 'url_key': None}]
+    >>> found = capture_columns(pa.array(["https://User@WWW.Example.co.uk:443/?utm_id=1", "isbn 1", None]))
+    >>> found["host"].to_pylist(), found["registered_domain"].to_pylist(), found["url_key"].to_pylist()
+    (['www.example.co.uk', None, None], ['example.co.uk', None, None], [-8685495196407951182, None, None])
     """
-    names: dict[str, str | None] = {}
-    hosts: list[str | None] = []
-    normal: list[str] = []
-    for uri in uris.to_pylist():
-        found = URL_PARTS.match(without_breaks(uri)) if uri else None
-        host = None
-        if found:
-            given = found[2]
-            if given not in names:
-                names[given] = plain_host(given) or None
-            host = names[given]
-        hosts.append(host)
-        if found and host:
-            normal.append(normal_url(found, host))
-    host_column = pa.array(hosts, pa.string()).dictionary_encode()
+    hosts, urls = hosts_and_urls(uris.to_pylist())
+    host_column = pa.array([host or None for host in hosts], pa.string()).dictionary_encode()
     domains = pa.array(list(map(registered_domain, host_column.dictionary.to_pylist())), pa.string())
     lacking = host_column.is_null().to_numpy(zero_copy_only=False)
     keys = np.zeros(len(hosts), np.int64)
-    keys[~lacking] = short_hashes(normal)
+    keys[~lacking] = short_hashes([url for url in urls if url])
     columns = [host_column.cast(pa.string()), domains.take(host_column.indices), pa.array(keys, mask=lacking)]
-    return pa.table(columns, schema=CAPTURE_SCHEMA)
+    return pa.table(columns, names=_NAMES)
 
 
 def host_columns(uris: pa.Array | pa.ChunkedArray) -> pa.Table:
@@ -57,5 +44,4 @@ def host_columns(uris: pa.Array | pa.ChunkedArray) -> pa.Table:
     >>> host_columns(pa.array(["https://a.example.org/", None])).to_pylist()
     [{'host': 'a.example.org', 'registered_domain': 'example.org'}, {'host': None, 'registered_domain': None}]
     """
-    found = capture_columns(uris)
-    return pa.table({"host": found["host"], "registered_domain": found["domain"]})
+    return capture_columns(uris).select(["host", "registered_domain"])

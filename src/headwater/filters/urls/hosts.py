@@ -11,7 +11,16 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["CREDENTIALS", "HOST_PATTERN", "UNUSUAL_HOST", "host_of", "hosts", "plain_host", "without_credentials"]
+__all__ = [
+    "CREDENTIALS",
+    "HOST_PATTERN",
+    "UNUSUAL_HOST",
+    "host_of",
+    "hosts",
+    "plain_host",
+    "with_parents",
+    "without_credentials",
+]
 
 HOST_PATTERN: Final = (
     r"^[\x00-\x20]*[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#\\]*@)?(?P<host>\[[^\]\[@/?#\\]*\]|[^/?#:@\[\]\\]+)(?:[/?#:\\]|$)"
@@ -100,6 +109,16 @@ def host_of(uri: str) -> str | None:
     """
     found = re.match(HOST_PATTERN, uri)
     return plain_host(found["host"]) or None if found else None
+
+
+def with_parents(host: str) -> list[str]:
+    """Return a host and the domains above it.
+
+    >>> with_parents("a.b.example"), with_parents("[::1]")
+    (['a.b.example', 'b.example', 'example'], ['[::1]'])
+    """
+    labels = host.split(".")
+    return [".".join(labels[place:]) for place in range(len(labels))]
 
 
 def hosts(uri: pa.ChunkedArray, source: pa.ChunkedArray) -> pa.Array:

@@ -11,16 +11,17 @@ and a page too many does less harm than one lost.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from headwater.filters.urls.hosts import plain_host
 from headwater.filters.urls.parameters import PATH_SESSIONS, is_noise
 
-__all__ = ["URL_PARTS", "VERSION", "normal_url", "normalize_url", "without_breaks"]
+__all__ = ["VERSION", "hosts_and_urls", "normalize_url"]
 
 VERSION: Final = 1
 """Raised with any change that gives a URL another normal form."""
-URL_PARTS: Final = re.compile(
+_URL_PARTS: Final = re.compile(
     r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#\\]*@)?(\[[^\]\[@/?#\\]*\]|[^/?#:@\[\]\\]+)(?=[/?#:\\]|\Z)(?::([^/?#\\]*))?"
     r"((?:[/\\][^?#]*)?)(?:\?([^#]*))?(?:#.*)?",
     re.DOTALL,
@@ -43,20 +44,37 @@ def normalize_url(url: str) -> str | None:
     >>> normalize_url("https://Bücher.example"), normalize_url("isbn 1")
     ('https://xn--bcher-kva.example/', None)
     """
-    found = URL_PARTS.match(without_breaks(url))
-    host = plain_host(found[2]) if found else ""
-    return normal_url(found, host) if found and host else None
+    _, (normal,) = hosts_and_urls([url])
+    return normal or None
 
 
-def without_breaks(url: str) -> str:
+def hosts_and_urls(urls: Sequence[str | None]) -> tuple[list[str], list[str]]:
+    """Return the host of each URL and its form to join by, both empty where it has no host; a host is read once, however often it comes."""
+    plain: dict[str, str] = {}
+    hosts: list[str] = []
+    normal: list[str] = []
+    for url in urls:
+        found = _URL_PARTS.match(_without_breaks(url)) if url else None
+        host = ""
+        if found:
+            given = found[2]
+            if given not in plain:
+                plain[given] = plain_host(given)
+            host = plain[given]
+        hosts.append(host)
+        normal.append(_normal_url(found, host) if found and host else "")
+    return hosts, normal
+
+
+def _without_breaks(url: str) -> str:
     """Return a URL without tabs, line breaks and what cannot be seen at its end, as a browser takes it."""
     if "\n" in url or "\t" in url or "\r" in url:
         url = url.replace("\n", "").replace("\t", "").replace("\r", "")
     return url if url[-1:] > " " else url.rstrip(_UNSEEN)
 
 
-def normal_url(found: re.Match[str], host: str) -> str:
-    """Return the form to join by of a URL that ``URL_PARTS`` matched.
+def _normal_url(found: re.Match[str], host: str) -> str:
+    """Return the form to join by of a URL that ``_URL_PARTS`` matched.
 
     Args:
         host: in the form of ``plain_host``.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
-__all__ = ["registered_domain", "suffix_list_version"]
+__all__ = ["has_suffix", "registered_domain"]
 
 _NUMBER: Final = re.compile(r"[0-9]+")
 
@@ -25,11 +25,16 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-def suffix_list_version() -> str:
-    """Return the version of the package that holds the list, whose end is the date of the list."""
-    from publicsuffixlist import __version__
+def has_suffix(host: str) -> bool:
+    """Return whether a host ends in a public suffix that the list has.
 
-    return str(__version__)
+    Args:
+        host: in small letters.
+
+    >>> has_suffix("example.co.uk"), has_suffix("example.tld")
+    (True, False)
+    """
+    return _suffixes().publicsuffix(host, accept_unknown=False) is not None
 
 
 def registered_domain(host: str) -> str:

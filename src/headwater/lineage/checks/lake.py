@@ -31,6 +31,8 @@ from headwater.warehouse.snapshot import open_snapshot
 __all__ = ["Check", "verify"]
 
 _SHOWN: Final = 5
+_SPARSE: Final = ("html", "texts", "spans", "contamination", "stages", "placements", "vocabularies")
+_INDEXES: Final = ("host_index", "uri_index")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,18 +97,7 @@ def _one_live_file(lake: LakeView) -> Found:
     """A fragment has at most one live file of each family, of one build; a shard has one of its placements; each has content."""
     faults = []
     fragments = lake.snapshot.covered("content")
-    for family in (
-        *ALIGNED,
-        "html",
-        "texts",
-        "spans",
-        "contamination",
-        "host_index",
-        "uri_index",
-        "stages",
-        "placements",
-        "vocabularies",
-    ):
+    for family in (*ALIGNED, *_SPARSE, *_INDEXES):
         files = lake.snapshot.live(family)
         names = [files[name].to_pylist() for name in ("batch", "operator")]
         # Within what a number may be covered once: the lake, a build, a stage of a build.
@@ -137,17 +128,7 @@ def _aligned(lake: LakeView) -> Found:
                 count += table.num_rows
         except CorruptLakeError as error:
             faults.append(f"fragment {where.fragment}: {error}")
-    for family in (
-        "html",
-        "texts",
-        "spans",
-        "contamination",
-        "host_index",
-        "uri_index",
-        "stages",
-        "placements",
-        "vocabularies",
-    ):
+    for family in (*_SPARSE, *_INDEXES):
         faults += _sql_faults(
             lake,
             f"SELECT DISTINCT sample_id FROM {family} ANTI JOIN content USING (sample_id) ORDER BY 1 LIMIT 100",
@@ -215,18 +196,7 @@ def _counts_reconcile(lake: LakeView) -> Found:
 
 def _runs_known(lake: LakeView) -> Found:
     """Every run that a row names has its one row in family runs."""
-    families = [
-        *ALIGNED,
-        "files",
-        "quarantine",
-        "html",
-        "texts",
-        "spans",
-        "contamination",
-        "stages",
-        "placements",
-        "vocabularies",
-    ]
+    families = (*ALIGNED, "files", "quarantine", *_SPARSE)
     named = " UNION ".join(f"SELECT DISTINCT run_id FROM {family}" for family in families)
     faults = _sql_faults(
         lake,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import pyarrow.compute as pc
 
 from headwater.errors import HeadwaterError
@@ -23,8 +21,6 @@ from headwater.warehouse.parquet import check_file
 from headwater.warehouse.snapshot import open_snapshot
 
 __all__ = ["block_lists", "evaluation_sets", "retained_files", "score_models", "vocabularies"]
-
-_TRAININGS: Final = ("vocab-train", "vocab-extend")
 
 
 def vocabularies(lake: LakeView) -> Found:

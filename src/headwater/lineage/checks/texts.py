@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headwater.fingerprint import fingerprint
+from headwater.hashes import content_hashes
 from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.found import Found
 from headwater.lineage.past_runs import read_runs
@@ -51,13 +52,15 @@ def texts_chosen(lake: LakeView) -> Found:
 
 
 def _wrong_hashes(table: pa.Table) -> list[str]:
-    faults = []
-    for sample, text, size, digest in zip(*(column.to_pylist() for column in table.columns), strict=True):
-        data = None if text is None else text.encode()
-        expected = (None, None) if data is None else (len(data), blake2b(data, digest_size=16).digest())
-        if (size, digest) != expected:
-            faults.append(f"sample {sample}: a text of family texts is not the one that was hashed")
-    return faults
+    """Return the faults of texts whose length or hash is another one, or that lack them."""
+    texts = table["text"].combine_chunks()
+    found = zip(table["text_bytes"].to_pylist(), table["text_hash"].to_pylist(), strict=True)
+    expected = zip(pc.binary_length(texts).to_pylist(), content_hashes(texts).to_pylist(), strict=True)
+    return [
+        f"sample {sample}: a text of family texts is not the one that was hashed"
+        for sample, stored, right in zip(table["sample_id"].to_pylist(), found, expected, strict=True)
+        if stored != right
+    ]
 
 
 def _choices(snapshot: Snapshot) -> dict[str, Mapping[str, str]]:

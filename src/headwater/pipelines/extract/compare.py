@@ -8,7 +8,7 @@ a small lake as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from headwater.filters.scores.names import SCORE_COLUMNS
 from headwater.pipelines.annotate.step import measure_texts
 from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS
 from headwater.pipelines.extract.choose import chosen_extractors, lay_over
+from headwater.pipelines.extract.page_facts import Page, TextFacts
 from headwater.pipelines.extract.pages import PLACES, open_pages, page_batches
 from headwater.pipelines.extract.step import fragments_of_pages
 from headwater.pipelines.extract.texts import extract_pages, text_rows
@@ -30,51 +31,11 @@ from headwater.plain import JsonObject
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["SIGNALS_SHOWN", "Page", "TextFacts", "compare_extractors"]
+__all__ = ["SIGNALS_SHOWN", "compare_extractors"]
 
-SIGNALS_SHOWN = ("gopher_n_words", "gopher_frac_duplicate_lines", "fineweb_frac_lines_end_punct")
-"""Signals that the comparison tells of each text, of those that there are."""
+SIGNALS_SHOWN = ("gopher_words", "gopher_dup_lines_fraction", "fineweb_punct_lines_fraction")
+"""Signals that the comparison tells of each text."""
 _MOST_FRAGMENTS = 64
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TextFacts:
-    """What one extractor makes of a page.
-
-    Attributes:
-        fault: why there is no text; None where there is one, and then the others are set.
-        page_kind: that the extractor saw; None where it tells none.
-        left_out_bytes: text of the page that is not in it.
-        signals: of ``SIGNALS_SHOWN``.
-        first_reason: the first rule that refuses it; None where all let it pass.
-    """
-
-    extractor: str
-    fault: str | None
-    page_kind: str | None = None
-    language: str | None = None
-    characters: int = 0
-    tokens: int = 0
-    table_rows: int | None = None
-    left_out_bytes: int | None = None
-    scores: dict[str, int] | None = None
-    signals: dict[str, float] | None = None
-    first_reason: str | None = None
-
-    @property
-    def passes(self) -> bool:
-        """Whether there is a text and every rule lets it pass."""
-        return self.fault is None and self.first_reason is None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
-    """A page: its sample, its address, the extractor whose text the recipe takes (None: none has one), and each extractor's text."""
-
-    sample_id: int
-    uri: str | None
-    chosen: str | None
-    texts: tuple[TextFacts, ...]
 
 
 def compare_extractors(job: Resolved, most: int | None = 200) -> JsonObject:
@@ -204,14 +165,13 @@ def _rules(job: Resolved, table: pa.Table) -> RuleSet:
 
 def _told(table: pa.Table, job: Resolved) -> list[JsonObject]:
     scores = [name for name in (*SCORE_COLUMNS, *job.recipe.own_scores) if pa.types.is_integer(table[name].type)]
-    signals = [name for name in SIGNALS_SHOWN if name in table.column_names]
     return [
         {
             "language": row["language"],
             "tokens": row["n_tokens"],
             "scores": {name: row[name] for name in scores},
-            "signals": {name: row[name] for name in signals},
+            "signals": {name: row[name] for name in SIGNALS_SHOWN},
             "first_reason": row["first_reason"],
         }
-        for row in table.select(["language", "n_tokens", "first_reason", *scores, *signals]).to_pylist()
+        for row in table.select(["language", "n_tokens", "first_reason", *scores, *SIGNALS_SHOWN]).to_pylist()
     ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -87,29 +89,24 @@ class Done:
 def write_texts(task: TextsTask) -> Done | Unread:
     """Run extractors over a fragment's pages and write a file of family ``texts`` for each; runs in a Spark task."""
     where, pages = task.where, open_pages(task.table, task.where, task.files)
-    written = count = size = 0
-    writers: list[FamilyWriter] = []
+    reader = shared_reader()
+    count = size = 0
     try:
-        reader = shared_reader()
-        writers.extend(
-            FamilyWriter(task.table, "texts", where.batch, where.fragment, 1, operator)
-            for operator in task.extractors.values()
-        )
-        for places in read_aligned(task.table, where, PLACES):
-            rows, found = _extract(task, reader, pages, places)
-            count += rows.num_rows
-            for writer, table in zip(writers, found, strict=True):
-                writer.write(table)
-                size += int(pc.sum(table["text_bytes"]).as_py() or 0)
-        entries = [writer.finish() for writer in writers]
-        written = len(entries)
-        return Done(fragment=where.fragment, entries=entries, pages=count, text_bytes=size)
+        with contextlib.ExitStack() as stack:
+            writers = [
+                stack.enter_context(FamilyWriter(task.table, "texts", where.batch, where.fragment, 1, operator))
+                for operator in task.extractors.values()
+            ]
+            for places in read_aligned(task.table, where, PLACES):
+                rows, found = _extract(task, reader, pages, places)
+                count += rows.num_rows
+                for writer, table in zip(writers, found, strict=True):
+                    writer.write(table)
+                    size += int(pc.sum(table["text_bytes"]).as_py() or 0)
+            entries = [writer.finish() for writer in writers]
     except BadInputError as error:
         return Unread(fragment=where.fragment, why=str(error))
-    finally:
-        if not written:
-            for writer in writers:
-                writer.__exit__(None, None, None)
+    return Done(fragment=where.fragment, entries=entries, pages=count, text_bytes=size)
 
 
 def _extract(task: TextsTask, reader: Reader, pages: Pages, places: pa.Table) -> tuple[pa.Table, list[pa.Table]]:
@@ -158,11 +155,12 @@ def write_content(task: ReplaceTask) -> Done | Unread:
 
 def _count(
     done: dict[str, int],
-    chosen: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
+    chosen: npt.NDArray[np.int64],
     captures: pa.Table,
     replaced: Replaced,
-    picked: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
+    picked: npt.NDArray[np.int64],
 ) -> None:
+    """Add to the counts of a task, and to the pages that each extractor has, those of a row group."""
     done["changed"] += int(replaced.changed.sum())
     of_pages = int(captures["extractor"].is_valid().to_numpy().sum())
     done["pages"] += of_pages

@@ -59,9 +59,8 @@ def text_rows(
         ids: int64 [n], of the pages.
         found: what it made of each page.
     """
-    rows: list[dict[str, Any]] = [
-        _row(each, counts=extractor.method not in OF_OTHERS) for each in found
-    ]  # Any: values of a row, by column
+    counts = extractor.method not in OF_OTHERS
+    rows: list[dict[str, Any]] = [_row(each, counts=counts) for each in found]  # Any: values of a row, by column
     schema = arrow_schema("texts")
     text = pa.array([row.get("text") for row in rows], pa.string())
     columns = {name: pa.array([row.get(name) for row in rows], schema.field(name).type) for name in schema.names}
@@ -81,7 +80,7 @@ def _row(found: Extracted | str, *, counts: bool) -> dict[str, Any]:  # Any: val
     fault = fault_of_text(found.text)
     if fault is not None:
         return {"extract_fault": fault}
-    row: dict[str, Any] = {"text": found.text, "text_bytes": len(found.text.encode())}  # Any: as above
+    row: dict[str, Any] = {"text": found.text, "text_bytes": len(found.text.encode())}  # Any: values by column
     if counts:  # a package of others counts nothing, and tells no kind of page
         row |= {name: getattr(found, name) for name in _OF_PAGE}
         row |= {"page_kind": found.page_kind or None, "left_out": canonical_json(found.left_out)}

@@ -8,12 +8,9 @@ from the best down, as far as their mean quality, weighted by tokens, is that of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
+from headwater.pipelines.extract.page_facts import Page, TextFacts
 from headwater.plain import JsonObject
-
-if TYPE_CHECKING:
-    from headwater.pipelines.extract.compare import Page, TextFacts
 
 __all__ = ["CHOICE", "UNION", "totals"]
 

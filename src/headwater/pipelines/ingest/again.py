@@ -34,6 +34,7 @@ from headwater.pipelines.ingest.ranges import Ranges
 from headwater.pipelines.ingest.refusals import WHOLE_FILE
 from headwater.pipelines.ingest.task import VERSION, Again, file_number
 from headwater.pipelines.ingest.units import Done, add_counts, files_table, write_files
+from headwater.pipelines.ingest.web.page_frames import PAGE_FAILED, PAGE_TOO_LARGE, PAGE_TOO_SLOW
 from headwater.pipelines.recipe.job import read_section
 from headwater.pipelines.recipe.sections import IngestSettings
 from headwater.pipelines.spark.sessions import run_tasks
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KnownFile", "again_unit", "find_again", "known_files", "plan_again"]
 
-_OF_EXTRACTORS: Final = frozenset(["no_text", "nul_byte", "page_too_large", "page_too_slow", "parser_failed"])
+_OF_EXTRACTORS: Final = frozenset(["no_text", "nul_byte", PAGE_FAILED, PAGE_TOO_LARGE, PAGE_TOO_SLOW])
 """Reasons that another extractor may not have."""
 _LIMIT_OF: Final = {
     "record_too_large": "max_record_bytes",

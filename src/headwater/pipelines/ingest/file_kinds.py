@@ -52,7 +52,7 @@ _MAGIC = re.compile(
 _JSON_OBJECT = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*(?:\}|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"[ \t\r\n]*:)", re.DOTALL)
 _JSON_LINE = re.compile(rb"^[ \t\r]*\{[ \t\r]*\"", re.MULTILINE)
 _PAGE = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html\b|html[\s>])", re.IGNORECASE | re.DOTALL
+    rb"\s*+(?:<\?xml[^>]*>\s*+)?+(?><!--.*?-->\s*+)*+<(?:!doctype\s+html\b|html[\s>])", re.IGNORECASE | re.DOTALL
 )
 _MARKUP = re.compile(rb"\s*<[a-zA-Z!?]")
 _ARCHIVE = re.compile(rb"[\r\n]*WARC/[01]\.")

@@ -43,7 +43,6 @@ __all__ = [
     "IngestTask",
     "concerns_all_files",
     "file_number",
-    "uri_hashes",
     "why_unread",
     "write_task",
 ]
@@ -147,18 +146,13 @@ def file_number(sha256: str) -> int:
     return int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
 
 
-def uri_hashes(uris: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the first 8 bytes of BLAKE2b of each URL's UTF-8 bytes as a signed big-endian integer."""
-    return short_hashes(uris)
-
-
 def _samples(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
     """Return the rows of families ``content``, ``captures`` and ``html`` side by side, without ``sample_id``."""
     n = len(columns.record_no)
     text = columns.text.cast(pa.large_string())
     captures = columns.captures
     if captures is None:
-        captures = pa.table({name: pa.nulls(n, kind) for name, kind in zip(*_fields(CAPTURE_FIELDS), strict=True)})
+        captures = pa.table({each.name: pa.nulls(n, each.type) for each in CAPTURE_FIELDS})
     by_url = capture_columns(columns.uri)
     return pa.table(
         {
@@ -172,17 +166,11 @@ def _samples(columns: RecordColumns, part: FilePart, run_id: str) -> pa.Table:
             "text": text,
             "text_bytes": pa.array(np.diff(text_buffers(text)[1])),
             "meta": columns.meta,
-            "host": by_url["host"],
-            "registered_domain": by_url["domain"],
-            "url_key": by_url["url_key"],
+            **{name: by_url[name] for name in by_url.column_names},
             **{name: captures[name] for name in captures.column_names},
             "run_id": repeat_text(run_id, n),
         }
     )
-
-
-def _fields(schema: pa.Schema) -> tuple[list[str], list[pa.DataType]]:
-    return schema.names, schema.types
 
 
 def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, int, str]]) -> Iterator[pa.Table]:
@@ -352,7 +340,7 @@ def _uri_index(rows: pa.Table) -> pa.Table:
     return pa.table(
         {
             "sample_id": named["sample_id"],
-            "uri_hash": pa.array(uri_hashes(named["uri"].to_pylist())),
+            "uri_hash": pa.array(short_hashes(named["uri"].to_pylist())),
             "run_id": named["run_id"],
         }
     )

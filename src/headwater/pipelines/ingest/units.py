@@ -221,7 +221,7 @@ def add_counts(to: dict[str, int], counts: Mapping[str, int]) -> None:
         to[name] = to.get(name, 0) + count
 
 
-def files_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+def files_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:  # Any: values of a row, by column
     """Return rows of family ``files``, their maps as dictionaries, or as pairs as Arrow gives them."""
     plain = [
         {**row, "passed_over": None if (found := row.get("passed_over")) is None else sorted(dict(found).items())}

@@ -39,8 +39,10 @@ _PAGE: Final = re.compile(
     re.IGNORECASE,
 )
 _XML: Final = re.compile(rb"[\t\n\x0c\r ]*<\?xml")
-_FEED: Final = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<![^>]*>\s*)*<(?:rss|feed|rdf:RDF)\b", re.DOTALL)
-_ROOT: Final = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<![^>]*>\s*)*<html\b", re.DOTALL | re.IGNORECASE)
+_PROLOG: Final = rb"(?>\s*+(?:<\?.*?\?>|<!--(?:-?>|.*?-->)|<!(?!--)[^>]*>))*+\s*+"
+"""What may stand before a root; each part ends where it first can, so that comment after comment costs linear time."""
+_FEED: Final = re.compile(_PROLOG + rb"<(?:rss|feed|rdf:RDF)\b", re.DOTALL)
+_ROOT: Final = re.compile(_PROLOG + rb"<html\b", re.DOTALL | re.IGNORECASE)
 _MARKS: Final = (b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf")
 _CONTROL: Final = re.compile(rb"[\0-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 

@@ -1,4 +1,6 @@
-"""The process that reads pages for ``workers.PageReader``: ``python -m headwater.pipelines.ingest.web.page_child MEMORY CPU_S``.
+"""The process that reads pages for ``workers.PageReader``: ``python -m headwater.pipelines.ingest.web.page_child MEMORY CPU_S PARENT``.
+
+MEMORY: bytes of address space beyond what a started process has; CPU_S: processor seconds a page; PARENT: number of the process with which it ends.
 
 It answers each page as it is done, so that its death names the page. It may be killed at any time and leaves nothing behind.
 """
@@ -17,7 +19,6 @@ from typing import Final
 __all__ = ["main"]
 
 _PR_SET_PDEATHSIG: Final = 1
-_READY: Final = b"ready"
 
 
 def main() -> None:
@@ -35,11 +36,18 @@ def main() -> None:
 
     # Imported and compiled before limits hold: both take more than a page.
     from headwater.filters.html.page import compile_page, read_page
-    from headwater.pipelines.ingest.web.page_frames import LENGTH, pack_answer, parse_request
+    from headwater.pipelines.ingest.web.page_frames import (
+        LENGTH,
+        PAGE_FAILED,
+        PAGE_TOO_LARGE,
+        READY,
+        pack_answer,
+        parse_request,
+    )
 
     compile_page()
     os.dup2(nothing, 2)
-    answers.write(LENGTH.pack(len(_READY)) + _READY)
+    answers.write(LENGTH.pack(len(READY)) + READY)
     answers.flush()
     _limit_memory(memory)
     while (request := parse_request(requests)) is not None:
@@ -49,9 +57,9 @@ def main() -> None:
             try:
                 answer = pack_answer(read_page(page, extractors))
             except MemoryError:
-                answer = pack_answer("page_too_large")
+                answer = pack_answer(PAGE_TOO_LARGE)
             except Exception:
-                answer = pack_answer("parser_failed")
+                answer = pack_answer(PAGE_FAILED)
             finally:
                 signal.setitimer(signal.ITIMER_PROF, 0)
             answers.write(answer)

@@ -17,9 +17,26 @@ import orjson
 from headwater.filters.html.page import Extracted, ExtractorSettings, PageInput, PageOutput
 from headwater.plain import JsonObject
 
-__all__ = ["LENGTH", "pack_answer", "pack_request", "parse_answer", "parse_request", "read_frame"]
+__all__ = [
+    "LENGTH",
+    "PAGE_FAILED",
+    "PAGE_TOO_LARGE",
+    "PAGE_TOO_SLOW",
+    "READY",
+    "pack_answer",
+    "pack_request",
+    "parse_answer",
+    "parse_request",
+    "read_frame",
+]
 
 LENGTH: Final = struct.Struct("<Q")
+READY: Final = b"ready"
+"""The frame by which a child says that it can read."""
+PAGE_FAILED: Final = "parser_failed"
+PAGE_TOO_LARGE: Final = "page_too_large"
+PAGE_TOO_SLOW: Final = "page_too_slow"
+"""Reasons for which a page was not read."""
 _SOURCES: Final = frozenset({"bom", "http", "meta", "detected", "default", "given"})
 _MOST_SHARE: Final = 65535
 _TEXTS: Final = tuple(each.name for each in fields(Extracted) if each.type == "str")
@@ -139,19 +156,19 @@ def _extracted(value: Any) -> Extracted:  # Any: what a stranger's JSON holds
     return Extracted(**checked)
 
 
-def _text(value: Any) -> str:  # Any: as above
+def _text(value: Any) -> str:  # Any: of a stranger's JSON
     if not isinstance(value, str):
         raise ValueError("expected a text")
     return value
 
 
-def _number(value: Any) -> int:  # Any: as above
+def _number(value: Any) -> int:  # Any: of a stranger's JSON
     if type(value) is not int or not 0 <= value < 1 << 62:
         raise ValueError("expected a whole number that is not negative")
     return value
 
 
-def _list(value: Any) -> list[Any]:  # Any: as above
+def _list(value: Any) -> list[Any]:  # Any: of a stranger's JSON
     if not isinstance(value, list):
         raise ValueError("expected a list")
     return value

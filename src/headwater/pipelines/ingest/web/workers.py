@@ -23,13 +23,17 @@ from typing import Final
 
 from headwater.errors import HeadwaterError, one_line
 from headwater.filters.html.page import ExtractorSettings, PageInput, PageOutput
-from headwater.pipelines.ingest.web.page_frames import pack_request, parse_answer, read_frame
+from headwater.pipelines.ingest.web.page_frames import (
+    PAGE_FAILED,
+    PAGE_TOO_LARGE,
+    PAGE_TOO_SLOW,
+    READY,
+    pack_request,
+    parse_answer,
+    read_frame,
+)
 
-__all__ = ["PAGE_FAILED", "PAGE_TOO_LARGE", "PAGE_TOO_SLOW", "PageReader", "shared_reader"]
-
-PAGE_FAILED: Final = "parser_failed"
-PAGE_TOO_LARGE: Final = "page_too_large"
-PAGE_TOO_SLOW: Final = "page_too_slow"
+__all__ = ["PageReader", "shared_reader"]
 
 _BATCH_BYTES: Final = 4 << 20
 _BATCH_PAGES: Final = 128
@@ -97,7 +101,7 @@ class PageReader:
         Reasons: ``page_too_large`` (its bytes, or the memory that it takes), ``page_too_slow``, ``parser_failed``.
 
         Raises:
-            HeadwaterError: the child does not start, or dies of pages and of none alike.
+            HeadwaterError: the child does not start.
         """
         answers: list[PageOutput | str] = [PAGE_TOO_LARGE] * len(pages)
         small = [index for index, page in enumerate(pages) if len(page.body) <= self._max_bytes]
@@ -170,7 +174,7 @@ class PageReader:
             ready = read_frame(_Timed(child, _START_S), 100)
         except (ValueError, OSError, TimeoutError):
             ready = None
-        if ready != b"ready":
+        if ready != READY:
             self._child = None
             child.kill()
             _, told = child.communicate()
