@@ -492,6 +492,12 @@ def test_faults_of_the_program_keep_their_traceback() -> None:
         ),
         ("annotate", {"samples": 1, "fragments": 2, "text_bytes": 500}, "1 sample in 2 fragments, 500 B, 0.0 MB/s"),
         ("deduplicate", {"samples": 5, "fragments": 1, "clustered": 2}, "5 samples in 1 fragment"),
+        (
+            "deduplicate",
+            {"samples": 5, "fragments": 1, "clustered": 2, "older_captures": 2},
+            "5 samples in 1 fragment, 2 older captures",
+        ),
+        ("deduplicate", {"older_captures": 1}, "1 older capture"),
         ("decide", {"samples": 5, "fragments": 1, "kept": 4}, "5 samples in 1 fragment, 4 kept"),
         ("select", {"cells": [{"documents": 2, "got": 30}, {"documents": 1, "got": 12}]}, "3 documents, 42 tokens"),
         ("scale", {"cells": [{"documents": 1, "tokens": 9, "base_tokens": 90}]}, "1 document, 9 of 90 tokens"),

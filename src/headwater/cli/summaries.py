@@ -65,7 +65,10 @@ def _annotated(counts: Answer, seconds: float) -> list[str]:
 
 
 def _deduplicated(counts: Answer, seconds: float) -> list[str]:
-    return [_samples(counts)]
+    parts = (
+        [_samples(counts)] if "samples" in counts else []
+    )  # a recipe may ask for older captures of a lake that has its clusters
+    return [*parts, *([format_count(counts["older_captures"], "older capture")] if "older_captures" in counts else [])]
 
 
 def _decided(counts: Answer, seconds: float) -> list[str]:

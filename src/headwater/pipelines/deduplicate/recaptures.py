@@ -11,6 +11,7 @@ URLs are read and normalised anew (3 µs each), not taken from family ``captures
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +58,10 @@ def mark_recaptures(spark: SparkSession, job: Resolved, run: Run, snapshot: Snap
         older.unpersist()
         paths = _read_paths(snapshot)
         unit = whole(snapshot, units)
+        counts = {
+            name: n for name, n in unit.counts.items() if name != "fragments"
+        }  # the run counts those that get clusters
+        unit = replace(unit, counts=counts)
         snapshot, dropped = commit_wave(run, snapshot, [unit], valid=partial(_unchanged, paths))
         if dropped:
             snapshot = open_snapshot(job.lake)
