@@ -40,6 +40,8 @@ def _file(
             "span_begin": pa.array([0], pa.int64()),
             "span_end": pa.array([1], pa.int64()),
             "action": ["drop"],
+            "variant": pa.array([None], pa.string()),
+            "confidence": pa.array([None], pa.string()),
         },
     }[family]
     groups = [
