@@ -237,6 +237,8 @@ def _decode(make: Callable[[], _Decoder], data: bytes, limit: int) -> Body | str
                     return "expansion_ratio"
                 if not piece or not (decoder.has_more or len(piece) >= _OUTPUT_BYTES):
                     break
+    except MemoryError:  # says nothing of the data
+        raise
     except Exception:  # each decoder has an exception of its own; damaged data are all that it can mean
         return "bad_content_encoding"
     return Body(data=b"".join(pieces), is_cut=not decoder.ended)
