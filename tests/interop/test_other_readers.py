@@ -26,7 +26,10 @@ from headwater.lineage.checks.lake import verify
 from headwater.lineage.views import connect
 from headwater.tokenize.forms.load import load_vocabulary
 from headwater.tokenize.vocabulary.tokenizer_json import write_tokenizer_json
+from headwater.warehouse.commit import commit, create_lake
+from headwater.warehouse.fragments import fragment_mask, sample_ids
 from headwater.warehouse.maintain import maintain
+from headwater.warehouse.parquet import write_family
 from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import open_snapshot, table_uri
 
@@ -35,7 +38,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.interop, pytest.mark.spark]
 
-WRITTEN = [name for name in FAMILIES if name not in ("contamination", "vocabularies")]
+OF_OTHER_RECIPES = ("blocklists", "html", "recaptures", "texts")
+"""Families that the main job's recipe does not ask for; a lake that holds a file of each is made for them."""
+WRITTEN = [name for name in FAMILIES if name not in ("contamination", "vocabularies", *OF_OTHER_RECIPES)]
 Rows = list[tuple[str, ...]]
 
 
@@ -128,6 +133,47 @@ def test_every_reader_finds_the_same_rows(built: Built, spark: SparkSession, fam
         assert rows_of(reader(built.fresh, spark, family), family) == expected, reader.__name__
     for reader in (by_views, *readers):
         assert rows_of(reader(built.maintained, spark, family), family) == expected, f"{reader.__name__}, maintained"
+
+
+@pytest.fixture(scope="module")
+def asked_for(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake that holds, of each family that only some recipes ask for, a file of two rows: one full, one with nulls."""
+    lake = tmp_path_factory.mktemp("asked") / "lake"
+    create_lake(str(lake))
+    snapshot = open_snapshot(str(lake))
+    ids = pa.array(sample_ids(5, 0, 2))
+    base, mask = fragment_mask([5])
+    entries = []
+    for family in OF_OTHER_RECIPES:
+        columns = {
+            field.name: ids if field.name == "sample_id" else pa.array([_a_value(field.type), None], field.type)
+            for field in arrow_schema(family)
+        }
+        entries.append(write_family(snapshot.uri, family, "b", base, mask, "a" * 32, [pa.table(columns)]))
+    commit(snapshot, adds=entries, wave=("made", 1), lake=str(lake))
+    return lake
+
+
+def _a_value(kind: pa.DataType) -> object:
+    """Return some value of a type."""
+    if pa.types.is_list(kind):
+        return [_a_value(kind.value_type)]
+    if pa.types.is_map(kind):
+        return [(_a_value(kind.key_type), _a_value(kind.item_type))]
+    if pa.types.is_binary(kind):
+        return b"\x00\xffbytes"
+    if pa.types.is_boolean(kind):
+        return True
+    return "Zeichen: é" if pa.types.is_string(kind) else 3
+
+
+@pytest.mark.parametrize("family", OF_OTHER_RECIPES)
+def test_every_reader_finds_what_only_some_recipes_ask_for(asked_for: Path, spark: SparkSession, family: str) -> None:
+    """The same of the families that block lists, stored pages, several extractors and several captures of a URL leave."""
+    expected = rows_of(by_views(asked_for, spark, family), family)
+    assert len(expected) == 2
+    for reader in (by_duckdb, by_delta_rs, by_data_fusion, by_spark, by_pyarrow):
+        assert rows_of(reader(asked_for, spark, family), family) == expected, reader.__name__
 
 
 def test_maintenance_did_something(built: Built) -> None:
