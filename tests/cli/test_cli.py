@@ -28,21 +28,21 @@ from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import open_snapshot
 
 SECTIONS = {
-    "Make and fill a lake": "init run ingest annotate dedup decide".split(),
+    "Make and fill a lake": "init run ingest extract annotate dedup decide".split(),
     "Builds for trainers": "select build export steps".split(),
-    "Questions": "why trace find sql what-if report runs".split(),
+    "Questions": "why trace find sql what-if extractors report runs".split(),
     "Vocabularies, score models and evaluation sets": "vocab score benchmarks".split(),
     "Care": "verify maintain upgrade".split(),
 }
 COMMANDS = [name for names in SECTIONS.values() for name in names]
 GROUPS = {
     "benchmarks": ["add", "list"],
-    "report": ["contamination"],
+    "report": ["build", "contamination", "personal", "rules"],
     "score": ["train", "eval", "add", "list"],
     "vocab": ["train", "extend", "export", "inspect"],
 }
 CALLED = [" ".join([name, *rest]) for name in COMMANDS for rest in ([[each] for each in GROUPS.get(name, [])] or [[]])]
-ON_SPARK = [*"run ingest annotate dedup decide select build".split(), "vocab train", "vocab extend"]
+ON_SPARK = [*"run ingest extract annotate dedup decide select build".split(), "vocab train", "vocab extend"]
 FIRST = {
     **dict.fromkeys(["vocab export", "vocab inspect"], ("vocabulary", "headwater-156k")),
     "score train": ("name", "legal"),
@@ -588,7 +588,7 @@ def test_what_ingest_left_out_is_told(small_lake: Path, tmp_path: Path, monkeypa
     assert (done.exit_code, "nothing new" in done.stdout) == (0, True)
     assert done.stderr.splitlines() == [
         "warning: left out 2 names, such as raw/a~: temporary, or copies that an editor left",
-        f"warning: expected files of JSON Lines, Parquet or text, found no file at all in {tmp_path}; check the path",
+        f"warning: expected files of JSON Lines, Parquet, text or the web, found no file at all in {tmp_path}; check the path",
     ]
 
 

@@ -108,7 +108,7 @@ def _sets(lake: str, names: Sequence[str]) -> list[_Set]:
     return rows
 
 
-@click.group(short_help="Reports on a lake: what a build chose, what rules removed, contamination, personal data.")
+@click.group(short_help="Reports: builds, rules, evaluation items, personal data.")
 def report() -> None:
     """Reports on a lake, counted from its families."""
 
