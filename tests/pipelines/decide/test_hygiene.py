@@ -117,4 +117,9 @@ def test_older_captures_and_lists_are_reasons_everywhere(spark: SparkSession, tm
     assert len(listed) == 3
     answer = what_if(lake, recipe, Changes(without=("blocklist_ads", "older_capture")))
     assert len(answer["examples"]["gained"]) == 2
-    assert [check for check in verify(lake) if not check.passed] == []
+    checks = verify(lake)
+    assert [check for check in checks if not check.passed] == []
+    assert next(check.count for check in checks if check.name == "block_lists") == 3
+    stored = next(path for path in (tmp_path / "lake" / "blocklists").rglob("*") if path.is_file())
+    stored.write_bytes(stored.read_bytes() + b"more")
+    assert [check.name for check in verify(lake) if not check.passed] == ["block_lists"]
