@@ -155,19 +155,14 @@ def check_texts_stand(snapshot: Snapshot, build: str, fragments: npt.NDArray[np.
     selected = newest_ended(runs_of(snapshot, "select", build))
     if selected is None or selected.input_version == snapshot.version:
         return
-    then = _content_paths(open_snapshot(snapshot.lake, selected.input_version))
-    now = _content_paths(snapshot)
+    then = open_snapshot(snapshot.lake, selected.input_version).paths_by_fragment("content")
+    now = snapshot.paths_by_fragment("content")
     replaced = [fragment for fragment in fragments.tolist() if then.get(fragment) != now.get(fragment)]
     if replaced:
         raise UsageError(
             f"expected the texts that build {build} selected, found other ones in {len(replaced)} fragments, which step extract has replaced since; "
             "select again, under another name"
         )
-
-
-def _content_paths(snapshot: Snapshot) -> dict[int, str]:
-    files = snapshot.live("content")
-    return dict(zip(files["base"].to_pylist(), files["path"].to_pylist(), strict=True))
 
 
 def _operators(snapshot: Snapshot) -> set[tuple[str, str]]:

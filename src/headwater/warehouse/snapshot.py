@@ -155,6 +155,11 @@ class Snapshot:
         """Return the paths of a family's live files, relative to the table."""
         return [str(path) for path in self.live(family, batch=batch)["path"].to_pylist()]
 
+    def paths_by_fragment(self, family: str, operator: str | None = None) -> dict[int, str]:
+        """Return fragment → path of its file, of a family that has one file a fragment."""
+        files = self.live(family, operator)
+        return dict(zip(files["base"].to_pylist(), files["path"].to_pylist(), strict=True))
+
     def covered(self, family: str, operator: str | None = None, batch: str | None = None) -> _Ints:
         """Return the fragments that a family covers, ascending int64."""
         return np.sort(_expand(self.live(family, operator, batch))[0])

@@ -12,7 +12,17 @@ import numpy.typing as npt
 
 from headwater.filters.personal.tries import byte_trie
 
-__all__ = ["ALPHABETS", "SECRET_NAMES", "PrefixTrie", "name_table", "prefix_trie", "secret_rules"]
+__all__ = [
+    "ALNUM",
+    "ALPHABETS",
+    "DOTTED",
+    "SECRET_NAMES",
+    "WORD",
+    "PrefixTrie",
+    "name_table",
+    "prefix_trie",
+    "secret_rules",
+]
 
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS: Final = "0123456789"
@@ -26,7 +36,8 @@ ALPHABETS: Final = {
     "path": _LETTERS + _DIGITS + "/",
     "word": _LETTERS + _DIGITS + "_-",
 }
-"""Name → the bytes that the random part of a token may have."""
+"""Name → the bytes that the random part of a token may have; a trie has them in the order of their names."""
+ALNUM, DOTTED, WORD = (sorted(ALPHABETS).index(name) for name in ("alnum", "dotted", "word"))
 
 SECRET_NAMES: Final = (
     "-pass", "_pass", "access key", "access-key", "access_key", "accesskey", "accountkey", "adgangskode", "api key",

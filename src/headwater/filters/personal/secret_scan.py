@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from headwater.filters.personal.secret_kinds import PrefixTrie, name_table, prefix_trie
+from headwater.filters.personal.secret_kinds import ALNUM, DOTTED, WORD, PrefixTrie, name_table, prefix_trie
 from headwater.filters.text.compile import kernel
 
 __all__ = ["ASSIGNMENT", "AZURE", "PEM", "TELEGRAM", "URL", "find_candidates"]
@@ -236,12 +236,12 @@ def _match_azure(
     if begin < first or data[place - 1] != 81 or not 48 <= data[place - 2] <= 57:
         return place, place
     for i in range(begin, place - 2):
-        if not alphabets[2, data[i]]:
+        if not alphabets[DOTTED, data[i]]:
             return place, place
     stop = place + 1
-    while stop < end and stop - place <= 36 and alphabets[2, data[stop]]:
+    while stop < end and stop - place <= 36 and alphabets[DOTTED, data[stop]]:
         stop += 1
-    if (begin > first and alphabets[0, data[begin - 1]]) or not 31 <= stop - place - 1 <= 34:
+    if (begin > first and alphabets[ALNUM, data[begin - 1]]) or not 31 <= stop - place - 1 <= 34:
         return place, place
     return begin, stop
 
@@ -255,13 +255,13 @@ def _match_telegram(
     while begin > first and place - begin < 11 and 48 <= data[begin - 1] <= 57:
         begin -= 1
     stop = place + 1
-    while stop < end and stop - place <= 36 and alphabets[len(alphabets) - 1, data[stop]]:
+    while stop < end and stop - place <= 36 and alphabets[WORD, data[stop]]:
         stop += 1
     if not 8 <= place - begin <= 10 or stop - place - 1 != 35:
         return place, place
     # In a URL of the service the word bot stands right before it.
     is_bot = begin >= first + 3 and data[begin - 1] == 116 and data[begin - 2] == 111 and data[begin - 3] == 98
-    if begin > first and alphabets[0, data[begin - 1]] and not is_bot:
+    if begin > first and alphabets[ALNUM, data[begin - 1]] and not is_bot:
         return place, place
     return begin, stop
 

@@ -31,7 +31,11 @@ def texts_chosen(lake: LakeView) -> Found:
     choices = _choices(snapshot)
     captures = snapshot.live("captures")
     chosen_by = dict(zip(captures["base"].to_pylist(), captures["operator"].to_pylist(), strict=True))
-    stored = {operator: _by_fragment(snapshot, operator) for made in choices.values() for operator in made.values()}
+    stored = {
+        operator: snapshot.paths_by_fragment("texts", operator)
+        for made in choices.values()
+        for operator in made.values()
+    }
     for where in lake.located():
         made = choices.get(chosen_by.get(where.fragment, ""), {})
         hashes: dict[tuple[int, str], bytes] = {}
@@ -71,8 +75,3 @@ def _choices(snapshot: Snapshot) -> dict[str, Mapping[str, str]]:
         if len(made) > 1:
             found[operator_digits(fingerprint({"content": choice}))] = made
     return found
-
-
-def _by_fragment(snapshot: Snapshot, operator: str) -> dict[int, str]:
-    files = snapshot.live("texts", operator)
-    return dict(zip(files["base"].to_pylist(), files["path"].to_pylist(), strict=True))

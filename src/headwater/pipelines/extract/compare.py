@@ -89,8 +89,7 @@ def _texts(job: Resolved, snapshot: Snapshot, where: FragmentFiles) -> Iterator[
     extractors = job.recipe.extractors
     stored = {}
     for each in extractors:
-        files = snapshot.live("texts", text_operator(each))
-        paths = dict(zip(files["base"].to_pylist(), files["path"].to_pylist(), strict=True))
+        paths = snapshot.paths_by_fragment("texts", text_operator(each))
         if where.fragment in paths:
             stored[each.name] = read_file(snapshot.uri, paths[where.fragment])
     missing = [each for each in extractors if each.name not in stored]

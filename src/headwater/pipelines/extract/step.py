@@ -189,10 +189,7 @@ class _Extract:
         right = pa.array([operator_digits(operator) for operator in operators])
         paged = fragments_of_pages(snapshot)
         fragments = paged.filter(pc.invert(pc.is_in(paged["operator"], value_set=right)))["fragment"].to_pylist()
-        texts = [
-            dict(zip(*(files[name].to_pylist() for name in ("base", "path")), strict=True))
-            for files in (snapshot.live("texts", text_operator(each)) for each in self.recipe.extractors)
-        ]
+        texts = [snapshot.paths_by_fragment("texts", text_operator(each)) for each in self.recipe.extractors]
         alone = len(texts) == 1
         found = []
         for where in self._located(snapshot, fragments):
