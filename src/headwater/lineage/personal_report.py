@@ -8,6 +8,7 @@ import duckdb
 
 from headwater.errors import UsageError
 from headwater.filters.personal.types import CONFIDENCES, PERSONAL, PERSONAL_TYPES, SECRET, SECRET_TYPES
+from headwater.lineage.past_runs import read_runs
 from headwater.lineage.questions import rows
 from headwater.plain import JsonObject
 
@@ -84,5 +85,5 @@ def personal_report(connection: duckdb.DuckDBPyConnection, type_: str | None = N
 
 def _was_asked(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether the newest run of annotate looked for personal data or secrets, by the operators that it recorded."""
-    found = rows(connection, "SELECT operators FROM runs WHERE step = 'annotate' ORDER BY started DESC LIMIT 1")
-    return bool(found) and ('"personal"' in found[0]["operators"] or '"secrets"' in found[0]["operators"])
+    newest = read_runs(connection, "annotate")[-1:]
+    return any(name in run.operators.get("spans", {}) for run in newest for name in ("personal", "secrets"))
