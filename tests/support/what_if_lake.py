@@ -160,7 +160,7 @@ def make_lake(
             | {"duplicate_of": ids[won[number]] if loser else None}
         )
     entries = []
-    wanted = [family for family in _FAMILIES if verdicts or family != "verdicts"]
+    wanted = [family for family in (*_FAMILIES, *decided_by.rule_families) if verdicts or family != "verdicts"]
     for at in range(fragments):
         part = full[cuts[at] : cuts[at + 1]]
         entries += [

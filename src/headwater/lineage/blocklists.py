@@ -5,7 +5,6 @@ A lake keeps them as ``<lake>/blocklists/<sha256>.txt``; a file is written once 
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
 from collections.abc import Sequence
@@ -15,7 +14,6 @@ from typing import Final, Protocol
 from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, UsageError, one_line
-from headwater.filters.blocklists.match import BlockList, make_block_list
 from headwater.filters.blocklists.read import MOST_BYTES, Entries, read_entries
 from headwater.untrusted import read_bounded
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
@@ -27,7 +25,6 @@ __all__ = [
     "file_digest",
     "has_list",
     "list_faults",
-    "list_of",
     "read_list",
     "store_blocklists",
 ]
@@ -154,12 +151,6 @@ def read_list(lake: str, sha256: str, kind: str) -> Entries:
             "restore it from a copy, or delete it and give its file again"
         )
     return read_entries(data, kind)
-
-
-@functools.lru_cache(maxsize=16)
-def list_of(lake: str, sha256: str, kind: str) -> BlockList:
-    """Return a lake's block list ready for comparing; the same object every time in a process."""
-    return make_block_list(read_list(lake, sha256, kind))
 
 
 def list_faults(lake: str) -> tuple[int, list[str]]:

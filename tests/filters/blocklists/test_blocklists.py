@@ -19,7 +19,8 @@ from headwater.filters.blocklists.match import find_listed, make_block_list
 from headwater.filters.blocklists.read import read_entries
 from headwater.filters.blocklists.words import count_words, make_word_list
 from headwater.filters.rules.rule_set import RuleSet, evaluate
-from headwater.lineage.blocklists import check_blocklists, list_faults, list_of, store_blocklists
+from headwater.lineage.blocklists import check_blocklists, list_faults, store_blocklists
+from headwater.pipelines.annotate.ready_lists import list_of
 from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
 
 SHA = "0" * 64

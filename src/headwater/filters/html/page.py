@@ -124,6 +124,7 @@ def compile_page() -> None:
 <table><tr><td>e<td>f</table><pre>g</pre><math><mi>x</mi></math><p style="display:none">h"""
     forms = (ExtractorSettings(name="text"), ExtractorSettings(name="markdown", form="markdown"))
     read_page(PageInput(body=body), forms)
+    mojibake_share("\xe9")  # a text that is chosen from so small a page may be ASCII
 
 
 def _extracted(

@@ -26,11 +26,12 @@ from headwater.filters.signals import measure as signals
 from headwater.filters.signals.kinds import KIND_SIGNALS, kinds
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
 from headwater.filters.spans.stored import stored_spans
-from headwater.lineage.blocklists import list_of, store_blocklists
+from headwater.lineage.blocklists import store_blocklists
 from headwater.lineage.evaluation_sets import StoredSet, load_index
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.score_models import scorer_of, store_models
 from headwater.lineage.vocabularies import find_vocabulary
+from headwater.pipelines.annotate.ready_lists import list_of
 from headwater.pipelines.recipe.blocklists import BlockListSettings
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.recipe.sections import ContaminationSettings, SpanSettings
