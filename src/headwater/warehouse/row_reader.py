@@ -89,22 +89,31 @@ class RowReader:
                 self._held -= self._files.popitem(last=False)[1].chunks
         return file, known
 
+    def _known(self, path: str) -> _Known:
+        """Return what is known of a file, which is opened only the first time."""
+        with self._lock:
+            known = self._files.get(path)
+            if known is not None:
+                self._files.move_to_end(path)
+                return known
+        return self._open(path)[1]
+
     def groups(self, path: str) -> int:
         """Return how many row groups a file has."""
-        return int(self._open(path)[1].footer.num_row_groups)
+        return int(self._known(path).footer.num_row_groups)
 
     def rows(self, path: str, group: int) -> int:
         """Return how many rows a row group has."""
-        begins = self._open(path)[1].begins
+        begins = self._known(path).begins
         return int(begins[group + 1] - begins[group])
 
     def own_scores(self, path: str) -> tuple[str, ...]:
         """Return the columns of a team's own that a file of family ``scores`` has."""
-        return self._open(path)[1].own
+        return self._known(path).own
 
     def group_of(self, path: str, row: int) -> tuple[int, int] | None:
         """Return row group, and row in it, of a row of a file; None where it has fewer."""
-        begins = self._open(path)[1].begins
+        begins = self._known(path).begins
         if row >= begins[-1]:
             return None
         group = int(np.searchsorted(begins, row, side="right")) - 1
@@ -112,7 +121,7 @@ class RowReader:
 
     def between(self, path: str, column: str, low: int, high: int) -> list[int]:
         """Return the row groups that may hold a value of an integer column from ``low`` to ``high``: all, where their bounds are not known."""
-        known = self._open(path)[1]
+        known = self._known(path)
         if column not in known.bounds:
             known.bounds[column] = _bounds(known.footer, column, path)
         least, most = known.bounds[column]
