@@ -22,6 +22,7 @@ from headwater.cli.questions import find, runs, sql, trace, why
 from headwater.cli.rules_report import rules_report
 from headwater.cli.score import score
 from headwater.cli.signals import end_in_order
+from headwater.cli.similar import similar
 from headwater.cli.streams import drop_unwritten, keep_standard_streams
 from headwater.cli.trainers import steps
 from headwater.cli.upgrade import upgrade
@@ -43,7 +44,7 @@ def cli() -> None:
 
 cli.add_section("Make and fill a lake", init, run, ingest, extract, annotate, dedup, decide)
 cli.add_section("Builds for trainers", select, build, export, steps)
-cli.add_section("Questions", why, trace, find, sql, what_if, extractors, report, runs)
+cli.add_section("Questions", why, trace, find, similar, sql, what_if, extractors, report, runs)
 cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
 cli.add_section("Care", verify, maintain, upgrade)
 
