@@ -1,4 +1,4 @@
-"""What is told where DuckDB cannot read a file of the lake."""
+"""What is told where DuckDB, or Arrow, cannot read a file of the lake."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Final
 import duckdb
 
 from headwater.errors import CorruptLakeError
+from headwater.untrusted import UNREADABLE
 
-__all__ = ["damage_told"]
+__all__ = ["arrow_damage_told", "damage_told"]
+
+_TOLD: Final = "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
 
 _NO_DAMAGE: Final = (
     duckdb.BinderException,
@@ -34,6 +37,17 @@ def damage_told() -> Iterator[None]:
     except (duckdb.Error, ValueError) as error:
         if isinstance(error, _NO_DAMAGE):
             raise
-        raise CorruptLakeError(
-            "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
-        ) from error
+        raise CorruptLakeError(_TOLD) from error
+
+
+@contextlib.contextmanager
+def arrow_damage_told() -> Iterator[None]:
+    """Around reading of rows by pyarrow: a footer's flipped bit may pass its checks and show in what is made of the values.
+
+    Raises:
+        CorruptLakeError: a value cannot be what was stored.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        raise CorruptLakeError(_TOLD) from error
