@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from headwater.filters.rules.rule import LimitSetting
     from headwater.lineage.checks.lake import Check
-    from headwater.lineage.names import Names
+    from headwater.lineage.names import Names, OtherNames
     from headwater.lineage.sql_connection import LakeConnection
     from headwater.pipelines.recipe.job import Recipe
     from headwater.pipelines.run import RunReport
@@ -197,7 +197,12 @@ class Lake:
         return connect_for_users(self.path, version, Limits(memory_bytes=size, threads=threads, timeout_s=timeout_s))
 
     def why(
-        self, sample: int | None = None, *, text: str | None = None, limit: int | None = 1000, **named: Unpack[Names]
+        self,
+        sample: int | None = None,
+        *,
+        text: str | None = None,
+        limit: int | None = 1000,
+        **named: Unpack[OtherNames],
     ) -> list[JsonObject]:
         """Return the whole story of each sample that is named in one way; ``docs/how-to/lineage.md`` has the ways and the answer's shape.
 
@@ -220,7 +225,8 @@ class Lake:
             if sample is not None or named:
                 raise UsageError("expected text alone, found another name beside it")
             return [why(lookup, found) for found in samples_of_text(lookup, text)[:limit]]
-        batches = selected(None, lookup, {"sample": sample, **named}, limit)  # type: ignore[misc] # a sample among the names is refused by Python
+        names: Names = {"sample": sample, **named}
+        batches = selected(None, lookup, names, limit)
         return [why(lookup, found) for batch in batches for found in batch.tolist()]
 
     def find(
@@ -230,7 +236,19 @@ class Lake:
         build: str | None = None,
         stage: str | None = None,
         limit: int | None = None,
-        **named: Unpack[Names],
+        **named: Unpack[OtherNames],
+    ) -> list[JsonObject]:
+        """Return what ``iter_find`` yields."""
+        return list(self.iter_find(sample, build=build, stage=stage, limit=limit, **named))
+
+    def iter_find(
+        self,
+        sample: int | None = None,
+        *,
+        build: str | None = None,
+        stage: str | None = None,
+        limit: int | None = None,
+        **named: Unpack[OtherNames],
     ) -> Iterator[JsonObject]:
         """Yield what became of the samples that are named in one way, with every run of tokens in every shard; as they are found, ascending.
 
@@ -248,8 +266,8 @@ class Lake:
         from headwater.lineage.selectors import selected
 
         lookup = open_lookup(self.path)
-        batches = selected(None, lookup, {"sample": sample, **named}, limit)  # type: ignore[misc] # as in why
-        return found_places(lookup, batches, build, stage)
+        names: Names = {"sample": sample, **named}
+        return found_places(lookup, selected(None, lookup, names, limit), build, stage)
 
     def similar(
         self, sample: int | None = None, *, text: str | None = None, least: float = 0.75, limit: int | None = None

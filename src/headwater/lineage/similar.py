@@ -97,8 +97,8 @@ def sketch_of_text(lookup: Lookup, text: str) -> Sketch:
     # Kernels load a compiler, which a sample's own sketch does not need.
     from headwater.filters.duplicates.minhash import measure_minhash
     from headwater.filters.duplicates.number_settings import with_new_names
-    from headwater.filters.signals.measure import measure_signals
     from headwater.filters.signals.kinds import kinds
+    from headwater.filters.signals.measure import measure_signals
 
     texts = pa.array([text], pa.large_string())
     numbers = {name: str(value) for name, value in with_new_names(run.operators["minhash"]["numbers"]).items()}

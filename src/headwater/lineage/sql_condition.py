@@ -46,10 +46,10 @@ def samples_where(
     families = family_columns(named, snapshot.own_scores)
     _check_known(expression, named, families)
     families.pop("content", None)
-    own = ", ".join(f'content."{name}"' for name in ("sample_id", "batch", *FAMILIES["content"].fields))
+    listed = ", ".join(f'content."{name}"' for name in ("sample_id", "batch", *FAMILIES["content"].fields))
     joins = "".join(f" LEFT JOIN {family} USING (sample_id)" for family in families)
     columns = "".join(f', {family}."{name}"' for family, names in families.items() for name in dict.fromkeys(names))
-    wide = f"(SELECT {own}{columns} FROM content{joins}) AS samples"
+    wide = f"(SELECT {listed}{columns} FROM content{joins}) AS samples"
     found = LakeConnection(connection, Limits(timeout_s=_TIMEOUT_S)).execute(
         f"SELECT sample_id FROM {wide} WHERE (\n{condition}\n) ORDER BY 1"
     )

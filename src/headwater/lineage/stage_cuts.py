@@ -71,10 +71,12 @@ def stage_distances(
     """
     asked = {} if run is None else {str(stage["name"]): str(stage["order_by"]) for stage in run.recipe["stages"]}
     cell = f"{row['pool']}/{row['cell_language']}"
+    entries: list[tuple[str, str, int | None, bool]]
     if row["stage"] is not None:
         if row["reason"] != WITHIN_CUT:
             return []
-        entries = [(str(row["stage"]), str(row["cell_domain"]), MOST_SCORE - (int(row["rank"]) >> _RANK_BITS), True)]
+        score_then = MOST_SCORE - (int(row["rank"]) >> _RANK_BITS)
+        entries = [(str(row["stage"]), str(row["cell_domain"]), score_then, True)]
     else:
         entries = [
             (str(refusal["stage"]), str(refusal["domain"]), scores.get(asked.get(str(refusal["stage"]), "")), False)

@@ -112,7 +112,8 @@ def _placement(lookup: Lookup, build: str, stage: str, shard: int, token: int) -
             begin, end = bounds["token_begin"].to_numpy(), bounds["token_end"].to_numpy()
             at = np.flatnonzero((begin <= token) & (token < end))
             if len(at):
-                return lookup.reader.read(path, group, _PLACED).slice(int(at[0]), 1).to_pylist()[0]  # type: ignore[no-any-return] # pyarrow has no types
+                found: Row = lookup.reader.read(path, group, _PLACED).slice(int(at[0]), 1).to_pylist()[0]
+                return found
     return None
 
 
