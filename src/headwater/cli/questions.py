@@ -247,7 +247,7 @@ def runs(lake: str, run_id: str | None, output: str) -> None:
 
     A run without an end was killed or is still going.
     """
-    from headwater.filters.rules.predicates import nearest
+    from headwater.errors import nearest
     from headwater.lineage.funnel import list_runs
     from headwater.lineage.views import connect
 

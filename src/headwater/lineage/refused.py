@@ -96,10 +96,7 @@ def say_refused(snapshot: Snapshot) -> str:
     if not counted:
         return ""
     reasons = ", ".join(f"{reason} {number:,}" for reason, number in counted.most_common(5))
-    return (
-        f"; {sum(counted.values()):,} records were refused at ingest ({reasons}), of which the lake keeps file and number, not the URL: "
-        "name it with --file FILE --record N"
-    )
+    return f"; refused at ingest: {reasons}; of a refused record the lake keeps file and number, not its URL: name it with --file FILE --record N"
 
 
 def samples_of_text(lookup: Lookup, text: str) -> list[int]:

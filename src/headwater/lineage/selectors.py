@@ -266,7 +266,7 @@ def _merged(streams: Sequence[Iterator[_Ints]]) -> Iterator[_Ints]:
 
 
 def _of_run(snapshot: Snapshot, run_id: str) -> Iterator[_Ints]:
-    from headwater.filters.rules.predicates import nearest
+    from headwater.errors import nearest
 
     runs = {run.run_id: run for run in read_runs(snapshot)}
     if run_id not in runs:

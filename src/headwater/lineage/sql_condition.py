@@ -9,8 +9,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from headwater.errors import UsageError, one_line
-from headwater.filters.rules.predicates import nearest
+from headwater.errors import UsageError, nearest, one_line
 from headwater.lineage.sql_connection import LakeConnection, Limits
 from headwater.lineage.views import connect
 from headwater.plain import JsonObject
