@@ -23,6 +23,7 @@ from headwater.cli.rules_report import rules_report
 from headwater.cli.score import score
 from headwater.cli.signals import end_in_order
 from headwater.cli.similar import similar
+from headwater.cli.spared_imports import spare_pandas
 from headwater.cli.streams import drop_unwritten, keep_standard_streams
 from headwater.cli.trainers import steps
 from headwater.cli.upgrade import upgrade
@@ -55,9 +56,15 @@ report.add_command(personal_report)
 refuse_empty_texts(cli)
 
 
+_WITHOUT_PANDAS = frozenset(["find", "similar", "trace", "why"])
+"""Commands that answer from files alone: neither Spark nor DuckDB's frames are in them."""
+
+
 def main() -> None:
     """Run the command line."""
     keep_standard_streams()
+    if _WITHOUT_PANDAS.intersection(sys.argv[1:2]):
+        spare_pandas()
     end_in_order()
     try:
         cli(prog_name="headwater")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from headwater.errors import UsageError, nearest
 from headwater.fingerprint import canonical_json
-from headwater.lineage.damaged_files import damage_told
+from headwater.lineage.damaged_files import arrow_damage_told, damage_told
 from headwater.plain import JsonObject, ValuesByName
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import Snapshot
@@ -122,7 +122,7 @@ def read_runs(source: Source, step: str | None = None) -> list[PastRun]:
         with damage_told():
             found = source.execute(f"SELECT {', '.join(_COLUMNS)} FROM runs").fetchall()
         rows = [dict(zip(_COLUMNS, row, strict=True)) for row in found]
-    with damage_told():
+    with arrow_damage_told():
         runs = [_parsed(row) for row in rows if step in (None, row["step"])]
     return sorted(runs, key=lambda run: (run.started, run.run_id))
 
