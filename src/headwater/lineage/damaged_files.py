@@ -6,23 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-import duckdb
-
 from headwater.errors import CorruptLakeError
 from headwater.untrusted import UNREADABLE
 
 __all__ = ["arrow_damage_told", "damage_told"]
 
 _TOLD: Final = "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
-
-_NO_DAMAGE: Final = (
-    duckdb.BinderException,
-    duckdb.CatalogException,
-    duckdb.InterruptException,
-    duckdb.OutOfMemoryException,
-    duckdb.ParserException,
-)
-"""What DuckDB raises for other reasons than the bytes that it reads."""
 
 
 @contextlib.contextmanager
@@ -32,11 +21,19 @@ def damage_told() -> Iterator[None]:
     Raises:
         CorruptLakeError: a file that they read is damaged or gone, or a value in it cannot be what was stored.
     """
+    import duckdb  # which rows that pyarrow reads do not need
+
     try:
         yield
+    except (
+        duckdb.BinderException,
+        duckdb.CatalogException,
+        duckdb.InterruptException,
+        duckdb.OutOfMemoryException,
+        duckdb.ParserException,
+    ):
+        raise  # for other reasons than the bytes that it reads
     except (duckdb.Error, ValueError) as error:
-        if isinstance(error, _NO_DAMAGE):
-            raise
         raise CorruptLakeError(_TOLD) from error
 
 
