@@ -60,9 +60,9 @@ def write_forget_order(
     order: TrainingOrder,
     path: str | Path,
     first: int,
-    after: int,
+    last: int,
 ) -> JsonObject:
-    """Write the order of steps ``first`` to ``after`` - 1 to a file, JSON Lines or Parquet by the end of its name, and return what was counted.
+    """Write the order of steps ``first`` to ``last`` to a file, JSON Lines or Parquet by the end of its name, and return what was counted.
 
     The file appears whole or not at all.
 
@@ -78,8 +78,8 @@ def write_forget_order(
         raise UsageError(f"expected a file that ends in {' or '.join(SUFFIXES)}, found {target.name!r}")
     refuse_lakes(*filesystem_of(str(target)), snapshot.lake)
     opened = open_stage(builds_uri(snapshot.lake, build, stage))
-    sequences = order.sequences(opened, first, after)
-    found: JsonObject = {"build": build, "stage": stage, "from_step": first, "to_step": after, "file": str(target)}
+    sequences = order.sequences(opened, first, last)
+    found: JsonObject = {"build": build, "stage": stage, "from_step": first, "to_step": last, "file": str(target)}
     counts = _Counts()
     begin = first * order.batch_size
     try:
@@ -87,7 +87,9 @@ def write_forget_order(
             rows = _sorted(_rows(snapshot, build, stage, opened, sequences, samples), scratch)
             _write(target, (counts.add(_at_steps(batch, begin, order.batch_size)) for batch in rows))
     except OSError as error:
-        raise StorageError(f"cannot write {target}: {error.strerror or error}; free space, or name another file") from error
+        raise StorageError(
+            f"cannot write {target}: {error.strerror or error}; free space, or name another file"
+        ) from error
     return found | {"sequences": len(sequences)} | counts.told()
 
 

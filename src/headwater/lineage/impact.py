@@ -8,7 +8,8 @@ placements. Totals are those of the builds' manifests, so that the shares of all
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -48,6 +49,7 @@ def impact(
     build: str | None = None,
     stage: str | None = None,
     order: TrainingOrder | None = None,
+    of_builds: Mapping[str, Iterable[Int64s]] | None = None,
 ) -> JsonObject:
     """Return what a set of samples reaches; ``docs/how-to/impact.md`` has the answer's shape.
 
@@ -58,30 +60,52 @@ def impact(
         build: only this build; by default all.
         stage: only this stage.
         order: how training took the sequences; None: no steps are told.
+        of_builds: build → the samples to look for in it, where they are others than ``samples``.
 
     Raises:
         UsageError: no such build, stage or sample, or a similarity that is none.
     """
     snapshot = open_snapshot(lake, version)
     require_build(snapshot, build, stage)
-    given = SampleSet(samples)
+    own = {name: SampleSet(ids) for name, ids in (of_builds or {}).items()}
+    given = SampleSet([*samples, *(each.ids for each in own.values())])
     _check_known(snapshot, given)
-    found, is_near, lowest = given, np.zeros(len(given), np.bool_), None
-    if near is not None:
-        others, similarity = near_duplicates(snapshot, given, near)
-        found = SampleSet([given.ids, others])
-        is_near = ~given.contains(found.ids)
-        lowest = float(similarity.min()) if len(others) else None
-    names, codes, states = _states(snapshot, found)
-    answer: JsonObject = {"lake": snapshot.lake, "version": snapshot.version, "samples": len(found), "given": len(given)}
-    answer |= states
-    answer["near"] = None if near is None else {"at_least": near, "samples": int(is_near.sum()), "lowest": lowest}
+    reached = _with_near(snapshot, given, near)
+    names, codes, states = _states(snapshot, reached.samples)
+    answer: JsonObject = {"lake": snapshot.lake, "version": snapshot.version}
+    answer |= {"samples": len(reached.samples), "given": len(given)} | states
+    answer["near"] = None if near is None else {"at_least": near, **reached.told()}
     builds = [build] if build is not None else sorted(set(snapshot.live("placements")["batch"].to_pylist()))
-    answer["builds"] = [_of_build(snapshot, each, stage, found, is_near, (names, codes), order) for each in builds]
-    answer["builds"] = [each for each in answer["builds"] if each["samples"] or build is not None]
-    answer["vocabularies"] = _vocabularies(snapshot, found)
-    answer["evaluation_sets"] = _evaluation_sets(snapshot, found)
+    answer["builds"] = []
+    for each in builds:
+        mine = _with_near(snapshot, own[each], near) if each in own else reached
+        of_mine = codes[np.searchsorted(reached.samples.ids, mine.samples.ids)]
+        row = _of_build(snapshot, each, stage, mine, (names, of_mine), order)
+        if row["samples"] or build is not None:
+            answer["builds"].append(row)
+    answer["vocabularies"] = _vocabularies(snapshot, reached.samples)
+    answer["evaluation_sets"] = _evaluation_sets(snapshot, reached.samples)
     return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """A set with its near-duplicates, which of it are such, and the least similarity among them."""
+
+    samples: SampleSet
+    is_near: Bools
+    lowest: float | None = None
+
+    def told(self) -> JsonObject:
+        return {"samples": int(self.is_near.sum()), "lowest": self.lowest}
+
+
+def _with_near(snapshot: Snapshot, given: SampleSet, near: float | None) -> _Reached:
+    if near is None:
+        return _Reached(given, np.zeros(len(given), np.bool_))
+    others, similarity = near_duplicates(snapshot, given, near)
+    found = SampleSet([given.ids, others])
+    return _Reached(found, ~given.contains(found.ids), float(similarity.min()) if len(others) else None)
 
 
 def _check_known(snapshot: Snapshot, samples: SampleSet) -> None:
@@ -147,23 +171,22 @@ def _of_build(
     snapshot: Snapshot,
     build: str,
     stage: str | None,
-    samples: SampleSet,
-    is_near: Bools,
+    reached: _Reached,
     languages: tuple[dict[str, int], Int64s],
     order: TrainingOrder | None,
 ) -> JsonObject:
     """Return what of a build is some samples': in all, and by stage, language and shard."""
     special = stages_of_build(snapshot, build)
     names = [name for name in special if stage in (None, name)]
-    placed = [placed_samples(snapshot, build, name, samples) for name in names]
+    placed = [placed_samples(snapshot, build, name, reached.samples) for name in names]
     placed = [each for each in placed if each.shards]
     totals = language_tokens(snapshot, build, special) if placed else None
-    seen = np.zeros(len(samples), np.bool_)
+    seen = np.zeros(len(reached.samples), np.bool_)
     stages = []
     for each in placed:
         seen |= each.tokens > 0
         by_language = _languages_of(each, languages, None if totals is None else totals.get(each.stage, {}))
-        stages.append(_of_stage(snapshot, each, is_near) | {"by_language": by_language} | _steps(snapshot, each, order))
+        stages.append(_of_stage(each, reached.is_near) | {"by_language": by_language} | _steps(snapshot, each, order))
     manifests = [stage_manifest(snapshot.lake, build, name) for name in names]
     whole = None if None in manifests else sum(manifest.tokens for manifest in manifests if manifest is not None)
     tokens = sum(row["tokens"] for row in stages)
@@ -177,7 +200,7 @@ def _of_build(
     }
 
 
-def _of_stage(snapshot: Snapshot, placed: PlacedSamples, is_near: Bools) -> JsonObject:
+def _of_stage(placed: PlacedSamples, is_near: Bools) -> JsonObject:
     manifest = placed.manifest
     by_number = {} if manifest is None else {shard.number: shard for shard in manifest.shards}
     shards = []
@@ -240,7 +263,14 @@ def _vocabularies(snapshot: Snapshot, samples: SampleSet) -> list[JsonObject]:
             for at, value in enumerate((len(rows), sampled[rows].sum(), table.num_rows, sampled.sum())):
                 sums[at] += int(value)
     return [
-        {"vocabulary": name, "samples": n, "of": of, "sampled_bytes": taken, "of_bytes": whole, "share": _share(taken, whole)}
+        {
+            "vocabulary": name,
+            "samples": n,
+            "of": of,
+            "sampled_bytes": taken,
+            "of_bytes": whole,
+            "share": _share(taken, whole),
+        }
         for name, (n, taken, of, whole) in sorted(found.items())
         if n
     ]

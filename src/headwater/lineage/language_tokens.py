@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.arrays import Int64s
-from headwater.errors import CorruptLakeError
 from headwater.lineage.builds import snapshot_then
 from headwater.warehouse.filesystem import exists, filesystem_of, join
 from headwater.warehouse.fragments import first_id

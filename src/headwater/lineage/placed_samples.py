@@ -24,7 +24,15 @@ from headwater.warehouse.filesystem import exists, filesystem_of, join, read_byt
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import Snapshot
 
-__all__ = ["PLACED", "PlacedSamples", "PlacedShard", "first_sequences", "placed_samples", "shard_rows", "stage_manifest"]
+__all__ = [
+    "PLACED",
+    "PlacedSamples",
+    "PlacedShard",
+    "first_sequences",
+    "placed_samples",
+    "shard_rows",
+    "stage_manifest",
+]
 
 PLACED: Final = ("sample_id", "shard", "sequence", "token_begin", "token_end", "copy")
 """Columns of placements that say where a run of tokens lies, and whose it is."""

@@ -54,7 +54,9 @@ class TrainingOrder:
         if self.trainer not in ("reader", "megatron"):
             raise UsageError(f"expected a trainer of reader or megatron, found {self.trainer!r}")
         if self.trainer == "megatron" and self.samples is None:
-            raise UsageError("expected the number of training samples that Megatron is asked for, found none; give --samples N")
+            raise UsageError(
+                "expected the number of training samples that Megatron is asked for, found none; give --samples N"
+            )
 
     def length(self, stage: Stage) -> int:
         """Return how many sequences are taken of a stage in all."""
@@ -64,16 +66,16 @@ class TrainingOrder:
         """Return the number of steps, the last of which may be short."""
         return -(-self.length(stage) // self.batch_size)
 
-    def sequences(self, stage: Stage, first: int, after: int) -> Int64s:
-        """Return the stage's sequences of steps ``first`` to ``after`` - 1, in the order in which they are taken.
+    def sequences(self, stage: Stage, first: int, last: int) -> Int64s:
+        """Return the stage's sequences of steps ``first`` to ``last``, in the order in which they are taken.
 
         Raises:
             UsageError: there are no such steps.
         """
         steps = self.steps(stage)
-        if not 0 <= first < after <= steps:
-            raise UsageError(f"expected steps within 0 to {steps}, the last one excluded, found {first} to {after}")
-        begin, end = first * self.batch_size, min(after * self.batch_size, self.length(stage))
+        if not 0 <= first <= last < steps:
+            raise UsageError(f"expected a first and a last step from 0 to {steps - 1}, found {first} and {last}")
+        begin, end = first * self.batch_size, min((last + 1) * self.batch_size, self.length(stage))
         if self.trainer == "megatron":
             return self._megatron(stage)[begin:end]
         reader = Reader(stage, batch_size=self.batch_size, seed=self.seed or 0, shuffle=self.shuffle)
