@@ -14,6 +14,7 @@ from headwater.cli.build_report import build_report
 from headwater.cli.builds import build, export, select
 from headwater.cli.care import init, maintain, verify
 from headwater.cli.contamination import benchmarks, report
+from headwater.cli.diff import diff
 from headwater.cli.extraction import extract, extractors
 from headwater.cli.groups import Commands, refuse_empty_texts
 from headwater.cli.impact import impact
@@ -44,7 +45,7 @@ def cli() -> None:
 
 cli.add_section("Make and fill a lake", init, run, ingest, extract, annotate, dedup, decide)
 cli.add_section("Builds for trainers", select, build, export, steps)
-cli.add_section("Questions", why, trace, find, impact, sql, what_if, extractors, report, runs)
+cli.add_section("Questions", why, trace, find, impact, diff, sql, what_if, extractors, report, runs)
 cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
 cli.add_section("Care", verify, maintain, upgrade)
 

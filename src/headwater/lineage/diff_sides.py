@@ -1,6 +1,7 @@
 """A side of a comparison: a version of the table, a build with the version that it was selected from, or rules over recorded signals.
 
-Of a fragment a side has an outcome for every sample: ``stage: NAME``, ``not chosen: REASON``, ``rejected: REASON``, ``kept``, ``undecided`` or ``absent``.
+Of a fragment a side has an outcome for every sample: ``stage: NAME``, ``not chosen: REASON``, ``rejected: REASON``, ``kept``, ``undecided`` or
+``absent``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ ABSENT: Final = "absent"
 UNDECIDED: Final = "undecided"
 _KEPT: Final = "kept"
 _FAMILIES: Final = ("language", "scores", "tokens", "duplicates", "verdicts")
-_WANTED: Final = {"verdicts": ["kept", "first_reason", "duplicate_of", "rule_set"], "language": ["language"], "tokens": ["n_tokens"]}
+_WANTED: Final = {
+    "verdicts": ["kept", "first_reason", "duplicate_of", "rule_set"],
+    "language": ["language"],
+    "tokens": ["n_tokens"],
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +98,9 @@ def build_side(lake: str, build: str) -> Side:
     filesystem, root = filesystem_of(newest.uri)
     replaced = [path for family in _FAMILIES for path in set(then.paths(family)).difference(newest.paths(family))]
     stands = all(exists(filesystem, join(root, path)) is not None for path in replaced)
-    return Side(name=build, kind="build", snapshot=then if stands else newest, build=build, stages=newest, special=special)
+    return Side(
+        name=build, kind="build", snapshot=then if stands else newest, build=build, stages=newest, special=special
+    )
 
 
 @dataclass(slots=True)
@@ -151,7 +158,9 @@ def read_rows(
     duplicate_of, rule_sets = np.full(n, -1, np.int64), frozenset[str]()
     columns = {} if where is None else {family: listed for family, listed in _WANTED.items() if family in where.files}
     if where is not None and columns:
-        table = pa.concat_tables(read_aligned(side.snapshot.uri, where, columns, ["language", "first_reason", "rule_set"]))
+        table = pa.concat_tables(
+            read_aligned(side.snapshot.uri, where, columns, ["language", "first_reason", "rule_set"])
+        )
         if "language" in columns:
             language = _padded(code_names(table["language"], names.languages), n, 0)
         if "tokens" in columns:
@@ -160,13 +169,19 @@ def read_rows(
             duplicate_of = _padded(pc.fill_null(table["duplicate_of"], -1).to_numpy(), n, -1)
             rule_sets = frozenset(pc.unique(table["rule_set"].cast(pa.string())).to_pylist())
             told = pc.fill_null(table["first_reason"].cast(pa.string()), _KEPT).combine_chunks()
-            verdict = told if len(told) == n else pa.concat_arrays([told, pa.array([ABSENT] * (n - len(told)), pa.string())])
+            verdict = (
+                told if len(told) == n else pa.concat_arrays([told, pa.array([ABSENT] * (n - len(told)), pa.string())])
+            )
     if side.rules is not None and where is not None:
         verdict = side.rules.verdicts(where, verdict, duplicate_of)
         rule_sets = frozenset([side.rules.fingerprint])
     outcome = _outcomes(verdict, names)
     kept = np.flatnonzero(pc.equal(verdict, _KEPT).to_numpy(zero_copy_only=False))
-    held = (kept, np.full(len(kept), names.stages.setdefault(_KEPT, len(names.stages))), n_tokens[kept]) if not by_stage else (none,) * 3
+    held = (
+        (kept, np.full(len(kept), names.stages.setdefault(_KEPT, len(names.stages))), n_tokens[kept])
+        if not by_stage
+        else (none,) * 3
+    )
     if by_stage and selected is not None:
         held = _place(side, selected, outcome, n_tokens, names)
     return Rows(
@@ -190,12 +205,16 @@ def _padded(values: Int64s, n: int, missing: int) -> Int64s:
 
 def _outcomes(verdict: pa.Array, names: Names) -> Int64s:
     encoded = verdict.dictionary_encode()
-    told = [name if name in (ABSENT, UNDECIDED, _KEPT) else f"rejected: {name}" for name in encoded.dictionary.to_pylist()]
+    told = [
+        name if name in (ABSENT, UNDECIDED, _KEPT) else f"rejected: {name}" for name in encoded.dictionary.to_pylist()
+    ]
     numbers = np.array([names.outcomes.setdefault(name, len(names.outcomes)) for name in told], np.int64)
     return numbers[encoded.indices.to_numpy()] if len(encoded) else np.empty(0, np.int64)
 
 
-def _place(side: Side, selected: FragmentFiles, outcome: Int64s, n_tokens: Int64s, names: Names) -> tuple[Int64s, Int64s, Int64s]:
+def _place(
+    side: Side, selected: FragmentFiles, outcome: Int64s, n_tokens: Int64s, names: Names
+) -> tuple[Int64s, Int64s, Int64s]:
     """Lay the build's outcomes over the verdicts, and return row, stage and tokens of what its stages hold."""
     table = read_sparse(side.snapshot.uri, selected, "stages", ["stage", "copies", "reason"], ["stage", "reason"])
     rows = table["sample_id"].to_numpy() - first_id(selected.fragment)
@@ -216,7 +235,9 @@ def _place(side: Side, selected: FragmentFiles, outcome: Int64s, n_tokens: Int64
 def _name_stages(outcome: Int64s, rows: Int64s, stages: Int64s, names: Names) -> None:
     """Give samples their stages as outcome; one that several stages hold names them all."""
     listed = list(names.stages)
-    numbers = np.array([names.outcomes.setdefault(f"stage: {name}", len(names.outcomes)) for name in listed] or [0], np.int64)
+    numbers = np.array(
+        [names.outcomes.setdefault(f"stage: {name}", len(names.outcomes)) for name in listed] or [0], np.int64
+    )
     outcome[rows] = numbers[stages]
     ordered = np.sort(rows)
     several: dict[int, list[str]] = {}

@@ -159,7 +159,7 @@ def _most_first(rows: list[JsonObject], name: str) -> list[JsonObject]:
 
 
 def stages_of_build(snapshot: Snapshot, build: str) -> dict[str, int]:
-    """Return the stages of a build, by the recipe of the newest run that selected or built it: name → tokens that a document takes besides its own."""
+    """Return the stages of a build, by the recipe of its newest run: name → tokens that a document takes besides its own."""
     found = runs_of(snapshot, "build", build) or runs_of(snapshot, "select", build)
     return {
         stage["name"]: int(stage.get("beginning_of_text", False)) + int(stage.get("end_of_text", True))
