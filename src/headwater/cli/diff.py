@@ -97,8 +97,10 @@ def format_diff(found: Answer) -> str:
 
 
 def _told(side: Answer) -> str:
-    what = f"{side['kind']} {side['name']}"
-    return what if side["kind"] == "version" else f"{what}, at version {side['version']}"
+    if side["name"] == str(side["version"]):
+        return f"version {side['version']}"
+    what = "verdicts as recorded" if side["kind"] == "version" else f"{side['kind']} {side['name']}"
+    return f"{what}, at version {side['version']}"
 
 
 def _sums(row: Answer) -> dict[str, str]:

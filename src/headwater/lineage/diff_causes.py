@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from headwater.arrays import Bools, Int64s
 from headwater.lineage.diff_sides import ABSENT, UNDECIDED, Rows
+from headwater.lineage.rule_outcomes import CLUSTER_DECIDES
 from headwater.warehouse.parquet import read_aligned
 
 __all__ = ["Cause", "causes_of", "score_differences", "text_differences"]
@@ -91,7 +92,11 @@ def causes_of(uris: tuple[str, str], a: Rows, b: Rows, changed: Int64s) -> list[
 
 def _of_verdict(a: Rows, b: Rows, row: int, left: str, right: str, *, same_rules: bool) -> Cause:
     """Return why the verdict is another one."""
-    rules = [told for told, side in ((right, b), (left, a)) if told != "kept" and side.duplicate_of[row] < 0]
+    rules = [
+        told
+        for told, side in ((right, b), (left, a))
+        if told not in ("kept", CLUSTER_DECIDES) and side.duplicate_of[row] < 0
+    ]
     if not rules:
         return "deduplicate", "duplicate winner"
     if a.language[row] != b.language[row]:

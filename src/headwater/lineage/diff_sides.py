@@ -18,7 +18,7 @@ from headwater.arrays import Bools, Int64s
 from headwater.errors import UsageError
 from headwater.lineage.language_tokens import UNDETERMINED, code_names
 from headwater.lineage.past_runs import newest_ended, require_build, runs_of
-from headwater.lineage.rule_outcomes import RuleOutcomes
+from headwater.lineage.rule_outcomes import CLUSTER_DECIDES, RuleOutcomes
 from headwater.warehouse.filesystem import exists, filesystem_of, join
 from headwater.warehouse.fragments import first_id
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse
@@ -173,7 +173,7 @@ def read_rows(
                 told if len(told) == n else pa.concat_arrays([told, pa.array([ABSENT] * (n - len(told)), pa.string())])
             )
     if side.rules is not None and where is not None:
-        verdict = side.rules.verdicts(where, verdict, duplicate_of)
+        verdict, duplicate_of = side.rules.verdicts(where, verdict, duplicate_of)
         rule_sets = frozenset([side.rules.fingerprint])
     outcome = _outcomes(verdict, names)
     kept = np.flatnonzero(pc.equal(verdict, _KEPT).to_numpy(zero_copy_only=False))
@@ -206,7 +206,8 @@ def _padded(values: Int64s, n: int, missing: int) -> Int64s:
 def _outcomes(verdict: pa.Array, names: Names) -> Int64s:
     encoded = verdict.dictionary_encode()
     told = [
-        name if name in (ABSENT, UNDECIDED, _KEPT) else f"rejected: {name}" for name in encoded.dictionary.to_pylist()
+        name if name in (ABSENT, UNDECIDED, _KEPT, CLUSTER_DECIDES) else f"rejected: {name}"
+        for name in encoded.dictionary.to_pylist()
     ]
     numbers = np.array([names.outcomes.setdefault(name, len(names.outcomes)) for name in told], np.int64)
     return numbers[encoded.indices.to_numpy()] if len(encoded) else np.empty(0, np.int64)

@@ -54,8 +54,10 @@ class RuleOutcomes:
             fragments = np.intersect1d(fragments, self._snapshot.covered(family))
         return self._snapshot.locate(fragments, list(columns))
 
-    def verdicts(self, where: FragmentFiles, recorded: pa.Array, duplicate_of: Int64s) -> pa.Array:
-        """Return a fragment's verdicts under the rules: a first reason, ``kept``, or ``CLUSTER_DECIDES``; recorded ones where signals are lacking.
+    def verdicts(self, where: FragmentFiles, recorded: pa.Array, duplicate_of: Int64s) -> tuple[pa.Array, Int64s]:
+        """Return a fragment's verdicts under the rules, and the winners that duplicates go on to name; recorded ones where signals are lacking.
+
+        A verdict is a first reason, ``kept`` or ``CLUSTER_DECIDES``.
 
         Args:
             recorded: first reason, ``kept`` or ``undecided`` of each sample.
@@ -63,7 +65,7 @@ class RuleOutcomes:
         """
         codes = self._codes.get(where.fragment)
         if codes is None:
-            return recorded
+            return recorded, duplicate_of
         told = pa.array(list(self._names), pa.string()).take(pa.array(codes))
         passes = codes == 0
         verdict = told.to_numpy(zero_copy_only=False)
@@ -74,7 +76,7 @@ class RuleOutcomes:
         clustered = self._in_clusters(where)
         open_ = passes & clustered & ~stays & (before != _KEPT)
         verdict[open_] = CLUSTER_DECIDES
-        return pa.array(verdict, pa.string())
+        return pa.array(verdict, pa.string()), np.where(stays, duplicate_of, -1)
 
     def _pass(self, samples: Int64s) -> npt.NDArray[np.bool_]:
         """Return which samples pass the rules; False of those that are none."""
