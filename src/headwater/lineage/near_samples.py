@@ -20,7 +20,7 @@ from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import read_aligned
 from headwater.warehouse.snapshot import Snapshot
 
-__all__ = ["near_duplicates"]
+__all__ = ["given_pairs", "near_duplicates"]
 
 _VALUES: Final = 112
 _PAIRS: Final = 1 << 16
@@ -44,7 +44,7 @@ def near_duplicates(snapshot: Snapshot, samples: SampleSet, at_least: float) -> 
         return np.empty(0, np.int64), np.empty(0, np.float64)
     signatures, texts = _signatures(snapshot, members)
     best = np.zeros(len(members))
-    for left, right in _pairs(cluster, given):
+    for left, right in given_pairs(cluster, given):
         agreed = (signatures[left] == signatures[right]).sum(axis=1) / _VALUES
         agreed[(signatures[left] == 0xFFFFFFFF).all(axis=1)] = 0.0
         agreed[texts[left] == texts[right]] = 1.0
@@ -97,10 +97,10 @@ def _signatures(snapshot: Snapshot, members: Int64s) -> tuple[np.ndarray[tuple[i
     return matrix, np.array(same, np.int64)
 
 
-def _pairs(cluster: Int64s, given: Bools) -> Iterator[tuple[Int64s, Int64s]]:
-    """Yield all pairs of a given member and another one of its cluster, at most ``_PAIRS`` at once.
+def given_pairs(cluster: Int64s, given: Bools, most: int = _PAIRS) -> Iterator[tuple[Int64s, Int64s]]:
+    """Yield all pairs of a given member and another one of its cluster, at most ``most`` at once.
 
-    >>> [[part.tolist() for part in pair] for pair in _pairs(np.array([0, 1, 0, 0]), np.array([True, False, False, False]))]
+    >>> [[part.tolist() for part in pair] for pair in given_pairs(np.array([0, 1, 0, 0]), np.array([True, False, False, False]))]
     [[[0, 0], [2, 3]]]
     """
     others = np.flatnonzero(~given)
@@ -110,8 +110,8 @@ def _pairs(cluster: Int64s, given: Bools) -> Iterator[tuple[Int64s, Int64s]]:
     begin, end = np.searchsorted(keys, cluster[mine]), np.searchsorted(keys, cluster[mine], side="right")
     ends = np.cumsum(end - begin)
     total = int(ends[-1]) if len(ends) else 0
-    for first in range(0, total, _PAIRS):
-        pairs = np.arange(first, min(first + _PAIRS, total))
+    for first in range(0, total, most):
+        pairs = np.arange(first, min(first + most, total))
         which = np.searchsorted(ends, pairs, side="right")
         within = pairs - (ends[which] - (end - begin)[which])
         yield mine[which], others[begin[which] + within]

@@ -55,7 +55,7 @@ class TrainingOrder:
             raise UsageError(f"expected a trainer of reader or megatron, found {self.trainer!r}")
         if self.trainer == "megatron" and self.samples is None:
             raise UsageError(
-                "expected the number of training samples that Megatron is asked for, found none; give --samples N"
+                "expected the number of training samples that Megatron is asked for, found none; give --train-samples N"
             )
 
     def length(self, stage: Stage) -> int:
