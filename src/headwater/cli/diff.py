@@ -71,15 +71,18 @@ def format_diff(found: Answer) -> str:
         )
     moved = [row for row in found["tokens"] if row["left"] or row["entered"] or row["tokens_a"] != row["tokens_b"]]
     if moved:
-        columns = ("tokens_a", "tokens_b", "left", "entered")
-        blocks.append(
-            _cut(
-                [
-                    {"stage": row["stage"], "language": row["language"], **{name: f"{row[name]:,}" for name in columns}}
-                    for row in moved
-                ]
-            )
-        )
+        rows = [
+            {
+                "stage": row["stage"],
+                "language": row["language"],
+                "tokens in A": f"{row['tokens_a']:,}",
+                "tokens in B": f"{row['tokens_b']:,}",
+                "left": f"{row['left']:,}",
+                "entered": f"{row['entered']:,}",
+            }
+            for row in moved
+        ]
+        blocks.append(_cut(rows))
     examples = [
         {
             "in A": row["a"],

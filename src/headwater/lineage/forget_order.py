@@ -138,11 +138,9 @@ def _rows(
     ordered = sequences[by_sequence]
     first = first_sequences(opened.manifest.shards)
     files = snapshot.live("placements", operator=stage_operator(stage), batch=build)
-    for file_path in files["path"].to_pylist():
-        for table in read_file(snapshot.uri, file_path, PLACED):
-            if table.num_rows == 0:
-                continue
-            number = first[table["shard"][0].as_py()] + table["sequence"].to_numpy()
+    for shard, path in zip(files["base"].to_pylist(), files["path"].to_pylist(), strict=True):
+        for table in read_file(snapshot.uri, path, ("sample_id", *PLACED)):
+            number = first[shard] + table["sequence"].to_numpy()
             begin = np.searchsorted(ordered, number)
             times = np.searchsorted(ordered, number, side="right") - begin
             rows = np.repeat(np.arange(len(number)), times)
@@ -150,7 +148,8 @@ def _rows(
                 continue
             within = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
             taken = table.take(pa.array(rows))
-            columns = {name: taken[name].combine_chunks() for name in PLACED}
+            columns = {name: taken[name].combine_chunks() for name in taken.column_names}
+            columns["shard"] = pa.array(np.full(len(rows), shard, np.int32))
             columns["place"] = pa.array(by_sequence[begin[rows] + within])
             columns["in_forget_set"] = pa.array(samples.contains(taken["sample_id"].to_numpy()))
             yield pa.RecordBatch.from_pydict(columns)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from headwater.lineage.language_tokens import code_names, language_tokens
 from headwater.lineage.near_samples import near_duplicates
 from headwater.lineage.past_runs import require_build, runs_of
 from headwater.lineage.placed_samples import PlacedSamples, placed_samples, stage_manifest
-from headwater.lineage.sample_sets import SampleSet
+from headwater.lineage.sample_sets import SampleSet, in_threads
 from headwater.lineage.training_order import TrainingOrder
 from headwater.plain import JsonObject
 from headwater.reader import open_stage
@@ -120,9 +121,8 @@ def _states(snapshot: Snapshot, samples: SampleSet) -> tuple[dict[str, int], Int
     names: dict[str, int] = {}
     codes = np.zeros(len(samples), np.int64)
     states: dict[str, int] = {}
-    for where in snapshot.locate(samples.fragments, ["language", "verdicts"]):
-        mine = samples.within(where.fragment)
-        table = _narrow_rows(snapshot, where, samples.ids[mine])
+    located = snapshot.locate(samples.fragments, ["language", "verdicts"])
+    for mine, table in in_threads(partial(_narrow_rows, snapshot, samples), located):
         codes[mine] = code_names(table["language"], names)
         for item in pc.value_counts(table["state"]).to_pylist():
             states[item["values"]] = states.get(item["values"], 0) + item["counts"]
@@ -133,25 +133,26 @@ def _states(snapshot: Snapshot, samples: SampleSet) -> tuple[dict[str, int], Int
     return names, codes, answer | {"by_language": _most_first(by_language, "language")}
 
 
-def _narrow_rows(snapshot: Snapshot, where: FragmentFiles, ids: Int64s) -> pa.Table:
-    """Return language and state of some samples of a fragment.
+def _narrow_rows(snapshot: Snapshot, samples: SampleSet, where: FragmentFiles) -> tuple[slice, pa.Table]:
+    """Return where the samples of a fragment stand in the set, and their language and state.
 
     Raises:
         UsageError: the fragment has no such sample.
     """
-    wanted = {"language": ["language"], "verdicts": ["kept", "first_reason"]}
+    mine = samples.within(where.fragment)
+    wanted = {"language": ["language"], "verdicts": ["first_reason"]}
     columns = {family: names for family, names in wanted.items() if family in where.files} or {"content": []}
     table = pa.concat_tables(read_aligned(snapshot.uri, where, columns, ["language", "first_reason"]))
-    rows = ids & _ROW
+    rows = samples.ids[mine] & _ROW
     if rows[-1] >= table.num_rows:
-        sample = int(ids[np.searchsorted(rows, table.num_rows)])
+        sample = int(samples.ids[mine][np.searchsorted(rows, table.num_rows)])
         raise UsageError(f"expected a sample {sample}, found none in this version of the lake")
     table = table.take(pa.array(rows))
     state = pa.chunked_array([pa.array([_UNDECIDED] * len(rows), pa.string())])
     if "verdicts" in columns:
         state = pc.fill_null(table["first_reason"].cast(pa.string()), _KEPT)
     language = table["language"] if "language" in columns else pa.chunked_array([pa.nulls(len(rows), pa.string())])
-    return pa.table({"language": language, "state": state})
+    return mine, pa.table({"language": language, "state": state})
 
 
 def _most_first(rows: list[JsonObject], name: str) -> list[JsonObject]:

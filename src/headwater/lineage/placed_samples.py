@@ -6,9 +6,7 @@ a sample and stage, and 8 a sequence.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -18,7 +16,7 @@ import pyarrow as pa
 
 from headwater.arrays import Int64s
 from headwater.lineage.builds import builds_uri, stage_operator
-from headwater.lineage.sample_sets import SampleSet
+from headwater.lineage.sample_sets import SampleSet, in_threads
 from headwater.tokenize.shards.manifest import Manifest, Shard, read_manifest
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes
 from headwater.warehouse.parquet import read_file
@@ -34,8 +32,8 @@ __all__ = [
     "stage_manifest",
 ]
 
-PLACED: Final = ("sample_id", "shard", "sequence", "token_begin", "token_end", "copy")
-"""Columns of placements that say where a run of tokens lies, and whose it is."""
+PLACED: Final = ("sequence", "token_begin", "token_end", "copy")
+"""Columns of placements that say where in a shard a run of tokens lies."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,15 +100,15 @@ def placed_samples(snapshot: Snapshot, build: str, stage: str, samples: SampleSe
         tokens=np.zeros(len(samples), np.int64),
         copies=np.zeros(len(samples), np.int64),
     )
-    for rows, places in shard_rows(snapshot, build, stage, samples):
-        columns = {name: rows[name].to_numpy() for name in ("shard", "sequence", "token_begin", "token_end", "copy")}
+    for number, rows, places in shard_rows(snapshot, build, stage, samples):
+        columns = {name: rows[name].to_numpy() for name in PLACED}
         tokens = columns["token_end"] - columns["token_begin"]
         np.add.at(found.tokens, places, tokens)
         # All pieces of a copy are in one shard, since a shard is packed by itself.
-        numbers = np.unique(places * (int(columns["copy"].max()) + 1) + columns["copy"])
-        np.add.at(found.copies, numbers // (int(columns["copy"].max()) + 1), 1)
+        most = int(columns["copy"].max()) + 1
+        np.add.at(found.copies, np.unique(places * most + columns["copy"]) // most, 1)
         shard = PlacedShard(
-            number=int(columns["shard"][0]),
+            number=number,
             samples=len(np.unique(places)),
             sequences=np.unique(columns["sequence"]),
             tokens=int(tokens.sum()),
@@ -120,25 +118,27 @@ def placed_samples(snapshot: Snapshot, build: str, stage: str, samples: SampleSe
     return found
 
 
-def shard_rows(snapshot: Snapshot, build: str, stage: str, samples: SampleSet) -> Iterator[tuple[pa.Table, Int64s]]:
-    """Yield of each shard of a stage that holds some samples their placements, and each row's place in the set."""
+def shard_rows(
+    snapshot: Snapshot, build: str, stage: str, samples: SampleSet
+) -> Iterator[tuple[int, pa.Table, Int64s]]:
+    """Yield of each shard of a stage that holds some samples its number, their rows of ``PLACED``, and each row's place in the set."""
     files = snapshot.live("placements", operator=stage_operator(stage), batch=build)
-    if len(samples):
-        first, last = int(samples.ids[0]), int(samples.ids[-1])
-        # Bounds of a file without rows are null.
-        low, high = (files[name].fill_null(-1).to_numpy() for name in ("min_id", "max_id"))
-        files = files.filter(pa.array((low <= last) & (high >= first)))
-    paths = files["path"].to_pylist() if len(samples) else []
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for found in pool.map(partial(_rows, snapshot.uri, samples), paths):
-            if found is not None:
-                yield found
+    if len(samples) == 0:
+        return
+    # Bounds of a file without rows are null.
+    low, high = (files[name].fill_null(-1).to_numpy() for name in ("min_id", "max_id"))
+    files = files.filter(pa.array((low <= int(samples.ids[-1])) & (high >= int(samples.ids[0]))))
+    places = zip(files["base"].to_pylist(), files["path"].to_pylist(), strict=True)
+    for found in in_threads(partial(_rows, snapshot.uri, samples), places):
+        if found is not None:
+            yield found
 
 
-def _rows(table_uri: str, samples: SampleSet, path: str) -> tuple[pa.Table, Int64s] | None:
-    ids = pa.chunked_array([table["sample_id"].combine_chunks() for table in read_file(table_uri, path, ["sample_id"])])
-    rows, places = samples.find(ids.to_numpy())
+def _rows(table_uri: str, samples: SampleSet, file: tuple[int, str]) -> tuple[int, pa.Table, Int64s] | None:
+    shard, path = file
+    ids = pa.concat_tables(read_file(table_uri, path, ["sample_id"]))
+    rows, places = samples.find(ids["sample_id"].to_numpy())
     if len(rows) == 0:
         return None
     table = pa.concat_tables(read_file(table_uri, path, PLACED))
-    return table.take(pa.array(rows)).combine_chunks(), places
+    return shard, table.take(pa.array(rows)).combine_chunks(), places

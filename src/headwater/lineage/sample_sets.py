@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
 
 import numpy as np
 
 from headwater.arrays import Bools, Int64s
 from headwater.warehouse.fragments import ROW_BITS, first_id
 
-__all__ = ["SampleSet"]
+__all__ = ["SampleSet", "in_threads"]
 
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 _MOST_BITS: Final = 26
+_Place = TypeVar("_Place")
+_Found = TypeVar("_Found")
 
 
 class SampleSet:
@@ -68,3 +74,19 @@ class SampleSet:
         """Return where the samples of a fragment stand in ``self.ids``."""
         begin, end = np.searchsorted(self.ids, [first_id(fragment), first_id(fragment + 1)])
         return slice(int(begin), int(end))
+
+
+def in_threads(work: Callable[[_Place], _Found], places: Iterable[_Place]) -> Iterator[_Found]:
+    """Yield what is found at each place, in their order; no more than twice as many as there are threads are under way or wait to be taken.
+
+    >>> list(in_threads(abs, iter([-1, 2, -3])))
+    [1, 2, 3]
+    """
+    threads = min(8, os.cpu_count() or 1)
+    left = iter(places)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque(pool.submit(work, place) for place in itertools.islice(left, 2 * threads))
+        while waiting:
+            found = waiting.popleft().result()
+            waiting.extend(pool.submit(work, place) for place in itertools.islice(left, 1))
+            yield found
