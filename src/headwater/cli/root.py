@@ -14,8 +14,10 @@ from headwater.cli.build_report import build_report
 from headwater.cli.builds import build, export, select
 from headwater.cli.care import init, maintain, verify
 from headwater.cli.contamination import benchmarks, report
+from headwater.cli.diff import diff
 from headwater.cli.extraction import extract, extractors
 from headwater.cli.groups import Commands, refuse_empty_texts
+from headwater.cli.impact import impact
 from headwater.cli.job import annotate, decide, dedup, ingest, run
 from headwater.cli.personal_report import personal_report
 from headwater.cli.questions import find, runs, sql, trace, why
@@ -45,7 +47,7 @@ def cli() -> None:
 
 cli.add_section("Make and fill a lake", init, run, ingest, extract, annotate, dedup, decide)
 cli.add_section("Builds for trainers", select, build, export, steps)
-cli.add_section("Questions", why, trace, find, similar, sql, what_if, extractors, report, runs)
+cli.add_section("Questions", why, trace, find, similar, impact, diff, sql, what_if, extractors, report, runs)
 cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
 cli.add_section("Care", verify, maintain, upgrade)
 
