@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Final, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import click
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from headwater.pipelines.recipe.job import Recipe
 
 __all__ = [
-    "Names",
     "Timer",
     "answer",
     "benchmarks_option",
@@ -106,6 +105,7 @@ names_options = together(
     click.option(
         "--uri", metavar="URI", help="A document's URL or id, as its record gives it; credentials in it do not matter."
     ),
+    click.option("--hash", metavar="HASH", help="A text, by the 32 hexadecimal digits of its content_hash."),
     click.option(
         "--host", metavar="HOST", help="The host in documents' URLs, without regard to case, port and credentials."
     ),
@@ -115,23 +115,32 @@ names_options = together(
         help="The registered domain of documents' hosts, such as example.co.uk: all hosts below it.",
     ),
     click.option("--source", metavar="NAME", help="A source: the data set that records name."),
+    click.option("--licence", metavar="NAME", help="A licence, as declared for the file; unknown where none was."),
     click.option(
         "--file",
         metavar="FILE",
         help="An input file's path as listed in family files, or the beginning of its SHA-256.",
     ),
+    click.option("--cluster", metavar="HASH", help="A cluster of duplicates, by its 32 hexadecimal digits."),
+    click.option("--rule", metavar="NAME", help="A rule that refused them, as the first or a further reason."),
+    click.option("--first-rule", metavar="NAME", help="The rule that refused them first."),
+    click.option("--run", metavar="ID", help="A run that wrote a row of theirs; headwater runs lists them."),
+    click.option(
+        "--operator",
+        metavar="NAME@VERSION",
+        help="A version of an operator that wrote a row of theirs, or its digits; headwater runs lists both.",
+    ),
+    click.option(
+        "--vocabulary",
+        metavar="NAME",
+        help="A vocabulary that they trained; of one trained elsewhere, that counted their tokens.",
+    ),
+    click.option("--evaluation-set", metavar="NAME", help="An evaluation set of which an item was found in them."),
+    click.option("--where", metavar="SQL", help="A condition in SQL over the columns of view samples."),
+    click.option(
+        "--samples", metavar="FILE", help="Ids, one a line of a file, or lines of find --output jsonl; - reads them."
+    ),
 )
-
-
-class Names(TypedDict):
-    """The ways to name samples, of which one is given: what ``names_options`` hands to a command."""
-
-    sample: int | None
-    uri: str | None
-    host: str | None
-    domain: str | None
-    source: str | None
-    file: str | None
 
 
 def example(*lines: str) -> str:

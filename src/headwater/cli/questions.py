@@ -8,12 +8,14 @@ import click
 
 from headwater.cli.groups import end_process
 from headwater.cli.numbers import WHOLE, DecimalRange, WholeRange
-from headwater.cli.options import Names, answer, build_option, example, lake_argument, names_options, output_option
+from headwater.cli.options import answer, build_option, example, lake_argument, names_options, output_option
 from headwater.cli.rendering import format_count, format_story, format_table, format_trace
 from headwater.errors import UsageError
 
 if TYPE_CHECKING:
     import duckdb
+
+    from headwater.lineage.names import Names
 
 __all__ = ["find", "runs", "sql", "trace", "why"]
 
@@ -22,7 +24,7 @@ def _say_what_is_scanned(connection: duckdb.DuckDBPyConnection, named: Names) ->
     """Say on standard error that a question about hosts reads URLs, where an earlier release ingested them."""
     from headwater.lineage.host_questions import unindexed_fragments
 
-    if (named["host"] or named["domain"]) and (fragments := unindexed_fragments(connection)):
+    if (named.get("host") or named.get("domain")) and (fragments := unindexed_fragments(connection)):
         click.echo(
             f"{format_count(fragments, 'fragment')} of an earlier release without an index of hosts: their URLs are read one by one",
             err=True,
@@ -44,13 +46,17 @@ def why(lake: str, limit: int, output: str, **named: Unpack[Names]) -> None:
     Its file and record, its measures, the rules that fired with their limits and values, its stages, its places in shards, and
     the runs that wrote all this.
     """
-    from headwater.lineage.questions import samples_named
     from headwater.lineage.questions import why as story_of
+    from headwater.lineage.selectors import pinned, selected
     from headwater.lineage.views import connect
 
     with connect(lake) as connection:
         _say_what_is_scanned(connection, named)
-        stories = [story_of(connection, sample, lake) for sample in samples_named(connection, **named, limit=limit)]
+        stories = [
+            story_of(connection, sample, lake)
+            for batch in selected(connection, pinned(lake), named, limit)
+            for sample in batch.tolist()
+        ]
     answer({"samples": stories}, lambda: "\n\n".join(map(format_story, stories)), output)
 
 
@@ -92,12 +98,14 @@ def trace(lake: str, build: str, stage: str, shard: int, token: int, vocabulary:
 @output_option
 def find(lake: str, build: str | None, stage: str | None, limit: int, output: str, **named: Unpack[Names]) -> None:
     """Show where samples went, token by token."""
-    from headwater.lineage.questions import placements_of, samples_named
+    from headwater.lineage.questions import placements_of
+    from headwater.lineage.selectors import pinned, selected
     from headwater.lineage.views import connect
 
     with connect(lake) as connection:
         _say_what_is_scanned(connection, named)
-        found = placements_of(connection, samples_named(connection, **named, limit=limit), build, stage)
+        batches = selected(connection, pinned(lake), named, limit)
+        found = [row for batch in batches for row in placements_of(connection, batch.tolist(), build, stage)]
 
     def text() -> str:
         rows = []

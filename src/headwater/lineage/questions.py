@@ -24,7 +24,7 @@ from headwater.lineage.sql_connection import LakeConnection
 from headwater.plain import JsonObject, Row, ValuesByName
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 
-__all__ = ["placements_of", "query", "rows", "samples_named", "why"]
+__all__ = ["placements_of", "query", "rows", "samples_at", "samples_named", "why"]
 
 _HIDDEN: Final = {"text", "html", "signature", "bands", "normalized_hash"}
 _MOST_SAMPLES: Final = 1000
@@ -130,7 +130,7 @@ def samples_named(
     if value == "":
         raise UsageError(f"expected a value of --{kind}, found an empty text; is a variable not set?")
     if kind == "uri":
-        found = _samples_at(connection, without_credentials(str(value)), str(value))
+        found = samples_at(connection, str(value))
     elif kind == "host":
         found = samples_of_host(connection, str(value), limit)
     elif kind == "domain":
@@ -147,15 +147,15 @@ def samples_named(
     return sorted(found)[:limit]
 
 
-def _samples_at(connection: duckdb.DuckDBPyConnection, uri: str, given: str) -> list[int]:
+def samples_at(connection: duckdb.DuckDBPyConnection, given: str) -> list[int]:
     """Return the samples with a URI: those of the index with its hash, each looked at, since hashes of two URIs may be equal.
 
     Lakes of earlier releases hold URLs with their credentials, hashed with them, which may be asked for with or without.
 
     Args:
-        uri: without credentials, as the views show it.
-        given: as it was asked for.
+        given: the URI as it was asked for.
     """
+    uri = without_credentials(given)  # as the views show it
     numbers = short_hashes(list(dict.fromkeys((uri, given)))).tolist()
     listed = rows(
         connection, "SELECT DISTINCT sample_id FROM uri_index WHERE uri_hash IN (SELECT unnest(?))", [numbers]
