@@ -100,9 +100,9 @@ def maintain(
     rows = [
         {"what": name.replace("_", " "), "count": format_bytes(n) if name.endswith("bytes") else f"{n:,}"}
         for name, n in report.items()
-        if name not in ("strangers", "dated_ahead")
+        if name not in ("strangers", "dated_ahead", "takedowns")
     ]
-    shown = []
+    shown = [f"takedown {name}: the older files that were due are deleted" for name in report["takedowns"]]
     for said, names in (
         ("not Headwater's", report["strangers"]),
         ("dated in the future", report["dated_ahead"]),

@@ -27,10 +27,11 @@ from headwater.warehouse.parquet import check_file, file_own_scores, read_file, 
 from headwater.warehouse.real_files import TEMPORARY_PATTERN, RealFile, refuse_links, walk_files
 from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.takedown_files import delete_due
 
 __all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_versions"]
 
-_LEFT_ALONE: Final = {"captures", "content", "host_index", "html", "placements", "texts", "uri_index"}
+_LEFT_ALONE: Final = {"captures", "content", "host_index", "html", "placements", "takedowns", "texts", "uri_index"}
 """Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file; an index file is
 sorted as a whole."""
 _MAX_TABLE_BYTES: Final = 256 << 20
@@ -56,6 +57,7 @@ class MaintenanceReport:
         strangers: what lies below the table's folder and is not Headwater's, and links and the like in the lake's other folders, relative to the
             lake; it was left alone.
         dated_ahead: Headwater's own files that would go when they are old enough, but are dated in the future, relative to the lake; left alone.
+        takedowns: ids of takedowns whose older files were due, and are deleted.
     """
 
     version: int
@@ -67,6 +69,7 @@ class MaintenanceReport:
     orphans: int
     strangers: tuple[str, ...] = ()
     dated_ahead: tuple[str, ...] = ()
+    takedowns: tuple[str, ...] = ()
 
 
 def maintain(
@@ -97,6 +100,7 @@ def maintain(
     after = open_snapshot(lake)
     if not dry_run:
         write_checkpoint(after)
+    taken = [] if dry_run else delete_due(lake)
     swept = _sweep(after, retention_hours, orphan_hours, dry_run)
     return MaintenanceReport(
         version=after.version,
@@ -108,6 +112,7 @@ def maintain(
         orphans=swept.orphans,
         strangers=tuple(swept.strangers),
         dated_ahead=tuple(swept.dated_ahead),
+        takedowns=tuple(taken),
     )
 
 

@@ -46,6 +46,9 @@ class Record:
         new_winners: sample that went → the one that takes its place in its cluster.
         removed: family → rows that were emptied or left out.
         rewritten: files written again and their bytes.
+        removed_at: when they were, ISO 8601; run_id: of the run that did it.
+        places: build and stage → how many of them were there, with their copies, tokens, sequences and shards, before anything was done.
+        restarted: builds that had not ended and had chosen some of them: they are built anew from a selection without them.
         revised: build → what was revised of it.
         unrevised: build → why it still holds some.
         keep_versions: versions of the table that builds which stay as they are were made from: their files are kept.
@@ -76,7 +79,8 @@ class Record:
     rewritten: dict[str, int] = field(default_factory=dict)
     revised: dict[str, JsonObject] = field(default_factory=dict)
     unrevised: dict[str, str] = field(default_factory=dict)
-    steps: list[JsonObject] = field(default_factory=list)
+    restarted: list[str] = field(default_factory=list)
+    places: list[JsonObject] = field(default_factory=list)
     keep_versions: list[int] = field(default_factory=list)
     deleted: dict[str, int] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)

@@ -19,6 +19,7 @@ from headwater.tokenize.names import DEFAULT_VOCABULARY
 from headwater.warehouse.maintain import pinned_versions
 from headwater.warehouse.parquet import check_file
 from headwater.warehouse.snapshot import open_snapshot
+from headwater.warehouse.takedown_files import explained_absences
 
 __all__ = ["block_lists", "evaluation_sets", "retained_files", "score_models", "vocabularies"]
 
@@ -122,7 +123,7 @@ def evaluation_sets(lake: LakeView) -> Found:
 
 
 def retained_files(lake: LakeView) -> Found:
-    """Files of the versions that builds were made from, which later ones replaced, have the SHA-256 of their names."""
+    """Files of the versions that builds were made from, which later ones replaced, have the SHA-256 of their names, or a takedown deleted them."""
     live = lake.snapshot.files["path"].combine_chunks()
     looked_at: set[str] = set()
     faults: list[str] = []
@@ -131,8 +132,9 @@ def retained_files(lake: LakeView) -> Found:
         then = open_snapshot(lake.lake, version)
         count += then.files.num_rows
         replaced = then.files.filter(pc.invert(pc.is_in(then.files["path"], live)))
+        taken_down = explained_absences(lake.lake, replaced["path"].to_pylist())
         for path, sha256 in zip(*(replaced[name].to_pylist() for name in ("path", "sha256")), strict=True):
-            if path not in looked_at:
+            if path not in looked_at and path not in taken_down:
                 looked_at.add(path)
                 fault = check_file(then.uri, path, sha256)
                 if fault is not None:

@@ -1,0 +1,98 @@
+"""Builds that hold what is taken down: where it lies in them, and their revision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from headwater.lineage.builds import builds_uri
+from headwater.lineage.past_runs import ended_builds, runs_of
+from headwater.lineage.questions import rows
+from headwater.lineage.views import connect
+from headwater.plain import JsonObject
+from headwater.warehouse.faults import reach
+from headwater.warehouse.filesystem import delete_file, filesystem_of, join
+from headwater.warehouse.real_files import walk_files
+from headwater.warehouse.snapshot import Snapshot
+from headwater.warehouse.takedown_records import Record, write_record
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["Revise", "builds_with", "places_of", "revise_builds"]
+
+Revise = Callable[["SparkSession | None", str, str, Sequence[int], Mapping[int, int]], JsonObject]
+"""Revises a build: session, lake, build, samples that go, sample that goes → the one that comes in its stead; returns what was done."""
+_SHARD_FILE: Final = re.compile(r"[^/]+/(shard-[0-9]{5,}\..+|manifest\.json|provenance\.json)")
+_UNREVISED: Final = "it was to stay as it is: its shards and the versions of files that it was made from still hold the samples"
+_NOT_POSSIBLE: Final = "this program was given no way to revise builds"
+
+
+def places_of(snapshot: Snapshot, samples: npt.NDArray[np.int64]) -> list[JsonObject]:
+    """Return where samples lie in builds: for each build and stage how many of them, their copies, tokens, sequences and shards."""
+    statement = (
+        "SELECT build, stage, count(DISTINCT sample_id) AS samples, count(DISTINCT (sample_id, copy)) AS copies, "
+        "sum(token_end - token_begin)::BIGINT AS tokens, count(DISTINCT (shard, sequence)) AS sequences, list_sort(list(DISTINCT shard)) AS shards "
+        "FROM placements SEMI JOIN going USING (sample_id) GROUP BY ALL ORDER BY ALL"
+    )
+    with connect(snapshot.lake, snapshot.version) as connection:
+        connection.register("going", pa.table({"sample_id": samples}))
+        return rows(connection, statement)
+
+
+def builds_with(snapshot: Snapshot, samples: npt.NDArray[np.int64]) -> dict[str, list[int]]:
+    """Return build → the samples of some that have rows in its selection or its placements."""
+    statement = (
+        "SELECT build, list_sort(list(DISTINCT sample_id)) AS samples FROM ("
+        "SELECT build, sample_id FROM stages UNION ALL SELECT build, sample_id FROM placements) SEMI JOIN going USING (sample_id) GROUP BY 1 ORDER BY 1"
+    )
+    with connect(snapshot.lake, snapshot.version) as connection:
+        connection.register("going", pa.table({"sample_id": samples}))
+        return {str(row["build"]): [int(sample) for sample in row["samples"]] for row in rows(connection, statement)}
+
+
+def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None, revise: Revise | None) -> None:
+    """Revise each build that holds a sample of a takedown, and note in the record what was done and what was not.
+
+    A build that is revised holds none of them any more, so after a kill this goes on with the next.
+    """
+    lake = snapshot.lake
+    holding = builds_with(snapshot, np.array(record.samples, np.int64))
+    ended = set(ended_builds(snapshot))
+    winners = {one: other for one, other in record.new_winners}
+    for build in record.restarted:
+        if build not in ended:
+            _drop_shards(lake, build, snapshot)
+    for build, samples in holding.items():
+        if build not in ended:
+            continue
+        if record.build_names is not None and build not in record.build_names:
+            record.unrevised[build] = _UNREVISED
+        elif revise is None:
+            record.unrevised[build] = _NOT_POSSIBLE
+        else:
+            reach(f"takedown/before-revise/{build}")
+            record.revised[build] = revise(
+                spark, lake, build, samples, {one: winners[one] for one in samples if one in winners}
+            )
+            write_record(lake, record)
+            reach(f"takedown/after-revise/{build}")
+    kept = {
+        run.input_version for build in record.unrevised for run in runs_of(snapshot, "build", build)
+    }
+    record.keep_versions = sorted(kept)
+
+
+def _drop_shards(lake: str, build: str, snapshot: Snapshot) -> None:
+    """Delete the shards of a build that has not ended and has no placements: it was begun before a takedown, and is built anew."""
+    if len(snapshot.live("placements", batch=build)):
+        return
+    filesystem, folder = filesystem_of(builds_uri(lake, build))
+    for file in walk_files(filesystem, folder):
+        if file.regular and _SHARD_FILE.fullmatch(file.path):
+            delete_file(filesystem, join(folder, file.path))
