@@ -53,7 +53,9 @@ def verify(lake: str, build: str | None, version: int | None, absent: str | None
     """
     if absent is not None:
         if build is not None or version is not None:
-            raise UsageError("--absent: expected neither --build nor --version beside it; all files of the lake are searched")
+            raise UsageError(
+                "--absent: expected neither --build nor --version beside it; all files of the lake are searched"
+            )
         _search(lake, absent, output)
         return
     from headwater.lineage.builds import require_named_build
@@ -84,10 +86,15 @@ def _search(lake: str, file: str, output: str) -> None:
     told = result.plain()
 
     def text() -> str:
-        lines = [f"{clean_name(each['file'])}: {each['where']}, line {', '.join(map(str, each['lines']))}" for each in told["found"]]
+        lines = [
+            f"{clean_name(each['file'])}: {each['where']}, line {', '.join(map(str, each['lines']))}"
+            for each in told["found"]
+        ]
         lines += [f"{clean_name(each['file'])}: not searched: {each['why']}" for each in told["unread"]]
         searched = f"{format_count(result.files, 'file')} of {format_bytes(result.bytes)} searched for {format_count(result.lines, 'line')}"
-        return "\n".join([*lines, f"{searched}: {'found in none' if result.is_proof else f'found in {len(result.found):,}'}"])
+        return "\n".join(
+            [*lines, f"{searched}: {'found in none' if result.is_proof else f'found in {len(result.found):,}'}"]
+        )
 
     answer(told, text, output)
     if not result.is_proof:

@@ -55,7 +55,9 @@ def keyed_rows(
         "sample_id": rows["sample_id"],
         "taken_at": pa.array([when] * n, pa.timestamp("us", tz="UTC")),
         "text_mac": pa.array([hash_bytes(key, data) for data in rows["content_hash"].to_pylist()], pa.binary()),
-        "normalized_mac": pa.array([hash_bytes(key, data) for data in rows["normalized_hash"].to_pylist()], pa.binary()),
+        "normalized_mac": pa.array(
+            [hash_bytes(key, data) for data in rows["normalized_hash"].to_pylist()], pa.binary()
+        ),
         "band_macs": pa.array(
             [keyed_numbers(key, bands or []).tolist() for bands in rows["bands"].to_pylist()], pa.list_(pa.int64())
         ),
@@ -137,7 +139,9 @@ class TakenTexts:
         self._normalized = frozenset(rows["normalized_mac"].drop_null().to_pylist())
         bands = rows["band_macs"].combine_chunks()
         flat = bands.flatten().to_numpy()
-        of = np.repeat(np.arange(rows.num_rows), pc.fill_null(pc.list_value_length(bands), 0).to_numpy(zero_copy_only=False))
+        of = np.repeat(
+            np.arange(rows.num_rows), pc.fill_null(pc.list_value_length(bands), 0).to_numpy(zero_copy_only=False)
+        )
         order = np.argsort(flat, kind="stable")
         self._bands, self._owners = flat[order], of[order]
         self._signatures = [np.frombuffer(data or b"", "<u4") for data in rows["signature_macs"].to_pylist()]

@@ -357,7 +357,10 @@ _FAMILIES = [
             "taken_at": (_TIME, "when"),
             "text_mac": (_HASH, "BLAKE2b-128 of content_hash under the lake's own key"),
             "normalized_mac": (_HASH, "the same of normalized_hash; null where there was none"),
-            "band_macs": (pa.list_(_I64), "SipHash-2-4 of each of bands under the lake's own key; empty under 20 shingles"),
+            "band_macs": (
+                pa.list_(_I64),
+                "SipHash-2-4 of each of bands under the lake's own key; empty under 20 shingles",
+            ),
             "signature_macs": (
                 _HASH,
                 "of each of the signature's 112 values, with its place, the low 32 bits of SipHash-2-4 under the lake's own key; "

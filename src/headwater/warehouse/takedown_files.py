@@ -14,7 +14,7 @@ from typing import Final
 
 from headwater.warehouse.faults import reach
 from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join
-from headwater.warehouse.fragments import NAME_PATTERN, ROW_BITS, FRAGMENTS_PER_FILE, parse_name
+from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, NAME_PATTERN, ROW_BITS, parse_name
 from headwater.warehouse.real_files import TEMPORARY_PATTERN, walk_files
 from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -41,7 +41,11 @@ def _covers(path: str, fragments: frozenset[int]) -> bool:
     name = parse_name(path)
     if not FAMILIES[name.family].by_sample or name.family in _NO_TEXT:
         return False
-    return any(name.mask >> (fragment - name.base) & 1 for fragment in fragments if 0 <= fragment - name.base < FRAGMENTS_PER_FILE)
+    return any(
+        name.mask >> (fragment - name.base) & 1
+        for fragment in fragments
+        if 0 <= fragment - name.base < FRAGMENTS_PER_FILE
+    )
 
 
 def _fragments(record: Record) -> frozenset[int]:
@@ -72,7 +76,9 @@ def replaced_files(snapshot: Snapshot, record: Record) -> tuple[list[_Replaced],
             if file.written < min(removed_at, now - _OLD):
                 found.append(_Replaced(path=file.path, size=file.size))
             elif file.written < removed_at:
-                left.append(f"samples/{file.path}: a step that runs may be writing it; maintain deletes it when it is a day old")
+                left.append(
+                    f"samples/{file.path}: a step that runs may be writing it; maintain deletes it when it is a day old"
+                )
         elif file.regular and _NAME.fullmatch(file.path) and file.path not in live and _covers(file.path, fragments):
             if file.path in kept:
                 left.append(f"samples/{file.path}: a build that was to stay as it is was made from it")

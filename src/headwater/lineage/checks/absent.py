@@ -1,8 +1,8 @@
 """The proof of a takedown: some strings and hashes stand nowhere in the bytes of a lake and its builds.
 
 Every file below the lake is read: as its bytes; what is compressed also unpacked; of Parquet each column's values as well; the log, checkpoints,
-records and files of earlier versions with all others; and the tokens of every shard as the text that they decode to. No index is asked. Memory is that
-of one column of a row group, or of one sequence; time grows with the bytes and with the number of lines.
+records and files of earlier versions with all others; and the tokens of every shard as the text that they decode to. No index is asked. Memory
+is that of one column of a row group, or of one sequence; time grows with the bytes and with the number of lines.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Absence:
             "files": self.files,
             "bytes": self.bytes,
             "found": [
-                {"file": path, "where": where, "lines": lines} for path, places in self.found.items() for where, lines in places.items()
+                {"file": path, "where": where, "lines": lines}
+                for path, places in self.found.items()
+                for where, lines in places.items()
             ],
             "unread": [{"file": path, "why": why} for path, why in self.unread.items()],
         }
@@ -101,7 +103,9 @@ def search_lake(snapshot: Snapshot, needles: Needles, progress: Callable[[int], 
             _search_file(filesystem, join(root, file.path), file.path, needles, result)
             parts = file.path.split("/")
             if len(parts) == 4 and parts[0] == "builds" and suffix_of(parts[3]) in SUFFIXES:
-                _search_tokens(snapshot, parts[1], parts[2], join(root, file.path), file.path, needles, result, vocabularies)
+                _search_tokens(
+                    snapshot, parts[1], parts[2], join(root, file.path), file.path, needles, result, vocabularies
+                )
         except FileNotFoundError:
             continue  # a step that runs has just renamed it, or maintain has deleted it
         except (*UNREADABLE, HeadwaterError, zlib.error, lzma.LZMAError, EOFError) as error:
@@ -175,9 +179,12 @@ def _in_array(array: pa.Array, needles: Needles) -> Iterator[int]:
     elif pa.types.is_struct(kind):
         for child in array.flatten():
             yield from _in_array(child, needles)
-    elif pa.types.is_string(kind) or pa.types.is_binary(kind):
-        yield from _in_values(array.cast(pa.large_binary()), needles)
-    elif pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
+    elif (
+        pa.types.is_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_large_binary(kind)
+    ):
         yield from _in_values(array.cast(pa.large_binary()), needles)
     elif pa.types.is_int64(kind):
         yield from needles.among(array.drop_null().to_numpy())
@@ -214,7 +221,7 @@ def _search_tokens(
     """Search the text that the tokens of a shard stand for."""
     if build not in vocabularies:
         vocabularies[build] = build_vocabulary(snapshot, snapshot.lake, build)
-    filesystem, folder = filesystem_of(builds_uri(snapshot.lake, build, stage))
+    filesystem, _ = filesystem_of(builds_uri(snapshot.lake, build, stage))
     try:
         context = read_stage_manifest(snapshot.lake, build, stage).context
     except HeadwaterError:

@@ -76,7 +76,9 @@ def make_needles(lines: Iterable[str]) -> Needles:
             continue
         data = text.encode()
         if len(data) < LEAST_BYTES:
-            raise UsageError(f"--absent: expected lines of at least {LEAST_BYTES} bytes, found {len(data)} in line {number}; a shorter one is found by chance")
+            raise UsageError(
+                f"--absent: expected lines of at least {LEAST_BYTES} bytes, found {len(data)} in line {number}; what is shorter is found by chance"
+            )
         count += 1
         texts[data] = number
         digests = [blake2b(data, digest_size=size).digest() for size in (16, 8)]
@@ -84,7 +86,15 @@ def make_needles(lines: Iterable[str]) -> Needles:
             digests.append(bytes.fromhex(text))
             forms.setdefault(text.lower().encode(), number)
         escaped = {json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode() for ascii_only in (True, False)}
-        for form in (data, *sorted(escaped), _letters(data).encode(), digests[0], digests[0].hex().encode(), digests[1].hex().encode(), *digests[2:]):
+        for form in (
+            data,
+            *sorted(escaped),
+            _letters(data).encode(),
+            digests[0],
+            digests[0].hex().encode(),
+            digests[1].hex().encode(),
+            *digests[2:],
+        ):
             forms.setdefault(form, number)
         for digest in digests:
             if len(digest) == 8:

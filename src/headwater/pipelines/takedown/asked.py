@@ -69,7 +69,9 @@ def request_of(key: bytes, asked: Asked) -> str:
     named = {name: value for name, value in (asked.named or {}).items() if value is not None}
     if not isinstance(named.get("samples"), str | None):
         named["samples"] = list(named["samples"])  # type: ignore[call-overload]  # a sequence of ids, as Names has it
-    told = canonical_json({"named": named, "text": asked.text, "records": [list(each) for each in asked.records], "near": asked.near})
+    told = canonical_json(
+        {"named": named, "text": asked.text, "records": [list(each) for each in asked.records], "near": asked.near}
+    )
     return (hash_bytes(key, told.encode()) or b"").hex()
 
 
@@ -131,5 +133,7 @@ def _record(connection: duckdb.DuckDBPyConnection, file: str, number: int) -> tu
     if found:
         return file_id, int(found[0]["sample_id"])
     if not rows(connection, "SELECT 1 FROM quarantine WHERE file_id = ? AND record_no = ?", of):
-        raise UsageError(f"--record: expected record {number} of that file among samples or refused records, found it in neither")
+        raise UsageError(
+            f"--record: expected record {number} of that file among samples or refused records, found it in neither"
+        )
     return file_id, None

@@ -29,7 +29,9 @@ __all__ = ["Revise", "builds_with", "places_of", "revise_builds"]
 Revise = Callable[["SparkSession | None", str, str, Sequence[int], Mapping[int, int]], JsonObject]
 """Revises a build: session, lake, build, samples that go, sample that goes → the one that comes in its stead; returns what was done."""
 _SHARD_FILE: Final = re.compile(r"[^/]+/(shard-[0-9]{5,}\..+|manifest\.json|provenance\.json)")
-_UNREVISED: Final = "it was to stay as it is: its shards and the versions of files that it was made from still hold the samples"
+_UNREVISED: Final = (
+    "it was to stay as it is: its shards and the versions of files that it was made from still hold the samples"
+)
 _NOT_POSSIBLE: Final = "this program was given no way to revise builds"
 
 
@@ -49,7 +51,8 @@ def builds_with(snapshot: Snapshot, samples: npt.NDArray[np.int64]) -> dict[str,
     """Return build → the samples of some that have rows in its selection or its placements."""
     statement = (
         "SELECT build, list_sort(list(DISTINCT sample_id)) AS samples FROM ("
-        "SELECT build, sample_id FROM stages UNION ALL SELECT build, sample_id FROM placements) SEMI JOIN going USING (sample_id) GROUP BY 1 ORDER BY 1"
+        "SELECT build, sample_id FROM stages UNION ALL SELECT build, sample_id FROM placements) SEMI JOIN going USING (sample_id) "
+        "GROUP BY 1 ORDER BY 1"
     )
     with connect(snapshot.lake, snapshot.version) as connection:
         connection.register("going", pa.table({"sample_id": samples}))
@@ -64,7 +67,7 @@ def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None
     lake = snapshot.lake
     holding = builds_with(snapshot, np.array(record.samples, np.int64))
     ended = set(ended_builds(snapshot))
-    winners = {one: other for one, other in record.new_winners}
+    winners = {pair[0]: pair[1] for pair in record.new_winners}
     for build in record.restarted:
         if build not in ended:
             _drop_shards(lake, build, snapshot)
@@ -82,9 +85,7 @@ def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None
             )
             write_record(lake, record)
             reach(f"takedown/after-revise/{build}")
-    kept = {
-        run.input_version for build in record.unrevised for run in runs_of(snapshot, "build", build)
-    }
+    kept = {run.input_version for build in record.unrevised for run in runs_of(snapshot, "build", build)}
     record.keep_versions = sorted(kept)
 
 

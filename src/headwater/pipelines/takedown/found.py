@@ -70,7 +70,9 @@ def find_samples(
     if near is not None:
         least = least_agreement(snapshot)
         if least is None:
-            raise UsageError("--near: expected a lake whose duplicates were clustered, found none: run headwater dedup first")
+            raise UsageError(
+                "--near: expected a lake whose duplicates were clustered, found none: run headwater dedup first"
+            )
         wanted = math.ceil(Fraction(repr(near)) * N_PERMUTATIONS)
         if not least <= wanted <= N_PERMUTATIONS:
             raise UsageError(

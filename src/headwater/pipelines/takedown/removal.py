@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -40,7 +41,7 @@ from headwater.warehouse.fragments import (
 from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot
-from headwater.warehouse.takedown_records import Record
+from headwater.warehouse.takedown_records import Record, write_record
 
 __all__ = ["RunTasks", "fragments_of_samples", "holding_files", "planned_bytes", "remove_samples"]
 
@@ -102,9 +103,7 @@ def _plan(snapshot: Snapshot, gone: _Ids, run_id: str) -> _Plan:
         fragments = np.unique(rows["sample_id"].to_numpy() >> ROW_BITS)
         paths |= set(holding_files(snapshot, fragments, [family])["path"].to_pylist())
     tasks = [
-        Rewrite(
-            table=snapshot.uri, path=path, run_id=run_id, gone=gone, laid=rest.rows.get(parse_name(path).family)
-        )
+        Rewrite(table=snapshot.uri, path=path, run_id=run_id, gone=gone, laid=rest.rows.get(parse_name(path).family))
         for path in sorted(paths)
     ]
     ended = set(ended_builds(snapshot))
@@ -150,14 +149,15 @@ def remove_samples(snapshot: Snapshot, record: Record, run: Run, run_tasks: RunT
             removes=removes,
             counts={"samples": len(gone), "files": len(written)} | {f"rows:{name}": n for name, n in removed.items()},
         )
-        looked_at = _looked_at(snapshot, plan)
-        after, dropped = commit_wave(
-            run, snapshot, [unit], valid=lambda then, _, seen=looked_at, of=plan: _looked_at(then, of) == seen  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
-        )
+        # Written down before the commit: who is killed right after it would not know.
+        record.removed = removed
+        record.rewritten = {"files": len(written), "bytes": sum(entry.size for entry in adds)}
+        record.new_winners = sorted([one, other] for one, other in plan.rest.winners.items())
+        record.version, record.removed_at = snapshot.version + 1, datetime.datetime.now(datetime.UTC).isoformat()
+        write_record(snapshot.lake, record)
+        valid = partial(_nothing_added, _looked_at(snapshot, plan), plan)
+        after, dropped = commit_wave(run, snapshot, [unit], valid=valid)
         if not dropped:
-            record.removed = removed
-            record.rewritten = {"files": len(written), "bytes": sum(entry.size for entry in adds)}
-            record.new_winners = sorted([one, other] for one, other in plan.rest.winners.items())
             record.version, record.removed_at = after.version, datetime.datetime.now(datetime.UTC).isoformat()
             return after
         filesystem, root = filesystem_of(snapshot.uri)
@@ -169,9 +169,15 @@ def remove_samples(snapshot: Snapshot, record: Record, run: Run, run_tasks: RunT
     raise ConflictError(f"{_TRIES} tries to take samples down lost against other writers; run the same command again")
 
 
+def _nothing_added(seen: list[str], plan: _Plan, now: Snapshot, _: Unit) -> bool:
+    return _looked_at(now, plan) == seen
+
+
 def _looked_at(snapshot: Snapshot, plan: _Plan) -> list[str]:
     """Return the files that hold something of the samples: another writer may have added one since the takedown was planned."""
-    fragments = np.unique(np.concatenate([plan.gone, *(rows["sample_id"].to_numpy() for rows in plan.rest.rows.values())]) >> ROW_BITS)
+    fragments = np.unique(
+        np.concatenate([plan.gone, *(rows["sample_id"].to_numpy() for rows in plan.rest.rows.values())]) >> ROW_BITS
+    )
     return list(holding_files(snapshot, fragments)["path"].to_pylist())
 
 
@@ -190,9 +196,7 @@ def _keyed_files(
         kind = arrow_schema("minhash").field(name).type
         column = measured[name].combine_chunks() if measured.num_rows else pa.nulls(0, kind)
         rows = rows.append_column(name, pa.nulls(rows.num_rows, kind) if not measured.num_rows else column.take(at))
-    keyed = keyed_rows(
-        key, rows, takedown=record.takedown, who=record.who, why=record.why, when=now, run_id=run_id
-    )
+    keyed = keyed_rows(key, rows, takedown=record.takedown, who=record.who, why=record.why, when=now, run_id=run_id)
     located = snapshot.locate(np.unique(gone >> ROW_BITS), [])
     entries = []
     fragments = keyed["sample_id"].to_numpy() >> ROW_BITS
@@ -230,5 +234,3 @@ def planned_bytes(snapshot: Snapshot, samples: _Ids) -> dict[str, int]:
     """Return how many files a removal would write again at most, and their bytes."""
     files = holding_files(snapshot, np.unique(samples >> ROW_BITS))
     return {"files": files.num_rows, "bytes": int(pc.sum(files["size"]).as_py() or 0)}
-
-

@@ -17,6 +17,7 @@ __all__ = ["report_html", "report_sections", "report_text", "write_report"]
 
 _WIDTH: Final = 100
 _SHOWN: Final = 5
+_LISTED: Final = 100
 _FAMILIES: Final = {
     "content": "texts, URLs, dates and metadata",
     "captures": "what was known of the pages' captures",
@@ -118,7 +119,9 @@ def _removed(record: Record) -> list[str]:
         f"Removed at {record.removed_at} in version {record.version} of the table, in one commit: "
         f"{_count(record.rewritten.get('files', 0), 'file')} of {_count(record.rewritten.get('bytes', 0), 'byte')} were written again without them."
     ]
-    lines += [f"{n:,} {_FAMILIES.get(family, family)} (family {family})" for family, n in sorted(record.removed.items()) if n]
+    lines += [
+        f"{n:,} {_FAMILIES.get(family, family)} (family {family})" for family, n in sorted(record.removed.items()) if n
+    ]
     if record.new_winners:
         lines.append(
             f"{_count(len(record.new_winners), 'document')} that had been left out as a duplicate of a removed one now stands in its place."
@@ -130,12 +133,14 @@ def _builds(record: Record) -> list[str]:
     lines = [f"Build {build} was revised: {_told(done)}" for build, done in sorted(record.revised.items())]
     lines += [f"Build {build} was NOT revised: {why}." for build, why in sorted(record.unrevised.items())]
     lines += [
-        f"Build {build} had not ended; it is built anew from a selection without the removed documents." for build in record.restarted
+        f"Build {build} had not ended; it is built anew from a selection without the removed documents."
+        for build in record.restarted
     ]
     if record.places:
         lines.append(
             "What a model has learnt cannot be taken out of it by this program. Models trained on the sequences listed above, before the build was "
-            "revised, have seen these documents. Which training steps these were follows from the trainer's batch size: see headwater impact and headwater steps."
+            "revised, have seen these documents. Which training steps these were follows from the trainer's batch size: see headwater impact "
+            "and headwater steps."
         )
     return lines or ["No build held any of the documents."]
 
@@ -157,7 +162,9 @@ def _older(record: Record) -> list[str]:
         ]
     lines += [f"Not deleted: {line}" for line in record.left[:_SHOWN]]
     if len(record.left) > _SHOWN:
-        lines.append(f"and {len(record.left) - _SHOWN:,} more files that were not deleted; the record of this takedown lists all.")
+        lines.append(
+            f"and {len(record.left) - _SHOWN:,} more files that were not deleted; the record of this takedown lists all."
+        )
     return lines
 
 
@@ -177,8 +184,8 @@ def _remains(record: Record) -> list[str]:
 
 def _future(record: Record) -> list[str]:
     return [
-        "Keyed hashes of the removed texts are kept under the lake's own key (takedowns/key). Exactly the same text is refused when it is read again; "
-        "a near-duplicate that is read later is rejected by its verdict. Both name the reason taken_down.",
+        "Keyed hashes of the removed texts are kept under the lake's own key (takedowns/key). Exactly the same text is refused when it is "
+        "read again; a near-duplicate that is read later is rejected by its verdict. Both name the reason taken_down.",
         "Who has the key can tell whether a text at hand is one of the removed ones. Nobody can make the text from these hashes.",
         "Another text from the same URL or host is not refused; a block list does that.",
     ]
@@ -187,14 +194,19 @@ def _future(record: Record) -> list[str]:
 def _proof(record: Record) -> list[str]:
     if not record.proof:
         return [
-            "No search was made with this takedown. headwater verify LAKE --absent FILE searches every byte of the lake and its builds for the lines "
-            "of a file."
+            "No search was made with this takedown. With --absent FILE every byte of the lake and its builds is searched for the lines of a file."
         ]
-    found = record.proof.get("found", [])
-    what = f"{_count(record.proof['needles'], 'string')} searched for in {_count(record.proof['files'], 'file')} of {_count(record.proof['bytes'], 'byte')}"
-    if not found:
-        return [f"{what}: found in none of them ({record.proof['at']})."]
-    return [f"{what}: STILL FOUND in {_count(len(found), 'file')} ({record.proof['at']}):", *found[:100]]
+    proof = record.proof
+    found, unread = sorted({each["file"] for each in proof["found"]}), [each["file"] for each in proof["unread"]]
+    where = f"{_count(proof['files'], 'file')} of {_count(proof['bytes'], 'byte')}"
+    what = f"At {proof['at']} {_count(proof['lines'], 'string')} were searched for in {where}"
+    lines = [
+        f"{what}: found in none of them." if not found else f"{what}: STILL FOUND in {_count(len(found), 'file')}:"
+    ]
+    lines += found[:_LISTED]
+    if unread:
+        lines += [f"{_count(len(unread), 'file')} could not be searched, and may hold anything:", *unread[:_LISTED]]
+    return lines
 
 
 def report_text(record: Record) -> str:

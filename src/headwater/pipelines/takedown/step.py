@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 from headwater.errors import UsageError
+from headwater.lineage.checks.absent import search_lake
+from headwater.lineage.checks.needles import make_needles
 from headwater.lineage.keyed_hashes import make_key
 from headwater.lineage.past_runs import ended_builds
 from headwater.lineage.runs import begin_run, finish_run
@@ -33,7 +35,7 @@ from headwater.warehouse.takedown_records import Record, read_record, read_recor
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["VERSION", "plan_takedown", "resume", "takedown"]
+__all__ = ["VERSION", "plan_takedown", "prove", "resume", "takedown"]
 
 VERSION: Final = 1
 _Item = TypeVar("_Item")
@@ -56,7 +58,9 @@ def takedown(lake: str, asked: Asked, *, spark: SparkSession | None = None, revi
         StorageError: the file system refused.
     """
     if not asked.who.strip() or not asked.why.strip():
-        raise UsageError("expected who asks for the takedown and why, found an empty text: --who and --why stand in its report")
+        raise UsageError(
+            "expected who asks for the takedown and why, found an empty text: --who and --why stand in its report"
+        )
     if not 0 <= asked.after_days <= 36_500:
         raise UsageError(f"--after-days: expected a number from 0 to 36,500, found {asked.after_days:g}")
     snapshot = declare_columns(open_snapshot(lake), ())
@@ -100,6 +104,20 @@ def resume(lake: str, takedown_id: str, *, spark: SparkSession | None = None, re
     return _go_on(lake, read_record(lake, takedown_id), spark, revise)
 
 
+def prove(lake: str, takedown_id: str, lines: Iterable[str]) -> Record:
+    """Search the lake for some strings or hexadecimal hashes, put what was found into the takedown's record and report, and return the record.
+
+    Raises:
+        UsageError: the lake has no such takedown, or a line is none.
+    """
+    record = read_record(lake, takedown_id)
+    found = search_lake(open_snapshot(lake), make_needles(lines))
+    record.proof = found.plain() | {"at": datetime.datetime.now(datetime.UTC).isoformat()}
+    write_record(lake, record)
+    write_report(lake, record)
+    return record
+
+
 def _waits(record: Record) -> bool:
     """Return whether nothing of a takedown is left but files that are not due yet."""
     return record.reached("revised") and not record.is_due(datetime.datetime.now(datetime.UTC))
@@ -109,10 +127,7 @@ def _go_on(lake: str, record: Record, spark: SparkSession | None, revise: Revise
     """Do the parts of a takedown that are not done."""
     snapshot = open_snapshot(lake)
     if not record.reached("removed"):
-        if _is_removed(snapshot, record):  # killed between the commit and the note of it
-            record.version = record.version or snapshot.version
-            record.removed_at = record.removed_at or datetime.datetime.now(datetime.UTC).isoformat()
-        else:
+        if not _is_removed(snapshot, record):  # else killed between the commit and the note of it
             snapshot = _remove(snapshot, record, spark)
         record.state = "removed"
         write_record(lake, record)

@@ -47,9 +47,7 @@ class Rest:
     winners: dict[int, int] = field(default_factory=dict)
 
 
-def rest_of_clusters(
-    snapshot: Snapshot, connection: duckdb.DuckDBPyConnection, gone: _Ids, run_id: str
-) -> Rest:
+def rest_of_clusters(snapshot: Snapshot, connection: duckdb.DuckDBPyConnection, gone: _Ids, run_id: str) -> Rest:
     """Return what the samples that shared clusters, or URLs, with some that go have from now on.
 
     Raises:
@@ -137,15 +135,15 @@ def _verdicts(rows: pa.Table, clusters: pa.Table, verdicts: pa.Table, min_agreem
     table = rows.filter(pa.array(decided)).drop_columns(["cluster_id", "bands"])
     table = table.append_column("cluster_id", clusters["cluster_id"].filter(pa.array(decided)))
     table = table.append_column("quality", verdicts["quality"])
-    fired = [[reason for reason in reasons or [] if reason not in _DUPLICATES] for reasons in verdicts["reasons"].to_pylist()]
+    fired = [
+        [reason for reason in reasons or [] if reason not in _DUPLICATES] for reasons in verdicts["reasons"].to_pylist()
+    ]
     passing = np.array([not reasons for reasons in fired], np.bool_)
     candidates = table.filter(pc.and_(pa.array(passing), pc.is_valid(table["cluster_id"])))
     best = [(name, "ascending") for name in ("cluster_id", "content_hash", "origin", "sample_id")]
     ordered = candidates.sort_by([best[0], ("quality", "descending"), ("text_bytes", "descending"), *best[1:]])
     batches = ordered.combine_chunks().to_batches()
-    losers = {
-        row["sample_id"]: row for batch in find_losers(min_agreement, iter(batches)) for row in batch.to_pylist()
-    }
+    losers = {row["sample_id"]: row for batch in find_losers(min_agreement, iter(batches)) for row in batch.to_pylist()}
     ids = verdicts["sample_id"].to_pylist()
     lost = [losers.get(sample) for sample in ids]
     reasons = [
@@ -175,7 +173,9 @@ def _winners(was: pa.Table, rows: pa.Table, before: pa.Table, after: pa.Table) -
         if kept and not old[sample]:
             risen.setdefault(cluster[sample], []).append(sample)
     found: dict[int, int] = {}
-    for sample, kept, name in zip(*(was[column].to_pylist() for column in ("sample_id", "kept", "cluster_id")), strict=True):
+    for sample, kept, name in zip(
+        *(was[column].to_pylist() for column in ("sample_id", "kept", "cluster_id")), strict=True
+    ):
         waiting = risen.get(name, []) if kept and name is not None else []
         # First what repeated this very sample.
         chosen = next((each for each in waiting if repeated[each] == sample), next(iter(waiting), None))
@@ -185,9 +185,7 @@ def _winners(was: pa.Table, rows: pa.Table, before: pa.Table, after: pa.Table) -
     return found
 
 
-def _newest_captures(
-    snapshot: Snapshot, connection: duckdb.DuckDBPyConnection, gone: _Ids, run_id: str
-) -> pa.Table:
+def _newest_captures(snapshot: Snapshot, connection: duckdb.DuckDBPyConnection, gone: _Ids, run_id: str) -> pa.Table:
     """Return rows of family ``recaptures`` of captures whose newest one goes: the newest of the rest is none's older capture."""
     empty = arrow_schema("recaptures").empty_table()
     if not len(snapshot.live("recaptures")):
@@ -214,7 +212,9 @@ def _newest_captures(
         {
             "sample_id": rows["sample_id"],
             "older_capture": pa.array([int(n != own) for n, own in zip(named, ids_, strict=True)], pa.int32()),
-            "newest_capture": pa.array([n if n != own else None for n, own in zip(named, ids_, strict=True)], pa.int64()),
+            "newest_capture": pa.array(
+                [n if n != own else None for n, own in zip(named, ids_, strict=True)], pa.int64()
+            ),
         }
     )
     return _with_run(table, run_id, "recaptures")
