@@ -99,7 +99,7 @@ def _ids(connection: duckdb.DuckDBPyConnection, statement: str, **tables: pa.Tab
         connection.register(name, table)
     try:
         with damage_told():
-            found = connection.execute(statement).fetch_arrow_table()
+            found = connection.execute(statement).to_arrow_table()
     finally:
         for name in tables:
             connection.unregister(name)

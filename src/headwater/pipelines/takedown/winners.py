@@ -193,7 +193,7 @@ def _newest_captures(snapshot: Snapshot, connection: duckdb.DuckDBPyConnection, 
     connection.register("going", pa.table({"newest_capture": gone}))
     try:
         found = connection.execute("SELECT sample_id FROM recaptures SEMI JOIN going USING (newest_capture)")
-        ids = np.setdiff1d(found.fetch_arrow_table().column(0).to_numpy(), gone)
+        ids = np.setdiff1d(found.to_arrow_table().column(0).to_numpy(), gone)
     finally:
         connection.unregister("going")
     if not len(ids):
