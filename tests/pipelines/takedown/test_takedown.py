@@ -42,20 +42,20 @@ CANARIES = {
     "meta": "meta-canary-99182",
     "refused": "refused-canary-55120",
 }
-_BODY = (
-    "The harbour master keeps a ledger of every vessel that enters the bay, with its draught, its cargo and the weather of that morning. "
-    "On quiet evenings she reads aloud from it to the children of the quay, who know the names of the ships by heart. "
-    "Nobody has ever counted the pages, but the shelves of the small office bend under them, and the ink of the oldest has turned brown. "
-    "When a storm takes the telephone lines, the ledger is the only record that the insurers accept, and it has never been found wrong. "
-)
+_SHIPPED = Path(__file__).resolve().parents[3] / "src" / "headwater" / "demo" / "web" / "en.jsonl"
+BIRDS, MAPS, SLEEP = (json.loads(line)["text"] for line in _SHIPPED.read_text("utf-8").splitlines()[12:15])
+
+
+def _text(change: tuple[str, str] = ("", "")) -> str:
+    """Return a text that passes the rules, with a canary in it; one word of it changed is a near-duplicate."""
+    return f"{BIRDS} One keeper says {CANARIES['text']} and nothing else. {MAPS.replace(*change)}"
 
 
 def _documents() -> list[object]:
-    text = f"{_BODY}One line says {CANARIES['text']} and nothing else. {_BODY.replace('harbour', 'port')}"
     return [
-        {"text": text, "url": URL, "note": CANARIES["meta"]},
-        {"text": text, "url": "https://mirror.example/copy"},
-        {"text": text.replace("brown", "yellow"), "url": "https://mirror.example/near"},
+        {"text": _text(), "url": URL, "note": CANARIES["meta"]},
+        {"text": _text(), "url": "https://mirror.example/copy"},
+        {"text": _text(("Africa", "Australia")), "url": "https://mirror.example/near"},
         {"text": 7, "note": CANARIES["refused"]},
     ]
 
@@ -159,18 +159,16 @@ def test_the_rest_of_a_cluster_gets_a_new_winner(planted: Planted) -> None:
 def test_the_same_text_is_refused_when_it_comes_again(planted: Planted, spark: SparkSession, tmp_path: Path) -> None:
     """The text in another file is quarantined as taken down; a near-duplicate comes in and is rejected; what is unlike it is kept."""
     takedown(str(planted.lake), _asked(named={"uri": URL}, near=0.8))
-    text = str(_documents()[0]["text"])  # type: ignore[index]  # the first is an object
     again = [
-        {"text": text, "url": "https://elsewhere.example/1"},
-        {"text": text.replace("bay", "gulf")},
-        {"text": _BODY[::-1]},
+        {"text": _text(), "url": "https://elsewhere.example/1"},
+        {"text": _text(("poles", "ends"))},
+        {"text": SLEEP},
     ]
     report = ingest(spark, str(planted.lake), small_recipe(), [_write(tmp_path / "again.jsonl", again)], "four")
     assert report.reasons == {"taken_down": 1}
     _steps(spark, str(planted.lake))
     found = _ask(planted.lake, "SELECT record_no, first_reason FROM samples WHERE batch = 'four' ORDER BY 1")
-    assert found[0] == {"record_no": 1, "first_reason": "taken_down"}
-    assert found[1]["first_reason"] != "taken_down"
+    assert [row["first_reason"] for row in found] == ["taken_down", None]
     assert _faults(planted.lake) == []
 
 

@@ -17,6 +17,7 @@ from headwater.fingerprint import canonical_json
 from headwater.lineage.keyed_hashes import hash_bytes
 from headwater.lineage.questions import rows
 from headwater.lineage.selectors import pinned, selected
+from headwater.lineage.takedowns import taken_samples
 from headwater.lineage.views import connect
 from headwater.pipelines.takedown.found import Found, find_samples
 from headwater.warehouse.snapshot import Snapshot
@@ -99,7 +100,7 @@ def choose(snapshot: Snapshot, asked: Asked) -> Chosen:
                 ids.append(np.array([sample], np.int64))
         hashes = [] if asked.text is None else [blake2b(asked.text.encode(), digest_size=16).digest()]
         named: npt.NDArray[np.int64] = np.unique(np.concatenate(ids))
-        named = _not_taken(connection, named)
+        named = np.setdiff1d(named, taken_samples(snapshot))
         found = find_samples(snapshot, connection, named, hashes, asked.near)
     if not len(found.all) and not refused:
         raise UsageError(
@@ -107,13 +108,6 @@ def choose(snapshot: Snapshot, asked: Asked) -> Chosen:
             f"headwater takedown {snapshot.lake} --list shows what was"
         )
     return Chosen(found=found, refused=sorted(set(refused)))
-
-
-def _not_taken(connection: duckdb.DuckDBPyConnection, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    if not len(samples):
-        return samples
-    taken = connection.execute("SELECT DISTINCT sample_id FROM takedowns").fetchnumpy()["sample_id"]
-    return np.setdiff1d(samples, taken)
 
 
 def _record(connection: duckdb.DuckDBPyConnection, file: str, number: int) -> tuple[int, int | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,6 +17,8 @@ from headwater.lineage.views import connect
 from headwater.plain import JsonObject
 from headwater.warehouse.faults import reach
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
+from headwater.warehouse.fragments import ROW_BITS, expand_masks
+from headwater.warehouse.parquet import read_file
 from headwater.warehouse.real_files import walk_files
 from headwater.warehouse.snapshot import Snapshot
 from headwater.warehouse.takedown_records import Record, write_record
@@ -35,8 +37,23 @@ _UNREVISED: Final = (
 _NOT_POSSIBLE: Final = "this program was given no way to revise builds"
 
 
-def places_of(snapshot: Snapshot, samples: npt.NDArray[np.int64]) -> list[JsonObject]:
+def builds_with(snapshot: Snapshot, samples: npt.NDArray[np.int64]) -> dict[str, list[int]]:
+    """Return build → the samples of some that have rows in its selection, of which those that it places are a part, by the build's name."""
+    files = snapshot.live("stages")
+    numbers, at_rows = expand_masks(files["base"].to_numpy(), files["mask"].to_numpy())
+    found: dict[str, list[int]] = {}
+    for at in np.unique(at_rows[np.isin(numbers, samples >> ROW_BITS)]).tolist():
+        path, build = files["path"][at].as_py(), files["batch"][at].as_py()
+        for table in read_file(snapshot.uri, path, ["sample_id"]):
+            ids = table["sample_id"].to_numpy()
+            found.setdefault(build, []).extend(ids[np.isin(ids, samples)].tolist())
+    return {build: sorted(ids) for build, ids in sorted(found.items()) if ids}
+
+
+def places_of(snapshot: Snapshot, samples: npt.NDArray[np.int64], builds: Collection[str]) -> list[JsonObject]:
     """Return where samples lie in builds: for each build and stage how many of them, their copies, tokens, sequences and shards."""
+    if not builds:
+        return []
     statement = (
         "SELECT build, stage, count(DISTINCT sample_id) AS samples, count(DISTINCT (sample_id, copy)) AS copies, "
         "sum(token_end - token_begin)::BIGINT AS tokens, count(DISTINCT (shard, sequence)) AS sequences, list_sort(list(DISTINCT shard)) AS shards "
@@ -45,18 +62,6 @@ def places_of(snapshot: Snapshot, samples: npt.NDArray[np.int64]) -> list[JsonOb
     with connect(snapshot.lake, snapshot.version) as connection:
         connection.register("going", pa.table({"sample_id": samples}))
         return rows(connection, statement)
-
-
-def builds_with(snapshot: Snapshot, samples: npt.NDArray[np.int64]) -> dict[str, list[int]]:
-    """Return build → the samples of some that have rows in its selection or its placements."""
-    statement = (
-        "SELECT build, list_sort(list(DISTINCT sample_id)) AS samples FROM ("
-        "SELECT build, sample_id FROM stages UNION ALL SELECT build, sample_id FROM placements) SEMI JOIN going USING (sample_id) "
-        "GROUP BY 1 ORDER BY 1"
-    )
-    with connect(snapshot.lake, snapshot.version) as connection:
-        connection.register("going", pa.table({"sample_id": samples}))
-        return {str(row["build"]): [int(sample) for sample in row["samples"]] for row in rows(connection, statement)}
 
 
 def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None, revise: Revise | None) -> None:

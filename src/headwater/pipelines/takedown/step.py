@@ -161,8 +161,9 @@ def _remove(snapshot: Snapshot, record: Record, spark: SparkSession | None) -> S
     run = begin_run(snapshot.lake, "takedown", {}, settings, snapshot.version)
     record.run_id = run.run_id
     samples = np.array(record.samples, np.int64)
-    record.places = places_of(snapshot, samples)
-    record.restarted = sorted(set(builds_with(snapshot, samples)) - set(ended_builds(snapshot)))
+    holding = set(builds_with(snapshot, samples))
+    record.places = places_of(snapshot, samples, holding)
+    record.restarted = sorted(holding - set(ended_builds(snapshot)))
     write_record(snapshot.lake, record)
     after = remove_samples(snapshot, record, run, lambda function, items: _run(spark, function, items))
     return finish_run(run, after)
@@ -193,7 +194,7 @@ def plan_takedown(lake: str, asked: Asked) -> JsonObject:
         "refused_records": len(chosen.refused),
         "rewrite": planned_bytes(snapshot, samples),
         "older_files": {"files": len(older), "bytes": sum(file.size for file in older)},
-        "builds": places_of(snapshot, samples),
+        "builds": places_of(snapshot, samples, builds_with(snapshot, samples)),
         "taken_down_before": len(taken_samples(snapshot)),
         "delete_after_days": asked.after_days,
     }
