@@ -138,7 +138,7 @@ def takedown(
                 "--resume: expected nothing else beside it; what was asked for is in the takedown's record"
             )
         read_record(lake, resume)
-        with _session(lake, master, conf) as spark:
+        with _session(master, conf) as spark:
             record = go_on(lake, resume, spark=spark)
         _tell(lake, record, absent, output)
         return
@@ -147,7 +147,7 @@ def takedown(
         plan = plan_takedown(lake, asked)
         answer(plan, lambda: _planned(plan), output)
         return
-    with _session(lake, master, conf) as spark:
+    with _session(master, conf) as spark:
         record = take_down(lake, asked, spark=spark)
     _tell(lake, record, absent, output)
 
@@ -202,12 +202,9 @@ def _record(given: str) -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def _session(lake: str, master: str | None, conf: tuple[str, ...]) -> Iterator[SparkSession | None]:
-    """Give a Spark session where builds may have to be revised, or a master was named; else None: the work is done in this process."""
-    from headwater.lineage.past_runs import ended_builds
-    from headwater.warehouse.snapshot import open_snapshot
-
-    if master is None and not ended_builds(open_snapshot(lake)):
+def _session(master: str | None, conf: tuple[str, ...]) -> Iterator[SparkSession | None]:
+    """Give a Spark session where a master was named; else None: the work is done in this process."""
+    if master is None:
         yield None
         return
     with spark_session(master, conf) as spark:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.errors import ConflictError, CorruptLakeError, UsageError
+from headwater.plain import Row
 from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAME_PATTERN, FileEntry, fragments_of
@@ -29,11 +30,13 @@ from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 from headwater.warehouse.takedown_files import delete_due
 
-__all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_versions"]
+__all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_files", "pinned_versions"]
 
 _LEFT_ALONE: Final = {"captures", "content", "host_index", "html", "placements", "takedowns", "texts", "uri_index"}
 """Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file; an index file is
 sorted as a whole."""
+_PINNING: Final = pa.array(["build", "revise"])
+_COUNTED: Final = pa.array(["spans", "tokens"])
 _MAX_TABLE_BYTES: Final = 256 << 20
 MOST_HOURS: Final = 1_000_000
 """Most hours of a retention, more than a hundred years: dates of files can be reckoned with."""
@@ -43,7 +46,7 @@ _LEFT_BY_COMMITS: Final = re.compile(rf"_delta_log/{TEMPORARY_PATTERN}")
 _OWN: Final = re.compile(
     rf"({_LEFT_BY_COMMITS.pattern}|family=({'|'.join(FAMILIES)})/batch={BATCH_PATTERN}/{TEMPORARY_PATTERN}|{NAME_PATTERN})"
 )
-_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/)?[^/]+/{TEMPORARY_PATTERN}")
+_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/|\.revise/[^/]+/)?([^/]+/)?{TEMPORARY_PATTERN}")
 _LEFT_BY_TRAININGS: Final = re.compile(
     rf"({TEMPORARY_PATTERN}|\.counts-[0-9a-f]+/({TEMPORARY_PATTERN}|[^/.][^/]*\.parquet))"
 )
@@ -282,19 +285,52 @@ def _named(snapshot: Snapshot) -> dict[str, datetime.datetime]:
 
 def _pinned(snapshot: Snapshot) -> set[str]:
     """Return the files of the versions that builds were made from: a build can always be explained and made again."""
-    return {
-        path
-        for version in pinned_versions(snapshot)
-        for path in open_snapshot(snapshot.lake, version).files["path"].to_pylist()
-    }
+    return {path for files in pinned_files(snapshot).values() for path in files["path"].to_pylist()}
+
+
+def pinned_files(snapshot: Snapshot, *, ended_only: bool = False) -> dict[int, pa.Table]:
+    """Return the versions that builds stand on, ascending → which of their files are kept, in the columns of ``Snapshot.files``.
+
+    Args:
+        ended_only: leave out builds that have not ended, which are made from the newest version when they go on.
+    """
+    whole, counted = _pins(snapshot, ended_only=ended_only)
+    found = {}
+    for version in sorted(whole | counted):
+        files = open_snapshot(snapshot.lake, version).files
+        found[version] = files if version in whole else files.filter(pc.is_in(files["family"], _COUNTED))
+    return found
 
 
 def pinned_versions(snapshot: Snapshot) -> list[int]:
-    """Return the versions that builds were made from, ascending."""
-    versions: set[int] = set()
+    """Return the versions that builds stand on whole, ascending: that of each build, or since it was revised that of its newest revision."""
+    return sorted(_pins(snapshot)[0])
+
+
+def _is_record(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _pins(snapshot: Snapshot, *, ended_only: bool = False) -> tuple[set[int], set[int]]:
+    """Return the versions that builds stand on whole, and those on which they stand only for spans and token counts."""
+    builds: dict[str, list[Row]] = {}
     for path in snapshot.paths("runs"):
-        for table in read_file(snapshot.uri, path, ["step", "input_version", "operators"]):
-            for row in table.filter(pc.equal(table["step"], "build")).to_pylist():
-                if json.loads(row["operators"]):
-                    versions.add(row["input_version"])
-    return sorted(versions)
+        for table in read_file(
+            snapshot.uri, path, ["step", "input_version", "operators", "started", "ended", "run_id"]
+        ):
+            for row in table.filter(pc.is_in(table["step"], _PINNING)).to_pylist():
+                for record in filter(_is_record, json.loads(row["operators"]).values()):
+                    builds.setdefault(str(record.get("build")), []).append(row | {"record": record})
+    whole: set[int] = set()
+    counted: set[int] = set()
+    for rows in builds.values():
+        if ended_only and not any(row["ended"] is not None for row in rows):
+            continue
+        rows.sort(key=lambda row: (row["started"], row["run_id"]))
+        # What came before a revision that ended, the build itself too, stands nowhere any more: its texts may have been taken down.
+        ended = [place for place, row in enumerate(rows) if row["step"] == "revise" and row["ended"] is not None]
+        for row in rows[ended[-1] if ended else 0 :]:
+            whole.add(row["input_version"])
+            if row["record"].get("counted_at") is not None:
+                counted.add(row["record"]["counted_at"])
+    return whole, counted

@@ -375,7 +375,7 @@ _FAMILIES = [
         fields={
             "step": (
                 _STRING,
-                "ingest, extract, annotate, deduplicate, decide, select, build, repair, takedown, vocab-train, vocab-extend or upgrade",
+                "ingest, extract, annotate, deduplicate, decide, select, build, revise, repair, takedown, vocab-train, vocab-extend or upgrade",
             ),
             "recipe": (_STRING, "the recipe's literals as canonical JSON"),
             "code_version": (_STRING, "version of Headwater"),

@@ -1,14 +1,13 @@
 """Deletion of the files that a takedown replaced: those of earlier versions, and what killed writers left, that may hold what was taken down.
 
-A file's name says which fragments it covers, so nothing is opened. Builds do not keep such a file: one that held a sample is revised and made from a
-version without it; the others' samples are in newer files. Only versions of builds that the takedown was told to leave as they are stay whole.
+A file's name says which fragments it covers, so nothing is opened. Builds do not keep such a file: each has been revised, and stands on a version without
+the samples. Only versions on which builds stand that the takedown was told to leave as they are stay whole.
 """
 
 from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +19,7 @@ from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 from headwater.warehouse.takedown_records import Record, read_records, write_record
 
-__all__ = ["delete_due", "delete_replaced", "explained_absences", "replaced_files"]
+__all__ = ["delete_due", "delete_replaced", "replaced_files"]
 
 _NAME: Final = re.compile(NAME_PATTERN)
 _TEMPORARY: Final = re.compile(rf"family=({'|'.join(FAMILIES)})/batch=[^/]+/{TEMPORARY_PATTERN}")
@@ -60,11 +59,9 @@ def replaced_files(snapshot: Snapshot, record: Record) -> tuple[list[_Replaced],
     """
     filesystem, root = filesystem_of(snapshot.uri)
     live = set(snapshot.files["path"].to_pylist())
-    kept = {
-        path
-        for version in record.keep_versions
-        for path in open_snapshot(snapshot.lake, version).files["path"].to_pylist()
-    }
+    from headwater.warehouse.maintain import pinned_files  # which deletes what is due by this module
+
+    kept = {path for files in pinned_files(snapshot, ended_only=True).values() for path in files["path"].to_pylist()}
     fragments = _fragments(record)
     removed_at = datetime.datetime.fromisoformat(record.removed_at or "9999-01-01T00:00:00+00:00")
     now = datetime.datetime.now(datetime.UTC)
@@ -81,7 +78,7 @@ def replaced_files(snapshot: Snapshot, record: Record) -> tuple[list[_Replaced],
                 )
         elif file.regular and _NAME.fullmatch(file.path) and file.path not in live and _covers(file.path, fragments):
             if file.path in kept:
-                left.append(f"samples/{file.path}: a build that was to stay as it is was made from it")
+                left.append(f"samples/{file.path}: a build stands on it")
             elif file.written < removed_at:
                 found.append(_Replaced(path=file.path, size=file.size))
     return found, left
@@ -115,14 +112,3 @@ def delete_due(lake: str) -> list[str]:
             write_record(lake, record)
             done.append(record.takedown)
     return done
-
-
-def explained_absences(lake: str, paths: Iterable[str]) -> set[str]:
-    """Return which of some files of earlier versions are gone because a takedown deleted them."""
-    gone = [_fragments(record) for record in read_records(lake) if record.reached("removed")]
-    filesystem, root = filesystem_of(join(lake, "samples"))
-    return {
-        path
-        for path in paths
-        if any(_covers(path, fragments) for fragments in gone) and exists(filesystem, join(root, path)) is None
-    }

@@ -51,7 +51,6 @@ class Record:
         restarted: builds that had not ended and had chosen some of them: they are built anew from a selection without them.
         revised: build → what was revised of it.
         unrevised: build → why it still holds some.
-        keep_versions: versions of the table that builds which stay as they are were made from: their files are kept.
         deleted: files and bytes of older versions that were deleted.
         left: what was not deleted, and why.
         proof: what a search for the texts found.
@@ -81,7 +80,6 @@ class Record:
     unrevised: dict[str, str] = field(default_factory=dict)
     restarted: list[str] = field(default_factory=list)
     places: list[JsonObject] = field(default_factory=list)
-    keep_versions: list[int] = field(default_factory=list)
     deleted: dict[str, int] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     proof: JsonObject = field(default_factory=dict)

@@ -16,10 +16,8 @@ from headwater.lineage.score_models import lake_models, stored_faults
 from headwater.lineage.vocabularies import lake_vocabularies, stored_vocabulary
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary, shipped_vocabularies
 from headwater.tokenize.names import DEFAULT_VOCABULARY
-from headwater.warehouse.maintain import pinned_versions
+from headwater.warehouse.maintain import pinned_files
 from headwater.warehouse.parquet import check_file
-from headwater.warehouse.snapshot import open_snapshot
-from headwater.warehouse.takedown_files import explained_absences
 
 __all__ = ["block_lists", "evaluation_sets", "retained_files", "score_models", "vocabularies"]
 
@@ -123,20 +121,18 @@ def evaluation_sets(lake: LakeView) -> Found:
 
 
 def retained_files(lake: LakeView) -> Found:
-    """Files of the versions that builds were made from, which later ones replaced, have the SHA-256 of their names, or a takedown deleted them."""
+    """Files of the versions that builds were made from, which later ones replaced, have the SHA-256 of their names."""
     live = lake.snapshot.files["path"].combine_chunks()
     looked_at: set[str] = set()
     faults: list[str] = []
     count = 0
-    for version in pinned_versions(lake.snapshot):
-        then = open_snapshot(lake.lake, version)
-        count += then.files.num_rows
-        replaced = then.files.filter(pc.invert(pc.is_in(then.files["path"], live)))
-        taken_down = explained_absences(lake.lake, replaced["path"].to_pylist())
+    for version, files in pinned_files(lake.snapshot).items():
+        count += files.num_rows
+        replaced = files.filter(pc.invert(pc.is_in(files["path"], live)))
         for path, sha256 in zip(*(replaced[name].to_pylist() for name in ("path", "sha256")), strict=True):
-            if path not in looked_at and path not in taken_down:
+            if path not in looked_at:
                 looked_at.add(path)
-                fault = check_file(then.uri, path, sha256)
+                fault = check_file(lake.snapshot.uri, path, sha256)
                 if fault is not None:
                     faults.append(f"version {version}: {fault}")
     return count, faults

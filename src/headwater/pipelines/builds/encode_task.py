@@ -26,7 +26,7 @@ from headwater.pipelines.recipe.job import Recipe
 from headwater.tokenize.encode.encoder import encode
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, slice_by_bytes
 
-__all__ = ["BuildJob", "bucket_of", "chosen_rows", "encode_rows", "fragment_chunks", "positions"]
+__all__ = ["BuildJob", "bucket_of", "chosen_rows", "copy_positions", "encode_rows", "fragment_chunks", "positions"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +53,19 @@ class BuildJob:
 def positions(seed: int, content_hash: pa.Array, origin: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
     """Return uint64 [n]: SplitMix64's finaliser over seed, content hash and origin; the last ties fall by these themselves."""
     return mix_hashes("order", seed, bytes_of_hashes(content_hash), origin)
+
+
+def copy_positions(
+    base: npt.NDArray[np.uint64], copies: npt.NDArray[np.int64], copy: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint64]:
+    """Return uint64 [n]: the positions of copies of samples at ``base``, each moved by its share of the whole range.
+
+    Args:
+        copies: int64 [n], how many the sample has.
+        copy: integers [n], 0-based.
+    """
+    with np.errstate(over="ignore"):
+        return base + (np.uint64(2**64 - 1) // copies.astype(np.uint64)) * copy.astype(np.uint64)
 
 
 def bucket_of(position: npt.NDArray[np.uint64], shards: int) -> npt.NDArray[np.int64]:
@@ -139,9 +152,7 @@ def _place_copies(job: BuildJob, table: pa.Table, chosen: pa.Table) -> _Placed:
         at = np.flatnonzero(names == stage)
         again = np.repeat(at, copies[at])
         copy = np.arange(len(again)) - np.repeat(np.cumsum(copies[at]) - copies[at], copies[at])
-        with np.errstate(over="ignore"):
-            step = (np.uint64(2**64 - 1) // copies[again].astype(np.uint64)) * copy.astype(np.uint64)
-            position = base[row[again]] + step
+        position = copy_positions(base[row[again]], copies[again], copy)
         slot = _slots_of(job.slots, stage, shards)[bucket_of(position, shards)]
         keep = slot >= 0
         parts.append(_Placed(row[again][keep], slot[keep], copy[keep].astype(np.int32), position[keep]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.lineage.builds import builds_uri
-from headwater.lineage.past_runs import ended_builds, runs_of
+from headwater.lineage.past_runs import ended_builds
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
+from headwater.pipelines.builds.revise import revise
 from headwater.plain import JsonObject
 from headwater.warehouse.faults import reach
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
@@ -26,15 +28,12 @@ from headwater.warehouse.takedown_records import Record, write_record
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["Revise", "builds_with", "places_of", "revise_builds"]
+__all__ = ["builds_with", "places_of", "revise_builds"]
 
-Revise = Callable[["SparkSession | None", str, str, Sequence[int], Mapping[int, int]], JsonObject]
-"""Revises a build: session, lake, build, samples that go, sample that goes → the one that comes in its stead; returns what was done."""
 _SHARD_FILE: Final = re.compile(r"[^/]+/(shard-[0-9]{5,}\..+|manifest\.json|provenance\.json)")
 _UNREVISED: Final = (
     "it was to stay as it is: its shards and the versions of files that it was made from still hold the samples"
 )
-_NOT_POSSIBLE: Final = "this program was given no way to revise builds"
 
 
 def builds_with(snapshot: Snapshot, samples: npt.NDArray[np.int64]) -> dict[str, list[int]]:
@@ -64,34 +63,30 @@ def places_of(snapshot: Snapshot, samples: npt.NDArray[np.int64], builds: Collec
         return rows(connection, statement)
 
 
-def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None, revise: Revise | None) -> None:
-    """Revise each build that holds a sample of a takedown, and note in the record what was done and what was not.
+def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None) -> None:
+    """Revise every build that has ended, and note in the record what was done and what was not.
 
-    A build that is revised holds none of them any more, so after a kill this goes on with the next.
+    One that holds none of the samples keeps every byte, and stands on the newest version from then on. What was revised before a kill is not
+    revised again.
     """
     lake = snapshot.lake
     holding = builds_with(snapshot, np.array(record.samples, np.int64))
-    ended = set(ended_builds(snapshot))
+    ended = ended_builds(snapshot)
     winners = {pair[0]: pair[1] for pair in record.new_winners}
     for build in record.restarted:
         if build not in ended:
             _drop_shards(lake, build, snapshot)
-    for build, samples in holding.items():
-        if build not in ended:
-            continue
-        if record.build_names is not None and build not in record.build_names:
+    for build in ended:
+        if build in holding and record.build_names is not None and build not in record.build_names:
             record.unrevised[build] = _UNREVISED
-        elif revise is None:
-            record.unrevised[build] = _NOT_POSSIBLE
-        else:
-            reach(f"takedown/before-revise/{build}")
-            record.revised[build] = revise(
-                spark, lake, build, samples, {one: winners[one] for one in samples if one in winners}
-            )
+            continue
+        reach(f"takedown/before-revise/{build}")
+        done = revise(spark, lake, build, gone=record.samples, come=winners, cause=f"takedown:{record.takedown}")
+        if done.stages:
+            told = {stage: dataclasses.asdict(each) for stage, each in done.stages.items()}
+            record.revised[build] = {"version": done.version, "stages": told, "came": len(done.came)}
             write_record(lake, record)
-            reach(f"takedown/after-revise/{build}")
-    kept = {run.input_version for build in record.unrevised for run in runs_of(snapshot, "build", build)}
-    record.keep_versions = sorted(kept)
+        reach(f"takedown/after-revise/{build}")
 
 
 def _drop_shards(lake: str, build: str, snapshot: Snapshot) -> None:

@@ -6,9 +6,10 @@ It names samples and builds and no text, URL or host: those that were asked for 
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
+from headwater.plain import ValuesByName
 from headwater.version import __version__
 from headwater.warehouse.filesystem import join, write_file
 from headwater.warehouse.takedown_records import FOLDER, Record
@@ -145,8 +146,14 @@ def _builds(record: Record) -> list[str]:
     return lines or ["No build held any of the documents."]
 
 
-def _told(done: Mapping[str, object]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in sorted(done.items())) + "."
+def _told(done: ValuesByName) -> str:
+    parts = [
+        f"stage {stage}: {_count(len(each['shards']), 'shard')} of {each['of_shards']:,} written again, {_count(each['bytes'], 'byte')}; "
+        f"revision {each['revision']} replaces the manifest with SHA-256 {each['replaces']}"
+        for stage, each in sorted(done["stages"].items())
+    ]
+    came = f"; {_count(done['came'], 'document')} came in the stead of removed ones" if done["came"] else ""
+    return "; ".join(parts) + came + ". Every other byte is as it was."
 
 
 def _older(record: Record) -> list[str]:

@@ -22,7 +22,7 @@ from headwater.lineage.past_runs import ended_builds
 from headwater.lineage.runs import begin_run, finish_run
 from headwater.lineage.takedowns import taken_samples
 from headwater.pipelines.takedown.asked import Asked, choose, request_of
-from headwater.pipelines.takedown.builds import Revise, builds_with, places_of, revise_builds
+from headwater.pipelines.takedown.builds import builds_with, places_of, revise_builds
 from headwater.pipelines.takedown.removal import planned_bytes, remove_samples
 from headwater.pipelines.takedown.report import write_report
 from headwater.plain import JsonObject
@@ -42,14 +42,13 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def takedown(lake: str, asked: Asked, *, spark: SparkSession | None = None, revise: Revise | None = None) -> Record:
+def takedown(lake: str, asked: Asked, *, spark: SparkSession | None = None) -> Record:
     """Take down what is asked for and return the record of it, which stands in the lake beside the report.
 
     A takedown of the same that was killed goes on instead of a new one.
 
     Args:
         spark: runs the work; None: this process does.
-        revise: revises a build; None leaves builds as they are.
 
     Raises:
         UsageError: nothing is named or found.
@@ -67,7 +66,7 @@ def takedown(lake: str, asked: Asked, *, spark: SparkSession | None = None, revi
     request = request_of(make_key(lake), asked)
     for record in read_records(lake):
         if record.request == request and not record.reached("deleted") and not _waits(record):
-            return _go_on(lake, record, spark, revise)
+            return _go_on(lake, record, spark)
     chosen = choose(snapshot, asked)
     known = set(ended_builds(snapshot))
     if asked.builds is not None and (strange := sorted(set(asked.builds) - known)):
@@ -91,17 +90,17 @@ def takedown(lake: str, asked: Asked, *, spark: SparkSession | None = None, revi
     )
     write_record(lake, record)
     reach("takedown/planned")
-    return _go_on(lake, record, spark, revise)
+    return _go_on(lake, record, spark)
 
 
-def resume(lake: str, takedown_id: str, *, spark: SparkSession | None = None, revise: Revise | None = None) -> Record:
+def resume(lake: str, takedown_id: str, *, spark: SparkSession | None = None) -> Record:
     """Go on with a takedown, and return its record; one that has ended has its report written anew.
 
     Raises:
         UsageError: the lake has none of that id.
     """
     declare_columns(open_snapshot(lake), ())
-    return _go_on(lake, read_record(lake, takedown_id), spark, revise)
+    return _go_on(lake, read_record(lake, takedown_id), spark)
 
 
 def prove(lake: str, takedown_id: str, lines: Iterable[str]) -> Record:
@@ -123,7 +122,7 @@ def _waits(record: Record) -> bool:
     return record.reached("revised") and not record.is_due(datetime.datetime.now(datetime.UTC))
 
 
-def _go_on(lake: str, record: Record, spark: SparkSession | None, revise: Revise | None) -> Record:
+def _go_on(lake: str, record: Record, spark: SparkSession | None) -> Record:
     """Do the parts of a takedown that are not done."""
     snapshot = open_snapshot(lake)
     if not record.reached("removed"):
@@ -133,7 +132,7 @@ def _go_on(lake: str, record: Record, spark: SparkSession | None, revise: Revise
         write_record(lake, record)
         reach("takedown/removed")
     if not record.reached("revised"):
-        revise_builds(open_snapshot(lake), record, spark, revise)
+        revise_builds(open_snapshot(lake), record, spark)
         record.state = "revised"
         write_record(lake, record)
         reach("takedown/revised")
