@@ -1,7 +1,7 @@
 """Deletion of the files that a takedown replaced: those of earlier versions, and what killed writers left, that may hold what was taken down.
 
-A file's name says which fragments it covers, so nothing is opened. Builds do not keep such a file: each has been revised, and stands on a version without
-the samples. Only versions on which builds stand that the takedown was told to leave as they are stay whole.
+A file's name says which fragments it covers, so nothing is opened. Builds do not keep such a file: each has been revised, and stands on a version
+without the samples. Only versions on which builds stand that the takedown was told to leave as they are stay whole.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headwater.warehouse.faults import reach
-from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join
+from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, NAME_PATTERN, ROW_BITS, parse_name
 from headwater.warehouse.real_files import TEMPORARY_PATTERN, walk_files
 from headwater.warehouse.schema import FAMILIES
