@@ -84,7 +84,7 @@ def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None
         done = revise(spark, lake, build, gone=record.samples, come=winners, cause=f"takedown:{record.takedown}")
         if done.stages:
             told = {stage: dataclasses.asdict(each) for stage, each in done.stages.items()}
-            record.revised[build] = {"version": done.version, "stages": told, "came": len(done.came)}
+            record.revised[build] = {"version": done.version, "stages": told, "came": done.came}
             write_record(lake, record)
         reach(f"takedown/after-revise/{build}")
 
