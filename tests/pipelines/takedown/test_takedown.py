@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import small_lake
 from small_lake import small_recipe
 
 from headwater.errors import UsageError
+from headwater.lineage import runs
 from headwater.lineage.checks.absent import Absence, search_lake
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.checks.needles import make_needles
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
+from headwater.lineage.vocabularies import store_vocabulary
 from headwater.pipelines.annotate.step import annotate
+from headwater.pipelines.builds.step import build
 from headwater.pipelines.decide.step import decide
 from headwater.pipelines.deduplicate.step import deduplicate
 from headwater.pipelines.ingest.step import ingest
+from headwater.pipelines.recipe.job import Recipe, parse_recipe
 from headwater.pipelines.recipe.operators import resolve
+from headwater.pipelines.selection.step import select
 from headwater.pipelines.takedown.asked import Asked
 from headwater.pipelines.takedown.step import plan_takedown, resume, takedown
 from headwater.plain import Row
+from headwater.tokenize.forms.load import vocabulary_from_merges, write_vocabulary
+from headwater.warehouse.faults import VARIABLE
 from headwater.warehouse.maintain import maintain
 from headwater.warehouse.snapshot import open_snapshot
-from headwater.warehouse.takedown_records import read_records
+from headwater.warehouse.takedown_records import Record, read_records
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -97,6 +106,42 @@ def planted(planted_once: Planted, tmp_path: Path) -> Planted:
     return Planted(lake=tmp_path / "lake", input=planted_once.input)
 
 
+BUILDS = ("again", "letters", "second")
+"""Builds that hold the canaries, one of them by another vocabulary; build ``small`` was made before these came."""
+
+
+@pytest.fixture(scope="module")
+def built_once(planted_once: Planted, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    """The same lake with three builds that hold canaries, by two vocabularies, and one that does not."""
+    lake = tmp_path_factory.mktemp("built") / "lake"
+    shutil.copytree(planted_once.lake, lake)
+    letters = vocabulary_from_merges(
+        name="letters", pattern=r"\s?\p{L}+|\s+|.", alphabet=range(256), pairs=[(101, 32), (116, 104)]
+    )
+    store_vocabulary(str(lake), "letters", write_vocabulary(letters))
+    for name, recipe in (("second", _recipe()), ("again", _recipe()), ("letters", _recipe("letters"))):
+        job = resolve(recipe, str(lake))
+        annotate(spark, job)
+        decide(spark, job)
+        select(spark, job, build=name)
+        build(spark, job, name)
+    return Planted(lake=lake, input=planted_once.input)
+
+
+@pytest.fixture
+def built(built_once: Planted, tmp_path: Path) -> Planted:
+    """A copy that a test may change."""
+    shutil.copytree(built_once.lake, tmp_path / "lake")
+    return Planted(lake=tmp_path / "lake", input=built_once.input)
+
+
+def _recipe(vocabulary: str | None = None) -> Recipe:
+    """Return the small recipe, its first stage large enough for all, by a vocabulary of the lake if one is named."""
+    told = tomllib.loads(small_lake._RECIPE)
+    told["stages"][0]["budget"] = "100 %"
+    return parse_recipe(told | ({} if vocabulary is None else {"vocabulary": {"name": vocabulary}}))
+
+
 def _asked(**given: object) -> Asked:
     return Asked(**{"who": "A. Person", "why": "request 7", "after_days": 0.0, **given})  # type: ignore[arg-type]  # each test gives some
 
@@ -124,6 +169,102 @@ def test_canaries_are_found_before_and_nowhere_after(planted: Planted) -> None:
     after = _search(planted.lake, strings)
     assert (after.found, after.unread) == ({}, {})
     assert after.files > 50
+    assert _faults(planted.lake) == []
+
+
+def test_a_sample_in_three_builds_and_two_vocabularies(built: Planted) -> None:
+    """Every build that held the canaries is revised, the one that did not keeps every byte; the strings are nowhere, and all checks pass."""
+    strings = [CANARIES[name] for name in ("text", "url", "meta")]
+    before = _search(built.lake, strings)
+    decoded = {path.split("/")[1] for path, places in before.found.items() if "decoded tokens" in places}
+    assert decoded == set(BUILDS)
+    small = _files(built.lake / "builds" / "small")
+    shards = {name: _shards(built.lake, name) for name in BUILDS}
+    record = takedown(str(built.lake), _asked(named={"uri": URL}, near=0.8))
+    assert set(record.revised) == set(BUILDS)
+    assert _files(built.lake / "builds" / "small") == small
+    after = _search(built.lake, strings)
+    assert (after.found, after.unread) == ({}, {})
+    assert _faults(built.lake) == []
+    for name in BUILDS:
+        told = record.revised[name]["stages"]
+        touched = {f"{stage}/shard-{number:05d}" for stage, each in told.items() for number in each["shards"]}
+        now = _shards(built.lake, name)
+        changed = {
+            path.partition(".")[0]
+            for path in now.keys() | shards[name].keys()
+            if now.get(path) != shards[name].get(path)
+        }
+        assert changed == touched
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _shards(lake: Path, build: str) -> dict[str, bytes]:
+    return {path: data for path, data in _files(lake / "builds" / build).items() if "/shard-" in path}
+
+
+class _KilledError(BaseException):
+    """What stands for a kill within this process."""
+
+
+POINTS = (
+    "takedown/planned",
+    "takedown/before-commit/1",
+    "takedown/after-commit/1",
+    "takedown/removed",
+    "takedown/before-revise/again",
+    "revise/before-commit/1",
+    "revise/after-commit/1",
+    "takedown/after-revise/letters",
+    "takedown/revised",
+    "takedown/delete/0",
+    "takedown/delete/5",
+    "takedown/deleted",
+)
+
+
+def test_a_takedown_that_is_killed_again_and_again(built: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed at each point in turn, the same command goes on: the table holds all or nothing of it throughout, and in the end all is done."""
+
+    def die(*_: int) -> None:
+        raise _KilledError
+
+    monkeypatch.setattr("headwater.warehouse.faults.os.kill", die)
+    asked = _asked(named={"uri": URL}, near=0.8)
+    for point in POINTS:
+        monkeypatch.setenv(VARIABLE, point)
+        with pytest.raises(_KilledError):
+            takedown(str(built.lake), asked)
+        left = _ask(built.lake, "SELECT text_bytes > 0 AS there, kept FROM samples WHERE batch = 'three'")
+        assert {row["there"] for row in left} == ({True} if point in POINTS[:2] else {False})
+    monkeypatch.delenv(VARIABLE)
+    record = takedown(str(built.lake), asked)
+    assert record.state == "ended"
+    assert len(read_records(str(built.lake))) == 1
+    assert set(record.revised) == set(BUILDS)
+    assert _search(built.lake, [CANARIES[name] for name in ("text", "url", "meta")]).is_proof
+    assert _faults(built.lake) == []
+
+
+def test_two_takedowns_at_once(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second takedown of another sample of the same fragment commits first; the first plans again, and both are done."""
+    real = runs.reach
+    other: list[Record] = []
+
+    def overtake(point: str) -> None:
+        if point == "takedown/before-commit/1" and not other:
+            other.append(Record(takedown="", who="", why="", asked_at="", request=""))
+            other[0] = takedown(str(planted.lake), _asked(named={"uri": "https://mirror.example/near"}))
+        real(point)
+
+    monkeypatch.setattr(runs, "reach", overtake)
+    record = takedown(str(planted.lake), _asked(named={"uri": URL}))
+    assert (len(record.samples), len(other[0].samples)) == (2, 1)
+    assert (record.state, other[0].state) == ("ended", "ended")
+    assert _search(planted.lake, [CANARIES["text"]]).is_proof
     assert _faults(planted.lake) == []
 
 
