@@ -85,8 +85,8 @@ _asked_options = together(
 
 @click.command(
     epilog=example(
-        "headwater takedown lake --uri https://example.org/a --who 'A. Person' --why 'request 7' --dry-run",
-        "headwater takedown lake --domain example.org --near 0.9 --who counsel --why 'case 12' --immediately",
+        "headwater takedown lake --uri https://example.org/a --near 0.9 --dry-run",
+        "headwater takedown lake --domain example.org --who counsel --why 'case 12' --immediately",
         "headwater takedown lake --resume 20270131T120000-0123abcd",
     )
 )

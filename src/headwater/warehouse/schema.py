@@ -13,6 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
+from headwater.warehouse.takedown_columns import TAKEDOWNS
 from headwater.warehouse.web_columns import BLOCKLISTS, CAPTURES, HTML, RECAPTURES, TEXTS
 
 __all__ = [
@@ -350,23 +351,7 @@ _FAMILIES = [
         name="takedowns",
         meaning="What was taken down: one row a sample, with keyed hashes by which the same text is known again and nothing of it; sparse.",
         by_operator=True,
-        fields={
-            "takedown": (_STRING, "id of the takedown; its record and its report lie in the lake's folder takedowns"),
-            "asked_by": (_STRING, "who asked for it, as the command was told"),
-            "asked_why": (_STRING, "why, as the command was told"),
-            "taken_at": (_TIME, "when"),
-            "text_mac": (_HASH, "BLAKE2b-128 of content_hash under the lake's own key"),
-            "normalized_mac": (_HASH, "the same of normalized_hash; null where there was none"),
-            "band_macs": (
-                pa.list_(_I64),
-                "SipHash-2-4 of each of bands under the lake's own key; empty under 20 shingles",
-            ),
-            "signature_macs": (
-                _HASH,
-                "of each of the signature's 112 values, with its place, the low 32 bits of SipHash-2-4 under the lake's own key; "
-                "empty without shingles",
-            ),
-        },
+        fields=TAKEDOWNS,
     ),
     Family(
         name="runs",
