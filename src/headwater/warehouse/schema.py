@@ -73,7 +73,6 @@ _RUN_ID = (_STRING, "the run that wrote the row; see family runs")
 OWN_SCORE: Final = (_I32, "a team's own score, 0 to 65535")
 """Type and meaning of every column that a recipe's ``[[scores]]`` adds to family ``scores``."""
 _COUNTS = pa.map_(_STRING, _I64)
-_TEXTS = pa.list_(_STRING)
 _REFUSALS = pa.list_(pa.struct([("stage", _STRING), ("reason", _STRING), ("domain", _STRING)]))
 
 _FAMILIES = [
