@@ -29,10 +29,11 @@ from headwater.warehouse.parquet import check_file, file_own_scores, read_file, 
 from headwater.warehouse.real_files import TEMPORARY_PATTERN, RealFile, refuse_links, walk_files
 from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.takedown_files import delete_due
 
 __all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_files", "pinned_versions"]
 
-_LEFT_ALONE: Final = {"captures", "content", "html", "placements", "texts"}
+_LEFT_ALONE: Final = {"captures", "content", "html", "placements", "takedowns", "texts"}
 """Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file."""
 _PINNING: Final = pa.array(["build", "revise"])
 _COUNTED: Final = pa.array(["spans", "tokens"])
@@ -59,6 +60,7 @@ class MaintenanceReport:
         strangers: what lies below the table's folder and is not Headwater's, and links and the like in the lake's other folders, relative to the
             lake; it was left alone.
         dated_ahead: Headwater's own files that would go when they are old enough, but are dated in the future, relative to the lake; left alone.
+        takedowns: ids of takedowns whose older files were due, and are deleted.
     """
 
     version: int
@@ -70,6 +72,7 @@ class MaintenanceReport:
     orphans: int
     strangers: tuple[str, ...] = ()
     dated_ahead: tuple[str, ...] = ()
+    takedowns: tuple[str, ...] = ()
 
 
 def maintain(
@@ -100,6 +103,7 @@ def maintain(
     after = open_snapshot(lake)
     if not dry_run:
         write_checkpoint(after)
+    taken = [] if dry_run else delete_due(lake)
     swept = _sweep(after, retention_hours, orphan_hours, dry_run)
     return MaintenanceReport(
         version=after.version,
@@ -111,6 +115,7 @@ def maintain(
         orphans=swept.orphans,
         strangers=tuple(swept.strangers),
         dated_ahead=tuple(swept.dated_ahead),
+        takedowns=tuple(taken),
     )
 
 
@@ -296,9 +301,13 @@ def _pinned(snapshot: Snapshot) -> set[str]:
     return {path for files in pinned_files(snapshot).values() for path in files["path"].to_pylist()}
 
 
-def pinned_files(snapshot: Snapshot) -> dict[int, pa.Table]:
-    """Return the versions that builds stand on, ascending → which of their files are kept, in the columns of ``Snapshot.files``."""
-    whole, counted = _pins(snapshot)
+def pinned_files(snapshot: Snapshot, *, ended_only: bool = False) -> dict[int, pa.Table]:
+    """Return the versions that builds stand on, ascending → which of their files are kept, in the columns of ``Snapshot.files``.
+
+    Args:
+        ended_only: leave out builds that have not ended, which are made from the newest version when they go on.
+    """
+    whole, counted = _pins(snapshot, ended_only=ended_only)
     found = {}
     for version in sorted(whole | counted):
         files = open_snapshot(snapshot.lake, version).files
@@ -315,7 +324,7 @@ def _is_record(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _pins(snapshot: Snapshot) -> tuple[set[int], set[int]]:
+def _pins(snapshot: Snapshot, *, ended_only: bool = False) -> tuple[set[int], set[int]]:
     """Return the versions that builds stand on whole, and those on which they stand only for spans and token counts."""
     builds: dict[str, list[Row]] = {}
     for path in snapshot.paths("runs"):
@@ -328,6 +337,8 @@ def _pins(snapshot: Snapshot) -> tuple[set[int], set[int]]:
     whole: set[int] = set()
     counted: set[int] = set()
     for rows in builds.values():
+        if ended_only and not any(row["ended"] is not None for row in rows):
+            continue
         rows.sort(key=lambda row: (row["started"], row["run_id"]))
         # What came before a revision that ended, the build itself too, stands nowhere any more: its texts may have been taken down.
         ended = [place for place, row in enumerate(rows) if row["step"] == "revise" and row["ended"] is not None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,12 @@ import pytest
 from small_lake import BUILD, SmallLake
 
 from headwater.lineage.checks.lake import verify
-from headwater.pipelines.builds.revise import RevisedBuild, revise
+from headwater.pipelines.builds.revise import revise
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import open_snapshot
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    pass
 
 pytestmark = pytest.mark.spark
 
