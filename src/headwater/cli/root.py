@@ -12,6 +12,7 @@ import click
 
 from headwater.cli.build_report import build_report
 from headwater.cli.builds import build, export, select
+from headwater.cli.card import card
 from headwater.cli.care import init, maintain, verify
 from headwater.cli.contamination import benchmarks, report
 from headwater.cli.diff import diff
@@ -48,7 +49,9 @@ def cli() -> None:
 
 cli.add_section("Make and fill a lake", init, run, ingest, extract, annotate, dedup, decide)
 cli.add_section("Builds for trainers", select, build, export, steps)
-cli.add_section("Questions", why, trace, find, similar, impact, diff, sql, what_if, extractors, report, runs)
+cli.add_section(
+    "Questions", why, trace, find, similar, impact, diff, sql, what_if, extractors, report, card, runs
+)
 cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
 cli.add_section("Care", verify, maintain, takedown, upgrade)
 
