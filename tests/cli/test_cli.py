@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from conftest import DEMO_TEXT, DemoLake
 from headwater import errors
 from headwater.cli.groups import _failure_in_spark, errors_as_messages
-from headwater.cli.rendering import clean, format_trace, to_json
+from headwater.cli.rendering import clean, to_json
 from headwater.cli.root import cli
+from headwater.cli.story import format_trace
 from headwater.cli.summaries import format_step
 from headwater.lineage.checks.lake import Check
 from headwater.lineage.runs import begin_run, commit_wave
