@@ -12,34 +12,7 @@ import numpy.typing as npt
 
 from headwater.filters.text.compile import kernel
 
-__all__ = ["count_nodes", "is_blank", "markup_end", "raw_end", "skip_to", "tag_end"]
-
-
-@kernel
-def count_nodes(html: npt.NDArray[np.uint8]) -> tuple[int, int]:
-    """Return no less than the number of nodes, and than that of text nodes and pictures, which begin blocks.
-
-    A text follows a `>`; one that begins with "<" is that of an element of raw text (iframe, noembed, noframes, plaintext,
-    script, style, xmp), which two letters of its name tell.
-    """
-    elements, texts, pictures = 0, 1, 0
-    size = len(html)
-    for place in range(size - 1):
-        byte, after = html[place], html[place + 1]
-        opens = (byte == 0x3C) & ((after | 0x20) >= 0x61) & ((after | 0x20) <= 0x7A)
-        elements += opens
-        pictures += opens & ((after | 0x20) == 0x69)
-        texts += (byte == 0x3E) & (after != 0x3C)
-        if opens and place + 2 < size:
-            third = html[place + 2] | 0x20
-            texts += (
-                ((after == 0x73) & ((third == 0x63) | (third == 0x74)))
-                | ((after == 0x6E) & (third == 0x6F))
-                | ((after == 0x69) & (third == 0x66))
-                | ((after == 0x78) & (third == 0x6D))
-                | ((after == 0x70) & (third == 0x6C))
-            )
-    return elements + texts, texts + pictures
+__all__ = ["is_blank", "markup_end", "raw_end", "skip_to", "tag_end"]
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""A page's tree as arrays, and its text cut into blocks: `node_table`, in one walk of the bytes of its normal HTML.
+"""A page's tree as arrays, and its text cut into blocks: `node_table`, from the bytes of its normal HTML.
 
 A *block* is a maximal run of inline content: text that no block-level element's beginning or end interrupts, nor two
 `<br>` with nothing between them. So a paragraph, a heading, a table cell, a list item's own words are each a block; a cell
@@ -28,7 +28,7 @@ import numpy.typing as npt
 from headwater.filters.html.attributes import find_attribute, name_bytes, starts_with
 from headwater.filters.html.formulas import is_formula_image
 from headwater.filters.html.hidden import HIDDEN_ARIA, HIDDEN_ATTRIBUTE, HIDDEN_STYLE, SHOWN, which_hides
-from headwater.filters.html.markup import count_nodes, is_blank, markup_end, raw_end, skip_to, tag_end
+from headwater.filters.html.markup import is_blank, markup_end, raw_end, skip_to, tag_end
 from headwater.filters.html.tags import (
     BLOCK,
     BR,
@@ -40,6 +40,7 @@ from headwater.filters.html.tags import (
     SCRIPT,
     TAG_FACTS,
     TEMPLATE,
+    TEXT,
     TEXTAREA,
     UNSEEN,
     VERBATIM,
@@ -108,7 +109,20 @@ class NodeTable:
 
 
 @kernel
-def _fill(
+def _closes(html: npt.NDArray[np.uint8], at: int, stop: int, begin: int) -> bool:
+    """Return whether the end tag `html[at:stop]` has the name of the element whose attributes begin at `begin`."""
+    length = stop - at - 2
+    name = begin - length
+    if name <= 0 or html[name - 1] != 0x3C:
+        return False
+    for place in range(length):  # Numba compiles no generators
+        if html[at + 2 + place] != html[name + place]:
+            return False
+    return True
+
+
+@kernel
+def _fill_tree(
     html: npt.NDArray[np.uint8],
     kind: npt.NDArray[np.uint8],
     tags: npt.NDArray[np.uint8],
@@ -118,23 +132,11 @@ def _fill(
     container: npt.NDArray[np.int32],
     begin: npt.NDArray[np.int64],
     finish: npt.NDArray[np.int64],
-    block: npt.NDArray[np.int32],
-    block_first: npt.NDArray[np.int32],
-    block_element: npt.NDArray[np.int32],
-    block_bytes: npt.NDArray[np.int32],
-    block_hidden: npt.NDArray[np.uint8],
-) -> tuple[int, int]:
-    """Fill the arrays of a `NodeTable`, all long enough; return how many nodes and blocks there are."""
+) -> int:
+    """Fill the arrays of a `NodeTable` that need no blocks, all long enough; return how many nodes there are."""
     size = len(html)
-    at, nodes, blocks = 0, 0, 0
+    at, nodes = 0, 0
     open_node = -1  # the innermost open element
-    # Roots of what is open: content never seen, verbatim, hidden, a formula; -1 for none.
-    unseen, verbatim, hidden, math = -1, -1, -1, -1
-    hidden_by = SHOWN
-    hushed = False  # text is hidden by an inline element within the open block
-    current = -1  # the open block
-    pending = 0  # the first node since the last boundary
-    broken = False  # the last thing seen in this run is a <br>
     while at < size:
         if html[at] != 0x3C:
             # Text. Only the end of raw text begins with "<" and is not seen here.
@@ -144,30 +146,10 @@ def _fill(
             after = html[at + 1] if at + 1 < size else np.uint8(0)
             if after == 0x2F:
                 stop = skip_to(html, at, 0x3E)
-                if open_node >= 0:
-                    # End tags in normal HTML close the innermost element; what does not (within svg) is passed over.
-                    length = stop - at - 2
-                    name = begin[open_node] - length
-                    same = name > 0 and html[name - 1] == 0x3C
-                    for place in range(length if same else 0):
-                        if html[at + 2 + place] != html[name + place]:
-                            same = False
-                            break
-                    if same:
-                        end[open_node] = nodes
-                        if TAG_FACTS[tags[open_node]] & BLOCK and verbatim < 0:
-                            current, pending, broken, hushed = -1, nodes, False, False
-                        if open_node == verbatim:
-                            verbatim, current, pending, broken = -1, -1, nodes, False
-                        if open_node == unseen:
-                            unseen = -1
-                        if open_node == hidden:
-                            if not hushed and verbatim < 0:  # the hidden element began a run of its own
-                                current, pending, broken = -1, nodes, False
-                            hidden, hushed = -1, False
-                        if open_node == math:
-                            math = -1
-                        open_node = parent[open_node]
+                # End tags in normal HTML close the innermost element; what does not (within svg) is passed over.
+                if open_node >= 0 and _closes(html, at, stop, begin[open_node]):
+                    end[open_node] = nodes
+                    open_node = parent[open_node]
                 at = min(stop + 1, size)
                 continue
             if not 0x61 <= (after | 0x20) <= 0x7A:
@@ -185,61 +167,11 @@ def _fill(
             nodes += 1
             kind[node], tags[node], parent[node], end[node] = ELEMENT, tag, open_node, nodes
             depth[node] = depth[open_node] + 1 if open_node >= 0 else 0
-            begin[node], finish[node], block[node] = name_end, at, -1
-            is_block = facts & BLOCK and verbatim < 0 and unseen < 0
-            if is_block:
-                current, pending, broken, hushed = -1, nodes, False, False
+            begin[node], finish[node] = name_end, at
             container[node] = node if facts & BLOCK else (container[open_node] if open_node >= 0 else -1)
-            reason = SHOWN
-            if at > name_end and hidden < 0 and unseen < 0:
-                reason = which_hides(html, tag, name_end, at)
             at = min(at + 1, size)
-            if not facts & BLOCK:
-                block[node] = current
-            starts_block = False
-            if tag == BR and verbatim < 0:
-                if broken:
-                    current, pending = -1, nodes
-                    block[node] = -1
-                broken = True
-            elif tag == IMG:
-                starts_block = (
-                    unseen < 0
-                    and reason != HIDDEN_ATTRIBUTE
-                    and not hushed
-                    and is_formula_image(html, name_end, finish[node])
-                )
             if not facts & VOID:
                 open_node = node
-                if reason != SHOWN:
-                    hidden, hidden_by, hushed = node, reason, current >= 0
-                if facts & VERBATIM and verbatim < 0 and unseen < 0:
-                    verbatim = node
-                if tag == MATH and math < 0:
-                    math = node
-                if facts & UNSEEN and unseen < 0:
-                    unseen = node
-                    if tag == SCRIPT:
-                        value_begin, value_end = find_attribute(html, name_end, finish[node], _TYPE)
-                        if starts_with(html, value_begin, value_end, _MATH_TYPE):
-                            unseen, math = -1, node
-                    elif tag == TEMPLATE:
-                        value_begin, value_end = find_attribute(html, name_end, finish[node], _SHADOW)
-                        if value_begin >= 0:
-                            unseen = -1
-            if starts_block:
-                if current < 0:
-                    current = blocks
-                    block_first[blocks], block_bytes[blocks] = node, 0
-                    block_element[blocks] = container[node]
-                    block_hidden[blocks] = hidden_by if hidden >= 0 else SHOWN
-                    blocks += 1
-                    for earlier in range(pending, node):
-                        if kind[earlier] == ELEMENT:
-                            block[earlier] = current
-                    pending = nodes
-                block[node] = current
-                broken = False
             if not facts & RAW or facts & VOID:
                 continue
             stop = raw_end(html, at, name, name_end, tag == SCRIPT)
@@ -263,30 +195,135 @@ def _fill(
         kind[node], tags[node], parent[node], end[node] = TEXT_NODE, 0, open_node, nodes
         depth[node] = depth[open_node] + 1 if open_node >= 0 else 0
         container[node] = container[open_node] if open_node >= 0 else -1
-        begin[node], finish[node], block[node] = first, stop, -1
-        if unseen >= 0 or (hushed and math < 0):
+        begin[node], finish[node] = first, stop
+    while open_node >= 0:
+        end[open_node] = nodes
+        open_node = parent[open_node]
+    return nodes
+
+
+@kernel
+def _is_seen(html: npt.NDArray[np.uint8], tag: int, begin: int, finish: int) -> bool:
+    """Return whether an element of UNSEEN is one whose content is seen all the same: a formula, a shadow tree."""
+    if tag == SCRIPT:
+        value_begin, value_end = find_attribute(html, begin, finish, _TYPE)
+        return bool(starts_with(html, value_begin, value_end, _MATH_TYPE))
+    if tag == TEMPLATE:
+        value_begin, value_end = find_attribute(html, begin, finish, _SHADOW)
+        return value_begin >= 0
+    return False
+
+
+@kernel
+def _fill_blocks(
+    html: npt.NDArray[np.uint8],
+    kind: npt.NDArray[np.uint8],
+    tags: npt.NDArray[np.uint8],
+    parent: npt.NDArray[np.int32],
+    container: npt.NDArray[np.int32],
+    begin: npt.NDArray[np.int64],
+    finish: npt.NDArray[np.int64],
+    block: npt.NDArray[np.int32],
+    block_first: npt.NDArray[np.int32],
+    block_element: npt.NDArray[np.int32],
+    block_bytes: npt.NDArray[np.int32],
+    block_hidden: npt.NDArray[np.uint8],
+) -> int:
+    """Fill each node's block and the arrays of blocks, all long enough; return how many blocks there are."""
+    blocks = 0
+    open_node = -1  # the innermost open element
+    # Roots of what is open: content never seen, verbatim, hidden, a formula; -1 for none.
+    unseen, verbatim, hidden, math = -1, -1, -1, -1
+    hidden_by = SHOWN
+    hushed = False  # text is hidden by an inline element within the open block
+    current = -1  # the open block
+    pending = 0  # the first node since the last boundary
+    broken = False  # the last thing seen in this run is a <br>
+    for node in range(len(kind)):
+        while open_node != parent[node]:  # elements that end here
+            if TAG_FACTS[tags[open_node]] & BLOCK and verbatim < 0:
+                current, pending, broken, hushed = -1, node, False, False
+            if open_node == verbatim:
+                verbatim, current, pending, broken = -1, -1, node, False
+            if open_node == unseen:
+                unseen = -1
+            if open_node == hidden:
+                if not hushed and verbatim < 0:  # the hidden element began a run of its own
+                    current, pending, broken = -1, node, False
+                hidden, hushed = -1, False
+            if open_node == math:
+                math = -1
+            open_node = parent[open_node]
+        block[node] = -1
+        if kind[node] == ELEMENT:
+            tag = tags[node]
+            facts = TAG_FACTS[tag]
+            if facts & BLOCK and verbatim < 0 and unseen < 0:
+                current, pending, broken, hushed = -1, node + 1, False, False
+            reason = SHOWN
+            if finish[node] > begin[node] and hidden < 0 and unseen < 0:
+                reason = which_hides(html, tag, begin[node], finish[node])
+            if not facts & BLOCK:
+                block[node] = current
+            if tag == BR and verbatim < 0:
+                if broken:
+                    current, pending = -1, node + 1
+                    block[node] = -1
+                broken = True
+            if not facts & VOID:
+                open_node = node
+                if reason != SHOWN:
+                    hidden, hidden_by, hushed = node, reason, current >= 0
+                if facts & VERBATIM and verbatim < 0 and unseen < 0:
+                    verbatim = node
+                if tag == MATH and math < 0:
+                    math = node
+                if facts & UNSEEN and unseen < 0:
+                    if not _is_seen(html, tag, begin[node], finish[node]):
+                        unseen = node
+                    elif tag == SCRIPT:
+                        math = node
+            # Of elements only pictures of formulas are content themselves.
+            if (
+                tag != IMG
+                or unseen >= 0
+                or hushed
+                or reason == HIDDEN_ATTRIBUTE
+                or not is_formula_image(html, begin[node], finish[node])
+            ):
+                continue
+        elif unseen >= 0 or (hushed and math < 0):
             continue
-        if is_blank(html, first, stop):
+        elif is_blank(html, begin[node], finish[node]):
             block[node] = current
             continue
         if current < 0:
             current = blocks
-            block_first[blocks], block_bytes[blocks] = node, 0
-            block_element[blocks] = verbatim if verbatim >= 0 else container[node]
+            within = verbatim if kind[node] == TEXT_NODE and verbatim >= 0 else container[node]
+            block_first[blocks], block_element[blocks], block_bytes[blocks] = node, within, 0
             block_hidden[blocks] = hidden_by if hidden >= 0 else SHOWN
             blocks += 1
             for earlier in range(pending, node):
                 # In a <pre>, white space before the first word is content as well.
-                if kind[earlier] == ELEMENT or (verbatim >= 0 and is_blank(html, begin[earlier], finish[earlier])):
+                if kind[earlier] == ELEMENT or (
+                    kind[node] == TEXT_NODE and verbatim >= 0 and is_blank(html, begin[earlier], finish[earlier])
+                ):
                     block[earlier] = current
-            pending = nodes
+            pending = node + 1
         block[node] = current
-        block_bytes[current] += stop - first
+        if kind[node] == TEXT_NODE:
+            block_bytes[current] += finish[node] - begin[node]
         broken = False
-    while open_node >= 0:
-        end[open_node] = nodes
-        open_node = parent[open_node]
-    return nodes, blocks
+    return blocks
+
+
+def _most_nodes(html: npt.NDArray[np.uint8]) -> int:
+    """Return no less than the number of nodes.
+
+    A text follows a `>` and begins with another byte than "<", but for raw text, whose "<" begins no element.
+    """
+    texts = np.count_nonzero((html[:-1] == 0x3E) & (html[1:] != 0x3C)) + 1
+    return int(np.count_nonzero(html == 0x3C) + texts)
 
 
 def node_table(html: npt.NDArray[np.uint8]) -> NodeTable:
@@ -295,17 +332,18 @@ def node_table(html: npt.NDArray[np.uint8]) -> NodeTable:
     Args:
         html: its normal HTML (`parse.normal_html`), UTF-8, (bytes,); other bytes give some table as well, never an error.
 
-    Cost: two walks of the bytes; memory some 45 bytes a node. Nothing depends on how deep elements are nested.
+    Cost: one walk of the bytes, one of the nodes; memory some 45 bytes a node. Nothing depends on how deep elements are nested.
     """
-    most, most_blocks = count_nodes(html)
+    most = _most_nodes(html)
     kind, tag = np.empty(most, np.uint8), np.empty(most, np.uint8)
     parent, end, depth, container, block = np.empty((5, most), np.int32)
     begin, finish = np.empty((2, most), np.int64)
+    n = _fill_tree(html, kind, tag, parent, end, depth, container, begin, finish)
+    # Only texts and pictures begin blocks.
+    most_blocks = np.count_nonzero(tag[:n] == TEXT) + np.count_nonzero(tag[:n] == IMG)
     first, element, size = np.empty((3, most_blocks), np.int32)
     hidden = np.empty(most_blocks, np.uint8)
-    n, n_blocks = _fill(
-        html, kind, tag, parent, end, depth, container, begin, finish, block, first, element, size, hidden
-    )
+    n_blocks = _fill_blocks(html, kind[:n], tag, parent, container, begin, finish, block, first, element, size, hidden)
     return NodeTable(
         kind=kind[:n],
         tag=tag[:n],

@@ -34,6 +34,7 @@ ANSWERS: Final = (
 _WITHIN: Final = 1 + len(_NEAR)
 _AROUND: Final = _WITHIN + len(_WIDTHS)
 _WAY: Final = _AROUND + _LEVELS
+_PAGE: Final = ANSWERS.index("page_mean")
 _PLACE: Final = ANSWERS.index("after_first")
 _BESIDE: Final = ANSWERS.index("beside")
 _GAP: Final = 4
@@ -60,12 +61,8 @@ def _longest_run(answers: npt.NDArray[np.float32], chars: npt.NDArray[np.float32
 
 
 @kernel
-def _fill(
-    tag: npt.NDArray[np.uint8],
-    parent: npt.NDArray[np.int32],
-    end: npt.NDArray[np.int32],
+def _sum_answers(
     block_element: npt.NDArray[np.int32],
-    first_block: npt.NDArray[np.int32],
     ways: npt.NDArray[np.uint64],
     hashes: npt.NDArray[np.uint64],
     chars: npt.NDArray[np.float32],
@@ -73,20 +70,12 @@ def _fill(
     sums: npt.NDArray[np.float64],
     keys: npt.NDArray[np.uint64],
     counts: npt.NDArray[np.float64],
-    rows: npt.NDArray[np.float32],
 ) -> None:
-    """Fill the rows of all blocks; `sums` (blocks + 1, 2), `keys` and `counts` are zeros before."""
-    blocks = len(answers)
-    most, unsure, all_kept, first_kept, last_kept = 0.0, 0.0, 0.0, blocks, -1
-    for number in range(blocks):
+    """Fill the sums of weights and of answers before each block, and those by way and by text."""
+    for number in range(len(answers)):
         weight, answer = np.float64(chars[number]) + 1.0, np.float64(answers[number])
         sums[number + 1, 0] = sums[number, 0] + weight
         sums[number + 1, 1] = sums[number, 1] + weight * answer
-        most = max(most, answer)
-        unsure += weight * answer * (1.0 - answer)
-        if answer > 0.5:
-            first_kept, last_kept = min(first_kept, number), number
-            all_kept += chars[number]
         for turn in range(2):
             key = ways[max(block_element[number], 0)] ^ WAY_KEY if turn == 0 else (hashes[number] | _ONE) ^ TEXT_KEY
             slot = find_slot(keys, key)
@@ -94,23 +83,39 @@ def _fill(
             counts[slot, 0] += weight if turn == 0 else 1.0
             counts[slot, 1] += weight * answer if turn == 0 else answer
             counts[slot, 2] = max(counts[slot, 2], answer)
-    total = max(sums[blocks, 0], 1.0)
-    run_begin, run_stop = _longest_run(answers, chars)
-    before, kept, heading = -1, 0.0, np.float32(-1)
+
+
+@kernel
+def _fill_near(answers: npt.NDArray[np.float32], sums: npt.NDArray[np.float64], rows: npt.NDArray[np.float32]) -> None:
+    """Fill a block's own answer and its neighbours': `answer` to `answers_within20`."""
+    blocks = len(answers)
     for number in range(blocks):
-        row, answer, element = rows[number], answers[number], block_element[number]
-        row[0] = answer
-        at = 1
+        row, at = rows[number], 1
+        row[0] = answers[number]
         for by in _NEAR:
             row[at] = answers[number + by] if 0 <= number + by < blocks else -1
             at += 1
-        at = _WITHIN
         for width in _WIDTHS:
             begin, stop = max(number - width, 0), min(number + width + 1, blocks)
             size = sums[stop, 0] - sums[begin, 0] - (sums[number + 1, 0] - sums[number, 0])
             mine = sums[stop, 1] - sums[begin, 1] - (sums[number + 1, 1] - sums[number, 1])
             row[at] = mine / max(size, 1.0)
             at += 1
+
+
+@kernel
+def _fill_around(
+    parent: npt.NDArray[np.int32],
+    end: npt.NDArray[np.int32],
+    block_element: npt.NDArray[np.int32],
+    first_block: npt.NDArray[np.int32],
+    sums: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.float32],
+) -> None:
+    """Fill the answers within the containers around a block, and those beside it in the first that has enough."""
+    blocks = len(rows)
+    for number in range(blocks):
+        row, element = rows[number], block_element[number]
         at, holder = _AROUND, element
         for _ in range(_LEVELS):
             begin = first_block[holder] if holder >= 0 else 0
@@ -120,29 +125,6 @@ def _fill(
             if holder >= 0:
                 holder = parent[holder]
             at += 1
-        at = _WAY
-        slot = find_slot(keys, ways[max(element, 0)] ^ WAY_KEY)
-        row[at], row[at + 1] = counts[slot, 1] / counts[slot, 0], counts[slot, 2]
-        slot = find_slot(keys, (hashes[number] | _ONE) ^ TEXT_KEY)
-        row[at + 2], row[at + 3] = counts[slot, 2], counts[slot, 3]
-        counts[slot, 3] += answer
-        row[at + 4] = counts[slot, 1] - counts[slot, 3]
-        row[at + 5], row[at + 6], row[at + 7], row[at + 8] = sums[blocks, 1] / total, all_kept, most, unsure / total
-        at = _PLACE
-        row[at], row[at + 1] = number - first_kept, last_kept - number
-        row[at + 2] = number - before if before >= 0 else 999
-        row[at + 4] = kept / max(all_kept, 1.0)
-        row[at + 5] = (all_kept - kept - (chars[number] if answer > 0.5 else 0)) / max(all_kept, 1.0)
-        row[at + 6] = heading
-        row[at + 7] = answer / max(most, 1e-9)
-        row[at + 8], row[at + 9] = max(run_begin - number, 0), max(number - run_stop, 0)
-        row[at + 10] = run_begin <= number <= run_stop
-        holder = element
-        for _ in range(3):
-            if holder >= 0:
-                if HEADING_LEVEL[tag[holder]]:
-                    heading = answer
-                holder = parent[holder]
         at, holder, steps = _BESIDE, element, 0
         row[at] = -1
         while holder >= 0 and steps < 6 and parent[holder] >= 0:
@@ -156,14 +138,89 @@ def _fill(
             holder = above
             steps += 1
         row[at + 1] = steps
+
+
+@kernel
+def _fill_copies(
+    block_element: npt.NDArray[np.int32],
+    ways: npt.NDArray[np.uint64],
+    hashes: npt.NDArray[np.uint64],
+    answers: npt.NDArray[np.float32],
+    keys: npt.NDArray[np.uint64],
+    counts: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.float32],
+) -> None:
+    """Fill the answers on a block's way and of copies of its text: `way_mean` to `copies_after`."""
+    at = _WAY
+    for number in range(len(answers)):
+        row = rows[number]
+        slot = find_slot(keys, ways[max(block_element[number], 0)] ^ WAY_KEY)
+        row[at], row[at + 1] = counts[slot, 1] / counts[slot, 0], counts[slot, 2]
+        slot = find_slot(keys, (hashes[number] | _ONE) ^ TEXT_KEY)
+        row[at + 2], row[at + 3] = counts[slot, 2], counts[slot, 3]
+        counts[slot, 3] += answers[number]
+        row[at + 4] = counts[slot, 1] - counts[slot, 3]
+
+
+@kernel
+def _fill_places(
+    chars: npt.NDArray[np.float32],
+    answers: npt.NDArray[np.float32],
+    sums: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.float32],
+) -> None:
+    """Fill the page's answers as a whole and where its kept blocks are: `page_mean` to `in_run`, but for the heading's."""
+    blocks = len(answers)
+    most, unsure, all_kept, first_kept, last_kept = 0.0, 0.0, 0.0, blocks, -1
+    for number in range(blocks):
+        weight, answer = np.float64(chars[number]) + 1.0, np.float64(answers[number])
+        most = max(most, answer)
+        unsure += weight * answer * (1.0 - answer)
         if answer > 0.5:
+            first_kept, last_kept = min(first_kept, number), number
+            all_kept += chars[number]
+    total = max(sums[blocks, 0], 1.0)
+    run_begin, run_stop = _longest_run(answers, chars)
+    before, kept, at = -1, 0.0, _PLACE
+    for number in range(blocks):
+        row, own = rows[number], answers[number]
+        row[_PAGE], row[_PAGE + 1] = sums[blocks, 1] / total, all_kept
+        row[_PAGE + 2], row[_PAGE + 3] = most, unsure / total
+        row[at], row[at + 1] = number - first_kept, last_kept - number
+        row[at + 2] = number - before if before >= 0 else 999
+        row[at + 4] = kept / max(all_kept, 1.0)
+        row[at + 5] = (all_kept - kept - (chars[number] if own > 0.5 else 0)) / max(all_kept, 1.0)
+        row[at + 7] = own / max(most, 1e-9)
+        row[at + 8], row[at + 9] = max(run_begin - number, 0), max(number - run_stop, 0)
+        row[at + 10] = run_begin <= number <= run_stop
+        if own > 0.5:
             before = number
             kept += chars[number]
     after = -1
     for number in range(blocks - 1, -1, -1):
-        rows[number, _PLACE + 3] = after - number if after >= 0 else 999
+        rows[number, at + 3] = after - number if after >= 0 else 999
         if answers[number] > 0.5:
             after = number
+
+
+@kernel
+def _fill_headings(
+    tag: npt.NDArray[np.uint8],
+    parent: npt.NDArray[np.int32],
+    block_element: npt.NDArray[np.int32],
+    answers: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.float32],
+) -> None:
+    """Fill the answer of the heading before a block, at most two elements up: `heading`."""
+    heading = np.float32(-1)
+    for number in range(len(answers)):
+        rows[number, _PLACE + 6] = heading
+        holder = block_element[number]
+        for _ in range(3):
+            if holder >= 0:
+                if HEADING_LEVEL[tag[holder]]:
+                    heading = answers[number]
+                holder = parent[holder]
 
 
 def measure_answers(
@@ -183,9 +240,13 @@ def measure_answers(
     blocks = table.n_blocks
     rows = np.zeros((blocks, len(ANSWERS)), np.float32) if rows is None else rows
     slots = 1 << (4 * blocks + 8).bit_length()
-    _fill(
-        table.tag, table.parent, table.end, table.block_element, measured.first_block, measured.ways, measured.hashes,
-        np.ascontiguousarray(measured.rows[:, 0]), answers, np.zeros((blocks + 1, 2)), np.zeros(slots, np.uint64),
-        np.zeros((slots, 4)), rows,
-    )  # fmt: skip
+    sums, keys, counts = np.zeros((blocks + 1, 2)), np.zeros(slots, np.uint64), np.zeros((slots, 4))
+    chars, element = np.ascontiguousarray(measured.rows[:, 0]), table.block_element
+    ways, hashes = measured.ways, measured.hashes
+    _sum_answers(element, ways, hashes, chars, answers, sums, keys, counts)
+    _fill_near(answers, sums, rows)
+    _fill_around(table.parent, table.end, element, measured.first_block, sums, rows)
+    _fill_copies(element, ways, hashes, answers, keys, counts, rows)
+    _fill_places(chars, answers, sums, rows)
+    _fill_headings(table.tag, table.parent, element, answers, rows)
     return rows

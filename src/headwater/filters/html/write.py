@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.html.attributes import decode_text, holds, name_bytes, word_steps
+from headwater.filters.html.elements import COUNTS, OPEN_STATES
 from headwater.filters.html.emit import FORM, MARKDOWN, SLACK, STATES, TEXT_FORM
 from headwater.filters.html.formula_places import (
     ASCII_TEXT,
@@ -47,7 +48,7 @@ from headwater.filters.html.nodes import NodeTable, node_table
 from headwater.filters.html.parse import normal_html
 from headwater.filters.html.tables import MOST_COLUMNS, table_shapes
 from headwater.filters.html.tags import IMG, MATH, RAW, TAG_FACTS, TEXT
-from headwater.filters.html.walk import COUNTS, TOO_SMALL, write_nodes
+from headwater.filters.html.walk import TOO_SMALL, write_nodes
 
 __all__ = ["Form", "Written", "whole_rows", "write_text"]
 
@@ -184,6 +185,7 @@ def write_text(html: npt.NDArray[np.uint8], table: NodeTable, keep: npt.NDArray[
             np.zeros(64, np.int64),
             np.zeros(64, np.int64),
             counts,
+            np.zeros(OPEN_STATES, np.int64),
         )
         if written != TOO_SMALL:
             break
