@@ -243,7 +243,9 @@ def test_borders_of_batches_do_not_matter() -> None:
     whole = find_contamination(pa.array(texts, pa.large_string()), _eggs()).to_pylist()
     single = []
     for row, text in enumerate(texts):
-        single += [each | {"row": row} for each in find_contamination(pa.array([text], pa.string()), _eggs()).to_pylist()]
+        single += [
+            each | {"row": row} for each in find_contamination(pa.array([text], pa.string()), _eggs()).to_pylist()
+        ]
     sliced = find_contamination(pa.array(["x", *texts], pa.string()).slice(1), _eggs()).to_pylist()
     assert whole == single == sliced
     assert len(whole) == 4
