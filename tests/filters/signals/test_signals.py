@@ -90,7 +90,7 @@ def test_edge_texts_equal_reference(language: str) -> None:
 def test_corpus_equals_reference(real_text_files: list[Path]) -> None:
     """Every signal equals the plain reference on real text of all languages."""
     files = [path for path in real_text_files if path.stat().st_size]
-    texts, languages = real_texts(files, per_file=2 if ALL else 1, most_chars=6000)
+    texts, languages = real_texts(files, per_file=2 if ALL else 1, most_chars=6000 if ALL else 2000)
     assert texts
     assert_equal_to_reference(texts, languages)
 
