@@ -86,21 +86,13 @@ def lake_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """The one Spark session of the test run: two cores, three tries for every task, as a cluster would.
-
-    It compiles no queries, which see some hundred rows here; what commands, jobs and the wheel start in the tests does.
-    """
+    """The one Spark session of the test run: two cores, three tries for every task, as a cluster would."""
     from headwater.pipelines.spark.sessions import session
 
     warehouse = tmp_path_factory.mktemp("spark")
     session_ = session(
         master="local[2,3]",
-        conf={
-            "spark.sql.warehouse.dir": str(warehouse),
-            "spark.local.dir": str(warehouse),
-            "spark.sql.codegen.wholeStage": "false",
-            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        },
+        conf={"spark.sql.warehouse.dir": str(warehouse), "spark.local.dir": str(warehouse)},
         app_name="headwater-tests",
     )
     yield session_
