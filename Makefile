@@ -1,12 +1,13 @@
 # make demo       installs what is missing and runs the whole job on the text that the package ships
 # make test       installs what is missing and runs what `make check` runs, then every test, in two processes
+# make test-all   the same, on every document of the corpus, at every moment and with every signal: half an hour more
 # make test-fast  the tests that need neither Spark nor another library's environment and are not marked slow: a minute or two
 # make coverage   the same tests as `make test`, and the share of the lines of src/headwater that they ran
 # make check      lint, format, types, import directions
 # make soak      ten thousand seeded faults (hours); goes on where it was stopped; TRIALS=500 for fewer
 # make bench      the benchmarks (minutes; needs the corpus beside the repository)
 
-.PHONY: setup demo test test-fast coverage check lint types imports soak bench clean
+.PHONY: setup demo test test-all test-fast coverage check lint types imports soak bench clean
 .SILENT:
 MAKEFLAGS += --no-print-directory
 
@@ -26,6 +27,9 @@ demo:
 
 test: check
 	$(WITH_JAVA) $(PYTEST)
+
+test-all: check
+	HEADWATER_ALL=1 $(WITH_JAVA) $(PYTEST)
 
 test-fast:
 	scripts/setup.sh dev

@@ -220,6 +220,7 @@ class Zygote:
 def _import_all() -> None:
     """Import and load what drivers use, so that each need not."""
     import duckdb  # noqa: F401 - for the drivers
+    import pandas as pd  # noqa: F401 - DuckDB asks for it
 
     import headwater.cli
     import headwater.lineage.checks.lake

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import orjson
 import pyarrow as pa
 
-__all__ = ["distinct_texts", "first_texts", "read_texts"]
+__all__ = ["ALL", "STEP", "distinct_texts", "first_texts", "read_texts"]
 
+ALL: Final = bool(os.environ.get("HEADWATER_ALL"))
+"""Whether every document of the corpus is wanted, as `make test-all` wants it."""
+STEP: Final = 1 if ALL else 16
+"""`make test` takes every so many documents of each file, so some of every source and language."""
 _BATCH_CHARS = 8 << 20
 
 
@@ -43,12 +49,12 @@ def _texts(lines: Sequence[bytes]) -> list[str]:
 
 
 def distinct_texts(files: Sequence[Path]) -> Iterator[tuple[str, list[str]]]:
-    """Yield (file name, texts) in batches of some 8 million characters; a text that occurs twice comes once."""
+    """Yield (file name, texts) of every ``STEP``-th document in batches of some 8 million characters; a text that occurs twice comes once."""
     seen: set[int] = set()
     for path in files:
         texts: list[str] = []
         size = 0
-        for text in read_texts(path):
+        for text in read_texts(path, STEP):
             if hash(text) in seen:
                 continue
             seen.add(hash(text))

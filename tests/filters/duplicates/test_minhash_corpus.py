@@ -1,4 +1,4 @@
-"""Signatures on every document of the corpus against datasketch, which computes them by itself from the same shingles."""
+"""Signatures on documents of every file of the corpus, by `make test-all` on all of them, against datasketch, from the same shingles."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_text import first_texts
+from real_text import ALL, first_texts
 
 from headwater.errors import UsageError
 from headwater.filters.duplicates.normalize import normalize
@@ -169,9 +169,9 @@ def test_truncated_bytes_stay_in_bounds() -> None:
 
 @pytest.mark.slow
 def test_real_text_of_the_corpus(real_text_files: list[Path]) -> None:
-    """The first part of every file of real text, all languages, equals the reference."""
+    """The first documents of every file of real text, all languages, equal the reference."""
     for path in real_text_files:
-        texts = first_texts(path, 20_000)
+        texts = first_texts(path, 20_000)[: None if ALL else 4]
         assert normalize(pa.array(texts, pa.large_string())).to_pylist() == [
             reference_normalize(text) for text in texts
         ]

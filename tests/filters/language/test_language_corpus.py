@@ -1,4 +1,4 @@
-"""`lid_label` and `lid_score` on every document of the corpus against the fasttext package."""
+"""`lid_label` and `lid_score` on documents of every file of the corpus, by `make test-all` on all of them, against the fasttext package."""
 
 from __future__ import annotations
 

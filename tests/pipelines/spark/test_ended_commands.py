@@ -110,7 +110,7 @@ _CHOSEN = [
 _ALL = [(moment, number) for moment in _MOMENTS for number in _CODES]
 
 
-@pytest.mark.parametrize(("moment", "number"), _ALL if os.environ.get("HEADWATER_ALL_SIGNALS") else _CHOSEN)
+@pytest.mark.parametrize(("moment", "number"), _ALL if os.environ.get("HEADWATER_ALL") else _CHOSEN)
 def test_nothing_stays(moment: str, number: signal.Signals, tmp_path: Path) -> None:
     """After an interrupt, a request to end, a closed terminal or a kill nothing runs on and the folder for temporary files is empty."""
     run = _Run(tmp_path)
