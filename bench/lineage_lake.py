@@ -30,6 +30,8 @@ from headwater.hashes import mix_hashes, short_hashes
 from headwater.lineage.buckets import bucket_of
 from headwater.lineage.builds import stage_operator
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
+from headwater.pipelines.recipe.operators import resolve
+from headwater.pipelines.recipe.shipped import find_recipe
 from headwater.warehouse.commit import create_lake
 from headwater.warehouse.fragments import FRAGMENTS_PER_FILE, FileEntry, fragment_mask, sample_ids
 from headwater.warehouse.maintain import maintain
@@ -51,7 +53,11 @@ _TOKENS: Final = 800
 _SHARD_TOKENS: Final = 1 << 27
 _BATCH: Final = "web"
 _OPERATOR: Final = fingerprint("bench")
-_RECIPE: Final = {"build": {"seed": _SEED, "shard_tokens": _SHARD_TOKENS}, "stages": [{"name": STAGE}]}
+_SETTINGS: Final = {
+    "build": {"seed": _SEED, "shard_tokens": _SHARD_TOKENS},
+    "stages": [{"name": STAGE, "order_by": "quality"}],
+}
+"""What the recipe says in place of the demo's."""
 _NARROW: Final = tuple(name for name in ALIGNED if name not in ("content", "captures", "recaptures", "blocklists"))
 
 _Ints = npt.NDArray[np.int64]
@@ -169,7 +175,7 @@ def _stages(run: str, ids: _Ints) -> pa.Table:
         "cell_language": pa.repeat("en", n),
         "cell_domain": pa.repeat("*", n),
         "copies": pa.repeat(1, n),
-        "rank": pa.array(ids),
+        "rank": pa.array((np.int64(65_535 - 40_000) << 47) | ids),
         "reason": pa.repeat("within_cut", n),
     }
     return _table("stages", run, known)
@@ -198,6 +204,9 @@ def _files(run: str, fragments: Sequence[int]) -> pa.Table:
         "file_id": pa.array(list(fragments), pa.int64()),
         "file_uri": pa.array([f"/input/{number}.jsonl.zst" for number in fragments]),
         "sha256": pa.array([f"{number:064x}" for number in fragments]),
+        "file_bytes": pa.repeat(1 << 27, len(fragments)),
+        "records": pa.repeat(FRAGMENT_SAMPLES, len(fragments)),
+        "quarantined": pa.repeat(0, len(fragments)),
         "format": pa.repeat("jsonl.zst", len(fragments)),
     }
     names = arrow_schema("files").names
@@ -215,7 +224,21 @@ def write_lake(lake: str, samples: int, signals_every: int = 1) -> dict[str, flo
     snapshot = create_lake(lake)
     uri = snapshot.uri
     rng = np.random.default_rng(1)
-    run = begin_run(lake, "ingest", _RECIPE, {"bench": {"version": 1}}, 0)
+    job = resolve(find_recipe("demo"), lake)
+    recipe = dict(job.recipe.literals) | _SETTINGS
+    made_by: dict[str, dict[str, object]] = {
+        "ingest": {"ingest": 1},
+        "annotate": {
+            name: job.operators[name] for name in ("language", "signals", "scores", "minhash", "spans", "tokens")
+        },
+        "deduplicate": {"duplicates": job.operators["duplicates"]},
+        "decide": {"verdicts": job.operators["verdicts"]},
+        "select": {"stages": {"build": BUILD}},
+        "build": {"shards": {"build": BUILD}},
+    }
+    runs = {step: begin_run(lake, step, recipe, operators, 0) for step, operators in made_by.items()}
+    runs["select"].counts |= {"cuts": 1, f"cut:{STAGE}:general/en/*": 30_000}
+    run = runs["ingest"]
     counts = [min(FRAGMENT_SAMPLES, samples - at) for at in range(0, samples, FRAGMENT_SAMPLES)]
     positions: list[npt.NDArray[np.uint64]] = []
     for first in range(0, len(counts), FRAGMENTS_PER_FILE):
@@ -237,19 +260,19 @@ def write_lake(lake: str, samples: int, signals_every: int = 1) -> dict[str, flo
         for family in _NARROW:
             if family == "signals" and (first // FRAGMENTS_PER_FILE) % signals_every:
                 continue
-            parts_of = (_narrow(family, run.run_id, ids[fragment]) for fragment in span)
+            step = {"duplicates": "deduplicate", "verdicts": "decide"}.get(family, "annotate")
+            parts_of = (_narrow(family, runs[step].run_id, ids[fragment]) for fragment in span)
             entries.append(write_family(uri, family, _BATCH, base, mask, _OPERATOR, parts_of))
         for family in ("spans", "contamination"):
             empty = (arrow_schema(family).empty_table() for _ in span)
             entries.append(write_family(uri, family, _BATCH, base, mask, _OPERATOR, empty))
-        chosen = (_stages(run.run_id, ids[fragment]) for fragment in span)
+        chosen = (_stages(runs["select"].run_id, ids[fragment]) for fragment in span)
         entries.append(write_family(uri, "stages", BUILD, base, mask, _OPERATOR, chosen))
         snapshot, _ = commit_wave(run, snapshot, [Unit(adds=entries)])
-    snapshot = finish_run(run, snapshot)
-    for step in ("select", "build"):
-        run = begin_run(lake, step, _RECIPE, {step: {"build": BUILD}}, snapshot.version)
-        units = [] if step == "select" else [Unit(adds=list(_shards(uri, run.run_id, counts, positions)))]
-        snapshot, _ = commit_wave(run, snapshot, units)
+    for step, run in runs.items():
+        if step != "ingest":
+            shards = _shards(uri, run.run_id, counts, positions) if step == "build" else ()
+            snapshot, _ = commit_wave(run, snapshot, [Unit(adds=list(shards))])
         snapshot = finish_run(run, snapshot)
     del positions
     written = time.monotonic() - begin
