@@ -22,7 +22,7 @@ from headwater.filters.urls.hosts import CREDENTIALS, without_credentials
 from headwater.hashes import short_hashes
 from headwater.lineage.damaged_files import arrow_damage_told
 from headwater.lineage.past_runs import PastRun, read_runs
-from headwater.lineage.placed_rows import placed_files
+from headwater.lineage.placed_rows import placed_rows
 from headwater.plain import Row
 from headwater.warehouse.filesystem import lake_place
 from headwater.warehouse.fragments import ROW_BITS, fragment_of
@@ -200,11 +200,11 @@ class Lookup:
         """
         if len(samples) == 0:
             return
+        if family == "placements":
+            yield from placed_rows(self, samples, columns, build)
+            return
         files = self._live.of(family)
-        chosen = (
-            placed_files(self, samples, build) if family == "placements" else self._files_with(family, samples, build)
-        )
-        for file, mine in chosen:
+        for file, mine in self._files_with(family, samples, build):
             yield from self.rows_in(family, file, mine, columns, batch=files.batch(file))
 
     def _files_with(
