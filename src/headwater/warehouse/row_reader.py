@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from headwater.errors import CorruptLakeError, one_line
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import filesystem_of, is_local
+from headwater.warehouse.open_files import open_bytes, open_file
 from headwater.warehouse.page_rows import Chunk, find_page, read_pages
-from headwater.warehouse.parquet import open_bytes, open_file
 from headwater.warehouse.row_groups import check_meaning, family_of, own_scores_of, read_columns
 from headwater.warehouse.schema import arrow_schema
 
