@@ -16,8 +16,11 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from bench.lineage_lake import ASKED, BUILD, FRAGMENT_SAMPLES, HOST, STAGE, uri_of
 from headwater import Lake
@@ -27,7 +30,9 @@ from headwater.warehouse.snapshot import open_snapshot
 
 __all__ = ["measure"]
 
-_WARM_UP = 4
+_WARM_UP: Final = 4
+_LINEAGE: Final = ("files", "runs", "uri_index", "host_index", "verdicts", "stages", "placements")
+"""Families that are there to answer questions: where a sample is from, what was decided of it, where it went."""
 
 
 def _timed(questions: Sequence[Callable[[], object]], warm_up: int = _WARM_UP) -> dict[str, float]:
@@ -83,6 +88,10 @@ def measure(lake: str, questions: int) -> dict[str, object]:
         "live_files": lookup.snapshot.files.num_rows,
         "open_ms": round(1000 * opened, 1),
     }
+    sizes = lookup.snapshot.files.filter(pc.is_in(lookup.snapshot.files["family"], pa.array(_LINEAGE)))["size"]
+    answer["lineage_bytes_a_sample"] = round(
+        pc.sum(sizes).as_py() / sum(lookup.snapshot.live("content")["rows"].to_pylist()), 1
+    )
     answer |= {name: _timed(asks) for name, asks in asked.items()}
 
     def of_host() -> int:
