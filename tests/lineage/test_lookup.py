@@ -16,7 +16,7 @@ from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.host_questions import samples_of_domain, samples_of_host
 from headwater.lineage.lookup import Lookup, open_lookup
 from headwater.lineage.past_runs import read_runs
-from headwater.lineage.placed_rows import placed_files, placement_at
+from headwater.lineage.placed_rows import placement_at
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
 from headwater.plain import Row
@@ -117,12 +117,24 @@ def test_runs_are_those_of_the_views(lookup: Lookup, views: duckdb.DuckDBPyConne
     assert lookup.runs({every[1].run_id}) == [every[1]]
 
 
-def test_a_placement_is_read_from_its_own_shard(lookup: Lookup, views: duckdb.DuckDBPyConnection) -> None:
+def test_a_placement_is_read_from_its_own_shard(
+    lookup: Lookup, views: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The shard of every copy follows from its content: no other file of the stage is opened."""
     wanted = rows(views, "SELECT sample_id, list(DISTINCT stage || shard) AS shards FROM placements GROUP BY 1")
     assert len(wanted) > 10
+    opened: list[int] = []
+    read = lookup.rows_in
+
+    def rows_in(family: str, file: int, *arguments: object, **named: object) -> Iterator[pa.Table]:
+        if family == "placements":
+            opened.append(file)
+        return read(family, file, *arguments, **named)  # type: ignore[arg-type]  # passed on as they come
+
+    monkeypatch.setattr(lookup, "rows_in", rows_in)
     for row in wanted:
-        opened = [file for file, _ in placed_files(lookup, np.array([row["sample_id"]]), None)]
+        opened.clear()
+        lookup.rows("placements", [row["sample_id"]])
         assert len(opened) == len(row["shards"])
 
 

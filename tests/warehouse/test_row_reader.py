@@ -11,8 +11,9 @@ import pytest
 from headwater.errors import CorruptLakeError
 from headwater.warehouse import row_reader
 from headwater.warehouse.fragments import FileEntry, sample_ids
+from headwater.warehouse.open_files import open_bytes, open_file
 from headwater.warehouse.page_rows import Chunk, find_page
-from headwater.warehouse.parquet import open_bytes, open_file, write_family
+from headwater.warehouse.parquet import write_family
 from headwater.warehouse.row_reader import RowReader
 from headwater.warehouse.schema import arrow_schema
 

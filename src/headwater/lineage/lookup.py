@@ -18,11 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.errors import CorruptLakeError
-from headwater.filters.urls.hosts import CREDENTIALS, without_credentials
+from headwater.filters.urls.hosts import without_credentials
 from headwater.hashes import short_hashes
 from headwater.lineage.damaged_files import arrow_damage_told
 from headwater.lineage.past_runs import PastRun, read_runs
-from headwater.lineage.placed_rows import placed_files
+from headwater.lineage.placed_rows import placed_rows
+from headwater.lineage.view_values import in_order, plain_rows, urls_shown
 from headwater.plain import Row
 from headwater.warehouse.filesystem import lake_place
 from headwater.warehouse.fragments import ROW_BITS, fragment_of
@@ -32,7 +33,7 @@ from headwater.warehouse.row_reader import RowReader
 from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["Lookup", "open_lookup", "plain_rows"]
+__all__ = ["Lookup", "open_lookup"]
 
 _URLS: Final = ("uri", "file_uri")
 _ROWS: Final = (1 << ROW_BITS) - 1
@@ -45,13 +46,15 @@ class Lookup:
     Attributes:
         lake: absolute path or URI.
         snapshot: the version.
+        live: its live files by family.
+        reader: of their rows.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.lake = snapshot.lake
         self.snapshot = snapshot
-        self._live = LiveFiles(snapshot)
-        self._reader = RowReader(snapshot.uri)
+        self.live = LiveFiles(snapshot)
+        self.reader = RowReader(snapshot.uri)
 
     def columns(self, family: str) -> list[str]:
         """Return the columns of a family as its view has them: ``sample_id`` first, then ``run_id`` and ``batch`` last."""
@@ -77,12 +80,12 @@ class Lookup:
 
     def _row(self, family: str, sample: int, names: Sequence[str]) -> pa.Table | None:
         fragment = fragment_of(sample)
-        files = self._live.of(family)
+        files = self.live.of(family)
         for file in files.covering(fragment) if sample >= 0 else ():
             path = files.path(file)
             place = self._place(family, file, sample)
             stored = [name for name in dict.fromkeys(["sample_id", *names]) if name != "batch"]
-            found = None if place is None else self._reader.row(path, *place, stored)
+            found = None if place is None else self.reader.row(path, *place, stored)
             if found is None:
                 continue
             if found["sample_id"][0].as_py() != sample:
@@ -92,12 +95,12 @@ class Lookup:
 
     def _place(self, family: str, file: int, sample: int) -> tuple[int, int] | None:
         """Return row group and row in it of a sample in a file of an aligned family; None where it has no such row."""
-        files = self._live.of(family)
+        files = self.live.of(family)
         path, row = files.path(file), sample & _ROWS
         if files.fragments(file) == 1:
-            return self._reader.group_of(path, row)
+            return self.reader.group_of(path, row)
         group = files.rank(file, fragment_of(sample))
-        if group >= self._reader.groups(path):
+        if group >= self.reader.groups(path):
             raise CorruptLakeError(
                 f"expected a row group for each fragment in {path}, found too few; run verify, then restore the file"
             )
@@ -110,7 +113,7 @@ class Lookup:
             if name == "batch":
                 shown.append(pa.chunked_array([pa.repeat(pa.scalar(batch, pa.string()), found.num_rows)]))
             elif name in _URLS:
-                shown.append(_without_credentials(found[name]))
+                shown.append(urls_shown(found[name]))
             else:
                 shown.append(found[name])
         return pa.table(shown, names=list(names))
@@ -126,7 +129,7 @@ class Lookup:
         """
         names = list(columns)
         schema = pa.schema([self._schema(family).field(name) if name != "batch" else _BATCH for name in names])
-        files = self._live.of(family)
+        files = self.live.of(family)
         order = np.argsort(samples, kind="stable")
         ordered = samples[order]
         parts: list[pa.Table] = []
@@ -147,7 +150,7 @@ class Lookup:
         self, family: str, file: int, samples: npt.NDArray[np.int64], names: Sequence[str]
     ) -> Iterator[tuple[npt.NDArray[np.int64], pa.Table]]:
         """Yield, by row group, which of some ascending samples of one fragment a file has, and their rows."""
-        path = self._live.of(family).path(file)
+        path = self.live.of(family).path(file)
         stored = [name for name in dict.fromkeys(["sample_id", *names]) if name != "batch"]
         by_group: dict[int, list[tuple[int, int]]] = {}
         for number, sample in enumerate(samples.tolist()):
@@ -156,11 +159,11 @@ class Lookup:
                 by_group.setdefault(place[0], []).append((number, place[1]))
         for group, members in by_group.items():
             at, rows = np.array(members, np.int64).T
-            there = rows < self._reader.rows(path, group)
+            there = rows < self.reader.rows(path, group)
             at = at[there]
             if len(at) == 0:
                 continue
-            found = self._reader.take(path, group, rows[there], stored)
+            found = self.reader.take(path, group, rows[there], stored)
             if not np.array_equal(found["sample_id"].to_numpy(), samples[at]):
                 raise _strange(fragment_of(int(samples[0])), path)
             yield at, found
@@ -188,7 +191,7 @@ class Lookup:
         names = self.columns(family) if columns is None else list(columns)
         wanted = np.unique(np.array(list(samples), np.int64))
         parts = list(self.sparse(family, wanted, names, build=build))
-        return _ordered([row for part in parts for row in plain_rows(part, raw=raw)], names)
+        return in_order([row for part in parts for row in plain_rows(part, raw=raw)], names)
 
     def sparse(
         self, family: str, samples: npt.NDArray[np.int64], columns: Sequence[str], *, build: str | None = None
@@ -200,18 +203,18 @@ class Lookup:
         """
         if len(samples) == 0:
             return
-        files = self._live.of(family)
-        chosen = (
-            placed_files(self, samples, build) if family == "placements" else self._files_with(family, samples, build)
-        )
-        for file, mine in chosen:
+        if family == "placements":
+            yield from placed_rows(self, samples, columns, build)
+            return
+        files = self.live.of(family)
+        for file, mine in self._files_with(family, samples, build):
             yield from self.rows_in(family, file, mine, columns, batch=files.batch(file))
 
     def _files_with(
         self, family: str, samples: npt.NDArray[np.int64], build: str | None
     ) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """Yield files that may have rows of some samples, and which samples."""
-        files = self._live.of(family)
+        files = self.live.of(family)
         by_file: dict[int, list[npt.NDArray[np.int64]]] = {}
         for begin, end in _runs_of(samples >> ROW_BITS):
             for file in files.covering(int(samples[begin]) >> ROW_BITS) if samples[begin] >= 0 else ():
@@ -224,15 +227,15 @@ class Lookup:
         self, family: str, file: int, samples: npt.NDArray[np.int64], columns: Sequence[str], *, batch: str
     ) -> Iterator[pa.Table]:
         """Yield the rows of some ascending samples in one file, by row group; the other columns are read only where there are some."""
-        path = self._live.of(family).path(file)
+        path = self.live.of(family).path(file)
         names = list(columns)
-        for group in self._reader.between(path, "sample_id", int(samples[0]), int(samples[-1])):
-            ids = self._reader.read(path, group, ["sample_id"])["sample_id"].to_numpy()
+        for group in self.reader.between(path, "sample_id", int(samples[0]), int(samples[-1])):
+            ids = self.reader.read(path, group, ["sample_id"])["sample_id"].to_numpy()
             at = np.flatnonzero(_among(ids, samples))
             if len(at) == 0:
                 continue
             stored = [name for name in dict.fromkeys(["sample_id", *names]) if name != "batch"]
-            found = self._reader.take(path, group, at, stored)
+            found = self.reader.take(path, group, at, stored)
             yield self._shown(found, names, batch)
 
     @arrow_damage_told()
@@ -266,13 +269,13 @@ class Lookup:
         self, family: str, column: str, hashes: npt.NDArray[np.int64], columns: Sequence[str]
     ) -> Iterator[pa.Table]:
         """Yield the rows of an index with one of some hashes; a row group whose hashes lie elsewhere is not read."""
-        files = self._live.of(family)
+        files = self.live.of(family)
         wanted = pa.array(np.unique(hashes))
         for file in range(len(files.base)):
             path = files.path(file)
-            groups = {group for each in hashes.tolist() for group in self._reader.between(path, column, each, each)}
+            groups = {group for each in hashes.tolist() for group in self.reader.between(path, column, each, each)}
             for group in sorted(groups):
-                found = self._reader.read(path, group, list(dict.fromkeys([column, *columns])))
+                found = self.reader.read(path, group, list(dict.fromkeys([column, *columns])))
                 mine = found.filter(pc.is_in(found[column], wanted))
                 if mine.num_rows:
                     yield mine
@@ -280,15 +283,15 @@ class Lookup:
     @arrow_damage_told()
     def samples_of_hash(self, content_hash: bytes) -> list[int]:
         """Return the samples with exactly this text, by its BLAKE2b-128, ascending: a scan of all hashes, 16 bytes a sample."""
-        files = self._live.of("content")
+        files = self.live.of("content")
         wanted = pa.scalar(content_hash, pa.binary())
         found: list[int] = []
         for file in range(len(files.base)):
             path = files.path(file)
-            for group in range(self._reader.groups(path)):
-                same = pc.equal(self._reader.read(path, group, ["content_hash"])["content_hash"], wanted)
+            for group in range(self.reader.groups(path)):
+                same = pc.equal(self.reader.read(path, group, ["content_hash"])["content_hash"], wanted)
                 if pc.any(same, min_count=0).as_py():
-                    found += self._reader.read(path, group, ["sample_id"]).filter(same)["sample_id"].to_pylist()
+                    found += self.reader.read(path, group, ["sample_id"]).filter(same)["sample_id"].to_pylist()
         return sorted(found)
 
     @arrow_damage_told()
@@ -316,21 +319,21 @@ class Lookup:
     @arrow_damage_told()
     def file(self, file_id: int) -> Row:
         """Return the row of family ``files`` of an input file; an empty one where there is none."""
-        files = self._live.of("files")
+        files = self.live.of("files")
         for file in range(len(files.base)):
             path = files.path(file)
             for group, ids in enumerate(self._file_ids(path)):
                 at = np.flatnonzero(ids == file_id)
                 if len(at):
-                    found = self._reader.row(path, group, int(at[0]), arrow_schema("files").names)
+                    found = self.reader.row(path, group, int(at[0]), arrow_schema("files").names)
                     if found is not None:
                         return plain_rows(self._shown(found, self.columns("files"), files.batch(file)), raw=False)[0]
         return {}
 
     @functools.cache  # noqa: B019 - of one version, and a lookup is kept as long as that
     def _file_ids(self, path: str) -> list[npt.NDArray[np.int64]]:
-        groups = range(self._reader.groups(path))
-        return [self._reader.read(path, group, ["file_id"])["file_id"].to_numpy() for group in groups]
+        groups = range(self.reader.groups(path))
+        return [self.reader.read(path, group, ["file_id"])["file_id"].to_numpy() for group in groups]
 
     def runs(self, ids: Collection[str] | None = None) -> list[PastRun]:
         """Return the runs of some ids, or all, oldest first, those without an end included."""
@@ -339,16 +342,6 @@ class Lookup:
     @functools.cached_property
     def _runs(self) -> list[PastRun]:
         return read_runs(self.snapshot)
-
-    @property
-    def live(self) -> LiveFiles:
-        """The live files of the version."""
-        return self._live
-
-    @property
-    def reader(self) -> RowReader:
-        """What reads their rows."""
-        return self._reader
 
 
 _BATCH: Final = pa.field("batch", pa.string())
@@ -386,43 +379,6 @@ def open_lookup(lake: str, version: int | None = None) -> Lookup:
         while len(_open) > _KEPT:
             _open.popitem(last=False)
     return lookup
-
-
-def plain_rows(table: pa.Table, *, raw: bool = False) -> list[Row]:
-    """Return the rows of a table by name; bytes become hexadecimal, times ISO 8601, unless ``raw``."""
-    found: list[Row] = table.to_pylist(maps_as_pydicts="lossy")
-    return found if raw else [{name: _plain(value) for name, value in row.items()} for row in found]
-
-
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _ordered(rows: list[Row], names: Sequence[str]) -> list[Row]:
-    """Return rows by their values, column by column, nulls last, as ``ORDER BY ALL`` gives them; lists and structs do not count."""
-
-    def key(row: Row) -> tuple[tuple[bool, object], ...]:
-        values = (row[name] for name in names)
-        return tuple(
-            (value is None, 0 if value is None or isinstance(value, list | dict) else value) for value in values
-        )
-
-    return sorted(rows, key=key)
-
-
-def _without_credentials(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return URLs as the views show them."""
-    if not pc.any(pc.match_substring(column, "@"), min_count=0).as_py():
-        return column
-    return pc.replace_substring_regex(column, CREDENTIALS, r"\1", max_replacements=1)
 
 
 def _among(ids: npt.NDArray[np.int64], samples: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

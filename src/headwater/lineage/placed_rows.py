@@ -1,4 +1,4 @@
-"""Which files of placements hold some samples: by where their content says that each copy lies, not by a scan.
+"""Placements of some samples, found by where their content says that each copy lies, not by a scan.
 
 Placements are sorted by position, a file a shard. The shard of a copy follows from the sample's content and the build's seed, so one file a copy is
 opened. What is not found there, since the text is another one than when the build was made or a build is not whole, is looked for in every shard of
@@ -7,11 +7,12 @@ its stage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.lineage.buckets import bucket_of, copy_positions, positions
@@ -24,57 +25,60 @@ from headwater.warehouse.schema import arrow_schema
 if TYPE_CHECKING:
     from headwater.lineage.lookup import Lookup
 
-__all__ = ["placed_files", "placement_at"]
+__all__ = ["placed_rows", "placement_at"]
 
 _Ints = npt.NDArray[np.int64]
 
 
-def placed_files(lookup: Lookup, samples: _Ints, build: str | None) -> Iterator[tuple[int, _Ints]]:
-    """Yield files of placements, by their numbers among the live ones, and which of the samples each holds rows of.
+def placed_rows(lookup: Lookup, samples: _Ints, columns: Sequence[str], build: str | None) -> Iterator[pa.Table]:
+    """Yield the placements of some samples, by file.
 
     Args:
         samples: int64 [n], ascending, each once.
         build: only of this build.
     """
-    chosen = [
-        table.filter(pc.is_valid(table["stage"]))
-        for table in lookup.sparse("stages", samples, ["sample_id", "build", "stage", "copies"], build=build)
-    ]
     wanted: dict[tuple[str, str], tuple[list[_Ints], list[_Ints]]] = {}
-    for table in chosen:
-        names = set(zip(table["build"].to_pylist(), table["stage"].to_pylist(), strict=True))
+    for table in lookup.sparse("stages", samples, ["sample_id", "build", "stage", "copies"], build=build):
+        chosen = table.filter(pc.is_valid(table["stage"]))
+        names = set(zip(chosen["build"].to_pylist(), chosen["stage"].to_pylist(), strict=True))
         for name, stage in sorted(names):
-            mine = table.filter(pc.and_(pc.equal(table["build"], name), pc.equal(table["stage"], stage)))
+            mine = chosen
+            if len(names) > 1:
+                mine = chosen.filter(pc.and_(pc.equal(chosen["build"], name), pc.equal(chosen["stage"], stage)))
             ids, copies = wanted.setdefault((name, stage), ([], []))
             ids.append(mine["sample_id"].to_numpy())
             copies.append(mine["copies"].to_numpy().astype(np.int64))
     for (name, stage), (ids, copies) in wanted.items():
-        yield from _of_stage(lookup, name, stage, np.concatenate(ids), np.concatenate(copies))
+        yield from _of_stage(lookup, name, stage, np.concatenate(ids), np.concatenate(copies), columns)
 
 
-def _of_stage(lookup: Lookup, build: str, stage: str, samples: _Ints, copies: _Ints) -> Iterator[tuple[int, _Ints]]:
+def _of_stage(
+    lookup: Lookup, build: str, stage: str, samples: _Ints, copies: _Ints, columns: Sequence[str]
+) -> Iterator[pa.Table]:
+    """Yield the same of one stage: from the shards that content and seed say, and where they lack a copy from all others."""
     files = lookup.live.of("placements")
-    operator = operator_digits(stage_operator(stage))
-    mine = pc.and_(pc.equal(files.batches, build), pc.equal(files.operators, operator))
+    mine = pc.and_(pc.equal(files.batches, build), pc.equal(files.operators, operator_digits(stage_operator(stage))))
     at = np.flatnonzero(mine.to_numpy(zero_copy_only=False))
     shards = len(at)
     if shards == 0:
         return
     whole = shards & (shards - 1) == 0 and np.array_equal(files.base[at], np.arange(shards))
-    found: dict[int, _Ints] = {}
-    if whole:
-        found = _predicted(lookup, build, samples, copies, at)
-        placed = _copies_there(lookup, found, samples)
-        lost = samples[placed < copies]
-    else:
-        lost = samples
-    for file in at.tolist():
-        here = np.union1d(found.get(file, lost[:0]), lost)
-        if len(here):
-            yield file, here
+    said = _said(lookup, build, samples, copies, at) if whole else {}
+    names = list(dict.fromkeys([*columns, "sample_id", "copy"]))
+    found = [
+        table
+        for file, those in said.items()
+        for table in lookup.rows_in("placements", file, those, names, batch=files.batch(file))
+    ]
+    lost = samples[_copies_in(found, samples) < copies]
+    for table in found:
+        kept = table if len(lost) == 0 else table.filter(pc.invert(pc.is_in(table["sample_id"], pa.array(lost))))
+        yield kept.select(list(columns))
+    for file in at.tolist() if len(lost) else ():
+        yield from lookup.rows_in("placements", file, lost, columns, batch=files.batch(file))
 
 
-def _predicted(lookup: Lookup, build: str, samples: _Ints, copies: _Ints, files: _Ints) -> dict[int, _Ints]:
+def _said(lookup: Lookup, build: str, samples: _Ints, copies: _Ints, files: _Ints) -> dict[int, _Ints]:
     """Return file → samples of which it should hold a copy; nothing where the run does not say the build's seed."""
     seed = _seed(lookup, build)
     if seed is None:
@@ -98,19 +102,16 @@ def _seed(lookup: Lookup, build: str) -> int | None:
     return int(settings["seed"]) if "seed" in settings else None
 
 
-def _copies_there(lookup: Lookup, found: dict[int, _Ints], samples: _Ints) -> _Ints:
-    """Return int64 [n]: how many copies of each sample the files hold that were chosen for it."""
-    seen: list[npt.NDArray[np.void]] = []
+def _copies_in(tables: Sequence[pa.Table], samples: _Ints) -> _Ints:
+    """Return int64 [n]: how many different copies of each sample some placements are of."""
     kind = np.dtype([("sample", np.int64), ("copy", np.int64)])
-    for file, mine in found.items():
-        for table in lookup.rows_in("placements", file, mine, ["sample_id", "copy"], batch=""):
-            pairs = np.empty(table.num_rows, kind)
-            pairs["sample"], pairs["copy"] = table["sample_id"].to_numpy(), table["copy"].to_numpy()
-            seen.append(pairs)
-    if not seen:
-        return np.zeros(len(samples), np.int64)
-    each = np.unique(np.concatenate(seen))
-    return np.bincount(np.searchsorted(samples, each["sample"]), minlength=len(samples)).astype(np.int64)
+    pairs = np.empty(sum(table.num_rows for table in tables), kind)
+    at = 0
+    for table in tables:
+        end = at + table.num_rows
+        pairs["sample"][at:end], pairs["copy"][at:end] = table["sample_id"].to_numpy(), table["copy"].to_numpy()
+        at = end
+    return np.bincount(np.searchsorted(samples, np.unique(pairs)["sample"]), minlength=len(samples)).astype(np.int64)
 
 
 def placement_at(lookup: Lookup, build: str, stage: str, shard: int, token: int) -> Row | None:

@@ -31,6 +31,11 @@ _NO_DICTIONARY: Final = {
     "sample_id",
     "origin",
     "record_no",
+    # Nearly every value once: the dictionary would be as long as the column, and one row would need all of it.
+    "rank",
+    "sequence",
+    "token_begin",
+    "token_end",
 }
 
 

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, StorageError, UsageError, one_line
+from headwater.errors import CorruptLakeError, StorageError, UsageError
 from headwater.plain import Row
-from headwater.untrusted import UNREADABLE
 from headwater.warehouse.file_schema import STATISTICS, dictionary_columns, file_schema
 from headwater.warehouse.filesystem import HashedFile, file_sha256, filesystem_of, join, parent
 from headwater.warehouse.fragments import FileEntry, file_name, operator_digits, sample_ids
+from headwater.warehouse.open_files import open_file
 from headwater.warehouse.row_groups import (
     family_of,
     format_of,
@@ -35,8 +35,6 @@ __all__ = [
     "check_file",
     "file_format",
     "file_own_scores",
-    "open_bytes",
-    "open_file",
     "read_aligned",
     "read_as_written",
     "read_content_row",
@@ -189,50 +187,6 @@ def write_family(
         for group in row_groups:
             writer.write(group)
         return writer.finish()
-
-
-def open_file(
-    table_uri: str, path: str, dictionaries: Sequence[str] = (), footer: pq.FileMetaData | None = None
-) -> pq.ParquetFile:
-    """Return a file of the table, open, whose format this release reads.
-
-    Args:
-        dictionaries: columns that stay dictionaries.
-        footer: of the same file, read before.
-
-    Raises:
-        CorruptLakeError: it is gone or damaged.
-        StorageError: it may not be read.
-    """
-    filesystem, root = filesystem_of(table_uri)
-    try:
-        file = pq.ParquetFile(
-            filesystem.open_input_file(join(root, path)),
-            page_checksum_verification=True,
-            pre_buffer=False,
-            buffer_size=1 << 20,
-            read_dictionary=list(dictionaries),
-            metadata=footer,
-        )
-        _ = file.schema_arrow  # made on first use, of a footer that may be damaged
-    except FileNotFoundError as error:
-        raise CorruptLakeError(f"the log names {path}, which is gone; restore it or run the step again") from error
-    except PermissionError as error:
-        raise StorageError(
-            f"cannot open {path}: {error}; grant permission to read, then run the same command again"
-        ) from error
-    except UNREADABLE as error:
-        raise CorruptLakeError(
-            f"cannot read {path}: {one_line(str(error))}; restore it from a copy or run the step again"
-        ) from error
-    format_of(file, path)
-    return file
-
-
-def open_bytes(table_uri: str, path: str) -> pa.NativeFile:
-    """Return a file of the table as its bytes, at any place; errors are those of the file system."""
-    filesystem, root = filesystem_of(table_uri)
-    return filesystem.open_input_file(join(root, path))
 
 
 def file_format(table_uri: str, path: str) -> int:

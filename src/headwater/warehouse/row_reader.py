@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from headwater.errors import CorruptLakeError, one_line
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import filesystem_of, is_local
+from headwater.warehouse.open_files import open_bytes, open_file
 from headwater.warehouse.page_rows import Chunk, find_page, read_pages
-from headwater.warehouse.parquet import open_bytes, open_file
 from headwater.warehouse.row_groups import check_meaning, family_of, own_scores_of, read_columns
 from headwater.warehouse.schema import arrow_schema
 
@@ -142,8 +142,10 @@ class RowReader:
         )
         rest = [name for name in columns if name not in values]
         found = read_columns(file, path, group, rest).slice(row, 1) if rest else None
-        arrays = [found[name] if found is not None and name in rest else values[name] for name in columns]
-        return pa.table(arrays, names=list(columns))
+        if found is None or not values:
+            return found if found is not None else pa.table(values).select(list(columns))
+        others: dict[str, pa.Array | pa.ChunkedArray] = dict(zip(rest, found.columns, strict=True))
+        return pa.table(others | values).select(list(columns))
 
     def take(self, path: str, group: int, rows: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Return columns of some rows of a row group; few of them are read one by one."""
@@ -158,17 +160,20 @@ class RowReader:
         """Return column → its value in a row, an array of one, of those columns whose pages can be read one by one."""
         check_meaning(file, path, columns)
         schema = arrow_schema(family_of(path), own_scores_of(file))
-        wanted = {name for name in columns if name in schema.names}
+        kinds = {field.name: field.type for field in schema}
+        wanted = kinds.keys() & set(columns)
         try:
             found = {}
             source = open_bytes(self._uri, path)
             for number in range(footer.num_columns):
                 name = footer.schema.column(number).path
                 chunk = Chunk.of(footer, group, number) if name in wanted else None
-                if chunk is not None and chunk.kind == _KINDS.get(schema.field(name).type):
+                if chunk is not None and chunk.kind == _KINDS.get(kinds[name]):
                     found[name] = find_page(source, chunk, row)
             values = read_pages([page for page in found.values() if page is not None], row)
-            return {name: value.cast(schema.field(name).type) for name, value in values.items()}
+            return {
+                name: value if value.type == kinds[name] else value.cast(kinds[name]) for name, value in values.items()
+            }
         except UNREADABLE as error:
             raise CorruptLakeError(
                 f"cannot read row group {group} of {path}: {one_line(str(error))}; run verify, then restore the file"

@@ -6,6 +6,7 @@ type wherever it appears, without regard to case, since Delta and DuckDB compare
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -382,6 +383,11 @@ def arrow_schema(family: str, own: Sequence[str] = ()) -> pa.Schema:
     Args:
         own: names of a team's own scores, which family ``scores`` has besides.
     """
+    return _arrow_schema(family, tuple(own))
+
+
+@functools.lru_cache(maxsize=256)
+def _arrow_schema(family: str, own: tuple[str, ...]) -> pa.Schema:
     described = FAMILIES[family]
     fields = dict(described.fields) | dict.fromkeys(own, OWN_SCORE)
     columns = {"sample_id": _SAMPLE_ID} if described.by_sample else {}
