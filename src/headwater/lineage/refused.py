@@ -88,13 +88,15 @@ def refused_records(snapshot: Snapshot) -> list[Row]:
 
 
 def say_refused(snapshot: Snapshot) -> str:
-    """Return what was refused altogether, for a message about a document that is no sample; empty where nothing was.
+    """Return what was refused altogether, and taken down, for a message about a document that is no sample; empty where nothing was.
 
     A refused record leaves its file, number and reason, not its URL.
     """
     counted = Counter(str(row["quarantine_reason"]) for row in refused_records(snapshot))
+    taken = sum(snapshot.live("takedowns")["rows"].to_pylist())
+    gone = f"; taken down: {taken:,} samples, of which the lake keeps neither URL nor text" if taken else ""
     if not counted:
-        return ""
+        return gone
     reasons = ", ".join(f"{reason} {number:,}" for reason, number in counted.most_common(5))
     return f"; refused at ingest: {reasons}; of a refused record the lake keeps file and number, not its URL: name it with --file FILE --record N"
 
