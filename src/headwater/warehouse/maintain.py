@@ -21,6 +21,7 @@ from headwater.errors import ConflictError, CorruptLakeError, UsageError
 from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAME_PATTERN, FileEntry, fragments_of
+from headwater.warehouse.index_files import INDEXES, MOST_INDEX_ROWS, merged_index
 from headwater.warehouse.log import LOG, entry_fault, entry_name, is_of_log, read_entry, read_log
 from headwater.warehouse.log_repair import check_room, write_checkpoint
 from headwater.warehouse.parquet import check_file, file_own_scores, read_file, write_family
@@ -30,9 +31,8 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_versions"]
 
-_LEFT_ALONE: Final = {"captures", "content", "host_index", "html", "placements", "texts", "uri_index"}
-"""Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file; an index file is
-sorted as a whole."""
+_LEFT_ALONE: Final = {"captures", "content", "html", "placements", "texts"}
+"""Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file."""
 _MAX_TABLE_BYTES: Final = 256 << 20
 MOST_HOURS: Final = 1_000_000
 """Most hours of a retention, more than a hundred years: dates of files can be reckoned with."""
@@ -112,7 +112,10 @@ def maintain(
 
 
 def compact(lake: str) -> int:
-    """Rewrite small narrow files as files of up to 64 fragments, row groups unchanged; return how many files were replaced."""
+    """Rewrite small narrow files as files of up to 64 fragments; return how many files were replaced.
+
+    Row groups are unchanged, but those of indexes, of which rows are sorted anew: see ``index_files``.
+    """
     replaced = 0
     for family in FAMILIES:
         if family in _LEFT_ALONE:
@@ -155,13 +158,18 @@ def _groups(snapshot: Snapshot, family: str) -> list[pa.Table]:
             continue
         begin = 0
         base = mine["base"].to_numpy()
+        most = MOST_INDEX_ROWS if family in INDEXES else None
+        ends = np.cumsum(mine["rows"].to_numpy())
         last = np.array(
             [max(fragments_of(b, m)) for b, m in zip(base.tolist(), mine["mask"].to_pylist(), strict=True)],
             dtype=np.int64,
         )
         while begin < mine.num_rows:
             end = begin + 1
+            before = int(ends[begin - 1]) if begin else 0
             while end < mine.num_rows and last[end] - base[begin] < FRAGMENTS_PER_FILE:
+                if most is not None and int(ends[end]) - before > most:
+                    break
                 end += 1
             if end - begin > 1:
                 found.append(mine.slice(begin, end - begin))
@@ -187,6 +195,11 @@ def _rewrite(snapshot: Snapshot, family: str, files: pa.Table) -> FileEntry:
         covered = fragments_of(first, bits)
         order += [(fragment, path) for fragment in covered]
         mask |= sum(1 << (fragment - base) for fragment in covered)
+
+    if family in INDEXES:
+        return write_family(
+            snapshot.uri, family, batch, base, mask, operator, merged_index(snapshot.uri, family, paths)
+        )
 
     def groups() -> Iterator[pa.Table]:
         # A file's row groups come in the order of its fragments, so each file is read once, a row group in memory at a time.
