@@ -98,7 +98,7 @@ def say_refused(snapshot: Snapshot) -> str:
     if not counted:
         return gone
     reasons = ", ".join(f"{reason} {number:,}" for reason, number in counted.most_common(5))
-    return f"; refused at ingest: {reasons}; of a refused record the lake keeps file and number, not its URL: name it with --file FILE --record N"
+    return f"{gone}; refused at ingest: {reasons}; of these the lake keeps file and number, not the URL: name one with --file FILE --record N"
 
 
 def samples_of_text(lookup: Lookup, text: str) -> list[int]:
