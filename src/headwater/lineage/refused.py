@@ -18,6 +18,7 @@ from headwater.filters.urls.hosts import without_credentials
 from headwater.hashes import content_hashes
 from headwater.lineage.input_files import files_named
 from headwater.lineage.similar import similar_to, sketch_of_text
+from headwater.lineage.takedowns import taken_down
 from headwater.plain import JsonObject, Row
 from headwater.warehouse.parquet import read_aligned, read_file
 from headwater.warehouse.snapshot import Snapshot
@@ -108,10 +109,17 @@ def samples_of_text(lookup: Lookup, text: str) -> list[int]:
         UsageError: there is none; the message names the samples that are most similar.
     """
     forms = list(dict.fromkeys([text, text.removesuffix("\n"), text.removesuffix("\r\n")]))
-    for content_hash in content_hashes(pa.array(forms, pa.large_string())).to_pylist():
+    hashes = content_hashes(pa.array(forms, pa.large_string()))
+    for content_hash in hashes.to_pylist():
         found = lookup.samples_of_hash(content_hash)
         if found:
             return found
+    taken = taken_down(lookup.snapshot)
+    if taken is not None and taken.texts().known_texts(hashes).any():
+        raise UsageError(
+            "expected a sample with this text, found that it was taken down: the lake knows it again by a keyed hash, and ingest refuses it; "
+            "headwater sql LAKE 'SELECT takedown, asked_by, asked_why, taken_at FROM takedowns' lists what was"
+        )
     near: list[JsonObject] = similar_to(lookup, sketch_of_text(lookup, text), limit=_NEAREST)["similar"]
     if not near:
         raise UsageError("expected a sample with this text, found none, and none that nearly has it")
