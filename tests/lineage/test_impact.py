@@ -328,7 +328,10 @@ def test_the_command(lake: str, views: duckdb.DuckDBPyConnection, tmp_path: Path
         (["--sample", sample, "--batch-size", 2, *order[:-1], 999], "from 0 to"),
         (["--sample", sample, "--batch-size", 2, "--for", "megatron"], "--train-samples N"),
         (["--sample", sample, "--batch-size", 2, *order[:5], tmp_path / "a.csv", *order[6:]], ".jsonl or .parquet"),
-        (["--sample", sample, "--batch-size", 2, *order[:5], f"{lake}/a.jsonl", *order[6:]], "lake"),
+        (
+            ["--sample", sample, "--batch-size", 2, *order[:5], f"{lake}/samples/a.jsonl", *order[6:]],
+            "where a lake keeps its own",
+        ),
     ):
         refused = _call(lake, *wrong)
         assert refused.exit_code == 2, (wrong, refused.output)
