@@ -8,16 +8,15 @@ type), hours into a job: so it is tried on rows of the extremes of its columns f
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import duckdb
 
-from headwater.errors import RecipeError, one_line
+from headwater.errors import RecipeError, nearest, one_line
 from headwater.filters.scores.names import MOST_SCORE
 from headwater.filters.signals.columns import SIGNALS
 from headwater.plain import JsonObject
@@ -67,13 +66,6 @@ def predicate_connection() -> duckdb.DuckDBPyConnection:
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET lock_configuration = true")
     return connection
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest known one, or all of them when none is near."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
 
 
 def check_predicate(
