@@ -345,6 +345,19 @@ class Lake(Reach):
         with connect(self.path) as connection:
             return personal_report(connection, type_)
 
+    def card(self, build: str | None = None) -> JsonObject:
+        """Return the data card of a build, with a draft of the EU's public summary; ``docs/how-to/standards.md`` has the answer's shape.
+
+        Args:
+            build: by default the one that was built last.
+
+        Raises:
+            UsageError: no such build, or it is not finished.
+        """
+        from headwater.lineage.card.answer import data_card
+
+        return data_card(self.path, build)
+
     def what_if(
         self,
         recipe: str | Path | Recipe,

@@ -16,6 +16,7 @@ from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.host_questions import samples_of_domain, samples_of_host
 from headwater.lineage.lookup import Lookup, open_lookup
 from headwater.lineage.past_runs import read_runs
+from headwater.lineage.placed_rows import placed_files, placement_at
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
 from headwater.plain import Row
@@ -118,13 +119,22 @@ def test_runs_are_those_of_the_views(lookup: Lookup, views: duckdb.DuckDBPyConne
 
 def test_a_placement_is_read_from_its_own_shard(lookup: Lookup, views: duckdb.DuckDBPyConnection) -> None:
     """The shard of every copy follows from its content: no other file of the stage is opened."""
-    from headwater.lineage.placed_rows import placed_files
-
     wanted = rows(views, "SELECT sample_id, list(DISTINCT stage || shard) AS shards FROM placements GROUP BY 1")
     assert len(wanted) > 10
     for row in wanted:
         opened = [file for file, _ in placed_files(lookup, np.array([row["sample_id"]]), None)]
         assert len(opened) == len(row["shards"])
+
+
+def test_a_token_has_its_placement(lookup: Lookup, views: duckdb.DuckDBPyConnection) -> None:
+    """Of the first and the last token of every run; the first token after the last run, and a shard that is not there, have none."""
+    for row in rows(views, "SELECT * EXCLUDE (batch) FROM placements"):
+        place = (row["build"], row["stage"], row["shard"])
+        assert placement_at(lookup, *place, row["token_begin"]) == row
+        assert placement_at(lookup, *place, row["token_end"] - 1) == row
+    for row in rows(views, "SELECT build, stage, shard, max(token_end) AS after FROM placements GROUP BY ALL"):
+        assert placement_at(lookup, row["build"], row["stage"], row["shard"], row["after"]) is None
+        assert placement_at(lookup, row["build"], row["stage"], 1000, 0) is None
 
 
 def test_placements_are_found_where_the_text_is_another_one(copied_lake: SmallLake) -> None:

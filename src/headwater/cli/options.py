@@ -18,7 +18,7 @@ import click
 
 from headwater.cli.numbers import WHOLE
 from headwater.cli.rendering import clean, to_json, to_json_line
-from headwater.errors import StorageError, UsageError
+from headwater.errors import HeadwaterError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -94,9 +94,29 @@ def together(*decorators: Callable[[_Command], _Command]) -> Callable[[_Command]
     return apply
 
 
+_ASKED: Final = "headwater.openlineage"
+_RECIPES: Final = "headwater.openlineage.recipe"
+
+
+def _keep_place(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Check where events go before anything is done, and keep it for the session that the command opens."""
+    if value is not None:
+        from headwater.lineage.openlineage.places import check_place
+
+        check_place(value, "--openlineage")
+        context.meta[_ASKED] = value
+
+
 spark_options = together(
     click.option("--master", metavar="URL", help=f"A Spark master; {_MASTER} unless spark-submit was given one."),
     click.option("--conf", metavar="KEY=VALUE", multiple=True, help="A Spark setting; may be given more than once."),
+    click.option(
+        "--openlineage",
+        metavar="URL|FILE",
+        callback=_keep_place,
+        expose_value=False,
+        help="Send OpenLineage events of every step to an endpoint, or add them to a file.",
+    ),
 )
 job_arguments = together(lake_argument, recipe_argument)
 job_options = together(spark_options, output_option)
@@ -241,7 +261,10 @@ def read_recipe(given: str) -> Recipe:
     """Return the recipe of a file or of a shipped name."""
     from headwater.pipelines.recipe.shipped import find_recipe
 
-    return find_recipe(given)
+    recipe = find_recipe(given)
+    if recipe.lineage.openlineage is not None and (context := click.get_current_context(silent=True)) is not None:
+        context.meta[_RECIPES] = recipe.lineage.openlineage
+    return recipe
 
 
 def check_new(*, batch: str | None = None, build: str | None = None, scale: str | None = None) -> None:
@@ -298,10 +321,28 @@ def spark_session(master: str | None, conf: Sequence[str]) -> Iterator[SparkSess
         spark = session(master=master or _MASTER, conf=settings)
         install()  # Spark has put its own handler in place, which asks the JVM in the middle of another question
         try:
-            yield spark
+            with _events():
+                yield spark
         finally:
             if not running:
                 spark.stop()
+
+
+def _events() -> contextlib.AbstractContextManager[None]:
+    """Return what tells of the runs within, where the call, the environment or the recipe asks for it."""
+    from headwater.lineage.run_events import events_to
+
+    context = click.get_current_context(silent=True)
+    meta = {} if context is None else context.meta
+    return events_to(meta.get(_ASKED), meta.get(_RECIPES), _own_cause)
+
+
+def _own_cause(error: BaseException) -> HeadwaterError | None:
+    """Return the error of Headwater's own that a task raised, or None."""
+    from headwater.cli.spark_failures import cause_of
+
+    found = cause_of(error) if isinstance(error, Exception) else None
+    return found if isinstance(found, HeadwaterError) else None
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import click
 
 from headwater.cli.build_report import build_report
 from headwater.cli.builds import build, export, select
+from headwater.cli.card import card
 from headwater.cli.care import init, maintain, verify
 from headwater.cli.contamination import benchmarks, report
 from headwater.cli.diff import diff
@@ -27,6 +28,7 @@ from headwater.cli.signals import end_in_order
 from headwater.cli.similar import similar
 from headwater.cli.spared_imports import spare_pandas
 from headwater.cli.streams import drop_unwritten, keep_standard_streams
+from headwater.cli.takedown import takedown
 from headwater.cli.trainers import steps
 from headwater.cli.upgrade import upgrade
 from headwater.cli.vocab import vocab
@@ -47,9 +49,11 @@ def cli() -> None:
 
 cli.add_section("Make and fill a lake", init, run, ingest, extract, annotate, dedup, decide)
 cli.add_section("Builds for trainers", select, build, export, steps)
-cli.add_section("Questions", why, trace, find, similar, impact, diff, sql, what_if, extractors, report, runs)
+cli.add_section(
+    "Questions", why, trace, find, similar, impact, diff, sql, what_if, extractors, report, card, runs
+)
 cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
-cli.add_section("Care", verify, maintain, upgrade)
+cli.add_section("Care", verify, maintain, takedown, upgrade)
 
 report.add_command(build_report)
 report.add_command(rules_report)

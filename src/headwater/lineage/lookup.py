@@ -37,8 +37,6 @@ __all__ = ["Lookup", "open_lookup", "plain_rows"]
 _URLS: Final = ("uri", "file_uri")
 _ROWS: Final = (1 << ROW_BITS) - 1
 _KEPT: Final = 8
-_FEW: Final = 4
-"""Up to so many rows of a row group are read one by one."""
 
 
 class Lookup:
@@ -158,17 +156,11 @@ class Lookup:
                 by_group.setdefault(place[0], []).append((number, place[1]))
         for group, members in by_group.items():
             at, rows = np.array(members, np.int64).T
-            if len(rows) <= _FEW:
-                read = [self._reader.row(path, group, int(row), stored) for row in rows]
-                there = np.array([each is not None for each in read])
-                tables = [each for each in read if each is not None]
-                if not tables:
-                    continue
-                found, at = pa.concat_tables(tables), at[there]
-            else:
-                whole = self._reader.read(path, group, stored)
-                there = rows < whole.num_rows
-                found, at = whole.take(pa.array(rows[there])), at[there]
+            there = rows < self._reader.rows(path, group)
+            at = at[there]
+            if len(at) == 0:
+                continue
+            found = self._reader.take(path, group, rows[there], stored)
             if not np.array_equal(found["sample_id"].to_numpy(), samples[at]):
                 raise _strange(fragment_of(int(samples[0])), path)
             yield at, found
@@ -240,7 +232,7 @@ class Lookup:
             if len(at) == 0:
                 continue
             stored = [name for name in dict.fromkeys(["sample_id", *names]) if name != "batch"]
-            found = self._reader.read(path, group, stored).take(pa.array(at))
+            found = self._reader.take(path, group, at, stored)
             yield self._shown(found, names, batch)
 
     @arrow_damage_told()

@@ -16,12 +16,15 @@ import pyarrow.compute as pc
 
 from headwater.lineage.buckets import bucket_of, copy_positions, positions
 from headwater.lineage.builds import stage_operator
+from headwater.lineage.damaged_files import arrow_damage_told
+from headwater.plain import Row
 from headwater.warehouse.fragments import operator_digits
+from headwater.warehouse.schema import arrow_schema
 
 if TYPE_CHECKING:
     from headwater.lineage.lookup import Lookup
 
-__all__ = ["placed_files"]
+__all__ = ["placed_files", "placement_at"]
 
 _Ints = npt.NDArray[np.int64]
 
@@ -108,3 +111,25 @@ def _copies_there(lookup: Lookup, found: dict[int, _Ints], samples: _Ints) -> _I
         return np.zeros(len(samples), np.int64)
     each = np.unique(np.concatenate(seen))
     return np.bincount(np.searchsorted(samples, each["sample"]), minlength=len(samples)).astype(np.int64)
+
+
+def placement_at(lookup: Lookup, build: str, stage: str, shard: int, token: int) -> Row | None:
+    """Return the placement that a token of a shard belongs to, or None: it is padding, or there is no such shard.
+
+    Args:
+        token: 0-based, in the shard.
+    """
+    files = lookup.live.of("placements")
+    mine = pc.and_(pc.equal(files.batches, build), pc.equal(files.operators, operator_digits(stage_operator(stage))))
+    with arrow_damage_told():
+        for file in np.flatnonzero(mine.to_numpy(zero_copy_only=False) & (files.base == shard)).tolist():
+            path = files.path(file)
+            for group in lookup.reader.between(path, "token_begin", 0, token):
+                places = lookup.reader.read(path, group, ["token_begin", "token_end"])
+                at = pc.and_(pc.less_equal(places["token_begin"], token), pc.greater(places["token_end"], token))
+                rows = np.flatnonzero(at.to_numpy())
+                if len(rows):
+                    found = lookup.reader.take(path, group, rows[:1], arrow_schema("placements").names)
+                    row: Row = found.to_pylist()[0]
+                    return row
+    return None

@@ -35,6 +35,7 @@ __all__ = [
     "check_file",
     "file_format",
     "file_own_scores",
+    "open_bytes",
     "open_file",
     "read_aligned",
     "read_as_written",
@@ -226,6 +227,12 @@ def open_file(
         ) from error
     format_of(file, path)
     return file
+
+
+def open_bytes(table_uri: str, path: str) -> pa.NativeFile:
+    """Return a file of the table as its bytes, at any place; errors are those of the file system."""
+    filesystem, root = filesystem_of(table_uri)
+    return filesystem.open_input_file(join(root, path))
 
 
 def file_format(table_uri: str, path: str) -> int:

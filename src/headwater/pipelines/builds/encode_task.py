@@ -27,7 +27,7 @@ from headwater.pipelines.recipe.job import Recipe
 from headwater.tokenize.encode.encoder import encode
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, slice_by_bytes
 
-__all__ = ["BuildJob", "bucket_of", "chosen_rows", "encode_rows", "fragment_chunks", "positions"]
+__all__ = ["BuildJob", "chosen_rows", "encode_rows", "fragment_chunks"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
