@@ -12,6 +12,7 @@ import pyarrow as pa
 from headwater.errors import UsageError
 from headwater.lineage.lake_questions import LakeQuestions
 from headwater.plain import JsonObject
+from headwater.reach import Reach
 from headwater.warehouse.filesystem import lake_place
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import ALIGNED, FAMILIES, arrow_schema
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from headwater.filters.rules.rule import LimitSetting
     from headwater.lineage.checks.lake import Check
     from headwater.lineage.sql_connection import LakeConnection
-    from headwater.lineage.training_order import TrainingOrder
     from headwater.pipelines.recipe.job import Recipe
     from headwater.pipelines.run import RunReport
     from headwater.reader import Stage
@@ -44,7 +44,7 @@ _DDL: Final[dict[pa.DataType, str]] = {
 }
 
 
-class Lake(LakeQuestions):
+class Lake(LakeQuestions, Reach):
     """A lake: one folder with the wide table and the builds made from it.
 
         from headwater import Lake
@@ -289,92 +289,6 @@ class Lake(LakeQuestions):
         from headwater.lineage.checks.lake import verify
 
         return verify(self.path, build)
-
-    def impact(
-        self,
-        *,
-        near: float | None = None,
-        version: int | None = None,
-        build: str | None = None,
-        stage: str | None = None,
-        order: TrainingOrder | None = None,
-        **named: Unpack[Names],
-    ) -> JsonObject:
-        """Return what the samples that are named in one way reach; ``docs/how-to/impact.md`` has the answer's shape.
-
-        Args:
-            near: count near-duplicates from this similarity on as well.
-            version: of the table; by default the newest.
-            build: only this build.
-            stage: only this stage.
-            order: how training took the sequences, for the steps; ``headwater.lineage.training_order.TrainingOrder(batch_size=256)``.
-
-        Raises:
-            UsageError: nothing or more than one thing is named, nothing is found, or there is no such build or stage.
-        """
-        from headwater.lineage.named_impact import named_impact
-
-        return named_impact(self.path, named, near=near, version=version, build=build, stage=stage, order=order)
-
-    def forget_order(
-        self,
-        path: str | Path,
-        *,
-        build: str,
-        stage: str,
-        order: TrainingOrder,
-        first_step: int,
-        last_step: int,
-        near: float | None = None,
-        **named: Unpack[Names],
-    ) -> JsonObject:
-        """Write the samples of some training steps in order, those that are named marked: what exact replay without them needs.
-
-        Args:
-            path: of a new file, ``.jsonl`` or ``.parquet``.
-            near: mark near-duplicates from this similarity on as well.
-
-        Raises:
-            UsageError: nothing or more than one thing is named, nothing is found, or no such build, stage, steps or file.
-            StorageError: the file cannot be written.
-        """
-        from headwater.lineage.named_impact import named_forget_order
-
-        return named_forget_order(
-            self.path,
-            named,
-            path,
-            build=build,
-            stage=stage,
-            order=order,
-            first_step=first_step,
-            last_step=last_step,
-            near=near,
-        )
-
-    def diff(
-        self,
-        a: str | Path | Recipe | None = None,
-        b: str | Path | Recipe | None = None,
-        *,
-        versions: tuple[int, int] | None = None,
-        examples: int = 3,
-    ) -> JsonObject:
-        """Return what differs between two builds, recipes or versions, sample by sample; ``docs/how-to/diff.md`` has the answer's shape.
-
-        Args:
-            a: name of a build, ``recorded`` for the verdicts as they are, or a recipe: a file, the name of a shipped one, or the object.
-            b: the same.
-            versions: of the table, in place of ``a`` and ``b``.
-            examples: how many samples of each change are named.
-
-        Raises:
-            UsageError: no such build, recipe or version, or neither two sides nor versions.
-        """
-        from headwater.pipelines.what_if.compare import compare
-
-        left, right = (str(side) if isinstance(side, Path) else side for side in (a, b))
-        return compare(self.path, left, right, versions=versions, examples=examples)
 
 
 def _family_of(column: str, own: Sequence[str]) -> str:
