@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -167,12 +168,13 @@ def test_without_datasketch_the_error_says_what_to_install(lake: str, monkeypatc
 def test_wrong_questions(lake: str) -> None:
     """A sample that is not there, neither or both, a share beyond 1; an empty text and one in no UTF-8."""
     asked_of = Lake(lake)
-    for ask in (
+    wrong: list[Callable[[], object]] = [
         lambda: asked_of.similar(99),
         asked_of.similar,
         lambda: asked_of.similar(0, text="x"),
         lambda: asked_of.similar(0, least=1.5),
-    ):
+    ]
+    for ask in wrong:
         with pytest.raises(UsageError, match="^expected"):
             ask()
     for given in (b"", b"\xff"):
