@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from headwater.errors import UsageError
 from headwater.filters.urls.hosts import without_credentials
-from headwater.hashes import content_hashes
+from headwater.filters.urls.normalize import normalize_url
+from headwater.hashes import content_hashes, short_hashes
 from headwater.lineage.input_files import files_named
 from headwater.lineage.similar import similar_to, sketch_of_text
 from headwater.lineage.takedowns import taken_down
@@ -26,7 +27,7 @@ from headwater.warehouse.snapshot import Snapshot
 if TYPE_CHECKING:
     from headwater.lineage.lookup import Lookup
 
-__all__ = ["refused_records", "sample_of_record", "samples_of_text", "say_refused"]
+__all__ = ["other_forms", "refused_records", "sample_of_record", "samples_of_text", "say_refused"]
 
 _NEAREST: Final = 3
 
@@ -100,6 +101,25 @@ def say_refused(snapshot: Snapshot) -> str:
         return gone
     reasons = ", ".join(f"{reason} {number:,}" for reason, number in counted.most_common(5))
     return f"{gone}; refused at ingest: {reasons}; of these the lake keeps file and number, not the URL: name one with --file FILE --record N"
+
+
+def other_forms(lookup: Lookup, uri: str) -> str:
+    """Return which samples have a URL in another form (scheme, port, order of parameters, tracking), for a message; empty where none has.
+
+    Looked for among the samples of its host, by the hash of the normal form.
+    """
+    normal = normalize_url(uri)
+    if normal is None:
+        return ""
+    _, colon, rest = normal.partition(":")
+    keys = pa.array(short_hashes([f"{scheme}{colon}{rest}" for scheme in ("http", "https")]))
+    for ids in lookup.samples_of_host(normal):
+        same = pc.is_in(lookup.table("captures", ids, ["url_key"])["url_key"], value_set=keys)
+        found = ids[same.to_numpy()]
+        if len(found):
+            row = lookup.row("content", int(found[0]), ["uri"]) or {}
+            return f"; sample {found[0]} has it in another form: {row.get('uri')}"
+    return ""
 
 
 def samples_of_text(lookup: Lookup, text: str) -> list[int]:
