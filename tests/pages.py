@@ -21,15 +21,16 @@ PAGES: Final = [
 MARKS: Final = {
     "console": {"", "demo-lake", "demo-lake-copy"},
     "python": {"", "demo-lake", "small-lake", "loaders", "mds"},
-    "sql": {""},
+    "sql": {"", "demo-lake"},
     "toml": {""},
-    "text": {"", "demo-output"},
+    "text": {"", "answer", "demo-output"},
 }
 """The languages that a fence may have, and the marks after each: how the tests run it. ``no-run: REASON`` may follow console and python.
 
 - No mark: a page's fences run in order, in one folder. TOML is parsed, SQL is asked over the views of an empty lake, text is not looked at.
 - ``demo-lake``: in a folder with the lake that ``make demo`` leaves, which only questions may read; ``demo-lake-copy``: with a copy of it,
   which the page's commands may change; ``demo-output``: what the demo prints, shortened.
+  SQL so marked is asked of that lake, and the fence of text after it, marked ``answer``, is what comes out.
 - ``small-lake``: with a lake of two samples.
 - ``loaders`` and ``mds``: with a build in every format, in the environments of the libraries that load shards.
 """

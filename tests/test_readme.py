@@ -19,6 +19,9 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY, DemoLake
+from headwater.cli.rendering import format_table
+from headwater.lineage.questions import query
+from headwater.lineage.views import connect_for_users
 from pages import PAGES, Fence, fences, name_of
 
 _TIMEOUT_S = 600
@@ -130,6 +133,25 @@ def test_page_that_changes_the_demo_prints_what_it_says(
     shutil.copytree(demo_lake.folder, clone_folder / "demo-lake")
     for fence in _runnable(page, "demo-lake-copy"):
         _check(fence, clone_folder, programs)
+
+
+@pytest.mark.spark
+def test_queries_have_the_answers_that_pages_show(demo_lake: DemoLake) -> None:
+    """Each query of a page that is asked of the demo's lake is followed by what it answers; all over one connection."""
+    asked = 0
+    with connect_for_users(str(demo_lake.folder)) as connection:
+        for page in PAGES:
+            marked = [
+                fence
+                for fence in fences(page)
+                if (fence.language, fence.mark) in {("sql", "demo-lake"), ("text", "answer")}
+            ]
+            assert [fence.language for fence in marked] == ["sql", "text"] * (len(marked) // 2), name_of(page)
+            for fence, answer in zip(marked[::2], marked[1::2], strict=True):
+                found = format_table(query(connection, fence.text))
+                assert _agree(answer.text, found), f"{fence.where}: expected\n{answer.text}\nfound\n{found}"
+                asked += 1
+    assert asked >= 20
 
 
 @pytest.mark.spark

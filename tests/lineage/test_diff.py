@@ -19,6 +19,7 @@ from headwater.fingerprint import canonical_json
 from headwater.lineage.questions import rows as ask
 from headwater.lineage.views import connect
 from headwater.pipelines.recipe.job import Recipe
+from headwater.plain import Row
 from headwater.warehouse.commit import commit
 from headwater.warehouse.fragments import fragment_mask
 from headwater.warehouse.parquet import write_family
@@ -206,7 +207,7 @@ def test_builds_by_stage_and_why_the_cut_moved(tmp_path: Path) -> None:
     snapshot = open_snapshot(lake)
     adds = []
     for build, stages in chosen.items():
-        listed = [
+        listed: list[Row] = [
             {"sample_id": at, "run_id": build, "build": build, "stage": stage, "copies": 2 if stage == "second" else 1}
             | {"reason": "within_cut" if stage else "beyond_cut", "rank": at}
             for at, held in zip(ids, stages, strict=True)
@@ -215,7 +216,7 @@ def test_builds_by_stage_and_why_the_cut_moved(tmp_path: Path) -> None:
         base, mask = fragment_mask(range(3))
         groups = [family_table("stages", [item for item in listed if item["sample_id"] >> 24 == at]) for at in range(3)]
         adds.append(write_family(snapshot.uri, "stages", build, base, mask, OPERATOR, groups))
-    runs = [
+    runs: list[Row] = [
         {"step": "select", "run_id": build, "recipe": canonical_json(recipe().literals), "ended": 0, "started": 0}
         | {"operators": canonical_json({"stages": {"build": build}}), "counts": "{}", "code_version": ""}
         | {"input_version": snapshot.version}
@@ -255,7 +256,7 @@ def test_a_selection_that_did_not_end(tmp_path: Path) -> None:
     lake = str(tmp_path / "lake")
     make_lake(lake, [row()], recipe(), fragments=1, build=False)
     snapshot = open_snapshot(lake)
-    run = {"step": "select", "run_id": "killed", "recipe": canonical_json(recipe().literals), "started": 0}
+    run: Row = {"step": "select", "run_id": "killed", "recipe": canonical_json(recipe().literals), "started": 0}
     run |= {
         "operators": canonical_json({"stages": {"build": BUILD}}),
         "counts": "{}",

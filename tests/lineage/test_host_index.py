@@ -84,5 +84,5 @@ def test_damage_is_told(tmp_path: Path) -> None:
         lake = indexed_lake(folder, *indexed)
         for path in folder.glob(f"samples/family={family}/**/*.parquet"):
             path.unlink()
-        with pytest.raises(CorruptLakeError, match="headwater verify LAKE names it"):
+        with pytest.raises(CorruptLakeError, match="which is gone; restore it"):
             samples_named(lake, host="a.github.io")

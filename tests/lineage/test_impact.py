@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
@@ -28,6 +29,7 @@ from headwater.lineage.questions import rows
 from headwater.lineage.training_order import TrainingOrder
 from headwater.lineage.training_steps import megatron_step
 from headwater.lineage.views import connect
+from headwater.plain import Row
 from headwater.reader import Reader
 from headwater.warehouse.commit import commit
 from headwater.warehouse.parquet import read_file, write_family
@@ -235,11 +237,12 @@ def test_the_defect_question_looks_where_each_build_looked(lake: str, tmp_path: 
     for file in live.to_pylist():
         groups = []
         for table in read_file(snapshot.uri, file["path"]):
-            again = table.set_column(table.schema.get_field_index("run_id"), "run_id", [["again"] * table.num_rows])
+            ids = pa.array(["again"] * table.num_rows, pa.string())
+            again = table.set_column(table.schema.get_field_index("run_id"), "run_id", ids)
             groups.append(again)
         adds.append(write_family(snapshot.uri, "language", file["batch"], file["base"], file["mask"], "b" * 32, groups))
     run = next(run for run in read_runs(snapshot, "annotate"))
-    record = {"run_id": "again", "step": "annotate", "recipe": "{}", "code_version": "0", "counts": "{}"}
+    record: Row = {"run_id": "again", "step": "annotate", "recipe": "{}", "code_version": "0", "counts": "{}"}
     record |= {"operators": json.dumps({"language": {"version": 99}}), "input_version": snapshot.version}
     record |= {"started": run.started, "ended": run.ended}
     adds.append(write_family(snapshot.uri, "runs", "runs", 0, 0, "c" * 32, [family_table("runs", [record])]))
@@ -275,8 +278,9 @@ def test_the_order_to_replay_is_what_training_read(
             wanted += [(step, run["row"], run["sample_id"], run["copy"], run["sample_id"] in mine) for run in runs]
     path = tmp_path / f"order.{suffix}"
     order = TrainingOrder(batch_size=size, seed=3, epochs=2)
-    steps = {"first_step": 2, "last_step": 7}
-    told = Lake(lake).forget_order(path, build=BUILD, stage="knowledge", order=order, where=where, **steps)
+    told = Lake(lake).forget_order(
+        path, build=BUILD, stage="knowledge", order=order, first_step=2, last_step=7, where=where
+    )
     table = (
         pq.read_table(path).to_pylist()
         if suffix == "parquet"
@@ -328,7 +332,10 @@ def test_the_command(lake: str, views: duckdb.DuckDBPyConnection, tmp_path: Path
         (["--sample", sample, "--batch-size", 2, *order[:-1], 999], "from 0 to"),
         (["--sample", sample, "--batch-size", 2, "--for", "megatron"], "--train-samples N"),
         (["--sample", sample, "--batch-size", 2, *order[:5], tmp_path / "a.csv", *order[6:]], ".jsonl or .parquet"),
-        (["--sample", sample, "--batch-size", 2, *order[:5], f"{lake}/a.jsonl", *order[6:]], "lake"),
+        (
+            ["--sample", sample, "--batch-size", 2, *order[:5], f"{lake}/samples/a.jsonl", *order[6:]],
+            "where a lake keeps its own",
+        ),
     ):
         refused = _call(lake, *wrong)
         assert refused.exit_code == 2, (wrong, refused.output)

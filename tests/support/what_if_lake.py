@@ -28,7 +28,8 @@ _TYPES = {
     "VARCHAR": pa.string(),
     "MAP(VARCHAR, INTEGER)": pa.map_(pa.string(), pa.int32()),
 }
-_SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in RULE_COLUMNS.items()])
+TYPES = pa.schema([(name, _TYPES[kind]) for name, kind in RULE_COLUMNS.items()])
+"""Of the columns that rules may read."""
 _FAMILIES = ("content", "language", "signals", "scores", "tokens", "duplicates", "verdicts")
 _RECIPE = """
 format = 1
@@ -113,7 +114,7 @@ def random_rows(seed: int, n: int) -> list[Row]:
 
 def rules_pass(rows: Sequence[Row], rules: RuleSet) -> list[bool]:
     """Return who passes the rules, each evaluated anew."""
-    table = pa.Table.from_pylist([{name: item[name] for name in RULE_COLUMNS} for item in rows], schema=_SCHEMA)
+    table = pa.Table.from_pylist([{name: item[name] for name in RULE_COLUMNS} for item in rows], schema=TYPES)
     return [reason is None for reason in evaluate(table, rules)["first_reason"].to_pylist()]
 
 
@@ -145,7 +146,7 @@ def make_lake(
     snapshot = create_lake(lake)
     cuts = np.linspace(0, len(rows), fragments + 1).astype(int)
     ids = np.concatenate([sample_ids(at, 0, int(cuts[at + 1] - cuts[at])) for at in range(fragments)]).tolist()
-    table = pa.Table.from_pylist([{name: item[name] for name in RULE_COLUMNS} for item in rows], schema=_SCHEMA)
+    table = pa.Table.from_pylist([{name: item[name] for name in RULE_COLUMNS} for item in rows], schema=TYPES)
     reasons = evaluate(table, rules)["reasons"].to_pylist()
     full: list[Row] = []
     for number, item in enumerate(rows):

@@ -20,6 +20,8 @@ __all__ = ["Cause", "causes_of", "score_differences", "text_differences"]
 
 Cause = tuple[str, str]
 """Step and what changed."""
+_TAKEN_DOWN: Final = "taken_down"
+"""The reason of a sample of which nothing is left."""
 _SCORES: Final = ("quality", "knowledge_density", "reasoning_density", "chain_of_thought", "domain")
 
 
@@ -73,6 +75,8 @@ def causes_of(uris: tuple[str, str], a: Rows, b: Rows, changed: Int64s) -> list[
     for row, left, right in zip(changed.tolist(), before, after, strict=True):
         if ABSENT in (left, right):
             found.append(("ingest", "came" if left == ABSENT else "went"))
+        elif _TAKEN_DOWN in (left, right):
+            found.append(("takedown", "taken down"))
         elif texts[row]:
             found.append(("extract", "text"))
         elif UNDECIDED in (left, right):

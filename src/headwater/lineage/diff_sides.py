@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from headwater.arrays import Bools, Int64s
 from headwater.errors import UsageError
-from headwater.lineage.language_tokens import UNDETERMINED, code_names
+from headwater.lineage.coded_names import UNDETERMINED, code_names
 from headwater.lineage.past_runs import newest_ended, require_build, runs_of
 from headwater.lineage.rule_outcomes import CLUSTER_DECIDES, RuleOutcomes
 from headwater.warehouse.filesystem import exists, filesystem_of, join

@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from headwater.arrays import Bools, Int64s
 from headwater.errors import UsageError
 from headwater.lineage.builds import builds_uri
-from headwater.lineage.language_tokens import code_names, language_tokens
+from headwater.lineage.coded_names import code_names
+from headwater.lineage.language_tokens import language_tokens
 from headwater.lineage.near_samples import near_duplicates
 from headwater.lineage.past_runs import require_build, runs_of
 from headwater.lineage.placed_samples import PlacedSamples, placed_samples, stage_manifest

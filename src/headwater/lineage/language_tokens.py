@@ -9,43 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.arrays import Int64s
 from headwater.lineage.builds import snapshot_then
+from headwater.lineage.coded_names import code_names
 from headwater.lineage.sample_sets import in_threads
 from headwater.warehouse.filesystem import exists, filesystem_of, join
 from headwater.warehouse.fragments import first_id
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse
 from headwater.warehouse.snapshot import Snapshot
 
-__all__ = ["UNDETERMINED", "code_names", "language_tokens"]
-
-UNDETERMINED = "und"
-"""Language of samples that have none yet."""
-
-
-def code_names(column: pa.ChunkedArray, names: dict[str, int], missing: str = UNDETERMINED) -> Int64s:
-    """Return the number of each value, int64; a value not seen before gets the next one.
-
-    Args:
-        names: value → number; it grows.
-        missing: stands for null.
-
-    >>> names = {"en": 0}
-    >>> code_names(pa.chunked_array([["de", "en", None]]), names).tolist(), names
-    ([1, 0, 2], {'en': 0, 'de': 1, 'und': 2})
-    """
-    encoded = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    array = encoded.combine_chunks()
-    indices = array.indices.fill_null(len(array.dictionary)).to_numpy()
-    listed = array.dictionary.to_pylist()
-    # What a dictionary names and no row has, gets no number.
-    used = np.bincount(indices, minlength=len(listed) + 1) > 0
-    numbers = [
-        names.setdefault(missing if name is None else name, len(names)) if there else 0
-        for name, there in zip([*listed, None], used.tolist(), strict=True)
-    ]
-    coded: Int64s = np.array(numbers, np.int64)[indices]
-    return coded
+__all__ = ["language_tokens"]
 
 
 def language_tokens(snapshot: Snapshot, build: str, special: Mapping[str, int]) -> dict[str, dict[str, int]] | None:

@@ -202,7 +202,7 @@ def rule_outcomes(rules: Sequence[ValuesByName], values: ValuesByName, reasons: 
             outcome = "failed"
         elif domain in rule.get("exempt_domains", ()):
             outcome = "exempt"
-        elif missing & set(re.findall(r"\w+", str(rule["passes"]))):
+        elif missing & _columns_read(rule):
             outcome = "missing"
         entry: JsonObject = {
             "rule": rule["name"],
@@ -217,6 +217,13 @@ def rule_outcomes(rules: Sequence[ValuesByName], values: ValuesByName, reasons: 
             entry["words"] = rule_words(found)
         told.append(entry)
     return told
+
+
+def _columns_read(rule: ValuesByName) -> set[str]:
+    """Return the columns whose value a rule needs: language too where a limit depends on it, domain where it does not apply to all."""
+    by_language = any(len(limit) > 1 for limit in rule["limits"].values())
+    named = set(re.findall(r"\w+", str(rule["passes"])))
+    return named | ({"language"} if by_language else set()) | ({"domain"} if rule.get("exempt_domains") else set())
 
 
 def _as_stored(limit: float | None) -> float | None:

@@ -14,15 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.arrays import Bools, Float64s, Int64s
-from headwater.errors import UsageError
+from headwater.errors import CorruptLakeError, UsageError
+from headwater.lineage.damaged_files import arrow_damage_told
 from headwater.lineage.sample_sets import SampleSet
 from headwater.warehouse.fragments import ROW_BITS
-from headwater.warehouse.parquet import read_aligned
+from headwater.warehouse.parquet import open_file, read_aligned
 from headwater.warehouse.snapshot import Snapshot
 
 __all__ = ["given_pairs", "near_duplicates"]
 
 _VALUES: Final = 112
+_ROWS: Final = 1 << 15
+"""Signatures read at once: 15 MB."""
 _PAIRS: Final = 1 << 16
 """Pairs compared at once: 60 MB."""
 
@@ -80,21 +83,30 @@ def _signatures(snapshot: Snapshot, members: Int64s) -> tuple[np.ndarray[tuple[i
     """Return the signatures of some samples, uint32 [n, 112], and a number each that is the same for equal normalised texts."""
     matrix = np.full((len(members), _VALUES), 0xFFFFFFFF, np.uint32)
     texts: list[bytes] = []
-    columns = {"minhash": ["signature", "normalized_hash"]}
-    begin = 0
     for where in snapshot.locate(np.unique(members >> ROW_BITS), ["minhash"]):
-        for table in read_aligned(snapshot.uri, where, columns):
-            end = int(np.searchsorted(members, (where.fragment + 1) << ROW_BITS))
-            found = table.take(pa.array(members[begin:end] - (where.fragment << ROW_BITS)))
-            for row, value in enumerate(found["signature"].to_pylist()):
+        if "minhash" not in where.files:
+            raise CorruptLakeError(
+                f"expected signatures of fragment {where.fragment}, whose samples are in clusters, found none; run verify"
+            )
+        for ids, table in _batches(snapshot.uri, *where.files["minhash"]):
+            begin, end = np.searchsorted(members, [ids[0], ids[-1] + 1]).tolist()
+            found = table.take(pa.array(members[begin:end] - ids[0]))
+            for row, value in enumerate(found["signature"].to_pylist(), start=begin):
                 if value:
-                    matrix[begin + row] = np.frombuffer(value, "<u4")
+                    matrix[row] = np.frombuffer(value, "<u4")
             texts += found["normalized_hash"].to_pylist()
-            begin = end
     # An empty text is like no other: it gets a number of its own.
     numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     same = [numbers[text] if text else -1 - row for row, text in enumerate(texts)]
     return matrix, np.array(same, np.int64)
+
+
+def _batches(table_uri: str, path: str, group: int) -> Iterator[tuple[Int64s, pa.Table]]:
+    """Yield ids, signatures and hashes of normalised texts of a fragment, some rows at a time: a fragment's signatures are half a gigabyte."""
+    columns = ["sample_id", "signature", "normalized_hash"]
+    with arrow_damage_told():
+        for batch in open_file(table_uri, path).iter_batches(_ROWS, row_groups=[group], columns=columns):
+            yield batch.column("sample_id").to_numpy(), pa.table(batch)
 
 
 def given_pairs(cluster: Int64s, given: Bools, most: int = _PAIRS) -> Iterator[tuple[Int64s, Int64s]]:

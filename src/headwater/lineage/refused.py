@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 
 from headwater.errors import UsageError
 from headwater.filters.urls.hosts import without_credentials
-from headwater.hashes import content_hashes
+from headwater.filters.urls.normalize import normalize_url
+from headwater.hashes import content_hashes, short_hashes
 from headwater.lineage.input_files import files_named
 from headwater.lineage.similar import similar_to, sketch_of_text
+from headwater.lineage.takedowns import taken_down
 from headwater.plain import JsonObject, Row
 from headwater.warehouse.parquet import read_aligned, read_file
 from headwater.warehouse.snapshot import Snapshot
@@ -25,7 +27,7 @@ from headwater.warehouse.snapshot import Snapshot
 if TYPE_CHECKING:
     from headwater.lineage.lookup import Lookup
 
-__all__ = ["refused_records", "sample_of_record", "samples_of_text", "say_refused"]
+__all__ = ["other_forms", "refused_records", "sample_of_record", "samples_of_text", "say_refused"]
 
 _NEAREST: Final = 3
 
@@ -88,15 +90,36 @@ def refused_records(snapshot: Snapshot) -> list[Row]:
 
 
 def say_refused(snapshot: Snapshot) -> str:
-    """Return what was refused altogether, for a message about a document that is no sample; empty where nothing was.
+    """Return what was refused altogether, and taken down, for a message about a document that is no sample; empty where nothing was.
 
     A refused record leaves its file, number and reason, not its URL.
     """
     counted = Counter(str(row["quarantine_reason"]) for row in refused_records(snapshot))
+    taken = sum(snapshot.live("takedowns")["rows"].to_pylist())
+    gone = f"; taken down: {taken:,} samples, of which the lake keeps neither URL nor text" if taken else ""
     if not counted:
-        return ""
+        return gone
     reasons = ", ".join(f"{reason} {number:,}" for reason, number in counted.most_common(5))
-    return f"; refused at ingest: {reasons}; of a refused record the lake keeps file and number, not its URL: name it with --file FILE --record N"
+    return f"{gone}; refused at ingest: {reasons}; of these the lake keeps file and number, not the URL: name one with --file FILE --record N"
+
+
+def other_forms(lookup: Lookup, uri: str) -> str:
+    """Return which samples have a URL in another form (scheme, port, order of parameters, tracking), for a message; empty where none has.
+
+    Looked for among the samples of its host, by the hash of the normal form.
+    """
+    normal = normalize_url(uri)
+    if normal is None:
+        return ""
+    _, colon, rest = normal.partition(":")
+    keys = pa.array(short_hashes([f"{scheme}{colon}{rest}" for scheme in ("http", "https")]))
+    for ids in lookup.samples_of_host(normal):
+        same = pc.is_in(lookup.table("captures", ids, ["url_key"])["url_key"], value_set=keys)
+        found = ids[same.to_numpy()]
+        if len(found):
+            row = lookup.row("content", int(found[0]), ["uri"]) or {}
+            return f"; sample {found[0]} has it in another form: {row.get('uri')}"
+    return ""
 
 
 def samples_of_text(lookup: Lookup, text: str) -> list[int]:
@@ -106,10 +129,17 @@ def samples_of_text(lookup: Lookup, text: str) -> list[int]:
         UsageError: there is none; the message names the samples that are most similar.
     """
     forms = list(dict.fromkeys([text, text.removesuffix("\n"), text.removesuffix("\r\n")]))
-    for content_hash in content_hashes(pa.array(forms, pa.large_string())).to_pylist():
+    hashes = content_hashes(pa.array(forms, pa.large_string()))
+    for content_hash in hashes.to_pylist():
         found = lookup.samples_of_hash(content_hash)
         if found:
             return found
+    taken = taken_down(lookup.snapshot)
+    if taken is not None and taken.texts().known_texts(hashes).any():
+        raise UsageError(
+            "expected a sample with this text, found that it was taken down: the lake knows it again by a keyed hash, and ingest refuses it; "
+            "headwater sql LAKE 'SELECT takedown, asked_by, asked_why, taken_at FROM takedowns' lists what was"
+        )
     near: list[JsonObject] = similar_to(lookup, sketch_of_text(lookup, text), limit=_NEAREST)["similar"]
     if not near:
         raise UsageError("expected a sample with this text, found none, and none that nearly has it")

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from headwater.arrays import Int64s
 from headwater.filters.rules.rule_set import RuleSet, evaluate
-from headwater.lineage.language_tokens import code_names
+from headwater.lineage.coded_names import code_names
 from headwater.warehouse.columns import family_columns
 from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import FragmentFiles, read_aligned

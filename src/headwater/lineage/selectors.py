@@ -64,7 +64,7 @@ def selected(connection: Connection, lookup: Lookup, named: Names, limit: int | 
     if not found:
         shown = "" if kind == "samples" else f" {without_credentials(str(value))}"
         raise UsageError(
-            f"expected a sample with {name_of(kind)}{shown}, found none in this lake; {_hint(kind)}{_refused(lookup, kind)}"
+            f"expected a sample with {name_of(kind)}{shown}, found none in this lake; {_hint(kind)}{_refused(lookup, kind, str(value))}"
         )
 
 
@@ -78,13 +78,13 @@ def _hint(kind: str) -> str:
     return "headwater sql LAKE 'SELECT … FROM content' shows what it holds"
 
 
-def _refused(lookup: Lookup, kind: str) -> str:
-    """Return what was refused at ingest, where a document may be among it."""
+def _refused(lookup: Lookup, kind: str, uri: str) -> str:
+    """Return which samples have a URL in another form, and what was refused at ingest, where a document may be among it."""
     if kind not in ("uri", "hash"):
         return ""
-    from headwater.lineage.refused import say_refused
+    from headwater.lineage.refused import other_forms, say_refused
 
-    return say_refused(lookup.snapshot)
+    return (other_forms(lookup, uri) if kind == "uri" else "") + say_refused(lookup.snapshot)
 
 
 def _batches(chunks: Iterable[_Ints], limit: int | None) -> Iterator[_Ints]:

@@ -10,10 +10,13 @@ import functools
 from collections.abc import Mapping
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from headwater.filters.scores.names import MOST_SCORE
 from headwater.lineage.past_runs import PastRun
 from headwater.lineage.reasons import BEYOND_CUT, WITHIN_CUT
-from headwater.plain import JsonObject, ValuesByName
+from headwater.plain import JsonObject, Row, ValuesByName
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import Snapshot
 
@@ -30,7 +33,9 @@ def cuts_of(snapshot: Snapshot, build: str, run: PastRun | None) -> Mapping[str,
     Args:
         run: the selection that chose the build; None where its record is not there.
     """
-    if run is not None and "cuts" in run.counts:
+    if run is None:
+        return {}  # nobody can say by which score its stages chose
+    if "cuts" in run.counts:
         return {key.removeprefix("cut:"): int(cut) for key, cut in run.counts.items() if key.startswith("cut:")}
     return _found_cuts(snapshot.uri, tuple(snapshot.paths("stages", batch=build)))
 
@@ -38,20 +43,40 @@ def cuts_of(snapshot: Snapshot, build: str, run: PastRun | None) -> Mapping[str,
 @functools.lru_cache(maxsize=4)
 def _found_cuts(table_uri: str, paths: tuple[str, ...]) -> Mapping[str, int]:
     """Return the cuts of a build's rows: a scan of its narrow columns, kept in this process."""
-    lowest: dict[str, dict[int, int]] = {}
+    highest: dict[str, dict[int, int]] = {}
     beyond: set[str] = set()
     for path in paths:
         for table in read_file(table_uri, path, _COLUMNS):
-            for row in table.to_pylist():
-                cell = f"{row['pool']}/{row['cell_language']}"
-                if row["reason"] == WITHIN_CUT:
-                    held = lowest.setdefault(f"{row['stage']}:{cell}/{row['cell_domain']}", {})
-                    score = MOST_SCORE - (row["rank"] >> _RANK_BITS)
-                    held[row["copies"]] = min(score, held.get(row["copies"], score))
-                for refusal in row["refusals"] or ():
-                    if refusal["reason"] == BEYOND_CUT:
-                        beyond.add(f"{refusal['stage']}:{cell}/{refusal['domain']}")
-    return {key: held[max(held)] for key, held in lowest.items() if key in beyond or len(held) > 1}
+            within = table.filter(pc.equal(table["reason"], WITHIN_CUT))
+            by_cell = within.group_by(["stage", "pool", "cell_language", "cell_domain", "copies"]).aggregate(
+                [("rank", "max")]
+            )
+            for row in by_cell.to_pylist():
+                held = highest.setdefault(_key(row["stage"], row, row["cell_domain"]), {})
+                held[row["copies"]] = max(row["rank_max"], held.get(row["copies"], 0))
+            for row in _refused_cells(table):
+                beyond.add(_key(row["refused_by"], row, row["domain"]))
+    return {key: _score(held[max(held)]) for key, held in highest.items() if key in beyond or len(held) > 1}
+
+
+def _refused_cells(table: pa.Table) -> list[Row]:
+    """Return each cell that left samples out, once: ``refused_by``, pool, cell_language and ``domain``."""
+    refusals = table["refusals"].combine_chunks()
+    rows = table.select(["pool", "cell_language"]).take(pc.list_parent_indices(refusals))
+    flat = pc.list_flatten(refusals)
+    rows = rows.append_column("refused_by", pc.struct_field(flat, "stage")).append_column(
+        "domain", pc.struct_field(flat, "domain")
+    )
+    beyond = rows.filter(pc.equal(pc.struct_field(flat, "reason"), BEYOND_CUT))
+    return beyond.group_by(beyond.column_names).aggregate([]).to_pylist()
+
+
+def _key(stage: str, cell: ValuesByName, domain: str) -> str:
+    return f"{stage}:{cell['pool']}/{cell['cell_language']}/{domain}"
+
+
+def _score(rank: int) -> int:
+    return MOST_SCORE - (rank >> _RANK_BITS)
 
 
 def stage_distances(
@@ -75,7 +100,7 @@ def stage_distances(
     if row["stage"] is not None:
         if row["reason"] != WITHIN_CUT:
             return []
-        score_then = MOST_SCORE - (int(row["rank"]) >> _RANK_BITS)
+        score_then = _score(int(row["rank"]))
         entries = [(str(row["stage"]), str(row["cell_domain"]), score_then, True)]
     else:
         entries = [

@@ -15,14 +15,14 @@ from headwater.lineage.builds import (
     read_tokens,
     shard_name,
     snapshot_then,
-    stage_operator,
 )
 from headwater.lineage.lookup import Lookup
+from headwater.lineage.placed_rows import placement_at
 from headwater.lineage.story import why
 from headwater.lineage.vocabularies import find_vocabulary
-from headwater.plain import JsonObject, Row
+from headwater.plain import JsonObject
 from headwater.tokenize.encode.encoder import decode
-from headwater.warehouse.fragments import ROW_BITS, fragment_of, operator_digits
+from headwater.warehouse.fragments import ROW_BITS, fragment_of
 from headwater.warehouse.parquet import read_content_row, read_file
 from headwater.warehouse.snapshot import Snapshot
 
@@ -59,7 +59,7 @@ def trace(
     size = found[0].sequences * manifest.context
     if not 0 <= token < size:
         raise UsageError(f"expected a token from 0 to {size - 1} in {shard_name(shard)}, found {token}")
-    run = _placement(lookup, build, stage, shard, token)
+    run = placement_at(lookup, build, stage, shard, token)
     answer: JsonObject = {
         "build": build,
         "stage": stage,
@@ -97,27 +97,6 @@ def trace(
     }
     then = _text_then(lookup.snapshot, build, run["sample_id"])
     return answer | ({"text_then": then} if then else {}) | {"story": why(lookup, run["sample_id"])}
-
-
-def _placement(lookup: Lookup, build: str, stage: str, shard: int, token: int) -> Row | None:
-    """Return the run of tokens that a token of a shard lies in, from the one file with the shard's placements; None where it is padding."""
-    files = lookup.live.of("placements")
-    operator = operator_digits(stage_operator(stage))
-    for file in np.flatnonzero(files.base == shard).tolist():
-        if (files.batch(file), files.operator(file)) != (build, operator):
-            continue
-        path = files.path(file)
-        for group in range(lookup.reader.groups(path)):
-            bounds = lookup.reader.read(path, group, ["token_begin", "token_end"])
-            begin, end = bounds["token_begin"].to_numpy(), bounds["token_end"].to_numpy()
-            at = np.flatnonzero((begin <= token) & (token < end))
-            if len(at):
-                found: Row = lookup.reader.read(path, group, _PLACED).slice(int(at[0]), 1).to_pylist()[0]
-                return found
-    return None
-
-
-_PLACED: Final = ("sample_id", "sequence", "token_begin", "token_end", "sample_token_begin", "copy")
 
 
 def _text_then(now: Snapshot, build: str, sample: int) -> JsonObject | None:
