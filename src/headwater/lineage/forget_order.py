@@ -165,7 +165,12 @@ def _sorted(batches: Iterator[pa.RecordBatch], scratch: str) -> Iterator[pa.Reco
         yield head
         yield from batches
 
-    config = {"memory_limit": _MEMORY, "temp_directory": scratch, "threads": "1", "python_enable_replacements": "false"}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": _MEMORY,
+        "temp_directory": scratch,
+        "threads": "1",
+        "python_enable_replacements": "false",
+    }
     with duckdb.connect(config=config) as connection:
         connection.register("placed", pa.RecordBatchReader.from_batches(head.schema, whole()))
         yield from connection.execute("SELECT * FROM placed ORDER BY place, token_begin").to_arrow_reader(_ROWS)
