@@ -43,7 +43,7 @@ GROUPS = {
     "vocab": ["train", "extend", "export", "inspect"],
 }
 CALLED = [" ".join([name, *rest]) for name in COMMANDS for rest in ([[each] for each in GROUPS.get(name, [])] or [[]])]
-ON_SPARK = [*"run ingest extract annotate dedup decide select build takedown".split(), "vocab train", "vocab extend"]
+ON_SPARK = [*"run ingest extract annotate dedup decide select build takedown verify".split(), "vocab train", "vocab extend"]
 FIRST = {
     **dict.fromkeys(["vocab export", "vocab inspect"], ("vocabulary", "headwater-156k")),
     "score train": ("name", "legal"),

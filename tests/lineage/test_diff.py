@@ -200,7 +200,7 @@ def test_builds_by_stage_and_why_the_cut_moved(tmp_path: Path) -> None:
     """Two selections of one lake differ by their stages; a sample of two stages names both, and tokens are those of its copies."""
     lake = str(tmp_path / "lake")
     ids = make_lake(lake, [row(quality=at, n_tokens=10 * (at + 1)) for at in range(8)], recipe(), build=False)
-    chosen: dict[str, list[list[str]]] = {
+    chosen: dict[str, list[list[str | None]]] = {
         "a": [["first"], ["first"], ["second"], [], ["first", "second"], ["first"], [], ["second"]],
         "b": [["first"], ["second"], ["second"], ["first"], ["first"], [], [], ["second"]],
     }

@@ -298,6 +298,30 @@ def test_the_order_to_replay_is_what_training_read(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_order_to_replay_of_megatron(lake: str, views: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """The runs of Megatron's steps are those of the sequences that it takes for them, a sequence of two epochs twice."""
+    stage = Lake(lake).stage(BUILD, "mid-training")
+    samples = 2 * len(stage)
+    wanted = []
+    for step in range(2):
+        sequences = megatron_step(stage, step, batch_size=len(stage), samples=samples, extra_token=False)
+        for position, place in enumerate(sequences):
+            found = views.execute(
+                "SELECT sample_id, token_begin, token_end FROM placements WHERE stage = 'mid-training' AND shard = ? AND sequence = ? "
+                "ORDER BY token_begin",
+                [place["shard"], place["sequence"]],
+            ).fetchall()
+            wanted += [(step, position, place["shard"], place["sequence"], *run) for run in found]
+    order = TrainingOrder(batch_size=len(stage), trainer="megatron", samples=samples, extra_token=False)
+    path = tmp_path / "order.parquet"
+    told = Lake(lake).forget_order(
+        path, build=BUILD, stage="mid-training", order=order, first_step=0, last_step=1, where="kept"
+    )
+    names = ("step", "position", "shard", "sequence", "sample_id", "token_begin", "token_end")
+    assert [tuple(row[name] for name in names) for row in pq.read_table(path).to_pylist()] == wanted
+    assert told["forget_rows"] == told["rows"] == len(wanted) > 0
+
+
 def _call(*arguments: object) -> Result:
     return CliRunner().invoke(cli, ["impact", *map(str, arguments)])
 

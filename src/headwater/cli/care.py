@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import click
 
 from headwater.cli.numbers import DECIMAL, WHOLE
-from headwater.cli.options import answer, build_option, example, lake_argument, output_option
+from headwater.cli.options import answer, build_option, example, lake_argument, output_option, spark_session
 from headwater.cli.rendering import clean_name, format_bytes, format_check_table, format_count, format_table
 from headwater.errors import UsageError
 
@@ -34,6 +35,7 @@ def init(lake: str, output: str) -> None:
         "headwater verify lake",
         "headwater verify lake --build demo-4b2fbcca7f42 --output json",
         "headwater verify lake --absent strings.txt",
+        "headwater verify lake --master spark://host:7077",
     )
 )
 @lake_argument
@@ -45,12 +47,28 @@ def init(lake: str, output: str) -> None:
     help="Do nothing but search all files, those of earlier versions too, and the texts in shards for the strings or hexadecimal hashes of a file, "
     "one a line; - reads them. Exits with 1 if one is found.",
 )
+@click.option(
+    "--master",
+    metavar="URL",
+    help="A Spark master, whose tasks read files, texts and shards; by default this process does.",
+)
+@click.option("--conf", metavar="KEY=VALUE", multiple=True, help="A Spark setting; may be given more than once.")
 @output_option
-def verify(lake: str, build: str | None, version: int | None, absent: str | None, output: str) -> None:
+def verify(
+    lake: str,
+    build: str | None,
+    version: int | None,
+    absent: str | None,
+    master: str | None,
+    conf: Sequence[str],
+    output: str,
+) -> None:
     """Check the lake and its builds, down to the bytes.
 
     Counts, ids, files, duplicates, placements and the tokens in shards. Exits with 1 if a check fails.
     """
+    if conf and master is None:
+        raise UsageError("expected --master URL beside --conf, found none")
     if absent is not None:
         if build is not None or version is not None:
             raise UsageError(
@@ -63,7 +81,13 @@ def verify(lake: str, build: str | None, version: int | None, absent: str | None
     from headwater.warehouse.snapshot import open_snapshot
 
     require_named_build(open_snapshot(lake, version), build)
-    checks = verify_lake(lake, build, version)
+    if master is None:
+        checks = verify_lake(lake, build, version)
+    else:
+        from headwater.pipelines.verification.by_spark import verify_by_spark
+
+        with spark_session(master, conf) as spark:
+            checks = verify_by_spark(spark, lake, build, version)
     passed = all(check.passed for check in checks)
     found = {"passed": passed, "checks": [dataclasses.asdict(check) for check in checks]}
     answer(found, lambda: format_check_table(checks), output)

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headwater.arrays import Int64s
-from headwater.errors import StorageError, UsageError
+from headwater.errors import CorruptLakeError, StorageError, UsageError
 from headwater.lineage.builds import builds_uri, stage_operator
 from headwater.lineage.placed_samples import PLACED, first_sequences
 from headwater.lineage.sample_sets import SampleSet
@@ -140,6 +140,14 @@ def _rows(
     files = snapshot.live("placements", operator=stage_operator(stage), batch=build)
     for shard, path in zip(files["base"].to_pylist(), files["path"].to_pylist(), strict=True):
         for table in read_file(snapshot.uri, path, ("sample_id", *PLACED)):
+            if (
+                table.num_rows == 0
+            ):  # a shard to which no document fell has a file of placements, and no place in the manifest
+                continue
+            if shard not in first:
+                raise CorruptLakeError(
+                    f"{build}/{stage}: expected placements of the manifest's shards, found some of shard {shard}; run verify"
+                )
             number = first[shard] + table["sequence"].to_numpy()
             begin = np.searchsorted(ordered, number)
             times = np.searchsorted(ordered, number, side="right") - begin
@@ -165,7 +173,12 @@ def _sorted(batches: Iterator[pa.RecordBatch], scratch: str) -> Iterator[pa.Reco
         yield head
         yield from batches
 
-    config = {"memory_limit": _MEMORY, "temp_directory": scratch, "threads": "1", "python_enable_replacements": "false"}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": _MEMORY,
+        "temp_directory": scratch,
+        "threads": "1",
+        "python_enable_replacements": "false",
+    }
     with duckdb.connect(config=config) as connection:
         connection.register("placed", pa.RecordBatchReader.from_batches(head.schema, whole()))
         yield from connection.execute("SELECT * FROM placed ORDER BY place, token_begin").to_arrow_reader(_ROWS)

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from headwater.arrays import Int64s
+from headwater.errors import CorruptLakeError
 from headwater.lineage.builds import builds_uri, stage_operator
 from headwater.lineage.sample_sets import SampleSet, in_threads
 from headwater.tokenize.shards.manifest import Manifest, Shard, read_manifest
@@ -74,6 +75,11 @@ class PlacedSamples:
     def stage_sequences(self, shards: Sequence[Shard]) -> Int64s:
         """Return the touched sequences by their numbers in the stage, ascending."""
         first = first_sequences(shards)
+        strange = [shard.number for shard in self.shards if shard.number not in first]
+        if strange:
+            raise CorruptLakeError(
+                f"{self.build}/{self.stage}: expected placements of the manifest's shards, found some of shard {strange[0]}; run verify"
+            )
         parts = [first[shard.number] + shard.sequences for shard in self.shards]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 

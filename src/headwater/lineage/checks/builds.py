@@ -8,15 +8,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from hashlib import sha256
 from operator import itemgetter
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import fs as pafs
 
 from headwater.errors import HeadwaterError
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
@@ -29,10 +27,10 @@ from headwater.lineage.builds import (
     builds_uri,
     read_stage_manifest,
     read_tokens,
-    shard_name,
     snapshot_then,
 )
 from headwater.lineage.checks.found import Found
+from headwater.lineage.checks.pieces import Each, in_turn, shard_pieces, summed
 from headwater.lineage.checks.stages import finished_stages
 from headwater.lineage.past_runs import runs_of
 from headwater.lineage.questions import rows
@@ -42,11 +40,9 @@ from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.shards.manifest import (
     MANIFEST,
     Manifest,
-    check_files,
     read_manifest,
     root_of,
     write_manifest,
-    write_shard,
 )
 from headwater.tokenize.shards.roots import ROOT
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes
@@ -70,23 +66,11 @@ def _manifests(lake: LakeView, build: str | None = None) -> tuple[dict[tuple[str
     return found, faults
 
 
-def shard_files(lake: LakeView) -> Found:
+def shard_files(lake: LakeView, each: Each = in_turn) -> Found:
     """Every file of every shard has the size and SHA-256 of its manifest, and the record beside it says the same."""
     manifests, faults = _manifests(lake)
-    count = 0
-    for (build, stage), manifest in manifests.items():
-        filesystem, path = filesystem_of(builds_uri(lake.lake, build, stage))
-        damaged = check_files(manifest, partial(_open_beside, filesystem, path))
-        count += sum(len(shard.files) for shard in manifest.shards)
-        faults += [f"{build}/{stage}/{name}: {fault}" for name, fault in damaged.items()]
-        for shard in manifest.shards:
-            record = f"{shard_name(shard.number)}.json"
-            size = exists(filesystem, join(path, record))
-            if size is None or read_bytes(filesystem, join(path, record)) != write_shard(shard):
-                faults.append(
-                    f"{build}/{stage}/{record}: " + ("missing" if size is None else "differs from the manifest")
-                )
-    return count, faults
+    count, damaged = summed(each(shard_pieces(lake.lake, manifests)))
+    return count, [*faults, *damaged]
 
 
 def build_records(lake: LakeView) -> Found:
@@ -148,12 +132,6 @@ def _plausible(lake: LakeView, build: str, stage: str, name: str, data: bytes) -
         )
     except (HeadwaterError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return False
-
-
-def _open_beside(filesystem: pafs.FileSystem, folder: str, name: str) -> BinaryIO:
-    return cast(
-        BinaryIO, filesystem.open_input_stream(join(folder, name), compression=None)
-    )  # else a .gz is read unpacked
 
 
 def _token_counts(lake: LakeView, build: str) -> pa.RecordBatchReader:

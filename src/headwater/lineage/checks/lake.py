@@ -6,9 +6,8 @@ fails is a failed check, not an end of the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 
 import numpy as np
@@ -18,17 +17,18 @@ from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.builds import build_records, build_roots, placed_as_planned, shard_files, texts_decode
 from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.log import log_entries, log_statistics
+from headwater.lineage.checks.pieces import Each, file_pieces, in_turn, summed, text_pieces
 from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
 from headwater.lineage.checks.stored import block_lists, evaluation_sets, retained_files, score_models, vocabularies
 from headwater.lineage.checks.texts import texts_chosen
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
 from headwater.plain import Row
-from headwater.warehouse.parquet import check_file, read_aligned
+from headwater.warehouse.parquet import read_aligned
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 from headwater.warehouse.snapshot import open_snapshot
 
-__all__ = ["Check", "verify"]
+__all__ = ["Check", "content_hashes", "file_hashes", "verify"]
 
 _SHOWN: Final = 5
 _SPARSE: Final = ("html", "texts", "spans", "contamination", "stages", "placements", "vocabularies", "takedowns")
@@ -45,18 +45,24 @@ class Check:
     count: int
 
 
-def verify(lake: str, build: str | None = None, version: int | None = None) -> list[Check]:
+def verify(
+    lake: str,
+    build: str | None = None,
+    version: int | None = None,
+    instead: Mapping[str, Callable[[LakeView], Found]] | None = None,
+) -> list[Check]:
     """Return the result of every check; files and texts are read once each, a fragment in memory at a time.
 
     Args:
         build: check only the shards of this build; by default of all.
+        instead: checks by name that stand in the place of those here, such as the same ones taken elsewhere.
     """
     snapshot = open_snapshot(lake, version)
     with connect(lake, snapshot.version) as connection:
         context = LakeView(lake=lake, snapshot=snapshot, connection=connection, build=build)
         if build is not None:
             check_build_known(snapshot, build)
-        return [_checked(name, check, context) for name, check in _CHECKS.items()]
+        return [_checked(name, check, context) for name, check in {**_CHECKS, **(instead or {})}.items()]
 
 
 def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> Check:
@@ -83,14 +89,9 @@ def _sql_faults(lake: LakeView, statement: str, describe: Callable[[Row], str]) 
     return [describe(row) for row in rows(lake.connection, statement)]
 
 
-def _file_hashes(lake: LakeView) -> Found:
+def file_hashes(lake: LakeView, each: Each = in_turn) -> Found:
     """Every live file has the SHA-256 of its name."""
-    faults = []
-    for path, sha256 in zip(*(lake.snapshot.files[name].to_pylist() for name in ("path", "sha256")), strict=True):
-        fault = check_file(lake.snapshot.uri, path, sha256)
-        if fault is not None:
-            faults.append(fault)
-    return lake.snapshot.files.num_rows, faults
+    return summed(each(file_pieces(lake.snapshot)))
 
 
 def _one_live_file(lake: LakeView) -> Found:
@@ -144,19 +145,9 @@ def _ids_unique(lake: LakeView) -> Found:
     return total, _sql_faults(lake, found, lambda row: f"sample {row['sample_id']} occurs {row['n']} times")
 
 
-def _content_hashes(lake: LakeView) -> Found:
+def content_hashes(lake: LakeView, each: Each = in_turn) -> Found:
     """The text of every sample has its content_hash and its length."""
-    faults, count = [], 0
-    for where in lake.located():
-        for table in read_aligned(lake.snapshot.uri, where, {"content": ["text", "content_hash", "text_bytes"]}):
-            for sample, text, digest, size in zip(
-                *(table[name].to_pylist() for name in ("sample_id", "text", "content_hash", "text_bytes")), strict=True
-            ):
-                data = text.encode()
-                count += 1
-                if blake2b(data, digest_size=16).digest() != digest or len(data) != size:
-                    faults.append(f"sample {sample}: its text is not the one that was hashed at ingest")
-    return count, faults
+    return summed(each(text_pieces(lake.snapshot)))
 
 
 def _counts_reconcile(lake: LakeView) -> Found:
@@ -257,11 +248,11 @@ _REMEDIES: Final = {
 _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "log_entries": log_entries,
     "log_statistics": log_statistics,
-    "file_hashes": _file_hashes,
+    "file_hashes": file_hashes,
     "one_live_file": _one_live_file,
     "families_aligned": _aligned,
     "ids_unique": _ids_unique,
-    "content_hashes": _content_hashes,
+    "content_hashes": content_hashes,
     "texts_chosen": texts_chosen,
     "counts_reconcile": _counts_reconcile,
     "runs_known": _runs_known,

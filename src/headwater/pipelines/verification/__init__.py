@@ -1,0 +1,1 @@
+"""Checks of a large lake, a file or fragment a task."""
