@@ -16,6 +16,7 @@ import json
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -152,7 +153,7 @@ def revise(
             if _alone(build, known, run.run_id, open_snapshot(lake)):
                 raise
             continue  # another revision moved the shards away that were read
-        _, dropped = commit_wave(run, snapshot, [unit], valid=lambda newer, _: _alone(build, known, run.run_id, newer))
+        _, dropped = commit_wave(run, snapshot, [unit], valid=partial(_still_alone, build, known, run.run_id))
         if dropped:
             clear_staged(lake, build, run.run_id)
             continue
@@ -165,6 +166,11 @@ def revise(
 def _alone(build: str, known: Sequence[str], own: str, snapshot: Snapshot) -> bool:
     """Return whether a version has no other revisions of the build than those that were known."""
     return [each.run_id for each in runs_of(snapshot, STEP, build) if each.run_id != own] == list(known)
+
+
+def _still_alone(build: str, known: Sequence[str], own: str, snapshot: Snapshot, unit: Unit) -> bool:
+    """Return whether a unit still holds: of a build that no other revision has changed."""
+    return bool(unit.adds or unit.counts) and _alone(build, known, own, snapshot)
 
 
 def _built(snapshot: Snapshot, build: str) -> PastRun:
