@@ -31,7 +31,7 @@ from headwater.warehouse.snapshot import open_snapshot
 __all__ = ["Check", "verify"]
 
 _SHOWN: Final = 5
-_SPARSE: Final = ("html", "texts", "spans", "contamination", "stages", "placements", "vocabularies")
+_SPARSE: Final = ("html", "texts", "spans", "contamination", "stages", "placements", "vocabularies", "takedowns")
 _INDEXES: Final = ("host_index", "uri_index")
 
 
