@@ -119,7 +119,7 @@ class Stage:
         if stamp == self._stamp:
             return
         found = None if stamp is None else hashlib.sha256(read_bytes(self._filesystem, place)).hexdigest()
-        if found != self.fingerprint:
+        if stamp is None or found != self.fingerprint:
             raise CorruptLakeError(
                 f"{self.uri}: expected manifest {self.fingerprint}, with which the stage was opened, found {found or 'none'}: it was revised since; "
                 "open it again"

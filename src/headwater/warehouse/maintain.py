@@ -46,7 +46,9 @@ _LEFT_BY_COMMITS: Final = re.compile(rf"_delta_log/{TEMPORARY_PATTERN}")
 _OWN: Final = re.compile(
     rf"({_LEFT_BY_COMMITS.pattern}|family=({'|'.join(FAMILIES)})/batch={BATCH_PATTERN}/{TEMPORARY_PATTERN}|{NAME_PATTERN})"
 )
-_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/)?([^/]+/)?{TEMPORARY_PATTERN}|[^/]+/\.revise/(?P<run>[^/]+)/.+")
+_LEFT_BY_BUILDS: Final = re.compile(
+    rf"[^/]+/(\.repair/)?([^/]+/)?{TEMPORARY_PATTERN}|[^/]+/\.revise/(?P<run>[^/]+?)(\.lock|/.+)"
+)
 _LEFT_BY_TRAININGS: Final = re.compile(
     rf"({TEMPORARY_PATTERN}|\.counts-[0-9a-f]+/({TEMPORARY_PATTERN}|[^/.][^/]*\.parquet))"
 )

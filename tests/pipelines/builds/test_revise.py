@@ -308,7 +308,6 @@ def test_killed(copied_lake: SmallLake, revised_lake: dict[str, str], point: str
     done = revise(None, lake, BUILD, gone=[gone], come={gone: come}, cause="test")
     assert done.known == (point != "before-commit/1")
     assert (done.gone, done.came) == (1, 1)
-    maintain(lake, retention_hours=0, orphan_hours=0)  # what the one left that was killed before its commit
     after = _files(folder)
     assert {name: sha for name, sha in after.items() if not name.endswith("provenance.json")} == revised_lake
     assert _failed(lake) == []

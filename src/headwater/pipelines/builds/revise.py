@@ -33,7 +33,7 @@ from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.encode_task import BuildJob
 from headwater.pipelines.builds.revised_task import revised_chunks
 from headwater.pipelines.builds.revision_plan import Ints, Membership, Parts, changed_rows, plan_parts, write_stage_rows
-from headwater.pipelines.builds.settle import STAGED, clear_staged, settle
+from headwater.pipelines.builds.settle import STAGED, clear_staged, held, settle
 from headwater.pipelines.builds.shard_task import empty_shard, write_shards
 from headwater.pipelines.builds.step import run_shards, stage_manifest
 from headwater.pipelines.recipe.job import Recipe, parse_recipe
@@ -140,24 +140,25 @@ def revise(
         built = _built(snapshot, build)
         known = [each.run_id for each in runs_of(snapshot, STEP, build)]
         run = begin_run(lake, STEP, built.recipe, {}, snapshot.version)
-        try:
-            check_settled(snapshot, build)
-            plan = _plan(snapshot, built, build, wanted, replacing)
-            done = _done(snapshot, build, cause)
-            if done is not None and len(plan.change.removed) == 0:
-                return _told(done, known=True)
-            _check_records(plan)
-            unit = _work(spark, plan, run, cause)
-        except Exception:
-            clear_staged(lake, build, run.run_id)
-            if _alone(build, known, run.run_id, open_snapshot(lake)):
-                raise
-            continue  # another revision moved the shards away that were read
-        _, dropped = commit_wave(run, snapshot, [unit], valid=partial(_still_alone, build, known, run.run_id))
-        if dropped:
-            clear_staged(lake, build, run.run_id)
-            continue
-        settle(lake, build)
+        with held(lake, build, run.run_id):
+            try:
+                check_settled(snapshot, build)
+                plan = _plan(snapshot, built, build, wanted, replacing)
+                done = _done(snapshot, build, cause)
+                if done is not None and len(plan.change.removed) == 0:
+                    return _told(done, known=True)
+                _check_records(plan)
+                unit = _work(spark, plan, run, cause)
+            except Exception:
+                clear_staged(lake, build, run.run_id)
+                if _alone(build, known, run.run_id, open_snapshot(lake)):
+                    raise
+                continue  # another revision moved the shards away that were read
+            _, dropped = commit_wave(run, snapshot, [unit], valid=partial(_still_alone, build, known, run.run_id))
+            if dropped:
+                clear_staged(lake, build, run.run_id)
+                continue
+            settle(lake, build)
         (mine,) = (each for each in runs_of(open_snapshot(lake), STEP, build) if each.run_id == run.run_id)
         return _told(mine)
     raise ConflictError(f"{_TRIES} revisions of {build} lost against other writers; run the same command again")
