@@ -46,7 +46,9 @@ _LEFT_BY_COMMITS: Final = re.compile(rf"_delta_log/{TEMPORARY_PATTERN}")
 _OWN: Final = re.compile(
     rf"({_LEFT_BY_COMMITS.pattern}|family=({'|'.join(FAMILIES)})/batch={BATCH_PATTERN}/{TEMPORARY_PATTERN}|{NAME_PATTERN})"
 )
-_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/|\.revise/[^/]+/)?([^/]+/)?{TEMPORARY_PATTERN}")
+_LEFT_BY_BUILDS: Final = re.compile(
+    rf"[^/]+/(\.repair/)?([^/]+/)?{TEMPORARY_PATTERN}|[^/]+/\.revise/(?P<run>[^/]+?)(\.lock|/.+)"
+)
 _LEFT_BY_TRAININGS: Final = re.compile(
     rf"({TEMPORARY_PATTERN}|\.counts-[0-9a-f]+/({TEMPORARY_PATTERN}|[^/.][^/]*\.parquet))"
 )
@@ -239,6 +241,7 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
     live = set(snapshot.files["path"].to_pylist()) | _pinned(snapshot)
     now = datetime.datetime.now(datetime.UTC)
     named = _named(snapshot)
+    unsettled = _unsettled(snapshot)
     swept = _Swept()
 
     def delete(folder: str, file: RealFile, *, orphan: bool) -> None:
@@ -273,9 +276,20 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         for file in walk_files(filesystem, join(lake, name)):
             if not file.regular:
                 swept.strangers.append(f"{name}/{file.path}".rstrip("/"))
-            elif left.fullmatch(file.path):
+            elif (found := left.fullmatch(file.path)) and found.groupdict().get("run") not in unsettled:
                 delete_old(name, file, file.written, orphan_hours, orphan=True)
     return swept
+
+
+def _unsettled(snapshot: Snapshot) -> set[str]:
+    """Return the revisions of builds that were committed and of which the files may not be in place: what they made ready is needed."""
+    return {
+        row["run_id"]
+        for path in snapshot.paths("runs")
+        for table in read_file(snapshot.uri, path, ["step", "ended", "run_id"])
+        for row in table.to_pylist()
+        if row["step"] == "revise" and row["ended"] is None
+    }
 
 
 def _named(snapshot: Snapshot) -> dict[str, datetime.datetime]:

@@ -7,9 +7,13 @@ the mark goes. Whoever does this again, or two at once, ends with the same bytes
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
-from typing import Final
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
 
 from pyarrow import fs as pafs
 
@@ -17,21 +21,31 @@ from headwater.errors import ConflictError, CorruptLakeError
 from headwater.fingerprint import canonical_json, fingerprint
 from headwater.lineage.build_records import PROVENANCE, provenance_bytes, settle_provenance
 from headwater.lineage.builds import builds_uri, shard_name
-from headwater.lineage.past_runs import PastRun
+from headwater.lineage.past_runs import PastRun, runs_of
 from headwater.lineage.revisions import STEP, open_revisions, revision_record
 from headwater.lineage.runs import Run, finish_run
 from headwater.plain import JsonObject, ValuesByName
 from headwater.tokenize.shards.manifest import MANIFEST, MARK, Shard, read_manifest, write_shard
 from headwater.tokenize.shards.roots import ROOT, build_root
 from headwater.warehouse.faults import reach
-from headwater.warehouse.filesystem import delete_file, exists, file_sha256, filesystem_of, join, read_bytes, write_file
+from headwater.warehouse.filesystem import (
+    delete_file,
+    exists,
+    file_sha256,
+    filesystem_of,
+    is_local,
+    join,
+    read_bytes,
+    write_file,
+)
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["STAGED", "clear_staged", "settle"]
+__all__ = ["STAGED", "clear_staged", "held", "settle"]
 
 STAGED: Final = ".revise"
 """Folder of a build in which the files of revisions lie until they are in place, a folder for each run."""
+_LOCK: Final = ".lock"
 _TRIES: Final = 100
 
 
@@ -48,23 +62,89 @@ def settle(lake: str, build: str) -> list[str]:
         for stage, told in record["stages"].items():
             n_files = _settle_stage(lake, build, run.run_id, stage, told, n_files)
         _end(lake, build, run)
-        clear_staged(lake, build, run.run_id)
         done.append(run.run_id)
+    _clear_ended(lake, build)
     return done
 
 
-def clear_staged(lake: str, build: str, run_id: str | None = None) -> None:
-    """Delete what a revision made ready, or all of them; their folder goes with the last one."""
+def _clear_ended(lake: str, build: str) -> None:
+    """Delete what revisions made ready that ended, or that were killed before their commit.
+
+    One that is not in the table may be another driver's, at work now: on a local file system that holds a lock, elsewhere it is left, and
+    ``maintain`` deletes it when it is old.
+    """
+    filesystem, path = filesystem_of(builds_uri(lake, build, STAGED))
+    found = filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    ready = [info.base_name for info in found if info.type == pafs.FileType.Directory]
+    runs = {run.run_id: run.ended for run in runs_of(open_snapshot(lake), STEP, build)} if ready else {}
+    for run_id in ready:
+        if runs.get(run_id) or (
+            run_id not in runs and is_local(filesystem) and _is_dead(Path(path, f"{run_id}{_LOCK}"))
+        ):
+            clear_staged(lake, build, run_id)
+            delete_file(filesystem, join(path, f"{run_id}{_LOCK}"))
+    _drop_empty(filesystem, path)
+
+
+def _is_dead(lock: Path) -> bool:
+    """Return whether no process holds a lock: its owner ended or was killed."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:  # it goes after what it stands for
+        return True
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def held(lake: str, build: str, run_id: str) -> Iterator[None]:
+    """Hold the lock of a revision while it makes its files ready; where the file system has no locks, do nothing."""
     folder = builds_uri(lake, build, STAGED)
     filesystem, path = filesystem_of(folder)
+    if not is_local(filesystem):
+        yield
+        return
     refuse_links(filesystem, filesystem_of(lake)[1], path)
-    mine = path if run_id is None else join(path, run_id)
-    if filesystem.get_file_info(mine).type == pafs.FileType.Directory:
-        filesystem.delete_dir(mine)
-    if filesystem.get_file_info(path).type == pafs.FileType.Directory and not filesystem.get_file_info(
-        pafs.FileSelector(path)
-    ):
-        filesystem.delete_dir(path)
+    lock = Path(path, f"{run_id}{_LOCK}")
+    with _open_lock(lock) as file:
+        with contextlib.suppress(
+            OSError
+        ):  # a network's file system may have none; then only one driver should revise a build
+            fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            _drop_empty(filesystem, path)
+
+
+def _open_lock(lock: Path) -> BinaryIO:
+    for _ in range(_TRIES):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another driver has just removed the empty folder
+            return lock.open("xb")
+    raise ConflictError(f"{_TRIES} tries to write {lock} lost against other writers; run the same command again")
+
+
+def _drop_empty(filesystem: pafs.FileSystem, path: str) -> None:
+    """Remove the folder in which files are made ready when nothing is left in it."""
+    if is_local(filesystem):
+        with contextlib.suppress(OSError):  # not empty, or gone
+            Path(path).rmdir()
+    elif not filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True)):
+        with contextlib.suppress(OSError):
+            filesystem.delete_dir(path)
+
+
+def clear_staged(lake: str, build: str, run_id: str) -> None:
+    """Delete what a revision made ready."""
+    filesystem, path = filesystem_of(join(builds_uri(lake, build, STAGED), run_id))
+    refuse_links(filesystem, filesystem_of(lake)[1], path)
+    with contextlib.suppress(FileNotFoundError):  # another driver may be doing the same
+        if filesystem.get_file_info(path).type == pafs.FileType.Directory:
+            filesystem.delete_dir(path)
 
 
 def _settle_stage(lake: str, build: str, run_id: str, stage: str, told: ValuesByName, n_files: int) -> int:
