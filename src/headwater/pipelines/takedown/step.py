@@ -65,7 +65,7 @@ def takedown(lake: str, asked: Asked, *, spark: SparkSession | None = None) -> R
     snapshot = declare_columns(open_snapshot(lake), ())
     request = request_of(make_key(lake), asked)
     for record in read_records(lake):
-        if record.request == request and not record.reached("deleted") and not _waits(record):
+        if record.request == request and not record.reached("ended") and not _waits(record):
             return _go_on(lake, record, spark)
     chosen = choose(snapshot, asked)
     known = set(ended_builds(snapshot))
