@@ -249,6 +249,27 @@ def test_a_takedown_that_is_killed_again_and_again(built: Planted, monkeypatch: 
     assert _faults(built.lake) == []
 
 
+def test_a_takedown_during_a_build(planted: Planted, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that is about to commit its first shards when what it has chosen is taken down is planned again, and holds nothing of it."""
+    job = resolve(_recipe(), str(planted.lake))
+    select(spark, job, build="during")
+    real = runs.reach
+    taken: list[Record] = []
+
+    def overtake(point: str) -> None:
+        if point == "build/before-commit/1" and not taken:
+            taken.append(Record(takedown="", who="", why="", asked_at="", request=""))
+            taken[0] = takedown(str(planted.lake), _asked(named={"uri": URL}, near=0.8))
+        real(point)
+
+    monkeypatch.setattr(runs, "reach", overtake)
+    build(spark, job, "during")
+    assert (taken[0].state, taken[0].restarted) == ("ended", ["during"])
+    assert _ask(planted.lake, "SELECT * FROM placements SEMI JOIN takedowns USING (sample_id)") == []
+    assert _search(planted.lake, [CANARIES["text"]]).is_proof
+    assert _faults(planted.lake) == []
+
+
 def test_two_takedowns_at_once(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second takedown of another sample of the same fragment commits first; the first plans again, and both are done."""
     real = runs.reach

@@ -147,6 +147,9 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
             for units in run_shards(spark, work, located):
                 snapshot, _ = commit_wave(run, snapshot, units, valid=partial(_as_planned, name, planned))
                 if set(snapshot.paths("stages", batch=name)) != planned:
+                    run.input_version = (
+                        snapshot.version
+                    )  # a takedown has removed all placements: every shard is made from this version
                     break
                 progress.add(
                     size=_TOKEN_BYTES
