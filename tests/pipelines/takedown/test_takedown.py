@@ -36,7 +36,7 @@ from headwater.tokenize.forms.load import vocabulary_from_merges, write_vocabula
 from headwater.warehouse.faults import VARIABLE
 from headwater.warehouse.maintain import maintain
 from headwater.warehouse.snapshot import open_snapshot
-from headwater.warehouse.takedown_records import Record, read_records
+from headwater.warehouse.takedown_records import Record, read_records, write_record
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -357,9 +357,8 @@ def test_older_files_wait_until_they_are_due(planted: Planted) -> None:
     live = set(open_snapshot(str(planted.lake)).files["path"].to_pylist())
     assert live.isdisjoint(path.removeprefix("samples/") for path in found.found)
     assert maintain(str(planted.lake)).takedowns == ()
-    place = planted.lake / "takedowns" / f"{record.takedown}.json"
-    told = json.loads(place.read_text())
-    place.write_text(json.dumps(told | {"due": "2020-01-01T00:00:00+00:00"}))
+    record.due = "2020-01-01T00:00:00+00:00"
+    write_record(str(planted.lake), record)
     assert maintain(str(planted.lake)).takedowns == (record.takedown,)
     assert _search(planted.lake, [CANARIES["text"]]).is_proof
     assert resume(str(planted.lake), record.takedown).state == "ended"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ import pytest
 from family_rows import make_rows
 from web_lake import FakeReader, page, web_lake, web_recipe
 
+from headwater.errors import CorruptLakeError
+from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.lake import verify
+from headwater.lineage.checks.takedowns import takedowns
 from headwater.lineage.runs import Unit, begin_run, commit_wave
+from headwater.lineage.views import connect
 from headwater.pipelines.extract import task
 from headwater.pipelines.extract.step import Tasks, extract_with
 from headwater.pipelines.recipe.extractors import Extractor
@@ -101,6 +106,39 @@ def test_no_extraction_brings_a_page_back(more: str, lake: str) -> None:
     assert (row["text"], row["uri"], row["meta"]) == ("", None, None)
     (capture,) = [row for row in _rows(lake)["captures"] if row["sample_id"] == sample]
     assert {value for name, value in capture.items() if name not in ("sample_id", "run_id")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("key", lambda data: data[::-1]),
+        ("key", None),
+        ("*.json", lambda data: data.replace(b'"named": 1', b'"named": 2')),
+        ("*.json", None),
+        ("*.txt", lambda data: data + b"and nothing else was asked\n"),
+        ("*.html", None),
+    ],
+)
+def test_damage_is_found(pattern: str, damage: Callable[[bytes], bytes] | None, lake: str) -> None:
+    """A key that is another one, a changed or lost record, a report that says something else or is gone: each is named by the check."""
+    _take(lake, int(sample_ids(open_snapshot(lake).covered("content")[0], 0, 1)[0]))
+
+    def faults() -> list[str]:
+        snapshot = open_snapshot(lake)
+        with connect(lake, snapshot.version) as connection:
+            return takedowns(LakeView(lake=lake, snapshot=snapshot, connection=connection, build=None))[1]
+
+    assert faults() == []
+    (path,) = Path(lake, "takedowns").glob(pattern)
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+    try:
+        found = faults()
+    except CorruptLakeError as error:
+        found = [str(error)]
+    assert found
 
 
 def test_the_lake_is_whole(lake: str) -> None:
