@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import small_lake
 from small_lake import small_recipe
 
 from headwater.errors import UsageError
-from headwater.lineage import runs
 from headwater.lineage.checks.absent import Absence, search_lake
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.checks.needles import make_needles
@@ -33,7 +34,7 @@ from headwater.pipelines.takedown.asked import Asked
 from headwater.pipelines.takedown.step import plan_takedown, resume, takedown
 from headwater.plain import Row
 from headwater.tokenize.forms.load import vocabulary_from_merges, write_vocabulary
-from headwater.warehouse.faults import VARIABLE
+from headwater.warehouse.faults import VARIABLE, reach
 from headwater.warehouse.maintain import maintain
 from headwater.warehouse.snapshot import open_snapshot
 from headwater.warehouse.takedown_records import Record, read_records, write_record
@@ -69,7 +70,7 @@ def _documents() -> list[object]:
     ]
 
 
-def _write(path: Path, documents: list[object]) -> str:
+def _write(path: Path, documents: Sequence[object]) -> str:
     path.write_text("".join(json.dumps(each) + "\n" for each in documents), "utf-8")
     return str(path)
 
@@ -116,7 +117,10 @@ def built_once(planted_once: Planted, spark: SparkSession, tmp_path_factory: pyt
     lake = tmp_path_factory.mktemp("built") / "lake"
     shutil.copytree(planted_once.lake, lake)
     letters = vocabulary_from_merges(
-        name="letters", pattern=r"\s?\p{L}+|\s+|.", alphabet=range(256), pairs=[(101, 32), (116, 104)]
+        name="letters",
+        pattern=r"\s?\p{L}+|\s+|.",
+        alphabet=range(256),
+        pairs=np.array([[101, 32], [116, 104]], np.int32),
     )
     store_vocabulary(str(lake), "letters", write_vocabulary(letters))
     for name, recipe in (("second", _recipe()), ("again", _recipe()), ("letters", _recipe("letters"))):
@@ -253,16 +257,15 @@ def test_a_takedown_during_a_build(planted: Planted, spark: SparkSession, monkey
     """A build that is about to commit its first shards when what it has chosen is taken down is planned again, and holds nothing of it."""
     job = resolve(_recipe(), str(planted.lake))
     select(spark, job, build="during")
-    real = runs.reach
     taken: list[Record] = []
 
     def overtake(point: str) -> None:
         if point == "build/before-commit/1" and not taken:
             taken.append(Record(takedown="", who="", why="", asked_at="", request=""))
             taken[0] = takedown(str(planted.lake), _asked(named={"uri": URL}, near=0.8))
-        real(point)
+        reach(point)
 
-    monkeypatch.setattr(runs, "reach", overtake)
+    monkeypatch.setattr("headwater.lineage.runs.reach", overtake)
     build(spark, job, "during")
     assert (taken[0].state, taken[0].restarted) == ("ended", ["during"])
     assert _ask(planted.lake, "SELECT * FROM placements SEMI JOIN takedowns USING (sample_id)") == []
@@ -272,16 +275,15 @@ def test_a_takedown_during_a_build(planted: Planted, spark: SparkSession, monkey
 
 def test_two_takedowns_at_once(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second takedown of another sample of the same fragment commits first; the first plans again, and both are done."""
-    real = runs.reach
     other: list[Record] = []
 
     def overtake(point: str) -> None:
         if point == "takedown/before-commit/1" and not other:
             other.append(Record(takedown="", who="", why="", asked_at="", request=""))
             other[0] = takedown(str(planted.lake), _asked(named={"uri": "https://mirror.example/near"}))
-        real(point)
+        reach(point)
 
-    monkeypatch.setattr(runs, "reach", overtake)
+    monkeypatch.setattr("headwater.lineage.runs.reach", overtake)
     record = takedown(str(planted.lake), _asked(named={"uri": URL}))
     assert (len(record.samples), len(other[0].samples)) == (2, 1)
     assert (record.state, other[0].state) == ("ended", "ended")
