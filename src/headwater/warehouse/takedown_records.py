@@ -52,6 +52,7 @@ class Record:
         places: build and stage → how many of them were there, with their copies, tokens, sequences and shards, before anything was done.
         restarted: builds that had not ended and had chosen some of them: they are built anew from a selection without them.
         revised: build → what was revised of it.
+        settled: builds that stand on a version without them, those that held none too.
         unrevised: build → why it still holds some.
         deleted: files and bytes of older versions that were deleted.
         left: what was not deleted, and why.
@@ -81,6 +82,7 @@ class Record:
     removed: dict[str, int] = field(default_factory=dict)
     rewritten: dict[str, int] = field(default_factory=dict)
     revised: dict[str, JsonObject] = field(default_factory=dict)
+    settled: list[str] = field(default_factory=list)
     unrevised: dict[str, str] = field(default_factory=dict)
     restarted: list[str] = field(default_factory=list)
     places: list[JsonObject] = field(default_factory=list)
