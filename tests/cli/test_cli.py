@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from conftest import DEMO_TEXT, DemoLake
 from headwater import errors
 from headwater.cli.groups import _failure_in_spark, errors_as_messages
-from headwater.cli.rendering import clean, format_trace, to_json
+from headwater.cli.rendering import clean, to_json
 from headwater.cli.root import cli
+from headwater.cli.story import format_trace
 from headwater.cli.summaries import format_step
 from headwater.lineage.checks.lake import Check
 from headwater.lineage.runs import begin_run, commit_wave
@@ -30,7 +31,7 @@ from headwater.warehouse.snapshot import open_snapshot
 SECTIONS = {
     "Make and fill a lake": "init run ingest extract annotate dedup decide".split(),
     "Builds for trainers": "select build export steps".split(),
-    "Questions": "why trace find sql what-if extractors report runs".split(),
+    "Questions": "why trace find impact diff sql what-if extractors report runs".split(),
     "Vocabularies, score models and evaluation sets": "vocab score benchmarks".split(),
     "Care": "verify maintain takedown upgrade".split(),
 }

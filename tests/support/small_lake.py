@@ -70,6 +70,11 @@ class SmallLake:
     folder: Path
     build: str = BUILD
 
+    @property
+    def events(self) -> Path:
+        """The OpenLineage events of the runs that made the lake; beside it, and not beside a copy."""
+        return self.folder.parent / "events.jsonl"
+
 
 DEMO = Path(__file__).resolve().parents[2] / "src" / "headwater" / "demo"
 
@@ -84,6 +89,7 @@ def finished_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory)
     from score_models import length_model, write_model
 
     from headwater.filters.scores.shipped import load_scorer
+    from headwater.lineage.run_events import events_to
     from headwater.lineage.score_models import store_scorer
     from headwater.pipelines.ingest.evaluation_items import add_benchmarks
     from headwater.pipelines.ingest.step import ingest
@@ -104,8 +110,9 @@ def finished_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory)
     (folder / "planted.jsonl").write_text(EVALUATION, "utf-8")
     add_benchmarks(lake, [str(folder / "planted.jsonl")])
     store_scorer(lake, load_scorer(write_model(folder, length_model("legal"))))
-    ingest(spark, lake, recipe, [str(inputs / name) for name in ("first.jsonl", "bad.jsonl")], "one", 8000)
-    run(spark, lake, recipe, [str(inputs / "second.jsonl")], batch="two", name=BUILD)
+    with events_to(str(folder / "events.jsonl")):
+        ingest(spark, lake, recipe, [str(inputs / name) for name in ("first.jsonl", "bad.jsonl")], "one", 8000)
+        run(spark, lake, recipe, [str(inputs / "second.jsonl")], batch="two", name=BUILD)
     return SmallLake(folder=folder / "lake")
 
 

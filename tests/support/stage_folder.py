@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headwater.tokenize.shards.boundaries import SCHEMA
-from headwater.tokenize.shards.manifest import FORMAT, Manifest, Shard, ShardFile, write_manifest
+from headwater.tokenize.shards.manifest import FORMAT, Manifest, Shard, ShardFile, root_of, write_manifest
 
 END = 99
 """End of text and padding, as in the vocabularies that ship."""
@@ -84,6 +84,9 @@ def write_folder(
         "end_of_text_id": END,
         "padding_id": END,
         "shards": tuple(shards),
+        "root": root_of(shards),
+        "replaces": None,
+        "revisions": (),
     }
     nothing: dict[str, Any] = {"str": "", "bool": False}
     manifest = Manifest(

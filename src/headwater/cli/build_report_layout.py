@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from headwater.cli.rendering import Answer, clean, format_count, format_table
+from headwater.cli.rendering import Answer, clean, format_count
+from headwater.cli.sections import Block, format_heading, format_section
 
 __all__ = ["format_build_report"]
 
@@ -18,57 +18,20 @@ _NOT_CHOSEN: Final = {
     "no_tokens": "no tokens",
 }
 _Table: TypeAlias = list[dict[str, object]]
-_Block: TypeAlias = tuple[str, Sequence[dict[str, object] | str]]
-"""A heading, empty for none, and below it a table or lines."""
 
 
 def format_build_report(found: Answer, *, markdown: bool = False) -> str:
     """Return a report as sections with tables, in plain text or in Markdown."""
-    parts = [_heading(f"build {found['build']}", 1, markdown)]
-    parts += [_block(block, 2, markdown) for block in _whole(found)]
+    form = "markdown" if markdown else "text"
+    parts = [format_heading(f"build {found['build']}", 1, form)]
+    parts += [format_section(block, 2, form) for block in _whole(found)]
     for stage in found["stages"]:
-        parts.append(_heading(f"stage {stage['stage']}", 2, markdown))
-        parts += [_block(block, 3, markdown) for block in _stage(stage)]
+        parts.append(format_heading(f"stage {stage['stage']}", 2, form))
+        parts += [format_section(block, 3, form) for block in _stage(stage)]
     return "\n\n".join(parts)
 
 
-def _heading(text: str, level: int, markdown: bool) -> str:
-    if markdown:
-        return f"{'#' * level} {_escaped(text)}"
-    return clean(text) if level > 2 else f"{clean(text)}\n{('=', '-')[level - 1] * len(text)}"
-
-
-def _block(block: _Block, level: int, markdown: bool) -> str:
-    heading, body = block
-    head = [_heading(heading, level, markdown)] if heading else []
-    lines = [each for each in body if isinstance(each, str)]
-    rows = [each for each in body if not isinstance(each, str)]
-    if lines:
-        shown = "\n".join(f"- {_escaped(line)}" for line in lines) if markdown else "\n".join(lines)
-    elif rows:
-        shown = _markdown_table(rows) if markdown else format_table(rows)
-    else:
-        shown = "none"
-    return ("\n\n" if markdown else "\n").join([*head, shown])
-
-
-def _markdown_table(rows: Sequence[Mapping[str, object]]) -> str:
-    names = list(rows[0])
-    lines = [names, ["---"] * len(names)] + [[_escaped(str(row[name])) for name in names] for row in rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _escaped(text: str) -> str:
-    r"""Return a text on one line in which nothing is Markdown or HTML.
-
-    >>> print(_escaped("a|b <i> *c*"))
-    a\|b &lt;i> \*c\*
-    """
-    line = clean(text).replace("\n", " ").replace("\t", " ").replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", line)
-
-
-def _whole(found: Answer) -> Iterator[_Block]:
+def _whole(found: Answer) -> Iterator[Block]:
     """Yield what is said of the lake as the build found it."""
     lines = [f"recipe {found['recipe']}, version {found['version']} of the table"]
     if found["scale"] is not None:
@@ -123,7 +86,7 @@ def _shortened(rows: _Table) -> _Table:
     return [*rows[:_MOST_ROWS], more]
 
 
-def _stage(stage: Answer) -> Iterator[_Block]:
+def _stage(stage: Answer) -> Iterator[Block]:
     """Yield the tables of one stage."""
     there, copies = stage["there"], stage["copies"]
     lines = [
@@ -217,7 +180,7 @@ def _sample(row: Answer) -> dict[str, object]:
     }
 
 
-def _texts(samples: Sequence[Answer]) -> Iterator[_Block]:
+def _texts(samples: Sequence[Answer]) -> Iterator[Block]:
     lines = [f"{row['sample_id']}: {_one_line(str(row['text']))}" for row in samples if row.get("text") is not None]
     if lines:
         yield "", lines

@@ -6,17 +6,19 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import click
 
 from headwater.cli.numbers import WHOLE
-from headwater.cli.rendering import clean, to_json
-from headwater.errors import StorageError
+from headwater.cli.rendering import clean, to_json, to_json_line
+from headwater.errors import HeadwaterError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,10 +36,13 @@ __all__ = [
     "job_arguments",
     "job_options",
     "lake_argument",
+    "lines_output_option",
     "names_options",
     "output_option",
     "parse_conf",
+    "print_lines",
     "read_recipe",
+    "read_text",
     "recipe_argument",
     "scale_option",
     "spark_options",
@@ -65,6 +70,13 @@ output_option = click.option(
     show_default=True,
     help="Format of the answer on standard output.",
 )
+lines_output_option = click.option(
+    "--output",
+    type=click.Choice(["text", "json", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="Format of the answer on standard output; jsonl is a line of JSON a sample, printed as it is found.",
+)
 build_option = click.option("--build", metavar="NAME", help="Name of a build in the lake.")
 scale_option = click.option(
     "--scale", metavar="SHARE", help="Make a nested proxy with this share of each cell of the selection, such as 0.001."
@@ -82,9 +94,29 @@ def together(*decorators: Callable[[_Command], _Command]) -> Callable[[_Command]
     return apply
 
 
+_ASKED: Final = "headwater.openlineage"
+_RECIPES: Final = "headwater.openlineage.recipe"
+
+
+def _keep_place(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Check where events go before anything is done, and keep it for the session that the command opens."""
+    if value is not None:
+        from headwater.lineage.openlineage.places import check_place
+
+        check_place(value, "--openlineage")
+        context.meta[_ASKED] = value
+
+
 spark_options = together(
     click.option("--master", metavar="URL", help=f"A Spark master; {_MASTER} unless spark-submit was given one."),
     click.option("--conf", metavar="KEY=VALUE", multiple=True, help="A Spark setting; may be given more than once."),
+    click.option(
+        "--openlineage",
+        metavar="URL|FILE",
+        callback=_keep_place,
+        expose_value=False,
+        help="Send OpenLineage events of every step to an endpoint, or add them to a file.",
+    ),
 )
 job_arguments = together(lake_argument, recipe_argument)
 job_options = together(spark_options, output_option)
@@ -155,12 +187,59 @@ def answer(value: object, text: str | Callable[[], str], output: str) -> None:
         StorageError: it cannot be written, to a full disk for example.
     """
     shown = to_json(value) if output == "json" else clean(text if isinstance(text, str) else text())
+    _print(shown)
+
+
+def print_lines(lines: Iterable[object]) -> None:
+    """Print lines as they come: a text cleaned, anything else as one line of JSON; many are written at once.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    waiting: list[str] = []
+    for line in lines:
+        waiting.append(clean(line) if isinstance(line, str) else to_json_line(line))
+        if len(waiting) >= _LINES_AT_ONCE:
+            _print("\n".join(waiting))
+            waiting = []
+    if waiting:
+        _print("\n".join(waiting))
+
+
+_LINES_AT_ONCE: Final = 256
+
+
+def _print(text: str) -> None:
     try:
-        click.echo(shown)
+        click.echo(text)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise StorageError(f"cannot write the answer to standard output: {error.strerror or error}") from error
+
+
+def read_text(name: str) -> str:
+    """Return the text of a file, or of standard input.
+
+    Args:
+        name: of the file; ``-`` is standard input.
+
+    Raises:
+        UsageError: it is no UTF-8, or empty.
+        StorageError: it cannot be read.
+    """
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise StorageError(f"cannot read the text {name}: {error.strerror or error}") from error
+    where = "standard input" if name == "-" else name
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"expected a text in UTF-8 in {where}, found bytes that are none at {error.start}") from error
+    if not text:
+        raise UsageError(f"expected a text in {where}, found an empty one")
+    return text
 
 
 class Timer:
@@ -182,7 +261,10 @@ def read_recipe(given: str) -> Recipe:
     """Return the recipe of a file or of a shipped name."""
     from headwater.pipelines.recipe.shipped import find_recipe
 
-    return find_recipe(given)
+    recipe = find_recipe(given)
+    if recipe.lineage.openlineage is not None and (context := click.get_current_context(silent=True)) is not None:
+        context.meta[_RECIPES] = recipe.lineage.openlineage
+    return recipe
 
 
 def check_new(*, batch: str | None = None, build: str | None = None, scale: str | None = None) -> None:
@@ -239,10 +321,28 @@ def spark_session(master: str | None, conf: Sequence[str]) -> Iterator[SparkSess
         spark = session(master=master or _MASTER, conf=settings)
         install()  # Spark has put its own handler in place, which asks the JVM in the middle of another question
         try:
-            yield spark
+            with _events():
+                yield spark
         finally:
             if not running:
                 spark.stop()
+
+
+def _events() -> contextlib.AbstractContextManager[None]:
+    """Return what tells of the runs within, where the call, the environment or the recipe asks for it."""
+    from headwater.lineage.run_events import events_to
+
+    context = click.get_current_context(silent=True)
+    meta = {} if context is None else context.meta
+    return events_to(meta.get(_ASKED), meta.get(_RECIPES), _own_cause)
+
+
+def _own_cause(error: BaseException) -> HeadwaterError | None:
+    """Return the error of Headwater's own that a task raised, or None."""
+    from headwater.cli.spark_failures import cause_of
+
+    found = cause_of(error) if isinstance(error, Exception) else None
+    return found if isinstance(found, HeadwaterError) else None
 
 
 @contextlib.contextmanager

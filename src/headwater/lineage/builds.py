@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -18,8 +17,6 @@ from headwater.filters.spans.policy import Policy, policy_of
 from headwater.fingerprint import fingerprint
 from headwater.lineage.past_runs import Source, newest_ended, read_runs, require_build, runs_of
 from headwater.lineage.revisions import build_version, newest_revision, revision_record
-from headwater.lineage.vocabularies import find_vocabulary
-from headwater.tokenize.forms.load import Vocabulary
 from headwater.tokenize.names import DEFAULT_VOCABULARY
 from headwater.tokenize.shards.manifest import Manifest, read_manifest
 from headwater.tokenize.shards.tokens import SUFFIXES, open_tokens
@@ -27,6 +24,11 @@ from headwater.warehouse.filesystem import exists, filesystem_of, join, read_byt
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import ALIGNED
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from headwater.tokenize.forms.load import Vocabulary
 
 __all__ = [
     "LakeView",
@@ -127,6 +129,8 @@ def build_vocabulary(source: Source, lake: str, build: str) -> Vocabulary:
     Raises:
         UsageError: it is no longer where the recipe names it.
     """
+    from headwater.lineage.vocabularies import find_vocabulary  # the encoder loads a compiler
+
     found = runs_of(source, "build", build)
     return find_vocabulary(lake, found[-1].recipe["vocabulary"]["name"] if found else DEFAULT_VOCABULARY)
 

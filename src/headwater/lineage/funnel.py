@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from headwater.lineage.operators import digits_of
 from headwater.lineage.past_runs import read_runs, runs_of
 from headwater.lineage.questions import rows
 from headwater.lineage.revisions import STEP
@@ -128,5 +129,5 @@ def refused_files(
 
 
 def list_runs(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Return the runs, oldest first, with recipe, operators and counts as objects."""
-    return [run.plain(whole=True) for run in read_runs(connection)]
+    """Return the runs, oldest first, with recipe, operators, their digits and counts as objects."""
+    return [run.plain(whole=True) | {"operator_digits": digits_of(run)} for run in read_runs(connection)]

@@ -7,14 +7,13 @@ from typing import Final, TypedDict
 
 from headwater.errors import UsageError
 
-__all__ = ["WAYS", "Names", "name_of", "named_by"]
+__all__ = ["WAYS", "Names", "OtherNames", "name_of", "named_by"]
 
 
-class Names(TypedDict, total=False):
-    """What names samples; exactly one of these is given, the others are None or left out.
+class OtherNames(TypedDict, total=False):
+    """What names samples besides an id; exactly one way is given, the others are None or left out.
 
     Attributes:
-        sample: its id.
         uri: the document's URL or id as given; the user and password in a URL do not matter.
         hash: of the text: 32 hexadecimal digits of BLAKE2b-128, as column ``content_hash``.
         host: host part of the URL; case, credentials, port, a dot at the end and the form of letters beyond ASCII do not matter.
@@ -33,7 +32,6 @@ class Names(TypedDict, total=False):
         samples: ids, or a file with one a line; ``-`` is standard input.
     """
 
-    sample: int | None
     uri: str | None
     hash: str | None
     host: str | None
@@ -52,7 +50,13 @@ class Names(TypedDict, total=False):
     samples: str | Sequence[int] | None
 
 
-WAYS: Final = tuple(Names.__annotations__)
+class Names(OtherNames, total=False):
+    """The same, and ``sample``, an id."""
+
+    sample: int | None
+
+
+WAYS: Final = ("sample", *OtherNames.__annotations__)
 
 
 def name_of(kind: str) -> str:

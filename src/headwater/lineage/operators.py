@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from headwater.errors import UsageError
-from headwater.filters.rules.predicates import nearest
+from headwater.errors import UsageError, nearest
 from headwater.fingerprint import fingerprint
 from headwater.lineage.past_runs import PastRun
 from headwater.warehouse.schema import FAMILIES

@@ -16,6 +16,7 @@ import pyarrow as pa
 from headwater.errors import ConflictError
 from headwater.fingerprint import canonical_json, fingerprint
 from headwater.lineage.claims import Claims
+from headwater.lineage.run_events import listener
 from headwater.plain import JsonObject
 from headwater.version import __version__
 from headwater.warehouse.commit import commit
@@ -81,7 +82,7 @@ def begin_run(
 ) -> Run:
     """Return a new run; nothing is stored before its first commit."""
     now = datetime.datetime.now(datetime.UTC)
-    return Run(
+    run = Run(
         lake=lake,
         step=step,
         run_id=f"{now:%Y%m%dT%H%M%S}-{step}-{secrets.token_hex(6)}",
@@ -90,6 +91,9 @@ def begin_run(
         input_version=input_version,
         started=now,
     )
+    if (heard := listener()) is not None:
+        heard.began(run)
+    return run
 
 
 def _write_row(
@@ -167,13 +171,23 @@ def commit_wave(
             continue
         run.counts, run.waves, run.row = counts, run.waves + 1, entry.path
         reach(f"{run.step}/after-commit/{run.waves}")
+        _tell(run, held, after, final=final)
         return after, dropped
     raise ConflictError(f"{_TRIES} commits of {run.step} lost against other writers; run the same command again")
+
+
+def _tell(run: Run, units: Sequence[Unit], after: Snapshot, *, final: bool) -> None:
+    """Tell whoever hears of runs that a wave was committed, and that it was the last."""
+    if (heard := listener()) is not None:
+        heard.committed(run, units, after)
+        if final:
+            heard.ended(run, after)
 
 
 def finish_run(run: Run, snapshot: Snapshot) -> Snapshot:
     """Store the end of a run and return the snapshot after it; a run that committed nothing leaves no row."""
     if not run.waves:
+        _tell(run, [], snapshot, final=True)
         return snapshot
     after, _ = commit_wave(run, snapshot, [], final=True, changes_data=False)
     return after

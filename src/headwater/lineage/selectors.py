@@ -7,8 +7,7 @@ and a hash go through an index. DuckDB is started for a condition in SQL only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +16,20 @@ import pyarrow.compute as pc
 
 from headwater.errors import UsageError
 from headwater.filters.urls.hosts import without_credentials
+from headwater.lineage.input_files import files_licensed, files_named
+from headwater.lineage.lookup import Lookup, open_lookup
 from headwater.lineage.names import Names, name_of, named_by
 from headwater.lineage.operators import families_written, runs_with
 from headwater.lineage.past_runs import read_runs
 from headwater.lineage.sample_lists import known_samples, read_samples
 from headwater.warehouse.parquet import read_aligned, read_file, read_sparse
 from headwater.warehouse.schema import FAMILIES
-from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["MOST_AT_ONCE", "Connection", "Pinned", "pinned", "selected"]
+__all__ = ["MOST_AT_ONCE", "Connection", "pinned", "selected"]
 
 MOST_AT_ONCE: Final = 65_536
 """Ids of a batch, at most."""
@@ -36,29 +37,16 @@ _Ints = npt.NDArray[np.int64]
 _Test: TypeAlias = Callable[[pa.Table], pa.Array | pa.ChunkedArray]
 
 
-class Pinned(Protocol):
-    """What has one version of a lake: a ``Lookup``, or anything else with its snapshot."""
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The version."""
-
-
-@dataclass(frozen=True, slots=True)
-class _At:
-    snapshot: Snapshot
-
-
-def pinned(lake: str, version: int | None = None) -> Pinned:
+def pinned(lake: str, version: int | None = None) -> Lookup:
     """Return a lake at its newest version, or the one given."""
-    return _At(open_snapshot(lake, version))
+    return open_lookup(lake, version)
 
 
-Connection: TypeAlias = "duckdb.DuckDBPyConnection | Callable[[], duckdb.DuckDBPyConnection]"
-"""A connection with the views of the same version, or what gives one where a question needs it."""
+Connection: TypeAlias = "duckdb.DuckDBPyConnection | Callable[[], duckdb.DuckDBPyConnection] | None"
+"""A connection with the views of the same version, what gives one, or None: then one is made where a question needs it."""
 
 
-def selected(connection: Connection, lookup: Pinned, named: Names, limit: int | None = None) -> Iterator[_Ints]:
+def selected(connection: Connection, lookup: Lookup, named: Names, limit: int | None = None) -> Iterator[_Ints]:
     """Yield the ids of the samples that are named in one way, ascending, each once, in batches of at most ``MOST_AT_ONCE``.
 
     Args:
@@ -70,17 +58,17 @@ def selected(connection: Connection, lookup: Pinned, named: Names, limit: int | 
     """
     kind, value = named_by(named)
     found = 0
-    for batch in _batches(_found(connection, lookup.snapshot, kind, value), limit):
+    for batch in _batches(_found(connection, lookup, kind, value), limit):
         found += len(batch)
         yield batch
     if not found:
         shown = "" if kind == "samples" else f" {without_credentials(str(value))}"
         raise UsageError(
-            f"expected a sample with {name_of(kind)}{shown}, found none in this lake; {_hint(lookup.snapshot, kind)}"
+            f"expected a sample with {name_of(kind)}{shown}, found none in this lake; {_hint(kind)}{_refused(lookup, kind)}"
         )
 
 
-def _hint(snapshot: Snapshot, kind: str) -> str:
+def _hint(kind: str) -> str:
     """Return what to do where nothing was found."""
     column = {"rule": "reasons", "first_rule": "first_reason"}.get(kind)
     if column is not None:
@@ -88,6 +76,15 @@ def _hint(snapshot: Snapshot, kind: str) -> str:
     if kind == "run":
         return "it may have written rows of no sample, or later runs replaced them: headwater runs LAKE --run ID"
     return "headwater sql LAKE 'SELECT … FROM content' shows what it holds"
+
+
+def _refused(lookup: Lookup, kind: str) -> str:
+    """Return what was refused at ingest, where a document may be among it."""
+    if kind not in ("uri", "hash"):
+        return ""
+    from headwater.lineage.refused import say_refused
+
+    return say_refused(lookup.snapshot)
 
 
 def _batches(chunks: Iterable[_Ints], limit: int | None) -> Iterator[_Ints]:
@@ -117,21 +114,26 @@ def _batches(chunks: Iterable[_Ints], limit: int | None) -> Iterator[_Ints]:
         yield np.concatenate(waiting)
 
 
-def _found(connection: Connection, snapshot: Snapshot, kind: str, value: object) -> Iterator[_Ints]:
+def _found(connection: Connection, lookup: Lookup, kind: str, value: object) -> Iterator[_Ints]:
     """Yield ids in ascending order, an id more than once at most in a row."""
-    text = str(value)
+    text, snapshot = str(value), lookup.snapshot
     if kind == "samples":
         yield _listed(snapshot, read_samples(value))  # type: ignore[arg-type] # of the type that Names gives it
     elif kind == "sample":
         yield _listed(snapshot, read_samples([value]))  # type: ignore[list-item] # an int, which is checked there
-    elif kind in ("uri", "host", "domain"):
-        yield _by_url(connection, kind, text)
+    elif kind == "uri":
+        yield np.array(sorted(lookup.samples_at(text)), np.int64)
+    elif kind == "host":
+        yield from lookup.samples_of_host(text)
+    elif kind == "domain":
+        yield from lookup.samples_of_domain(text)
     elif kind == "hash":
-        yield from _aligned(snapshot, "content", ["content_hash"], _equals("content_hash", _bytes_of(kind, text)))
+        yield np.array(lookup.samples_of_hash(_bytes_of(kind, text)), np.int64)
     elif kind == "source":
         yield from _aligned(snapshot, "content", ["source"], _equals("source", text), ["source"])
     elif kind in ("file", "licence"):
-        files = _files(snapshot, kind, text)
+        rows = files_licensed(snapshot, text) if kind == "licence" else files_named(snapshot, text)
+        files = pa.array([row["file_id"] for row in rows], pa.int64())
         yield from _aligned(snapshot, "content", ["file_id"], lambda rows: pc.is_in(rows["file_id"], value_set=files))
     elif kind == "cluster":
         yield from _aligned(snapshot, "duplicates", ["cluster_id"], _equals("cluster_id", _bytes_of(kind, text)))
@@ -150,7 +152,8 @@ def _found(connection: Connection, snapshot: Snapshot, kind: str, value: object)
     else:
         from headwater.lineage.sql_condition import samples_where
 
-        yield from samples_where(connection if not callable(connection) else connection(), snapshot, text, MOST_AT_ONCE)
+        opened = connection() if callable(connection) else connection
+        yield from samples_where(opened, snapshot, text, MOST_AT_ONCE)
 
 
 def _listed(snapshot: Snapshot, samples: _Ints) -> _Ints:
@@ -166,17 +169,6 @@ def _listed(snapshot: Snapshot, samples: _Ints) -> _Ints:
     return samples
 
 
-def _by_url(connection: Connection, kind: str, text: str) -> _Ints:
-    from headwater.lineage.host_questions import samples_of_domain, samples_of_host
-    from headwater.lineage.questions import samples_at
-
-    opened = connection if not callable(connection) else connection()
-    if kind == "uri":
-        return np.array(sorted(samples_at(opened, text)), np.int64)
-    asked = samples_of_host if kind == "host" else samples_of_domain
-    return np.array(asked(opened, text, (1 << 63) - 1), np.int64)
-
-
 def _bytes_of(kind: str, text: str) -> bytes:
     try:
         found = bytes.fromhex(text)
@@ -185,22 +177,6 @@ def _bytes_of(kind: str, text: str) -> bytes:
     if len(found) != 16:
         raise UsageError(f"expected 32 hexadecimal digits of {name_of(kind)}, found {text!r}")
     return found
-
-
-def _files(snapshot: Snapshot, kind: str, text: str) -> pa.Array:
-    """Return the ids of input files: of a licence, or of a URI or the beginning of a SHA-256."""
-    numbers: list[int] = []
-    for path in snapshot.paths("files"):
-        for row in read_file(snapshot.uri, path, ["file_id", "file_uri", "sha256", "license"]):
-            for file in row.to_pylist():
-                uri = file["file_uri"] or ""
-                mine = (
-                    (file["license"] or "unknown") == text
-                    if kind == "licence"
-                    else text in (uri, without_credentials(uri)) or str(file["sha256"]).startswith(text.lower())
-                )
-                numbers += [file["file_id"]] if mine else []
-    return pa.array(numbers, pa.int64())
 
 
 def _equals(column: str, value: str | bytes) -> _Test:
@@ -290,7 +266,7 @@ def _merged(streams: Sequence[Iterator[_Ints]]) -> Iterator[_Ints]:
 
 
 def _of_run(snapshot: Snapshot, run_id: str) -> Iterator[_Ints]:
-    from headwater.filters.rules.predicates import nearest
+    from headwater.errors import nearest
 
     runs = {run.run_id: run for run in read_runs(snapshot)}
     if run_id not in runs:

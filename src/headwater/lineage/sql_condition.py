@@ -9,9 +9,9 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from headwater.errors import UsageError, one_line
-from headwater.filters.rules.predicates import nearest
+from headwater.errors import UsageError, nearest, one_line
 from headwater.lineage.sql_connection import LakeConnection, Limits
+from headwater.lineage.views import connect
 from headwater.plain import JsonObject
 from headwater.warehouse.columns import family_columns
 from headwater.warehouse.schema import ALIGNED, FAMILIES
@@ -23,25 +23,32 @@ _TIMEOUT_S = 600.0
 
 
 def samples_where(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, condition: str, at_once: int
+    connection: duckdb.DuckDBPyConnection | None, snapshot: Snapshot, condition: str, at_once: int
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Yield the ids of the samples for which a condition is true, ascending, ``at_once`` at a time.
 
     Only the families whose columns it names are read: view ``samples`` would join all of them.
 
+    Args:
+        connection: with the views of the version; by default one is made.
+
     Raises:
         UsageError: it is no such expression, or names what is not there.
         LimitError: it took more time or memory than it may.
     """
+    if connection is None:
+        with connect(snapshot.lake, snapshot.version) as own:
+            yield from samples_where(own, snapshot, condition, at_once)
+        return
     expression = _parse(connection, condition)
     named = list(_columns(expression))
     families = family_columns(named, snapshot.own_scores)
     _check_known(expression, named, families)
     families.pop("content", None)
-    own = ", ".join(f'content."{name}"' for name in ("sample_id", "batch", *FAMILIES["content"].fields))
+    listed = ", ".join(f'content."{name}"' for name in ("sample_id", "batch", *FAMILIES["content"].fields))
     joins = "".join(f" LEFT JOIN {family} USING (sample_id)" for family in families)
     columns = "".join(f', {family}."{name}"' for family, names in families.items() for name in dict.fromkeys(names))
-    wide = f"(SELECT {own}{columns} FROM content{joins}) AS samples"
+    wide = f"(SELECT {listed}{columns} FROM content{joins}) AS samples"
     found = LakeConnection(connection, Limits(timeout_s=_TIMEOUT_S)).execute(
         f"SELECT sample_id FROM {wide} WHERE (\n{condition}\n) ORDER BY 1"
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headwater.errors import UnreadableInputsError, UsageError
+from headwater.lineage.run_events import whole_run
 from headwater.pipelines.annotate.step import annotate
 from headwater.pipelines.builds.step import build
 from headwater.pipelines.decide.step import decide
@@ -18,7 +19,7 @@ from headwater.pipelines.extract.step import extract
 from headwater.pipelines.ingest.inputs import check_inputs
 from headwater.pipelines.ingest.step import ingest, ingest_counts, ingest_warnings
 from headwater.pipelines.recipe.job import Recipe
-from headwater.pipelines.recipe.operators import resolve
+from headwater.pipelines.recipe.operators import Resolved, resolve
 from headwater.pipelines.selection.proxy import parse_scale, scale_down
 from headwater.pipelines.selection.report import Selection
 from headwater.pipelines.selection.step import select
@@ -98,7 +99,36 @@ def run(
     check_inputs(inputs, lake)
     job = resolve(recipe, lake)
     _make_lake(lake)
-    steps = _Steps(on_step=on_step)
+    with whole_run(lake, recipe.literals, recipe.lineage.openlineage):
+        return _run_steps(spark, job, inputs, batch, name, scale, _Steps(on_step=on_step))
+
+
+@dataclass(kw_only=True, slots=True)
+class _Steps:
+    """The reports of the steps so far, each timed from the end of the one before."""
+
+    on_step: Callable[[StepReport], None] | None
+    reports: list[StepReport] = field(default_factory=list)
+    begin: float = field(default_factory=time.monotonic)
+
+    def end(self, step: str, counts: JsonObject, warnings: Sequence[str] = ()) -> None:
+        seconds = time.monotonic() - self.begin
+        self.reports.append(StepReport(step=step, counts=counts, seconds=seconds, warnings=list(warnings)))
+        if self.on_step is not None:
+            self.on_step(self.reports[-1])
+        self.begin = time.monotonic()
+
+
+def _run_steps(
+    spark: SparkSession,
+    job: Resolved,
+    inputs: Sequence[str],
+    batch: str | None,
+    name: str | None,
+    scale: str | None,
+    steps: _Steps,
+) -> RunReport:
+    lake, recipe = job.lake, job.recipe
     unreadable: tuple[tuple[str, str], ...] = ()
     if inputs:
         report = ingest(spark, lake, recipe, inputs, batch)
@@ -123,22 +153,6 @@ def run(
         chosen = proxy.build
     steps.end("build", build(spark, job, chosen))
     return RunReport(build=chosen, steps=steps.reports)
-
-
-@dataclass(kw_only=True, slots=True)
-class _Steps:
-    """The reports of the steps so far, each timed from the end of the one before."""
-
-    on_step: Callable[[StepReport], None] | None
-    reports: list[StepReport] = field(default_factory=list)
-    begin: float = field(default_factory=time.monotonic)
-
-    def end(self, step: str, counts: JsonObject, warnings: Sequence[str] = ()) -> None:
-        seconds = time.monotonic() - self.begin
-        self.reports.append(StepReport(step=step, counts=counts, seconds=seconds, warnings=list(warnings)))
-        if self.on_step is not None:
-            self.on_step(self.reports[-1])
-        self.begin = time.monotonic()
 
 
 def _make_lake(lake: str) -> None:

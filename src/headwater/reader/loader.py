@@ -19,6 +19,7 @@ __all__ = ["Reader"]
 FORMAT: Final = 1
 LAST_STEPS: Final = ("short", "whole", "drop")
 _AHEAD: Final = 4096
+_LISTED: Final = 20
 
 
 class Reader:
@@ -42,6 +43,8 @@ class Reader:
         epochs: after how many the stream ends. None: never.
         last_step: ``short``, ``whole`` or ``drop``: what a step becomes that the end of the stream cuts.
         state: of an earlier reader, or of a batch.
+        accept_revision: whether to go on from a state of a revision of the stage before this one, at the same epoch and position. Where the
+            revision changed the number of sequences, the order is another one: in this epoch some sequences come twice, others not.
 
     Raises:
         UsageError: arguments out of range, a stage without sequences, a last step without a sequence for each rank, or a state of another
@@ -60,6 +63,7 @@ class Reader:
         epochs: int | None = None,
         last_step: str = "short",
         state: ValuesByName | None = None,
+        accept_revision: bool = False,
     ) -> None:
         if world_size < 1 or not 0 <= rank < world_size:
             raise UsageError(f"expected a rank from 0 to world_size - 1, found {rank} of {world_size}")
@@ -75,6 +79,7 @@ class Reader:
             raise UsageError(f"expected sequences in {stage.uri}, found none")
         self.stage, self.batch_size, self.seed, self.shuffle = stage, batch_size, seed, shuffle
         self.rank, self.world_size, self.epochs, self.last_step = rank, world_size, epochs, last_step
+        self._accept_revision = accept_revision
         self._next = 0  # place in the list of all epochs
         self._held = (-1, np.zeros(0, dtype=np.int64))
         if state is not None:
@@ -96,15 +101,23 @@ class Reader:
         """Go on from a state that `state` or a batch gave.
 
         Raises:
-            UsageError: it is of another format, stage, seed or order, or leaves a last step without a sequence for each rank.
+            UsageError: it is of another format, stage, seed or order, of an earlier revision of the stage that was not accepted, or leaves a last
+                step without a sequence for each rank.
         """
         if state.get("format") != FORMAT:
             raise UsageError(f"expected a reader's state of format {FORMAT}, found format {state.get('format')}")
         mine = self.state()
-        for name in ("stage", "seed", "shuffle"):
+        epoch, position = state.get("epoch"), state.get("position")
+        if state.get("stage") != mine["stage"]:
+            earlier = self._check_revision(str(state.get("stage")))
+            if isinstance(epoch, int) and isinstance(position, int) and len(self.stage) <= position < earlier:
+                epoch, position = (
+                    epoch + 1,
+                    0,
+                )  # the epoch has fewer sequences now, and the state stands behind its last
+        for name in ("seed", "shuffle"):
             if state.get(name) != mine[name]:
                 raise UsageError(f"expected a state of {name} {mine[name]}, found {state.get(name)}")
-        epoch, position = state.get("epoch"), state.get("position")
         if (
             not isinstance(epoch, int)
             or not isinstance(position, int)
@@ -116,6 +129,26 @@ class Reader:
             )
         self._next = epoch * len(self.stage) + position
         self._check_last_step()
+
+    def _check_revision(self, fingerprint: str) -> int:
+        """Refuse the state of another stage, and unless it is accepted that of an earlier revision; return how many sequences that one had."""
+        manifest = self.stage.manifest
+        place = next((n for n, each in enumerate(manifest.revisions) if each.replaces == fingerprint), None)
+        if place is None:
+            raise UsageError(f"expected a state of stage {self.stage.fingerprint}, found {fingerprint}")
+        earlier = manifest.revisions[place].sequences
+        if not self._accept_revision:
+            shards = manifest.shards_since(fingerprint) or ()
+            n = len(self.stage)
+            listed = ", ".join(map(str, shards[:_LISTED])) + (
+                f" and {len(shards) - _LISTED} more" if len(shards) > _LISTED else ""
+            )
+            raise UsageError(
+                f"expected a state of revision {manifest.revision} of stage {manifest.stage}, found one of revision {place}: since then shards "
+                f"{listed} were packed again, of other documents, and the stage has {n} sequences in place of {earlier}. Begin again, or go on "
+                "at the same place with accept_revision=True"
+            )
+        return earlier
 
     def __iter__(self) -> Self:
         """Return the reader itself."""

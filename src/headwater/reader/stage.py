@@ -15,7 +15,7 @@ from pyarrow import fs as pafs
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.reader.batches import RUN
 from headwater.reader.run_files import RunFiles, read_sidecar
-from headwater.tokenize.shards.manifest import Manifest, Shard, ShardFile, read_manifest
+from headwater.tokenize.shards.manifest import MANIFEST, MARK, Manifest, Shard, ShardFile, read_manifest
 from headwater.tokenize.shards.tokens import SUFFIXES, TokenFile, open_tokens, suffix_of
 from headwater.warehouse.filesystem import file_sha256, filesystem_of, is_local, join, read_bytes
 
@@ -47,6 +47,7 @@ class Stage:
         uri: str,
         suffix: str,
         files: Sequence[tuple[str, str]],
+        stamp: tuple[int, int],
         sample_ids: SampleIds | None,
         scratch: str | None,
     ) -> None:
@@ -54,7 +55,7 @@ class Stage:
         counts = [shard.sequences for shard in manifest.shards]
         self._first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
         self._numbers = np.array([shard.number for shard in manifest.shards], dtype=np.int64)
-        self._files, self._sample_ids, self._scratch = files, sample_ids, scratch
+        self._files, self._sample_ids, self._scratch, self._stamp = files, sample_ids, scratch, stamp
         self._open()
 
     def _open(self) -> None:
@@ -111,12 +112,27 @@ class Stage:
         places = np.searchsorted(self._first, sequences, side="right") - 1
         return places, sequences - self._first[places]
 
+    def _check_unrevised(self) -> None:
+        """Refuse a file opened a moment ago where the stage was revised since it was opened: a revision takes the manifest away first."""
+        place = join(self._path, MANIFEST)
+        stamp = _stamp_of(self._filesystem, place)
+        if stamp == self._stamp:
+            return
+        found = None if stamp is None else hashlib.sha256(read_bytes(self._filesystem, place)).hexdigest()
+        if found != self.fingerprint:
+            raise CorruptLakeError(
+                f"{self.uri}: expected manifest {self.fingerprint}, with which the stage was opened, found {found or 'none'}: it was revised since; "
+                "open it again"
+            )
+        self._stamp = stamp
+
     def _tokens(self, place: int) -> TokenFile:
         found = self._held.get(place)
         if found is None:
             shard = self.manifest.shards[place]
             path = join(self._path, self._files[place][0])
             found = open_tokens(self._filesystem, path)
+            self._check_unrevised()
             if found.n_tokens != shard.sequences * self.manifest.context:
                 raise CorruptLakeError(
                     f"{path}: expected {shard.sequences} sequences of {self.manifest.context} tokens, found {found.n_tokens} tokens"
@@ -130,6 +146,7 @@ class Stage:
         shard = self.manifest.shards[place]
         path = join(self._path, self._files[place][1])
         begins, runs = read_sidecar(self._filesystem, path, sequences=shard.sequences, context=self.manifest.context)
+        self._check_unrevised()
         if self._sample_ids is not None:
             runs["sample_id"] = self._sample_ids(shard.number, runs)
         return begins, runs
@@ -155,16 +172,22 @@ def open_stage(
         sample_ids: gives sample_ids where a lake is there; ``Lake.stage`` sets it.
 
     Raises:
-        UsageError: there is no stage in that folder, or none of its files holds tokens.
+        UsageError: there is no stage in that folder, a revision of it is not in place, or none of its files holds tokens.
         CorruptLakeError: a file is missing, or its size or hash is not the manifest's.
     """
     filesystem, path = filesystem_of(str(folder))
     listed = filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
     sizes = {info.base_name: int(info.size) for info in listed if info.type == pafs.FileType.File}
-    if "manifest.json" not in sizes:
+    if MANIFEST not in sizes and MARK in sizes:
+        raise UsageError(
+            f"expected a stage at {folder}, found one of which a revision is being put in place, or was stopped; wait, or run the command again that "
+            "revised it (or headwater build LAKE RECIPE --repair)"
+        )
+    if MANIFEST not in sizes:
         raise UsageError(f"expected the folder of a stage with its manifest.json, found none at {folder}")
-    data = read_bytes(filesystem, join(path, "manifest.json"))
-    manifest = read_manifest(data, join(path, "manifest.json"))
+    stamp = _stamp_of(filesystem, join(path, MANIFEST)) or (0, 0)
+    data = read_bytes(filesystem, join(path, MANIFEST))
+    manifest = read_manifest(data, join(path, MANIFEST))
     chosen = _suffix(manifest, sizes, suffix, path)
     files = []
     for shard in manifest.shards:
@@ -178,9 +201,16 @@ def open_stage(
         uri=str(folder),
         suffix=chosen,
         files=files,
+        stamp=stamp,
         sample_ids=sample_ids,
         scratch=scratch,
     )
+
+
+def _stamp_of(filesystem: pafs.FileSystem, place: str) -> tuple[int, int] | None:
+    """Return the size and the time of change of a file, None where there is none."""
+    info = filesystem.get_file_info(place)
+    return (int(info.size), int(info.mtime_ns or 0)) if info.type == pafs.FileType.File else None
 
 
 def _suffix(manifest: Manifest, sizes: dict[str, int], wanted: str | None, path: str) -> str:

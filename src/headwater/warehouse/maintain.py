@@ -22,6 +22,7 @@ from headwater.plain import Row
 from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAME_PATTERN, FileEntry, fragments_of
+from headwater.warehouse.index_files import INDEXES, MOST_INDEX_ROWS, merged_index
 from headwater.warehouse.log import LOG, entry_fault, entry_name, is_of_log, read_entry, read_log
 from headwater.warehouse.log_repair import check_room, write_checkpoint
 from headwater.warehouse.parquet import check_file, file_own_scores, read_file, write_family
@@ -32,9 +33,8 @@ from headwater.warehouse.takedown_files import delete_due
 
 __all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_files", "pinned_versions"]
 
-_LEFT_ALONE: Final = {"captures", "content", "host_index", "html", "placements", "takedowns", "texts", "uri_index"}
-"""Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file; an index file is
-sorted as a whole."""
+_LEFT_ALONE: Final = {"captures", "content", "html", "placements", "takedowns", "texts"}
+"""Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file."""
 _PINNING: Final = pa.array(["build", "revise"])
 _COUNTED: Final = pa.array(["spans", "tokens"])
 _MAX_TABLE_BYTES: Final = 256 << 20
@@ -46,7 +46,7 @@ _LEFT_BY_COMMITS: Final = re.compile(rf"_delta_log/{TEMPORARY_PATTERN}")
 _OWN: Final = re.compile(
     rf"({_LEFT_BY_COMMITS.pattern}|family=({'|'.join(FAMILIES)})/batch={BATCH_PATTERN}/{TEMPORARY_PATTERN}|{NAME_PATTERN})"
 )
-_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/|\.revise/[^/]+/)?([^/]+/)?{TEMPORARY_PATTERN}")
+_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/)?([^/]+/)?{TEMPORARY_PATTERN}|[^/]+/\.revise/(?P<run>[^/]+)/.+")
 _LEFT_BY_TRAININGS: Final = re.compile(
     rf"({TEMPORARY_PATTERN}|\.counts-[0-9a-f]+/({TEMPORARY_PATTERN}|[^/.][^/]*\.parquet))"
 )
@@ -120,7 +120,10 @@ def maintain(
 
 
 def compact(lake: str) -> int:
-    """Rewrite small narrow files as files of up to 64 fragments, row groups unchanged; return how many files were replaced."""
+    """Rewrite small narrow files as files of up to 64 fragments; return how many files were replaced.
+
+    Row groups are unchanged, but those of indexes, of which rows are sorted anew: see ``index_files``.
+    """
     replaced = 0
     for family in FAMILIES:
         if family in _LEFT_ALONE:
@@ -163,13 +166,18 @@ def _groups(snapshot: Snapshot, family: str) -> list[pa.Table]:
             continue
         begin = 0
         base = mine["base"].to_numpy()
+        most = MOST_INDEX_ROWS if family in INDEXES else None
+        ends = np.cumsum(mine["rows"].to_numpy())
         last = np.array(
             [max(fragments_of(b, m)) for b, m in zip(base.tolist(), mine["mask"].to_pylist(), strict=True)],
             dtype=np.int64,
         )
         while begin < mine.num_rows:
             end = begin + 1
+            before = int(ends[begin - 1]) if begin else 0
             while end < mine.num_rows and last[end] - base[begin] < FRAGMENTS_PER_FILE:
+                if most is not None and int(ends[end]) - before > most:
+                    break
                 end += 1
             if end - begin > 1:
                 found.append(mine.slice(begin, end - begin))
@@ -195,6 +203,11 @@ def _rewrite(snapshot: Snapshot, family: str, files: pa.Table) -> FileEntry:
         covered = fragments_of(first, bits)
         order += [(fragment, path) for fragment in covered]
         mask |= sum(1 << (fragment - base) for fragment in covered)
+
+    if family in INDEXES:
+        return write_family(
+            snapshot.uri, family, batch, base, mask, operator, merged_index(snapshot.uri, family, paths)
+        )
 
     def groups() -> Iterator[pa.Table]:
         # A file's row groups come in the order of its fragments, so each file is read once, a row group in memory at a time.
@@ -226,6 +239,7 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
     live = set(snapshot.files["path"].to_pylist()) | _pinned(snapshot)
     now = datetime.datetime.now(datetime.UTC)
     named = _named(snapshot)
+    unsettled = _unsettled(snapshot)
     swept = _Swept()
 
     def delete(folder: str, file: RealFile, *, orphan: bool) -> None:
@@ -261,9 +275,20 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         for file in walk_files(filesystem, join(lake, name)):
             if not file.regular:
                 swept.strangers.append(f"{name}/{file.path}".rstrip("/"))
-            elif left.fullmatch(file.path):
+            elif (found := left.fullmatch(file.path)) and found.groupdict().get("run") not in unsettled:
                 delete_old(name, file, file.written, orphan_hours, orphan=True)
     return swept
+
+
+def _unsettled(snapshot: Snapshot) -> set[str]:
+    """Return the revisions of builds that were committed and of which the files may not be in place: what they made ready is needed."""
+    return {
+        row["run_id"]
+        for path in snapshot.paths("runs")
+        for table in read_file(snapshot.uri, path, ["step", "ended", "run_id"])
+        for row in table.to_pylist()
+        if row["step"] == "revise" and row["ended"] is None
+    }
 
 
 def _named(snapshot: Snapshot) -> dict[str, datetime.datetime]:

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import struct
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +32,7 @@ from headwater.tokenize.shards.manifest import (
     write_manifest,
     write_shard,
 )
+from headwater.tokenize.shards.merkle import merkle_root
 
 CONTEXT = 16
 
@@ -229,8 +231,38 @@ def test_damaged_files_are_found_by_their_hash(packed: Packed, tmp_path: Path) -
 def test_foreign_manifests_are_refused(packed: Packed, tmp_path: Path) -> None:
     """Another format version is a usage error; anything else that is no manifest is corrupt."""
     content = json.loads(write_stage(tmp_path, packed))
-    with pytest.raises(UsageError, match="expected format 2, found 1"):
+    with pytest.raises(UsageError, match="expected format 2 or 3, found 1"):
         read_manifest(json.dumps({**content, "format": 1}).encode())
-    for data in (b"", b"[]", b'{"format": 2}', json.dumps({**content, "more": 1}).encode()):
+    strange = {"revision": 1}, {"replaces": "0" * 64}, {"revisions": [{"number": 1}]}, {"format": 2}, {"more": 1}
+    for data in (b"", b"[]", b'{"format": 2}', *(json.dumps({**content, **each}).encode() for each in strange)):
         with pytest.raises(CorruptLakeError, match="expected a manifest"):
             read_manifest(data)
+
+
+def test_manifests_of_the_format_before(packed: Packed, tmp_path: Path) -> None:
+    """A manifest of format 2, without a root and revisions, is read, and written again byte for byte."""
+    content = json.loads(write_stage(tmp_path, packed))
+    for name in ("root", "revision", "replaces", "revisions"):
+        del content[name]
+    data = json.dumps({**content, "format": 2}, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
+    manifest = read_manifest(data)
+    assert (manifest.root, manifest.revision, manifest.replaces, manifest.revisions) == (None, 0, None, ())
+    assert write_manifest(manifest) == data
+
+
+def _plain_root(leaves: list[bytes]) -> bytes:
+    """Return the root by the words of RFC 6962, section 2.1."""
+    if len(leaves) < 2:
+        return sha256(b"".join(b"\0" + leaf for leaf in leaves)).digest()
+    split = max(2**power for power in range(10) if 2**power < len(leaves))
+    return sha256(b"\1" + _plain_root(leaves[:split]) + _plain_root(leaves[split:])).digest()
+
+
+def test_roots() -> None:
+    """The tree is that of RFC 6962, for any number of leaves, and gives the roots of Certificate Transparency's own test vectors."""
+    vectors = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+    leaves = [bytes.fromhex(vector) for vector in vectors]
+    for n in range(9):
+        assert merkle_root(leaves[:n]) == _plain_root(leaves[:n]).hex()
+    assert merkle_root(leaves[:1]) == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+    assert merkle_root(leaves) == "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"

@@ -27,7 +27,7 @@ from headwater.fingerprint import canonical_json
 from headwater.lineage.build_records import recorded_files, recorded_provenance
 from headwater.lineage.builds import builds_uri, shard_name, snapshot_then, stage_operator, text_operators
 from headwater.lineage.past_runs import PastRun, ended_builds, newest_ended, runs_of
-from headwater.lineage.revisions import STEP, newest_revision, revision_record, revisions_plain
+from headwater.lineage.revisions import STEP, check_settled, newest_revision, revision_record, revisions_plain
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.encode_task import BuildJob
@@ -134,37 +134,43 @@ def revise(
         ConflictError: other writers were faster a hundred times.
     """
     wanted, replacing = np.unique(np.array(list(gone), np.int64)), dict(come or {})
-    settle(lake, build)
     for _ in range(_TRIES):
+        settle(lake, build)
         snapshot = open_snapshot(lake)
         built = _built(snapshot, build)
-        done = _done(snapshot, build, cause)
-        plan = _plan(snapshot, built, build, wanted, replacing)
-        if done is not None and len(plan.change.removed) == 0:
-            return _told(done, known=True)
-        _check_records(plan)
+        known = [each.run_id for each in runs_of(snapshot, STEP, build)]
         run = begin_run(lake, STEP, built.recipe, {}, snapshot.version)
         try:
+            check_settled(snapshot, build)
+            plan = _plan(snapshot, built, build, wanted, replacing)
+            done = _done(snapshot, build, cause)
+            if done is not None and len(plan.change.removed) == 0:
+                return _told(done, known=True)
+            _check_records(plan)
             unit = _work(spark, plan, run, cause)
-        except BaseException:
+        except Exception:
             clear_staged(lake, build, run.run_id)
-            raise
-        known = [each.run_id for each in runs_of(snapshot, STEP, build)]
-        _, dropped = commit_wave(run, snapshot, [unit], valid=partial(_alone, build, known, run.run_id))
+            if _alone(build, known, run.run_id, open_snapshot(lake)):
+                raise
+            continue  # another revision moved the shards away that were read
+        _, dropped = commit_wave(run, snapshot, [unit], valid=partial(_still_alone, build, known, run.run_id))
         if dropped:
             clear_staged(lake, build, run.run_id)
+            continue
         settle(lake, build)
-        if not dropped:
-            mine = [each for each in runs_of(open_snapshot(lake), STEP, build) if each.run_id == run.run_id]
-            return _told(mine[0])
+        (mine,) = (each for each in runs_of(open_snapshot(lake), STEP, build) if each.run_id == run.run_id)
+        return _told(mine)
     raise ConflictError(f"{_TRIES} revisions of {build} lost against other writers; run the same command again")
 
 
-def _alone(build: str, known: Sequence[str], own: str, snapshot: Snapshot, unit: Unit) -> bool:
-    """Return whether no other revision of the build was committed since this one was planned."""
-    return [each.run_id for each in runs_of(snapshot, STEP, build) if each.run_id != own] == list(
-        known
-    ) and unit is not None
+def _alone(build: str, known: Sequence[str], own: str, snapshot: Snapshot) -> bool:
+    """Return whether a version has no other revisions of the build than those that were known."""
+    return [each.run_id for each in runs_of(snapshot, STEP, build) if each.run_id != own] == list(known)
+
+
+def _still_alone(build: str, known: Sequence[str], own: str, snapshot: Snapshot, unit: Unit) -> bool:
+    """Return whether a unit still holds: of a build that no other revision has changed."""
+    return bool(unit.adds or unit.counts) and _alone(build, known, own, snapshot)
 
 
 def _built(snapshot: Snapshot, build: str) -> PastRun:

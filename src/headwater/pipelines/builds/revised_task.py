@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from headwater.errors import CorruptLakeError, one_line
 from headwater.filters.spans.find import SPAN_COLUMNS
 from headwater.hashes import items_of_hashes
+from headwater.lineage.buckets import copy_positions, positions
 from headwater.pipelines.builds.chunks import TokenRows, to_chunks
-from headwater.pipelines.builds.encode_task import BuildJob, copy_positions, encode_rows, positions
+from headwater.pipelines.builds.encode_task import BuildJob, encode_rows
 from headwater.tokenize.pack.placing import copy_tokens
 from headwater.tokenize.shards.manifest import Shard
 from headwater.tokenize.shards.tokens import open_tokens, suffix_of, token_suffix

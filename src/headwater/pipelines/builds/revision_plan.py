@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.lineage.buckets import bucket_of, copy_positions, positions
 from headwater.lineage.builds import builds_uri, stage_operator
-from headwater.pipelines.builds.encode_task import bucket_of, copy_positions, positions
 from headwater.pipelines.builds.revised_task import NewDocuments, OldShard
 from headwater.pipelines.recipe.job import Recipe
 from headwater.tokenize.shards.manifest import Manifest

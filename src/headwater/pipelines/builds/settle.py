@@ -17,7 +17,7 @@ from headwater.errors import ConflictError, CorruptLakeError
 from headwater.fingerprint import canonical_json, fingerprint
 from headwater.lineage.build_records import PROVENANCE, provenance_bytes, settle_provenance
 from headwater.lineage.builds import builds_uri, shard_name
-from headwater.lineage.past_runs import PastRun
+from headwater.lineage.past_runs import PastRun, runs_of
 from headwater.lineage.revisions import STEP, open_revisions, revision_record
 from headwater.lineage.runs import Run, finish_run
 from headwater.plain import JsonObject, ValuesByName
@@ -48,9 +48,23 @@ def settle(lake: str, build: str) -> list[str]:
         for stage, told in record["stages"].items():
             n_files = _settle_stage(lake, build, run.run_id, stage, told, n_files)
         _end(lake, build, run)
-        clear_staged(lake, build, run.run_id)
         done.append(run.run_id)
+    _clear_ended(lake, build)
     return done
+
+
+def _clear_ended(lake: str, build: str) -> None:
+    """Delete what revisions that ended made ready: one may have been killed between its end and here.
+
+    What lies there of a run that was not committed may be another driver's, at work now; ``maintain`` deletes it when it is old.
+    """
+    filesystem, path = filesystem_of(builds_uri(lake, build, STAGED))
+    ready = [info.base_name for info in filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))]
+    ended = (
+        {run.run_id for run in runs_of(open_snapshot(lake), STEP, build) if run.ended is not None} if ready else set()
+    )
+    for run_id in ended.intersection(ready):
+        clear_staged(lake, build, run_id)
 
 
 def clear_staged(lake: str, build: str, run_id: str | None = None) -> None:

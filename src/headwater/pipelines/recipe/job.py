@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from headwater.errors import RecipeError, UsageError, one_line
-from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
+from headwater.filters.rules.predicates import check_predicate, nearest, opened_once
 from headwater.filters.rules.rule_set import RuleSet
 from headwater.filters.scores.names import SCORE_COLUMNS, SCORES
 from headwater.fingerprint import fingerprint
@@ -21,6 +21,7 @@ from headwater.lineage.blocklists import file_digest
 from headwater.pipelines.recipe.blocklists import BlockListSettings
 from headwater.pipelines.recipe.checks import check_format, check_name
 from headwater.pipelines.recipe.extractors import DEFAULT_EXTRACTORS, Extractor, ExtractSettings, check_extractors
+from headwater.pipelines.recipe.lineage_settings import LineageSettings
 from headwater.pipelines.recipe.score_settings import ScoreSettings
 from headwater.pipelines.recipe.sections import (
     BuildSettings,
@@ -61,6 +62,7 @@ _SECTIONS: Final[dict[str, type]] = {
     "vocabulary": VocabularySettings,
     "rules": RuleSettings,
     "build": BuildSettings,
+    "lineage": LineageSettings,
 }
 _Section = TypeVar("_Section")
 
@@ -76,6 +78,7 @@ class Recipe:
         scores: the scores whose models the recipe names; every lake has the shipped ones.
         extractors: what reads web pages; the first is the one that ingest runs.
         blocklists: files of domains, URLs and words, each of which becomes a rule.
+        lineage: who is told of runs; no part of the recipe's identity.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Recipe:
     vocabulary: VocabularySettings = field(default_factory=VocabularySettings)
     rules: RuleSettings = field(default_factory=RuleSettings)
     build: BuildSettings = field(default_factory=BuildSettings)
+    lineage: LineageSettings = field(default_factory=LineageSettings)
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -114,12 +118,13 @@ class Recipe:
 
     @property
     def literals(self) -> JsonObject:
-        """Every setting, defaults written out, in the shape of the file: ``parse_recipe`` gives the same recipe back.
+        """Every setting but who is told of runs, defaults written out, in the shape of the file: ``parse_recipe`` gives the same recipe back.
 
         Defaults are part of it, so that a setting left out and the same setting spelled out are one identity, and a
         default that a later version changes is another; those of sections that came later are left out, spelled out or not.
         """
         literals: JsonObject = plain_literals(self)
+        del literals["lineage"]
         if not self.scores:
             del literals["scores"]
         # Sections that came later are no part of the recipes that do without them: those keep the identity that they had.
@@ -318,7 +323,7 @@ def _check_pools(pools: tuple[Pool, ...], columns: Mapping[str, str]) -> None:
     _check_distinct("pools", [pool.name for pool in pools])
     if not pools or pools[-1].where.strip().upper() != "TRUE":
         raise RecipeError('pools: expected the last pool to take the rest with where = "TRUE"')
-    with predicate_connection() as connection:
+    with opened_once() as connection:
         for pool in pools:
             check_predicate(pool.where, columns, f"pools ({pool.name}): where", connection)
 

@@ -386,15 +386,18 @@ def _record(kind: type[_Kind], content: object) -> _Kind:
     return made
 
 
-def check_files(manifest: Manifest, open_file: Callable[[str], BinaryIO]) -> dict[str, str]:
+def check_files(
+    manifest: Manifest, open_file: Callable[[str], BinaryIO], suffixes: tuple[str, ...] = ("",)
+) -> dict[str, str]:
     """Return what is wrong with each damaged file, by name; empty when all files are as they were written.
 
     Args:
         manifest: of the stage.
         open_file: opens a file by name; an `OSError` counts as missing.
+        suffixes: only files whose names end in one of them.
     """
     damaged: dict[str, str] = {}
-    for file in (file for shard in manifest.shards for file in shard.files):
+    for file in (file for shard in manifest.shards for file in shard.files if file.name.endswith(suffixes)):
         try:
             with open_file(file.name) as stream:
                 found = hash_stream(stream)

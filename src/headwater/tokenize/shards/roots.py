@@ -32,8 +32,8 @@ def build_root(manifests: Mapping[str, str]) -> bytes:
     return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def read_root(data: bytes, where: str) -> dict[str, str]:
-    """Return stage → SHA-256 of its manifest, of a record whose root fits them.
+def read_root(data: bytes, where: str) -> tuple[str, dict[str, str]]:
+    """Return the root of a build, and stage → SHA-256 of its manifest, of a record whose root fits them.
 
     Raises:
         CorruptLakeError: it is no such record, or its root is another.
@@ -56,4 +56,4 @@ def read_root(data: bytes, where: str) -> dict[str, str]:
         raise CorruptLakeError(
             f"{where}: expected the root of the manifests that it names, found another; copy it again"
         )
-    return stages
+    return str(content["root"]), stages
