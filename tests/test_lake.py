@@ -118,6 +118,7 @@ def test_verify_passes(demo_lake: DemoLake) -> None:
     assert [check for check in checks if not check.passed] == []
     assert [check.name for check in checks if not check.count] == [
         "texts_chosen",
+        "takedowns",
         "block_lists",
         "score_models",
         "evaluation_sets",

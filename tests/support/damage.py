@@ -58,6 +58,9 @@ _KIND_OF: Final = (
     ("vocabularies/", "vocabulary"),
     ("benchmarks/", "evaluation set"),
     ("models/", "score model"),
+    ("takedowns/key", "takedown key"),
+    (r"takedowns/.*\.json", "takedown record"),
+    ("takedowns/", "takedown report"),
 )
 _RAW: Final = re.compile(r"Traceback|Panic|SystemError|Kernel error|Arrow error|DeltaError|0x[0-9a-f]{6}")
 

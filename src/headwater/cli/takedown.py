@@ -229,7 +229,7 @@ def _planned(plan: JsonObject) -> str:
 
 def _tell(lake: str, record: Record, absent: str | None, output: str) -> None:
     """Print the report, with the result of a search for the lines of a file if one is given; exits with 1 if one is found."""
-    from headwater.pipelines.takedown.report import report_text
+    from headwater.lineage.takedown_report import report_text
     from headwater.pipelines.takedown.step import prove
 
     if absent is not None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from headwater.errors import CorruptLakeError
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
 
-__all__ = ["KEY_BYTES", "find_key", "hash_bytes", "keyed_numbers", "make_key", "siphash"]
+__all__ = ["KEY_BYTES", "find_key", "hash_bytes", "key_id", "keyed_numbers", "make_key", "siphash"]
 
 KEY_BYTES: Final = 32
 _FOLDER: Final = "takedowns"
@@ -57,6 +57,11 @@ def make_key(lake: str) -> bytes:
         write_file(join(lake, _FOLDER), _NAME, secrets.token_bytes(KEY_BYTES), root=lake)
         found = find_key(lake)  # of two that make it at once the last one's counts
     return found or b""
+
+
+def key_id(key: bytes) -> str:
+    """Return 32 hexadecimal digits by which a key is known again, and from which it cannot be made."""
+    return blake2b(b"headwater takedown key", digest_size=16, key=key).hexdigest()
 
 
 def hash_bytes(key: bytes, data: bytes | None) -> bytes | None:

@@ -167,7 +167,8 @@ class TakenTexts:
         shared = np.isin(flat, self._bands)
         for row in np.unique(of[shared]).tolist():
             if not found[row]:
-                mine = flat[(of == row) & shared]
+                begin, end = np.searchsorted(of, [row, row + 1]).tolist()
+                mine = flat[begin:end][shared[begin:end]]
                 found[row] = self._is_near(rows["signature"][row].as_py(), mine, min_agreement)
         return found
 

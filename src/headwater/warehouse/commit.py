@@ -114,7 +114,13 @@ def commit(
     app, number = wave
     if (snapshot.transaction(app) or 0) >= number:
         raise ConflictError(f"expected wave {number} of {app} to be new in version {snapshot.version}, found it there")
-    _check_files(snapshot, adds)
+    try:
+        _check_files(snapshot, adds)
+    except CorruptLakeError as error:
+        # A takedown deletes what was made from files that it has replaced since; the table then says that there is something to plan again.
+        if (newest := max(entry_numbers(snapshot.uri), default=0)) > snapshot.version:
+            raise ConflictError(f"planned from version {snapshot.version}, found {newest}, and a file gone") from error
+        raise
     _check_removes(snapshot, removes)
     _check_coverage(snapshot, adds, removes)
     now = int(time.time() * 1000)

@@ -15,6 +15,7 @@ __all__ = [
     "INGEST",
     "PLACEMENTS",
     "STAGES",
+    "TAKEDOWN",
     "TASK_FOLDER",
     "VARIABLE",
     "VERDICTS",
@@ -29,6 +30,7 @@ TASK_FOLDER: Final = "HEADWATER_TASK_FAULTS"
 # Where a task may be killed, after the work named: of tasks that write a family on its own, the family's name.
 INGEST: Final = "ingest"
 EXTRACT: Final = "extract"
+TAKEDOWN: Final = "takedown"
 ANNOTATE: Final = "annotate"
 DUPLICATES: Final = "duplicates"
 VERDICTS: Final = "verdicts"
@@ -41,7 +43,9 @@ def reach(point: str) -> None:
     """Kill this process with SIGKILL when the environment variable HEADWATER_KILL_AT names ``point``; otherwise do nothing.
 
     Points are ``<step>/before-commit/<wave>`` and ``<step>/after-commit/<wave>`` in the driver, waves from 1; of an upgrade also
-    ``upgrade/begun``, ``upgrade/columns-added`` and ``upgrade/rewritten``.
+    ``upgrade/begun``, ``upgrade/columns-added`` and ``upgrade/rewritten``; of a takedown ``takedown/planned``, ``takedown/removed``,
+    ``takedown/before-revise/<build>``, ``takedown/after-revise/<build>``, ``takedown/revised``, ``takedown/delete/<file, from 0>`` and
+    ``takedown/deleted``.
     """
     if os.environ.get(VARIABLE) == point:
         os.kill(os.getpid(), signal.SIGKILL)

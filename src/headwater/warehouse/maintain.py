@@ -272,6 +272,7 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         ("vocabularies", _LEFT_BY_TRAININGS),
         ("benchmarks", re.compile(TEMPORARY_PATTERN)),
         ("models", re.compile(TEMPORARY_PATTERN)),
+        ("takedowns", re.compile(TEMPORARY_PATTERN)),
     ):
         for file in walk_files(filesystem, join(lake, name)):
             if not file.regular:

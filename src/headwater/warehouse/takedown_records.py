@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Record:
         takedown: its id: time and 32 random bits.
         state: one of ``STATES``, the last that is done.
         request: keyed hash of what was asked for, by which the same command finds a takedown that was killed.
+        key_id: what the lake's key is known by; code_version: of Headwater.
         named: how many samples were named; exact: copies of them; near: near-duplicates of them.
         samples: ids of all of them, ascending.
         records: file and number of refused records that were named.
@@ -50,6 +52,7 @@ class Record:
         places: build and stage → how many of them were there, with their copies, tokens, sequences and shards, before anything was done.
         restarted: builds that had not ended and had chosen some of them: they are built anew from a selection without them.
         revised: build → what was revised of it.
+        settled: builds that stand on a version without them, those that held none too.
         unrevised: build → why it still holds some.
         deleted: files and bytes of older versions that were deleted.
         left: what was not deleted, and why.
@@ -61,6 +64,8 @@ class Record:
     why: str
     asked_at: str
     request: str
+    key_id: str = ""
+    code_version: str = ""
     state: str = "planned"
     named: int = 0
     exact: int = 0
@@ -77,6 +82,7 @@ class Record:
     removed: dict[str, int] = field(default_factory=dict)
     rewritten: dict[str, int] = field(default_factory=dict)
     revised: dict[str, JsonObject] = field(default_factory=dict)
+    settled: list[str] = field(default_factory=list)
     unrevised: dict[str, str] = field(default_factory=dict)
     restarted: list[str] = field(default_factory=list)
     places: list[JsonObject] = field(default_factory=list)
@@ -99,7 +105,8 @@ def write_record(lake: str, record: Record) -> None:
     Raises:
         StorageError: the file system refused.
     """
-    data = json.dumps({"format": _FORMAT, **dataclasses.asdict(record)}, sort_keys=True, indent=1).encode() + b"\n"
+    told = {"format": _FORMAT, **dataclasses.asdict(record)}
+    data = json.dumps(told | {"digest": _digest(told)}, sort_keys=True, indent=1).encode() + b"\n"
     write_file(join(lake, FOLDER), f"{record.takedown}.json", data, root=lake)
 
 
@@ -130,10 +137,16 @@ def read_record(lake: str, takedown: str) -> Record:
     raise UsageError(f"expected a takedown of this lake, found none with id {takedown!r}; it has {listed}")
 
 
+def _digest(told: JsonObject) -> str:
+    """Return a hash of a record, which it holds itself: a flipped bit of it is found."""
+    return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 def _parse(filesystem: pafs.FileSystem, place: str) -> Record:
     try:
         told = json.loads(read_bytes(filesystem, place))
-        if told.pop("format") == _FORMAT and told["state"] in STATES:
+        whole = told.pop("digest") == _digest(told)
+        if whole and told.pop("format") == _FORMAT and told["state"] in STATES:
             return Record(**told)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass

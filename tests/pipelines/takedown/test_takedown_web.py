@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,12 @@ import pytest
 from family_rows import make_rows
 from web_lake import FakeReader, page, web_lake, web_recipe
 
+from headwater.errors import CorruptLakeError
+from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.lake import verify
+from headwater.lineage.checks.takedowns import takedowns
 from headwater.lineage.runs import Unit, begin_run, commit_wave
+from headwater.lineage.views import connect
 from headwater.pipelines.extract import task
 from headwater.pipelines.extract.step import Tasks, extract_with
 from headwater.pipelines.recipe.extractors import Extractor
@@ -33,11 +39,17 @@ _OF_TEXTS = ("language", "signals", "scores", "minhash", "tokens", "blocklists",
 Rows = dict[str, list[dict[str, Any]]]
 
 
-@pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(scope="module", autouse=True)
+def _fake_reader() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task, "shared_reader", FakeReader)
+        yield
+
+
+@pytest.fixture(scope="module")
+def lake_once(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Three fragments of pages, read by two extractors, with measures of their texts in files of all fragments."""
-    monkeypatch.setattr(task, "shared_reader", FakeReader)
-    made = web_lake(tmp_path, _PAGES, Extractor(name="main"))
+    made = web_lake(tmp_path_factory.mktemp("web"), _PAGES, Extractor(name="main"))
     extract_with(Tasks(None), made, web_recipe(_BOTH))
     snapshot = open_snapshot(made)
     fragments = snapshot.covered("content").tolist()
@@ -48,6 +60,22 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     adds = [write_family(snapshot.uri, family, "web", base, mask, "ab" * 16, rows[family]) for family in _OF_TEXTS]
     commit_wave(begin_run(made, "annotate", {}, {}, 0), snapshot, [Unit(adds=adds)])
     return made
+
+
+@pytest.fixture
+def lake(lake_once: str, tmp_path: Path) -> str:
+    """A copy that a test may change."""
+    shutil.copytree(lake_once, tmp_path / "lake")
+    return str(tmp_path / "lake")
+
+
+@pytest.fixture(scope="module")
+def taken_once(lake_once: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same lake with its first sample taken down."""
+    lake = str(tmp_path_factory.mktemp("taken") / "lake")
+    shutil.copytree(lake_once, lake)
+    _take(lake, int(sample_ids(open_snapshot(lake).covered("content")[0], 0, 1)[0]))
+    return lake
 
 
 def _rows(lake: str) -> Rows:
@@ -103,8 +131,43 @@ def test_no_extraction_brings_a_page_back(more: str, lake: str) -> None:
     assert {value for name, value in capture.items() if name not in ("sample_id", "run_id")} == {None}
 
 
-def test_the_lake_is_whole(lake: str) -> None:
-    """What verify finds before and after is the same: nothing that the test did not leave out itself."""
-    before = {check.name for check in verify(lake) if not check.passed}
-    _take(lake, int(sample_ids(open_snapshot(lake).covered("content")[0], 0, 1)[0]))
-    assert {check.name for check in verify(lake) if not check.passed} == before
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("key", lambda data: data[::-1]),
+        ("key", None),
+        ("*.json", lambda data: data.replace(b'"named": 1', b'"named": 2')),
+        ("*.json", None),
+        ("*.txt", lambda data: data + b"and nothing else was asked\n"),
+        ("*.html", None),
+    ],
+)
+def test_damage_is_found(
+    pattern: str, damage: Callable[[bytes], bytes] | None, taken_once: str, tmp_path: Path
+) -> None:
+    """A key that is another one, a changed or lost record, a report that says something else or is gone: each is named by the check."""
+    lake = tmp_path / "lake"
+    shutil.copytree(taken_once, lake)
+    (path,) = (lake / "takedowns").glob(pattern)
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+    try:
+        found = _faults(str(lake))
+    except CorruptLakeError as error:
+        found = [str(error)]
+    assert found
+
+
+def _faults(lake: str) -> list[str]:
+    snapshot = open_snapshot(lake)
+    with connect(lake, snapshot.version) as connection:
+        return takedowns(LakeView(lake=lake, snapshot=snapshot, connection=connection, build=None))[1]
+
+
+def test_the_lake_is_whole(lake_once: str, taken_once: str) -> None:
+    """What verify finds before and after is the same, which is what the test left out itself; the check of takedowns finds nothing."""
+    before = {check.name for check in verify(lake_once) if not check.passed}
+    assert {check.name for check in verify(taken_once) if not check.passed} == before
+    assert "takedowns" not in before

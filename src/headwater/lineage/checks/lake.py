@@ -20,6 +20,7 @@ from headwater.lineage.checks.log import log_entries, log_statistics
 from headwater.lineage.checks.pieces import Each, file_pieces, in_turn, summed, text_pieces
 from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
 from headwater.lineage.checks.stored import block_lists, evaluation_sets, retained_files, score_models, vocabularies
+from headwater.lineage.checks.takedowns import takedowns
 from headwater.lineage.checks.texts import texts_chosen
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
@@ -234,6 +235,7 @@ _REMEDIES: Final = {
     "counts_reconcile": _MADE_AGAIN,
     "runs_known": _MADE_AGAIN,
     "winners_kept": _MADE_AGAIN,
+    "takedowns": "Restore the lake's folder takedowns from a copy; a report is written again by headwater takedown {lake} --resume ID",
     "vocabularies": "Restore it from a copy of the lake, or train it again by the same recipe",
     "block_lists": "Restore the file from a copy, or delete it and run annotate with the list's file",
     "score_models": "Add the model again: headwater score add {lake} FILE",
@@ -257,6 +259,7 @@ _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "counts_reconcile": _counts_reconcile,
     "runs_known": _runs_known,
     "winners_kept": _winners_kept,
+    "takedowns": takedowns,
     "retained_files": retained_files,
     "vocabularies": vocabularies,
     "block_lists": block_lists,

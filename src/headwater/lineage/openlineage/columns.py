@@ -90,6 +90,10 @@ STEPS: Final[Mapping[str, Step]] = {
     ),
     "vocab-train": Step(says="Trains a vocabulary on a sample of the lake.", reads=(*_KEEP, "spans")),
     "vocab-extend": Step(says="Extends a vocabulary on a sample of the lake.", reads=(*_KEEP, "spans")),
+    "takedown": Step(
+        says="Takes documents out of every family, and elects new winners of their clusters.",
+        reads=("content", "minhash", "duplicates", "verdicts", "stages", "placements"),
+    ),
     "upgrade": Step(says="Brings a lake of an earlier release to today's format.", reads=()),
 }
 """Step → what it is; of one that is not listed, nothing is known to be read."""

@@ -77,6 +77,8 @@ def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None
         if build not in ended:
             _drop_shards(lake, build, snapshot)
     for build in ended:
+        if build in record.settled:
+            continue
         if build in holding and record.build_names is not None and build not in record.build_names:
             record.unrevised[build] = _UNREVISED
             continue
@@ -85,7 +87,8 @@ def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None
         if done.stages:
             told = {stage: dataclasses.asdict(each) for stage, each in done.stages.items()}
             record.revised[build] = {"version": done.version, "stages": told, "came": done.came}
-            write_record(lake, record)
+        record.settled.append(build)
+        write_record(lake, record)
         reach(f"takedown/after-revise/{build}")
 
 

@@ -17,15 +17,16 @@ import numpy as np
 from headwater.errors import UsageError
 from headwater.lineage.checks.absent import search_lake
 from headwater.lineage.checks.needles import make_needles
-from headwater.lineage.keyed_hashes import make_key
+from headwater.lineage.keyed_hashes import key_id, make_key
 from headwater.lineage.past_runs import ended_builds
 from headwater.lineage.runs import begin_run, finish_run
+from headwater.lineage.takedown_report import write_report
 from headwater.lineage.takedowns import taken_samples
 from headwater.pipelines.takedown.asked import Asked, choose, request_of
 from headwater.pipelines.takedown.builds import builds_with, places_of, revise_builds
 from headwater.pipelines.takedown.removal import planned_bytes, remove_samples
-from headwater.pipelines.takedown.report import write_report
 from headwater.plain import JsonObject
+from headwater.version import __version__
 from headwater.warehouse.faults import reach
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 from headwater.warehouse.table_format import declare_columns
@@ -63,9 +64,10 @@ def takedown(lake: str, asked: Asked, *, spark: SparkSession | None = None) -> R
     if not 0 <= asked.after_days <= 36_500:
         raise UsageError(f"--after-days: expected a number from 0 to 36,500, found {asked.after_days:g}")
     snapshot = declare_columns(open_snapshot(lake), ())
-    request = request_of(make_key(lake), asked)
+    key = make_key(lake)
+    request = request_of(key, asked)
     for record in read_records(lake):
-        if record.request == request and not record.reached("deleted") and not _waits(record):
+        if record.request == request and not record.reached("ended") and not _waits(record):
             return _go_on(lake, record, spark)
     chosen = choose(snapshot, asked)
     known = set(ended_builds(snapshot))
@@ -86,6 +88,8 @@ def takedown(lake: str, asked: Asked, *, spark: SparkSession | None = None) -> R
         records=[list(each) for each in chosen.refused],
         near_from=asked.near,
         build_names=None if asked.builds is None else sorted(asked.builds),
+        key_id=key_id(key),
+        code_version=__version__,
         due=(now + datetime.timedelta(days=asked.after_days)).isoformat(),
     )
     write_record(lake, record)

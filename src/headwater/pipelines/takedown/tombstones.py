@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headwater.warehouse.faults import reach_in_task
+from headwater.warehouse.faults import TAKEDOWN, reach_in_task
 from headwater.warehouse.fragments import FileEntry, parse_name
 from headwater.warehouse.parquet import file_own_scores, read_file, write_family
 from headwater.warehouse.schema import FAMILIES
@@ -101,7 +101,7 @@ def rewrite_file(task: Rewrite) -> Rewritten:
     entry = write_family(
         task.table, name.family, name.batch, name.base, name.mask, name.operator, _groups(task, name.family), own
     )
-    reach_in_task("takedown")
+    reach_in_task(TAKEDOWN)
     return Rewritten(path=task.path, entry=entry, rows=rows)
 
 

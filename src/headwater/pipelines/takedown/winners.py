@@ -206,7 +206,7 @@ def _newest_captures(snapshot: Snapshot, connection: duckdb.DuckDBPyConnection, 
     hashes, origins, ids_ = (rows[name].to_pylist() for name in ("content_hash", "origin", "sample_id"))
     newest: dict[int, tuple[int, bytes, int, int]] = {}
     for key, *place in zip(keys, (-at).tolist(), hashes, origins, ids_, strict=True):
-        newest[key] = min(newest.get(key, tuple(place)), tuple(place))  # type: ignore[type-var,assignment]  # the four of a row
+        newest[key] = min(newest.get(key, tuple(place)), tuple(place))
     named = [newest[key][3] for key in keys]
     table = pa.table(
         {

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from headwater.plain import ValuesByName
-from headwater.version import __version__
 from headwater.warehouse.filesystem import join, write_file
 from headwater.warehouse.takedown_records import FOLDER, Record
 
@@ -224,7 +223,7 @@ def report_text(record: Record) -> str:
         for paragraph in paragraphs:
             lines += _wrapped(paragraph)
         lines.append("")
-    lines.append(f"Written by Headwater {__version__}.")
+    lines.append(f"Written by Headwater {record.code_version}.")
     return "\n".join(lines) + "\n"
 
 
@@ -256,5 +255,5 @@ def report_html(record: Record) -> str:
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         "<style>body{font:16px/1.5 serif;max-width:46em;margin:2em auto;padding:0 1em}h1,h2{font-family:sans-serif}</style>\n"
         f"</head>\n<body>\n<h1>{title}</h1>\n<p>State: {html.escape(_state(record))}</p>\n{''.join(parts)}"
-        f"<p>Written by Headwater {__version__}.</p>\n</body>\n</html>\n"
+        f"<p>Written by Headwater {html.escape(record.code_version)}.</p>\n</body>\n</html>\n"
     )
