@@ -13,6 +13,7 @@ import re
 import string
 import uuid
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import phonenumbers
@@ -77,15 +78,13 @@ class Value:
     """Characters before the value, as of ``mailto:``."""
 
 
-def _fakers() -> dict[str, Faker]:
-    return {language: Faker(locale) for language, locale in LOCALES.items()}
-
-
-_FAKERS: Final = _fakers()
+@cache
+def _faker(language: str) -> Faker:
+    return Faker(LOCALES[language])
 
 
 def _fake(rng: random.Random, language: str) -> Faker:
-    faker = _FAKERS[language]
+    faker = _faker(language)
     faker.seed_instance(rng.getrandbits(48))
     return faker
 
@@ -93,16 +92,16 @@ def _fake(rng: random.Random, language: str) -> Faker:
 def _email(rng: random.Random, language: str, held_out: bool, valid: bool) -> Value:
     faker = _fake(rng, language)
     if not valid:
-        name = _FAKERS["en"].user_name()
+        name = _faker("en").user_name()
         wrong = (f"{name}@localhost", f"@{name}", f"{name}@", f"{name}@{rng.randint(2, 3)}x.png", f"{name}@.com", f"{name}@1.{rng.randint(0, 20)}.3",
                  f"{name} @ {rng.randint(3, 9)} EUR", f"pkg@^{rng.randint(1, 9)}.0.1", f"@{name}/core")  # fmt: skip
         return Value(text=rng.choice(wrong), type=None, kind="wrong_email")
     if held_out:
         address = rng.choice(
-            [faker.email, faker.free_email, faker.company_email, faker.ascii_safe_email, _FAKERS["en"].email]
+            [faker.email, faker.free_email, faker.company_email, faker.ascii_safe_email, _faker("en").email]
         )()
         return Value(text=address, type="email", kind="email")
-    english = _FAKERS["en"]
+    english = _faker("en")
     english.seed_instance(rng.getrandbits(48))
     local = english.user_name()
     domain = english.domain_name()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from bench.ablation.documents import CLASSES
 from bench.figures import Figures
@@ -27,7 +27,7 @@ def interval(values: Sequence[float]) -> Figures:
     if len(sample) < 2:
         return {"mean": round(float(sample.mean()), 4), "half_width": None}
     error = float(sample.std(ddof=1)) / float(np.sqrt(len(sample)))
-    width = error * float(stats.t.ppf((1 + _LEVEL) / 2, len(sample) - 1))
+    width = error * float(special.stdtrit(len(sample) - 1, (1 + _LEVEL) / 2))
     return {"mean": round(float(sample.mean()), 4), "half_width": round(width, 4)}
 
 

@@ -20,6 +20,9 @@ by its id, a record by its file and number.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
     "BadInputError",
     "ConflictError",
@@ -34,6 +37,7 @@ __all__ = [
     "StorageError",
     "UnreadableInputsError",
     "UsageError",
+    "nearest",
     "one_line",
 ]
 
@@ -120,3 +124,10 @@ class CorruptLakeError(HeadwaterError):
 
 class ReconciliationError(HeadwaterError):
     """Rows in differ from rows out plus rows rejected."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the nearest known one, or all of them when none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"

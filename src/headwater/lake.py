@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +17,14 @@ from headwater.warehouse.schema import ALIGNED, FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
+    from datasketch import MinHash
     from pyspark.sql import DataFrame, SparkSession
 
     from headwater.filters.rules.rule import LimitSetting
     from headwater.lineage.checks.lake import Check
+    from headwater.lineage.names import Names, OtherNames
     from headwater.lineage.sql_connection import LakeConnection
+    from headwater.lineage.training_order import TrainingOrder
     from headwater.pipelines.recipe.job import Recipe
     from headwater.pipelines.run import RunReport
     from headwater.reader import Stage
@@ -194,37 +197,112 @@ class Lake:
         size = None if memory is None else parse_size(memory)
         return connect_for_users(self.path, version, Limits(memory_bytes=size, threads=threads, timeout_s=timeout_s))
 
-    def why(self, sample: int | None = None, **named: str) -> list[JsonObject]:
-        """Return the whole story of each sample that is named in one way: ``sample``, ``uri``, ``host``, ``domain``, ``source`` or ``file``.
+    def why(
+        self,
+        sample: int | None = None,
+        *,
+        text: str | None = None,
+        limit: int | None = 1000,
+        **named: Unpack[OtherNames],
+    ) -> list[JsonObject]:
+        """Return the whole story of each sample that is named in one way; ``docs/how-to/lineage.md`` has the ways and the answer's shape.
+
+        Args:
+            sample: its id.
+            text: of which it has exactly this.
+            limit: the first so many; None for all.
+            named: another way, such as ``uri="https://example.org/de/1"``.
 
         Raises:
             UsageError: nothing or more than one thing is named, or nothing is found.
         """
-        from headwater.lineage.questions import samples_named, why
-        from headwater.lineage.views import connect
+        from headwater.lineage.lookup import open_lookup
+        from headwater.lineage.refused import samples_of_text
+        from headwater.lineage.selectors import selected
+        from headwater.lineage.story import why
 
-        with connect(self.path) as connection:
-            numbers = samples_named(connection, sample=sample, **named)  # type: ignore[arg-type] # names are checked there
-            return [why(connection, number, self.path) for number in numbers]
+        lookup = open_lookup(self.path)
+        if text is not None:
+            if sample is not None or named:
+                raise UsageError("expected text alone, found another name beside it")
+            return [why(lookup, found) for found in samples_of_text(lookup, text)[:limit]]
+        names: Names = {"sample": sample, **named}
+        batches = selected(None, lookup, names, limit)
+        return [why(lookup, found) for batch in batches for found in batch.tolist()]
 
     def find(
-        self, sample: int | None = None, *, build: str | None = None, stage: str | None = None, **named: str
+        self,
+        sample: int | None = None,
+        *,
+        build: str | None = None,
+        stage: str | None = None,
+        limit: int | None = None,
+        **named: Unpack[OtherNames],
     ) -> list[JsonObject]:
-        """Return what became of the samples that are named in one way, with every run of tokens in every shard.
+        """Return what ``iter_find`` yields."""
+        return list(self.iter_find(sample, build=build, stage=stage, limit=limit, **named))
+
+    def iter_find(
+        self,
+        sample: int | None = None,
+        *,
+        build: str | None = None,
+        stage: str | None = None,
+        limit: int | None = None,
+        **named: Unpack[OtherNames],
+    ) -> Iterator[JsonObject]:
+        """Yield what became of the samples that are named in one way, with every run of tokens in every shard; as they are found, ascending.
 
         Args:
             build: only places in this build.
             stage: only places in this stage.
+            limit: the first so many samples; None for all.
+            named: as of ``why``.
 
         Raises:
             UsageError: nothing or more than one thing is named, nothing is found, or there is no such build or stage.
         """
-        from headwater.lineage.questions import placements_of, samples_named
-        from headwater.lineage.views import connect
+        from headwater.lineage.finding import found_places
+        from headwater.lineage.lookup import open_lookup
+        from headwater.lineage.selectors import selected
 
-        with connect(self.path) as connection:
-            numbers = samples_named(connection, sample=sample, **named)  # type: ignore[arg-type] # names are checked there
-            return placements_of(connection, numbers, build, stage)
+        lookup = open_lookup(self.path)
+        names: Names = {"sample": sample, **named}
+        return found_places(lookup, selected(None, lookup, names, limit), build, stage)
+
+    def similar(
+        self, sample: int | None = None, *, text: str | None = None, least: float = 0.75, limit: int | None = None
+    ) -> list[JsonObject]:
+        """Return the near-duplicates of a sample or a text, the most similar first: ``sample_id``, ``similarity``, ``source``, ``uri``, verdict.
+
+        Args:
+            least: share of equal signature values, 0 to 1.
+            limit: the first so many; None for all.
+
+        Raises:
+            UsageError: not exactly one of sample and text is given, there is no such sample, or the lake has not been annotated.
+        """
+        from headwater.lineage.lookup import open_lookup
+        from headwater.lineage.similar import similar_to, sketch_of
+
+        lookup = open_lookup(self.path)
+        found: list[JsonObject] = similar_to(lookup, sketch_of(lookup, sample, text), least, limit)["similar"]
+        return found
+
+    def minhash(self, sample: int) -> MinHash:
+        """Return the signature of a sample as a ``datasketch.MinHash`` of 112 permutations in the scheme affine32, whose values are the stored bits.
+
+            lsh = MinHashLSH(threshold=0.75, num_perm=112)
+            lsh.insert("16777216", lake.minhash(16777216))
+
+        Raises:
+            UsageError: there is no such sample, or it has not been annotated.
+            MissingPackageError: datasketch is not installed.
+        """
+        from headwater.lineage.lookup import open_lookup
+        from headwater.lineage.similar import minhash_of, sketch_of_sample
+
+        return minhash_of(sketch_of_sample(open_lookup(self.path), sample))
 
     def trace(self, build: str, stage: str, shard: int, token: int) -> JsonObject:
         """Return the sample that a token of a shard belongs to, the text around the token, and the sample's story.
@@ -232,11 +310,10 @@ class Lake:
         Raises:
             UsageError: no such build, stage, shard or token.
         """
+        from headwater.lineage.lookup import open_lookup
         from headwater.lineage.trace import trace
-        from headwater.lineage.views import connect
 
-        with connect(self.path) as connection:
-            return trace(connection, self.path, build, stage, shard, token)
+        return trace(open_lookup(self.path), build, stage, shard, token)
 
     def report_build(
         self, build: str | None = None, *, stage: str | None = None, samples: int = 20, text: bool = False
@@ -331,6 +408,92 @@ class Lake:
         from headwater.lineage.checks.lake import verify
 
         return verify(self.path, build)
+
+    def impact(
+        self,
+        *,
+        near: float | None = None,
+        version: int | None = None,
+        build: str | None = None,
+        stage: str | None = None,
+        order: TrainingOrder | None = None,
+        **named: Unpack[Names],
+    ) -> JsonObject:
+        """Return what the samples that are named in one way reach; ``docs/how-to/impact.md`` has the answer's shape.
+
+        Args:
+            near: count near-duplicates from this similarity on as well.
+            version: of the table; by default the newest.
+            build: only this build.
+            stage: only this stage.
+            order: how training took the sequences, for the steps; ``headwater.lineage.training_order.TrainingOrder(batch_size=256)``.
+
+        Raises:
+            UsageError: nothing or more than one thing is named, nothing is found, or there is no such build or stage.
+        """
+        from headwater.lineage.named_impact import named_impact
+
+        return named_impact(self.path, named, near=near, version=version, build=build, stage=stage, order=order)
+
+    def forget_order(
+        self,
+        path: str | Path,
+        *,
+        build: str,
+        stage: str,
+        order: TrainingOrder,
+        first_step: int,
+        last_step: int,
+        near: float | None = None,
+        **named: Unpack[Names],
+    ) -> JsonObject:
+        """Write the samples of some training steps in order, those that are named marked: what exact replay without them needs.
+
+        Args:
+            path: of a new file, ``.jsonl`` or ``.parquet``.
+            near: mark near-duplicates from this similarity on as well.
+
+        Raises:
+            UsageError: nothing or more than one thing is named, nothing is found, or no such build, stage, steps or file.
+            StorageError: the file cannot be written.
+        """
+        from headwater.lineage.named_impact import named_forget_order
+
+        return named_forget_order(
+            self.path,
+            named,
+            path,
+            build=build,
+            stage=stage,
+            order=order,
+            first_step=first_step,
+            last_step=last_step,
+            near=near,
+        )
+
+    def diff(
+        self,
+        a: str | Path | Recipe | None = None,
+        b: str | Path | Recipe | None = None,
+        *,
+        versions: tuple[int, int] | None = None,
+        examples: int = 3,
+    ) -> JsonObject:
+        """Return what differs between two builds, recipes or versions, sample by sample; ``docs/how-to/diff.md`` has the answer's shape.
+
+        Args:
+            a: name of a build, ``recorded`` for the verdicts as they are, or a recipe: a file, the name of a shipped one, or the object.
+            b: the same.
+            versions: of the table, in place of ``a`` and ``b``.
+            examples: how many samples of each change are named.
+
+        Raises:
+            UsageError: no such build, recipe or version, or neither two sides nor versions.
+        """
+        from headwater.pipelines.what_if.compare import compare
+
+        left, right = (str(side) if isinstance(side, Path) else side for side in (a, b))
+        return compare(self.path, left, right, versions=versions, examples=examples)
 
 
 def _family_of(column: str, own: Sequence[str]) -> str:

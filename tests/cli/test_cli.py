@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from conftest import DEMO_TEXT, DemoLake
 from headwater import errors
 from headwater.cli.groups import _failure_in_spark, errors_as_messages
-from headwater.cli.rendering import clean, format_trace, to_json
+from headwater.cli.rendering import clean, to_json
 from headwater.cli.root import cli
+from headwater.cli.story import format_trace
 from headwater.cli.summaries import format_step
 from headwater.lineage.checks.lake import Check
 from headwater.lineage.runs import begin_run, commit_wave
@@ -30,9 +31,9 @@ from headwater.warehouse.snapshot import open_snapshot
 SECTIONS = {
     "Make and fill a lake": "init run ingest extract annotate dedup decide".split(),
     "Builds for trainers": "select build export steps".split(),
-    "Questions": "why trace find sql what-if extractors report runs".split(),
+    "Questions": "why trace find impact diff sql what-if extractors report runs".split(),
     "Vocabularies, score models and evaluation sets": "vocab score benchmarks".split(),
-    "Care": "verify maintain upgrade".split(),
+    "Care": "verify maintain takedown upgrade".split(),
 }
 COMMANDS = [name for names in SECTIONS.values() for name in names]
 GROUPS = {
@@ -42,7 +43,7 @@ GROUPS = {
     "vocab": ["train", "extend", "export", "inspect"],
 }
 CALLED = [" ".join([name, *rest]) for name in COMMANDS for rest in ([[each] for each in GROUPS.get(name, [])] or [[]])]
-ON_SPARK = [*"run ingest extract annotate dedup decide select build".split(), "vocab train", "vocab extend"]
+ON_SPARK = [*"run ingest extract annotate dedup decide select build takedown".split(), "vocab train", "vocab extend"]
 FIRST = {
     **dict.fromkeys(["vocab export", "vocab inspect"], ("vocabulary", "headwater-156k")),
     "score train": ("name", "legal"),

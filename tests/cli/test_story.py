@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.cli.rendering import format_story
+from headwater.cli.story import format_story
 
 
 def test_a_story_says_that_a_model_is_lacking() -> None:

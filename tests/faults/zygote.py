@@ -21,6 +21,7 @@ from threading import local
 from types import TracebackType
 from typing import Final, Self
 
+import main_job
 from faulty_workers import ROOT
 from shim import Fault, Shim, lay_fault
 
@@ -225,12 +226,17 @@ def _import_all() -> None:
     import headwater.pipelines.ingest.step
     import headwater.pipelines.run
     import headwater.pipelines.selection.proxy
+    from headwater.filters.html.choice_model import load_choice_model
     from headwater.filters.language import identify
+    from headwater.pipelines.recipe.job import load_recipe
+    from headwater.pipelines.recipe.operators import resolve
     from headwater.tokenize.forms.load import load_vocabulary
     from headwater.tokenize.names import DEFAULT_VOCABULARY
 
     load_vocabulary(DEFAULT_VOCABULARY)
     identify.load_model()
+    load_choice_model()
+    resolve(load_recipe(main_job.RECIPE), "")
     headwater.pipelines.ingest.step._MIN_FRAGMENT_BYTES = 12_000  # type: ignore[misc]  # else all is one fragment
 
 

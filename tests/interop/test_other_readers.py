@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.interop, pytest.mark.spark]
 
-OF_OTHER_RECIPES = ("blocklists", "html", "recaptures", "texts")
-"""Families that the main job's recipe does not ask for; a lake that holds a file of each is made for them."""
+OF_OTHER_RECIPES = ("blocklists", "html", "recaptures", "takedowns", "texts")
+"""Families that the main job does not fill; a lake that holds a file of each is made for them."""
 WRITTEN = [name for name in FAMILIES if name not in ("contamination", "vocabularies", *OF_OTHER_RECIPES)]
 Rows = list[tuple[str, ...]]
 

@@ -14,9 +14,11 @@ import pytest
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.checks.lake import verify
+from headwater.lineage.lookup import open_lookup
 from headwater.lineage.past_runs import read_runs
-from headwater.lineage.questions import rows, why
+from headwater.lineage.questions import rows
 from headwater.lineage.runs import Unit, begin_run, commit_wave
+from headwater.lineage.story import why
 from headwater.lineage.views import connect
 from headwater.warehouse.log import entry_name
 from headwater.warehouse.log_repair import repair_log
@@ -103,7 +105,7 @@ def test_questions_of_damaged_files(family: str, copied: Path) -> None:
         place.unlink()  # the copy may share it with the lake
         place.write_bytes(whole[:-4])
     with pytest.raises(CorruptLakeError, match="headwater verify"), connect(str(copied)) as connection:
-        why(connection, rows(connection, "SELECT min(sample_id) AS first FROM language")[0]["first"])
+        why(open_lookup(str(copied)), rows(connection, "SELECT min(sample_id) AS first FROM language")[0]["first"])
 
 
 def test_runs_that_are_no_json(copied: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from named_samples import samples_named
 from text_lake import OPERATOR, Document, make_text_lake
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.filters.urls.columns import capture_columns
 from headwater.lineage.host_questions import unindexed_fragments
-from headwater.lineage.questions import samples_named
 from headwater.lineage.views import connect
 from headwater.pipelines.ingest.host_index import host_index
 from headwater.warehouse.commit import commit
@@ -53,29 +53,28 @@ def test_samples_are_found_with_and_without_an_index(tmp_path: Path, fragments: 
     one, two = 1 << 24, 2 << 24
     with connect(lake) as connection:
         assert unindexed_fragments(connection) == 3 - len(fragments)
-        assert samples_named(connection, host="News.Example.co.uk.") == [0, 3]
-        assert samples_named(connection, host="example.co.uk") == [1, one + 3]
-        assert samples_named(connection, domain="example.co.uk") == [0, 1, 3, one + 3, two + 1]
-        assert samples_named(connection, domain="example.co.uk", limit=2) == [0, 1]
-        assert samples_named(connection, domain="b.github.io") == [one + 1]
-        assert samples_named(connection, host="10.0.0.1") == samples_named(connection, domain="10.0.0.1") == [one + 2]
-        assert samples_named(connection, domain="xn--bcher-kva.example") == [two]
+        assert samples_named(lake, host="News.Example.co.uk.") == [0, 3]
+        assert samples_named(lake, host="example.co.uk") == [1, one + 3]
+        assert samples_named(lake, domain="example.co.uk") == [0, 1, 3, one + 3, two + 1]
+        assert samples_named(lake, domain="example.co.uk", limit=2) == [0, 1]
+        assert samples_named(lake, domain="b.github.io") == [one + 1]
+        assert samples_named(lake, host="10.0.0.1") == samples_named(lake, domain="10.0.0.1") == [one + 2]
+        assert samples_named(lake, domain="xn--bcher-kva.example") == [two]
         with pytest.raises(UsageError, match="found none in this lake"):
-            samples_named(connection, host="a.example")
+            samples_named(lake, host="a.example")
         with pytest.raises(UsageError, match=r"a host of 'example.co.uk'; ask for --domain example.co.uk or --host"):
-            samples_named(connection, domain="news.example.co.uk")
+            samples_named(lake, domain="news.example.co.uk")
         with pytest.raises(UsageError, match="^expected a host"):
-            samples_named(connection, domain="//")
+            samples_named(lake, domain="//")
 
 
 def test_an_indexed_lake_is_asked_without_reading_content(tmp_path: Path) -> None:
     """The content's files may be away: a question about a host reads the index alone."""
     lake = indexed_lake(tmp_path, 0, 1, 2)
-    with connect(lake) as connection:
-        for path in tmp_path.glob("samples/family=content/**/*.parquet"):
-            path.unlink()
-        assert samples_named(connection, host="a.github.io") == [1 << 24]
-        assert samples_named(connection, domain="a.github.io") == [1 << 24]
+    for path in tmp_path.glob("samples/family=content/**/*.parquet"):
+        path.unlink()
+    assert samples_named(lake, host="a.github.io") == [1 << 24]
+    assert samples_named(lake, domain="a.github.io") == [1 << 24]
 
 
 def test_damage_is_told(tmp_path: Path) -> None:
@@ -83,8 +82,7 @@ def test_damage_is_told(tmp_path: Path) -> None:
     for indexed, family in (((), "content"), ((0, 1, 2), "host_index")):
         folder = tmp_path / family
         lake = indexed_lake(folder, *indexed)
-        with connect(lake) as connection:
-            for path in folder.glob(f"samples/family={family}/**/*.parquet"):
-                path.unlink()
-            with pytest.raises(CorruptLakeError, match="headwater verify LAKE names it"):
-                samples_named(connection, host="a.github.io")
+        for path in folder.glob(f"samples/family={family}/**/*.parquet"):
+            path.unlink()
+        with pytest.raises(CorruptLakeError, match="headwater verify LAKE names it"):
+            samples_named(lake, host="a.github.io")

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from named_samples import samples_named
 from small_lake import SmallLake, small_recipe
 
 from headwater.errors import UsageError
 from headwater.filters.spans.find import apply_spans
 from headwater.lineage.builds import read_stage_manifest, read_tokens
-from headwater.lineage.questions import placements_of, rows, samples_named, why
+from headwater.lineage.finding import placements_of
+from headwater.lineage.lookup import open_lookup
+from headwater.lineage.questions import rows
+from headwater.lineage.story import why
 from headwater.lineage.trace import trace
 from headwater.lineage.views import connect
 from headwater.pipelines.builds import step as build
@@ -52,7 +56,7 @@ def test_every_token_of_a_shard_is_accounted_for(
     tokens = read_tokens(lake, name, "mid-training", shard.number, 0, size)
     for place in placed[:4]:
         for token in {place["token_begin"], place["token_end"] - 1}:
-            found = trace(connection, lake, name, "mid-training", shard.number, token)
+            found = trace(open_lookup(lake), name, "mid-training", shard.number, token)
             assert found["sample_id"] == place["sample_id"]
             assert found["sample_token"] == place["sample_token_begin"] + token - place["token_begin"]
             assert found["sequence"] == place["sequence"]
@@ -63,7 +67,7 @@ def test_every_token_of_a_shard_is_accounted_for(
     for place in placed:
         used[place["token_begin"] : place["token_end"]] = True
     assert not used.all()
-    found = trace(connection, lake, name, "mid-training", shard.number, int(np.flatnonzero(~used)[0]))
+    found = trace(open_lookup(lake), name, "mid-training", shard.number, int(np.flatnonzero(~used)[0]))
     assert (found["sample_id"], found["padding"]) == (None, True)
 
 
@@ -76,7 +80,7 @@ def test_the_text_around_a_token_is_the_samples_own(
         connection,
         "SELECT * FROM placements WHERE stage = 'knowledge' AND token_end - token_begin > 60 ORDER BY ALL LIMIT 1",
     )[0]
-    found = trace(connection, lake, finished_lake.build, "knowledge", place["shard"], place["token_begin"] + 50)
+    found = trace(open_lookup(lake), finished_lake.build, "knowledge", place["shard"], place["token_begin"] + 50)
     (row,) = rows(connection, "SELECT text FROM content WHERE sample_id = ?", [place["sample_id"]])
     around = (found["before"] + found["text"] + found["after"]).strip("�")
     assert len(around) > 60
@@ -99,21 +103,21 @@ def test_what_is_not_there_is_a_usage_error(
     """Wrong names and numbers say what there is."""
     named = {"build": finished_lake.build, "stage": "knowledge", "shard": 0, "token": 0} | change
     with pytest.raises(UsageError, match=message):
-        trace(connection, str(finished_lake.folder), **named)  # type: ignore[arg-type]  # arguments by name, of several types
+        trace(open_lookup(str(finished_lake.folder)), **named)  # type: ignore[arg-type]  # arguments by name, of several types
 
 
-def test_why_tells_the_rules_that_fired(connection: duckdb.DuckDBPyConnection) -> None:
+def test_why_tells_the_rules_that_fired(finished_lake: SmallLake, connection: duckdb.DuckDBPyConnection) -> None:
     """A refused sample's story has each rule's predicate and the values it read; a duplicate's has its winner."""
     refused = rows(
         connection, "SELECT sample_id, reasons FROM verdicts WHERE NOT kept AND duplicate_of IS NULL LIMIT 1"
     )[0]
-    fired = why(connection, refused["sample_id"])["verdicts"]["rules_fired"]
+    fired = why(open_lookup(str(finished_lake.folder)), refused["sample_id"])["verdicts"]["rules_fired"]
     assert [entry["reason"] for entry in fired] == refused["reasons"]
     assert all(
         entry["passes_when"] and entry["values"] for entry in fired if not entry["reason"].startswith("missing:")
     )
     lost = rows(connection, "SELECT sample_id, duplicate_of FROM verdicts WHERE duplicate_of IS NOT NULL LIMIT 1")[0]
-    story = why(connection, lost["sample_id"])
+    story = why(open_lookup(str(finished_lake.folder)), lost["sample_id"])
     assert story["verdicts"]["rules_fired"][-1]["winner"] == lost["duplicate_of"]
     assert {run["step"] for run in story["runs"]} >= {"ingest", "annotate", "deduplicate", "decide"}
     assert "text" not in story["content"]
@@ -125,8 +129,8 @@ def test_find_gives_every_place_of_a_sample(finished_lake: SmallLake, connection
         connection,
         "SELECT sample_id, uri, text FROM content JOIN stages USING (sample_id) WHERE stage IS NOT NULL AND uri IS NOT NULL ORDER BY 1 LIMIT 1",
     )[0]
-    assert samples_named(connection, uri=chosen["uri"], limit=5).count(chosen["sample_id"]) == 1
-    (answer,) = placements_of(connection, [chosen["sample_id"]], finished_lake.build)
+    assert samples_named(str(finished_lake.folder), uri=chosen["uri"], limit=5).count(chosen["sample_id"]) == 1
+    (answer,) = placements_of(open_lookup(str(finished_lake.folder)), [chosen["sample_id"]], finished_lake.build)
     assert answer["kept"]
     first = [
         place

@@ -29,8 +29,10 @@ from headwater.errors import CorruptLakeError, LakeFormatError
 from headwater.filters.signals.columns import SIGNALS
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.funnel import funnel, funnel_by_language
-from headwater.lineage.questions import rows, why
+from headwater.lineage.lookup import open_lookup
+from headwater.lineage.questions import rows
 from headwater.lineage.reasons import reason_sentence
+from headwater.lineage.story import why
 from headwater.lineage.upgrade import codes_of, upgrade
 from headwater.lineage.views import connect
 from headwater.pipelines.recipe.job import load_recipe
@@ -105,7 +107,7 @@ def test_an_earlier_lake_is_refused_with_the_command(earlier: str) -> None:
 
 _LATER = {"passed_over", "variant", "confidence"} | {
     name
-    for family in ("captures", "html", "texts", "host_index", "recaptures", "blocklists")
+    for family in ("captures", "html", "texts", "host_index", "recaptures", "blocklists", "takedowns")
     for name in FAMILIES[family].fields
 }
 """Columns that came after format 2 and mean nothing else in an older lake: they are null."""
@@ -146,7 +148,7 @@ def test_an_upgraded_lake_answers_as_before(earlier: str) -> None:
         by_language = [item for row in funnel_by_language(connection, base) for item in row["chosen"]]
         assert sum(item["documents"] for item in by_language) == sum(expected.values())
         sample = next(row["sample_id"] for row in new if row["build"] == half and row["stage"] is None)
-        story = why(connection, sample)
+        story = why(open_lookup(earlier), sample)
         assert {(row["build"], row["sentence"]) for row in story["stages"]} == {
             (build, reason) for build, number, _, reason in told if number == sample
         }

@@ -7,11 +7,15 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from named_samples import samples_named
 
 from headwater.errors import UsageError
+from headwater.lineage.finding import placements_of
+from headwater.lineage.lookup import open_lookup
 from headwater.lineage.past_runs import read_runs
-from headwater.lineage.questions import placements_of, rows, samples_named, why
+from headwater.lineage.questions import rows
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
+from headwater.lineage.story import why
 from headwater.lineage.views import connect
 from headwater.warehouse.commit import create_lake
 from headwater.warehouse.fragments import sample_ids
@@ -99,33 +103,31 @@ def test_values_of_every_kind_are_plain(lake: str) -> None:
 def test_samples_are_named_in_one_way(lake: str) -> None:
     """By id, host, source or file; a host is matched whole, and nothing found is a wrong call."""
     one = 1 << 24
-    with connect(lake) as connection:
-        assert samples_named(connection, sample=one) == [one]
-        assert samples_named(connection, host="one.example.org") == [one]
-        assert samples_named(connection, source="b") == [one + 1]
-        for wrong in (
-            {},
-            {"sample": one, "source": "a"},
-            {"sample": 5},
-            {"host": "oneXexample.org"},
-            {"source": "' OR 1=1"},
-        ):
-            with pytest.raises(UsageError):
-                samples_named(connection, **wrong)
+    assert samples_named(lake, sample=one) == [one]
+    assert samples_named(lake, host="one.example.org") == [one]
+    assert samples_named(lake, source="b") == [one + 1]
+    for wrong in (
+        {},
+        {"sample": one, "source": "a"},
+        {"sample": 5},
+        {"host": "oneXexample.org"},
+        {"source": "' OR 1=1"},
+    ):
+        with pytest.raises(UsageError):
+            samples_named(lake, **wrong)
 
 
 def test_questions_about_a_sample_that_is_not_there(lake: str) -> None:
     """why and find say that there is no such sample."""
-    with connect(lake) as connection:
-        for question in (lambda: why(connection, 5), lambda: placements_of(connection, [5])):
-            with pytest.raises(UsageError, match="expected a sample 5, found none"):
-                question()
+    for question in (lambda: why(open_lookup(lake), 5), lambda: placements_of(open_lookup(lake), [5])):
+        with pytest.raises(UsageError, match="expected a sample 5, found none"):
+            question()
 
 
 def test_the_story_of_a_sample_without_measures(lake: str) -> None:
     """Just ingested: file, content without text, and its one run; what is not there yet is not made up."""
     with connect(lake) as connection:
-        story = why(connection, 1 << 24)
+        story = why(open_lookup(lake), 1 << 24)
         (run,) = read_runs(connection)
         assert isinstance(connection, duckdb.DuckDBPyConnection)
     assert "text" not in story["content"]

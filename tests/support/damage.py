@@ -29,8 +29,10 @@ import numpy as np
 from headwater.errors import HeadwaterError
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.evaluation_sets import list_benchmarks, load_benchmark
-from headwater.lineage.questions import rows, why
+from headwater.lineage.lookup import open_lookup
+from headwater.lineage.questions import rows
 from headwater.lineage.runs import begin_run, commit_wave
+from headwater.lineage.story import why
 from headwater.lineage.views import connect
 from headwater.lineage.vocabularies import store_vocabulary
 from headwater.tokenize.forms.load import vocabulary_from_merges, write_vocabulary
@@ -234,7 +236,8 @@ def _ask(done: Trial, lake: Path) -> None:
         done.faults.append(f"verify: {type(error).__name__}")
     try:
         with connect(str(lake)) as connection:
-            why(connection, rows(connection, "SELECT min(sample_id) AS first FROM content")[0]["first"])
+            first = rows(connection, "SELECT min(sample_id) AS first FROM content")[0]["first"]
+        why(open_lookup(str(lake)), first)
     except HeadwaterError as error:
         _told(done, False, str(error))
     except BaseException as error:

@@ -13,9 +13,13 @@ from family_rows import OPERATOR, make_rows, write
 
 from headwater.errors import CorruptLakeError
 from headwater.fingerprint import canonical_json
+from headwater.warehouse import index_files
+from headwater.warehouse import maintain as maintain_module
 from headwater.warehouse.commit import commit, create_lake
+from headwater.warehouse.fragments import FileEntry, sample_ids
 from headwater.warehouse.maintain import compact, maintain
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file, read_sparse, write_family
+from headwater.warehouse.row_reader import RowReader
 from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -101,6 +105,42 @@ def test_content_and_placements_are_left_alone(lake: str) -> None:
     compact(lake)
     after = open_snapshot(lake)
     assert after.paths("content") + after.paths("placements") == kept
+
+
+def _index(uri: str, fragment: int, hashes: list[int]) -> FileEntry:
+    """Write an index file of a fragment, sorted by hash, a sample for each hash."""
+    rows = pa.table(
+        {
+            "sample_id": pa.array(sample_ids(fragment, 0, len(hashes))),
+            "uri_hash": pa.array(hashes, pa.int64()),
+            "run_id": pa.array([f"run {fragment}"] * len(hashes), pa.string()),
+        }
+    )
+    return write_family(uri, "uri_index", "b", fragment, 1, OPERATOR, [rows.sort_by("uri_hash")])
+
+
+def test_index_files_become_one_by_ranges_of_hashes(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row stays, sorted by hash over all fragments; a row group holds a range, which its bounds tell; too many rows are two files."""
+    monkeypatch.setattr(index_files, "_GROUP_ROWS", 3)
+    snapshot = open_snapshot(lake)
+    hashes = {1: [5, -3, 9], 2: [], 4: [7, -8], 7: [5, 0]}
+    entries = [_index(snapshot.uri, fragment, numbers) for fragment, numbers in hashes.items()]
+    before = commit(snapshot, adds=entries, wave=("index", 1), lake=lake)
+    rows = pa.concat_tables([table for path in before.paths("uri_index") for table in read_file(before.uri, path)])
+    compact(lake)
+    after = open_snapshot(lake)
+    (path,) = after.paths("uri_index")
+    groups = list(read_file(after.uri, path))
+    assert [table["uri_hash"].to_pylist() for table in groups] == [[-8, -3, 0], [5, 5, 7], [9]]
+    assert pa.concat_tables(groups).equals(rows.sort_by([("uri_hash", "ascending"), ("sample_id", "ascending")]))
+    assert after.covered("uri_index").tolist() == [1, 2, 4, 7]
+    assert RowReader(after.uri).between(path, "uri_hash", 6, 8) == [1]
+    assert compact(lake) == 0
+    more = [_index(after.uri, fragment, [fragment] * 3) for fragment in (60, 64)]
+    commit(after, adds=more, wave=("index", 2), lake=lake)
+    monkeypatch.setattr(maintain_module, "MOST_INDEX_ROWS", 10)
+    compact(lake)
+    assert [row["rows"] for row in open_snapshot(lake).live("uri_index").to_pylist()] == [10, 3]
 
 
 def test_a_damaged_file_stops_compaction(lake: str) -> None:

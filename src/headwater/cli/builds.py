@@ -229,9 +229,11 @@ def _scale_down(spark: SparkSession, lake: str, recipe: Recipe, base: str, scale
 def _repair(lake: str, recipe: Recipe, build: str, master: str | None, conf: Sequence[str], output: str) -> None:
     """Find what is damaged, rebuild it, on Spark where that is needed, and say what was done."""
     from headwater.pipelines.builds.repair import find_damage, repair
+    from headwater.pipelines.builds.settle import settle
     from headwater.pipelines.recipe.operators import resolve
 
     with Timer() as timer, contextlib.ExitStack() as stack:
+        settle(lake, build)
         damage = find_damage(lake, recipe, build)
         again = any(stage.numbers for stage in damage.stages)
         spark = stack.enter_context(spark_session(master, conf)) if again else None

@@ -29,16 +29,35 @@ def init(lake: str, output: str) -> None:
     answer({"lake": lake, "version": snapshot.version}, f"created an empty lake at {lake}", output)
 
 
-@click.command(epilog=example("headwater verify lake", "headwater verify lake --build demo-4b2fbcca7f42 --output json"))
+@click.command(
+    epilog=example(
+        "headwater verify lake",
+        "headwater verify lake --build demo-4b2fbcca7f42 --output json",
+        "headwater verify lake --absent strings.txt",
+    )
+)
 @lake_argument
 @build_option
 @click.option("--version", type=WHOLE, metavar="N", help="Version of the table to check; by default the newest.")
+@click.option(
+    "--absent",
+    metavar="FILE",
+    help="Do nothing but search all files, those of earlier versions too, and the texts in shards for the strings or hexadecimal hashes of a file, "
+    "one a line; - reads them. Exits with 1 if one is found.",
+)
 @output_option
-def verify(lake: str, build: str | None, version: int | None, output: str) -> None:
+def verify(lake: str, build: str | None, version: int | None, absent: str | None, output: str) -> None:
     """Check the lake and its builds, down to the bytes.
 
     Counts, ids, files, duplicates, placements and the tokens in shards. Exits with 1 if a check fails.
     """
+    if absent is not None:
+        if build is not None or version is not None:
+            raise UsageError(
+                "--absent: expected neither --build nor --version beside it; all files of the lake are searched"
+            )
+        _search(lake, absent, output)
+        return
     from headwater.lineage.builds import require_named_build
     from headwater.lineage.checks.lake import verify as verify_lake
     from headwater.warehouse.snapshot import open_snapshot
@@ -52,6 +71,37 @@ def verify(lake: str, build: str | None, version: int | None, output: str) -> No
         failed = [check.name for check in checks if not check.passed]
         click.echo(
             f"Error: {len(failed)} of {format_count(len(checks), 'check')} failed: {', '.join(failed)}", err=True
+        )
+        sys.exit(1)
+
+
+def _search(lake: str, file: str, output: str) -> None:
+    from headwater.lineage.checks.absent import search_lake
+    from headwater.lineage.checks.needles import make_needles
+    from headwater.warehouse.snapshot import open_snapshot
+
+    with click.open_file(file, encoding="utf-8") as lines:
+        needles = make_needles(lines)
+    result = search_lake(open_snapshot(lake), needles)
+    told = result.plain()
+
+    def text() -> str:
+        lines = [
+            f"{clean_name(each['file'])}: {each['where']}, line {', '.join(map(str, each['lines']))}"
+            for each in told["found"]
+        ]
+        lines += [f"{clean_name(each['file'])}: not searched: {each['why']}" for each in told["unread"]]
+        searched = f"{format_count(result.files, 'file')} of {format_bytes(result.bytes)} searched for {format_count(result.lines, 'line')}"
+        return "\n".join(
+            [*lines, f"{searched}: {'found in none' if result.is_proof else f'found in {len(result.found):,}'}"]
+        )
+
+    answer(told, text, output)
+    if not result.is_proof:
+        click.echo(
+            f"Error: expected the lines of {file} nowhere in the lake, found them in {format_count(len(result.found), 'file')}"
+            + (f", and {format_count(len(result.unread), 'file')} that could not be searched" if result.unread else ""),
+            err=True,
         )
         sys.exit(1)
 
@@ -100,9 +150,9 @@ def maintain(
     rows = [
         {"what": name.replace("_", " "), "count": format_bytes(n) if name.endswith("bytes") else f"{n:,}"}
         for name, n in report.items()
-        if name not in ("strangers", "dated_ahead")
+        if name not in ("strangers", "dated_ahead", "takedowns")
     ]
-    shown = []
+    shown = [f"takedown {name}: the older files that were due are deleted" for name in report["takedowns"]]
     for said, names in (
         ("not Headwater's", report["strangers"]),
         ("dated in the future", report["dated_ahead"]),

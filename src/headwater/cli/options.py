@@ -6,17 +6,19 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import click
 
 from headwater.cli.numbers import WHOLE
-from headwater.cli.rendering import clean, to_json
-from headwater.errors import HeadwaterError, StorageError
+from headwater.cli.rendering import clean, to_json, to_json_line
+from headwater.errors import HeadwaterError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from headwater.pipelines.recipe.job import Recipe
 
 __all__ = [
-    "Names",
     "Timer",
     "answer",
     "benchmarks_option",
@@ -35,10 +36,13 @@ __all__ = [
     "job_arguments",
     "job_options",
     "lake_argument",
+    "lines_output_option",
     "names_options",
     "output_option",
     "parse_conf",
+    "print_lines",
     "read_recipe",
+    "read_text",
     "recipe_argument",
     "scale_option",
     "spark_options",
@@ -65,6 +69,13 @@ output_option = click.option(
     default="text",
     show_default=True,
     help="Format of the answer on standard output.",
+)
+lines_output_option = click.option(
+    "--output",
+    type=click.Choice(["text", "json", "jsonl"]),
+    default="text",
+    show_default=True,
+    help="Format of the answer on standard output; jsonl is a line of JSON a sample, printed as it is found.",
 )
 build_option = click.option("--build", metavar="NAME", help="Name of a build in the lake.")
 scale_option = click.option(
@@ -126,6 +137,7 @@ names_options = together(
     click.option(
         "--uri", metavar="URI", help="A document's URL or id, as its record gives it; credentials in it do not matter."
     ),
+    click.option("--hash", metavar="HASH", help="A text, by the 32 hexadecimal digits of its content_hash."),
     click.option(
         "--host", metavar="HOST", help="The host in documents' URLs, without regard to case, port and credentials."
     ),
@@ -135,23 +147,32 @@ names_options = together(
         help="The registered domain of documents' hosts, such as example.co.uk: all hosts below it.",
     ),
     click.option("--source", metavar="NAME", help="A source: the data set that records name."),
+    click.option("--licence", metavar="NAME", help="A licence, as declared for the file; unknown where none was."),
     click.option(
         "--file",
         metavar="FILE",
         help="An input file's path as listed in family files, or the beginning of its SHA-256.",
     ),
+    click.option("--cluster", metavar="HASH", help="A cluster of duplicates, by its 32 hexadecimal digits."),
+    click.option("--rule", metavar="NAME", help="A rule that refused them, as the first or a further reason."),
+    click.option("--first-rule", metavar="NAME", help="The rule that refused them first."),
+    click.option("--run", metavar="ID", help="A run that wrote a row of theirs; headwater runs lists them."),
+    click.option(
+        "--operator",
+        metavar="NAME@VERSION",
+        help="A version of an operator that wrote a row of theirs, or its digits; headwater runs lists both.",
+    ),
+    click.option(
+        "--vocabulary",
+        metavar="NAME",
+        help="A vocabulary that they trained; of one trained elsewhere, that counted their tokens.",
+    ),
+    click.option("--evaluation-set", metavar="NAME", help="An evaluation set of which an item was found in them."),
+    click.option("--where", metavar="SQL", help="A condition in SQL over the columns of view samples."),
+    click.option(
+        "--samples", metavar="FILE", help="Ids, one a line of a file, or lines of find --output jsonl; - reads them."
+    ),
 )
-
-
-class Names(TypedDict):
-    """The ways to name samples, of which one is given: what ``names_options`` hands to a command."""
-
-    sample: int | None
-    uri: str | None
-    host: str | None
-    domain: str | None
-    source: str | None
-    file: str | None
 
 
 def example(*lines: str) -> str:
@@ -166,12 +187,59 @@ def answer(value: object, text: str | Callable[[], str], output: str) -> None:
         StorageError: it cannot be written, to a full disk for example.
     """
     shown = to_json(value) if output == "json" else clean(text if isinstance(text, str) else text())
+    _print(shown)
+
+
+def print_lines(lines: Iterable[object]) -> None:
+    """Print lines as they come: a text cleaned, anything else as one line of JSON; many are written at once.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    waiting: list[str] = []
+    for line in lines:
+        waiting.append(clean(line) if isinstance(line, str) else to_json_line(line))
+        if len(waiting) >= _LINES_AT_ONCE:
+            _print("\n".join(waiting))
+            waiting = []
+    if waiting:
+        _print("\n".join(waiting))
+
+
+_LINES_AT_ONCE: Final = 256
+
+
+def _print(text: str) -> None:
     try:
-        click.echo(shown)
+        click.echo(text)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise StorageError(f"cannot write the answer to standard output: {error.strerror or error}") from error
+
+
+def read_text(name: str) -> str:
+    """Return the text of a file, or of standard input.
+
+    Args:
+        name: of the file; ``-`` is standard input.
+
+    Raises:
+        UsageError: it is no UTF-8, or empty.
+        StorageError: it cannot be read.
+    """
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise StorageError(f"cannot read the text {name}: {error.strerror or error}") from error
+    where = "standard input" if name == "-" else name
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"expected a text in UTF-8 in {where}, found bytes that are none at {error.start}") from error
+    if not text:
+        raise UsageError(f"expected a text in {where}, found an empty one")
+    return text
 
 
 class Timer:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from headwater.lineage.checks.lake import Check
 
 __all__ = [
+    "WIDTH",
     "Answer",
+    "TableStream",
     "clean",
     "clean_name",
     "format_bytes",
@@ -23,10 +25,11 @@ __all__ = [
     "format_count",
     "format_funnel",
     "format_proxy",
-    "format_story",
     "format_table",
-    "format_trace",
+    "pairs",
     "to_json",
+    "to_json_line",
+    "wrap",
 ]
 
 Answer: TypeAlias = Mapping[str, Any]  # Any: each layout knows the keys of the answer that it lays out
@@ -37,7 +40,8 @@ _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202
 _UNWRITTEN: Final = re.compile(f"{_UNSAFE.pattern}|[\ud800-\udfff]")
 """Of JSON also what stands for bytes of a file's name that are no UTF-8, and has no UTF-8 itself."""
 _MAX_CELL: Final = 60
-_WIDTH: Final = 100
+WIDTH: Final = 100
+"""Columns of a terminal that text answers keep to."""
 _LABEL: Final = 14
 
 
@@ -65,8 +69,16 @@ def to_json(value: object) -> str:
     >>> to_json({"text": "\x9b\u202e", "score": float("nan")})
     '{\n  "text": "\\u009b\\u202e",\n  "score": null\n}'
     """
-    written = json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False)
-    return _UNWRITTEN.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+    return _written(json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def to_json_line(value: object) -> str:
+    """Return the same on one line."""
+    return _written(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False))
+
+
+def _written(text: str) -> str:
+    return _UNWRITTEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _plain(value: object) -> object:
@@ -108,10 +120,10 @@ def _columns_of(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _wrap(line: str, width: int) -> list[str]:
+def wrap(line: str, width: int) -> list[str]:
     """Return a line in pieces of at most ``width`` columns, cut at a space where there is one.
 
-    >>> _wrap("one two three", 8)
+    >>> wrap("one two three", 8)
     ['one two', 'three']
     """
     pieces: list[str] = []
@@ -151,20 +163,49 @@ def format_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str] | 
     """
     if not rows:
         return "no rows"
-    names = list(columns or rows[0])
-    cells = [[_cell(row.get(name)) for name in names] for row in rows]
-    heads = [clean(name) for name in names]
-    right = [all(_is_number(row.get(name)) for row in rows) for name in names]
-    widths = [max(map(_columns_of, column)) for column in zip(heads, *cells, strict=True)]
+    table = TableStream(columns or list(rows[0]), wait=len(rows) + 1)
+    return "\n".join([*table.add(rows), *table.end()])
 
-    def line(values: Sequence[str]) -> str:
+
+class TableStream:
+    """A table of which rows come one after the other: widths are those of the first rows, and later cells that are wider push the rest.
+
+    Args:
+        columns: names, in order.
+        wait: rows that are looked at before anything is shown.
+    """
+
+    def __init__(self, columns: Sequence[str], wait: int) -> None:
+        self._names = list(columns)
+        self._wait = wait
+        self._first: list[Mapping[str, object]] = []
+        self._widths: list[int] | None = None
+        self._right: list[bool] = []
+
+    def add(self, rows: Sequence[Mapping[str, object]]) -> list[str]:
+        """Return the lines that can be shown now."""
+        if self._widths is not None:
+            return [self._line([_cell(row.get(name)) for name in self._names]) for row in rows]
+        self._first += rows
+        return self.end() if len(self._first) >= self._wait else []
+
+    def end(self) -> list[str]:
+        """Return the lines that wait, after the header where it has not been shown."""
+        if self._widths is not None or not self._first:
+            return []
+        cells = [[_cell(row.get(name)) for name in self._names] for row in self._first]
+        heads = [clean(name) for name in self._names]
+        self._right = [all(_is_number(row.get(name)) for row in self._first) for name in self._names]
+        self._widths = [max(map(_columns_of, column)) for column in zip(heads, *cells, strict=True)]
+        self._first = []
+        return [self._line(heads), *map(self._line, cells)]
+
+    def _line(self, values: Sequence[str]) -> str:
         parts = []
-        for value, width, to_right in zip(values, widths, right, strict=True):
+        for value, width, to_right in zip(values, self._widths or [], self._right, strict=True):
             space = " " * (width - _columns_of(value))
             parts.append(space + value if to_right else value + space)
         return "  ".join(parts).rstrip()
-
-    return "\n".join([line(heads), *(line(row) for row in cells)])
 
 
 def _is_number(value: object) -> bool:
@@ -172,7 +213,7 @@ def _is_number(value: object) -> bool:
     return value is None or shown or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _pairs(label: str, values: Mapping[str, object]) -> list[str]:
+def pairs(label: str, values: Mapping[str, object]) -> list[str]:
     """Return ``name value`` pairs wrapped to the width of the terminal, the label at the left of the first line."""
     lines: list[str] = []
     line = f"  {label:<{_LABEL}}"
@@ -188,90 +229,12 @@ def _pairs(label: str, values: Mapping[str, object]) -> list[str]:
             else _inline_json(value)
         )
         item = f"{name} {clean(shown)}".replace("\n", " ")
-        if not empty and _columns_of(line) + _columns_of(item) + 3 > _WIDTH:
+        if not empty and _columns_of(line) + _columns_of(item) + 3 > WIDTH:
             lines.append(line)
             line, empty = " " * (_LABEL + 2), True
         line += item if empty else f" · {item}"
         empty = False
     return lines if empty else [*lines, line]
-
-
-def format_story(story: Answer) -> str:
-    """Return the story of a sample as sections, one a family, from the file it came from to the places where it went."""
-    verdict = story.get("verdicts")
-    state = (
-        "not decided yet" if verdict is None else "kept" if verdict["kept"] else f"rejected: {verdict['first_reason']}"
-    )
-    content = dict(story["content"])
-    lines = [f"sample {story['sample_id']}  {state}"]
-    lines += _pairs("file", dict(story["file"]) | {"record": content.pop("record_no")})
-    content.pop("file_id", None)
-    lines += _pairs("content", content)
-    lines += _pairs("capture", story.get("captures", {}))
-    for row in story.get("texts", []):
-        lines += _pairs("extractor", row)
-    lines += _pairs("language", story.get("language", {})) + _scores(story)
-    signals = story.get("signals", {})
-    zeros = sum(value == 0 for value in signals.values())
-    lines += _pairs(
-        "signals",
-        {name: value for name, value in signals.items() if value != 0} | ({"others": f"0 ({zeros})"} if zeros else {}),
-    )
-    for family in ("minhash", "tokens", "duplicates", "recaptures", "blocklists"):
-        lines += _pairs(family, story.get(family, {}))
-    for span in story["spans"]:
-        lines += _pairs("span", span)
-    for fired in (verdict or {}).get("rules_fired", []):
-        lines += _pairs("rule", fired)
-    if verdict is not None:
-        lines += _pairs("verdict", {name: value for name, value in verdict.items() if name != "rules_fired"})
-    for family in ("contamination", "stages", "placements"):
-        for row in story.get(family, []):
-            lines += _pairs(family.removesuffix("s"), row if family != "stages" else _told_stage(row))
-    for row in story.get("vocabularies", []):
-        lines += _pairs("vocabulary", row)
-    for run in story["runs"]:
-        lines += _pairs("run", {name: run[name] for name in ("run_id", "code_version", "input_version")})
-    return "\n".join(lines)
-
-
-def _scores(story: Answer) -> list[str]:
-    """Return the scores, each that is explained on a line of its own with what moved it most."""
-    scores = story.get("scores", {})
-    moved = {name: entry for name, entry in story.get("scores_moved", {}).items() if entry.get("moved")}
-    lines = _pairs("scores", {name: value for name, value in scores.items() if name not in moved})
-    for name, entry in moved.items():
-        told = ", ".join(f"{each['by']:+.2f} {each['input']}" for each in entry["moved"])
-        value = f"{scores[name]} ({entry['score']:.3f})" if "score" in entry else clean(str(scores[name]))
-        label = "" if lines else "scores"
-        first, *more = _wrap(f"{name} {value}: {told}", _WIDTH - _LABEL - 4)
-        lines += [f"  {label:<{_LABEL}}{first}", *(f"{' ' * (_LABEL + 4)}{piece}" for piece in more)]
-    for name, entry in story.get("scores_moved", {}).items():
-        if entry.get("lacking"):
-            lines.append(
-                f"  {'' if lines else 'scores':<{_LABEL}}{clean(name)}: not explained, {clean(str(entry['lacking']))}"
-            )
-    return lines
-
-
-def _told_stage(row: Answer) -> dict[str, object]:
-    """Return what a story says of a row of family ``stages``: the reason in words, which name the cell."""
-    return {name: row[name] for name in ("build", "stage", "copies", "rank")} | {"reason": row["sentence"]}
-
-
-def format_trace(found: Answer) -> str:
-    """Return a traced token: its place, the text around it with the token in brackets, and the sample's story."""
-    place = f"{found['build']} / {found['stage']} / shard {found['shard']} / token {found['token']} (sequence {found['sequence']})"
-    lines = [f"{place}: id {found['token_id']}"]
-    if found["sample_id"] is None:
-        return "\n".join([*lines, "  padding" if found["padding"] else "  belongs to no sample"])
-    marked = "<end of text>" if found["end_of_text"] else found["text"]
-    lines.append(f"  token {found['sample_token']} of sample {found['sample_id']}, copy {found['copy']}")
-    around = clean(f"{found['before']}[{marked}]{found['after']}")
-    lines += [f"  | {part}" for line in around.split("\n") for part in _wrap(line, _WIDTH - 4)]
-    if "text_then" in found:
-        lines += _pairs("text then", found["text_then"])
-    return "\n".join([*lines, format_story(found["story"])])
 
 
 def format_funnel(counted: Answer) -> str:

@@ -15,15 +15,20 @@ from headwater.cli.builds import build, export, select
 from headwater.cli.card import card
 from headwater.cli.care import init, maintain, verify
 from headwater.cli.contamination import benchmarks, report
+from headwater.cli.diff import diff
 from headwater.cli.extraction import extract, extractors
 from headwater.cli.groups import Commands, refuse_empty_texts
+from headwater.cli.impact import impact
 from headwater.cli.job import annotate, decide, dedup, ingest, run
 from headwater.cli.personal_report import personal_report
 from headwater.cli.questions import find, runs, sql, trace, why
 from headwater.cli.rules_report import rules_report
 from headwater.cli.score import score
 from headwater.cli.signals import end_in_order
+from headwater.cli.similar import similar
+from headwater.cli.spared_imports import spare_pandas
 from headwater.cli.streams import drop_unwritten, keep_standard_streams
+from headwater.cli.takedown import takedown
 from headwater.cli.trainers import steps
 from headwater.cli.upgrade import upgrade
 from headwater.cli.vocab import vocab
@@ -44,9 +49,11 @@ def cli() -> None:
 
 cli.add_section("Make and fill a lake", init, run, ingest, extract, annotate, dedup, decide)
 cli.add_section("Builds for trainers", select, build, export, steps)
-cli.add_section("Questions", why, trace, find, sql, what_if, extractors, report, card, runs)
+cli.add_section(
+    "Questions", why, trace, find, similar, impact, diff, sql, what_if, extractors, report, card, runs
+)
 cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
-cli.add_section("Care", verify, maintain, upgrade)
+cli.add_section("Care", verify, maintain, takedown, upgrade)
 
 report.add_command(build_report)
 report.add_command(rules_report)
@@ -55,9 +62,15 @@ report.add_command(personal_report)
 refuse_empty_texts(cli)
 
 
+_WITHOUT_PANDAS = frozenset(["find", "similar", "trace", "why"])
+"""Commands that answer from files alone: neither Spark nor DuckDB's frames are in them."""
+
+
 def main() -> None:
     """Run the command line."""
     keep_standard_streams()
+    if _WITHOUT_PANDAS.intersection(sys.argv[1:2]):
+        spare_pandas()
     end_in_order()
     try:
         cli(prog_name="headwater")

@@ -13,14 +13,9 @@ import click
 
 from headwater.cli.groups import errors_as_messages
 from headwater.cli.options import spark_session
-from headwater.cli.rendering import (
-    format_check_table,
-    format_funnel,
-    format_story,
-    format_table,
-    format_trace,
-)
+from headwater.cli.rendering import format_check_table, format_funnel, format_table
 from headwater.cli.signals import end_in_order
+from headwater.cli.story import format_story, format_trace
 from headwater.cli.summaries import format_step
 from headwater.demo import TEXT_FOLDERS
 from headwater.errors import UsageError

@@ -12,21 +12,24 @@ from typing import Final
 
 from headwater.lineage.builds import builds_uri
 from headwater.lineage.past_runs import runs_of
+from headwater.lineage.revisions import newest_revision, revision_record, revisions_from
 from headwater.plain import JsonObject, ValuesByName
+from headwater.tokenize.shards.manifest import FORMAT, MANIFEST, Revision
+from headwater.tokenize.shards.roots import build_root
 from headwater.warehouse.filesystem import write_file
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 __all__ = [
-    "MANIFEST",
     "PROVENANCE",
     "build_record",
     "provenance_bytes",
     "recorded_files",
+    "recorded_manifest",
     "recorded_provenance",
+    "recorded_root",
     "settle_provenance",
 ]
 
-MANIFEST: Final = "manifest.json"
 PROVENANCE: Final = "provenance.json"
 
 
@@ -44,12 +47,16 @@ def build_record(manifests: Mapping[str, bytes], provenance: Mapping[str, JsonOb
     """
     return {
         "manifests": {stage: hashlib.sha256(data).hexdigest() for stage, data in manifests.items()},
+        "formats": dict.fromkeys(manifests, FORMAT),
         "provenance": dict(provenance),
     }
 
 
 def _recorded(snapshot: Snapshot, build: str) -> ValuesByName:
-    """Return what the row that ended a build says of its stages, empty where no run of it ended or an earlier release built it."""
+    """Return what the row that ended a build, or its newest revision, says of its stages; empty where none ended or an earlier release built it."""
+    revised = newest_revision(snapshot, build)
+    if revised is not None:
+        return revision_record(revised)
     ended = [run for run in runs_of(snapshot, "build", build) if run.ended is not None]
     record = ended[-1].record("build", build) if ended else None
     return {} if record is None else record
@@ -72,6 +79,19 @@ def recorded_files(snapshot: Snapshot, build: str, stage: str) -> dict[str, str]
     if provenance is None or stage not in record.get("manifests", {}):
         return None
     return {MANIFEST: str(record["manifests"][stage]), PROVENANCE: hashlib.sha256(provenance).hexdigest()}
+
+
+def recorded_manifest(snapshot: Snapshot, build: str, stage: str) -> tuple[int | None, tuple[Revision, ...]]:
+    """Return the format of a stage's manifest, None where only the manifest itself can say it, and the stage's revisions, oldest first."""
+    record = _recorded(snapshot, build)
+    told = record.get("revisions", {}).get(stage, [])
+    return record.get("formats", {}).get(stage), revisions_from(told)
+
+
+def recorded_root(snapshot: Snapshot, build: str) -> bytes | None:
+    """Return what `root.json` of a build must be, or None where an earlier release built it, without one."""
+    record = _recorded(snapshot, build)
+    return build_root(record["manifests"]) if "formats" in record else None
 
 
 def settle_provenance(lake: str, build: str, written: Mapping[str, JsonObject]) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow.fs import FileType
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.filters.spans.policy import Policy, policy_of
 from headwater.fingerprint import fingerprint
 from headwater.lineage.past_runs import Source, newest_ended, read_runs, require_build, runs_of
-from headwater.lineage.vocabularies import find_vocabulary
-from headwater.tokenize.forms.load import Vocabulary
+from headwater.lineage.revisions import build_version, newest_revision, revision_record
 from headwater.tokenize.names import DEFAULT_VOCABULARY
 from headwater.tokenize.shards.manifest import Manifest, read_manifest
 from headwater.tokenize.shards.tokens import SUFFIXES, open_tokens
@@ -24,6 +24,11 @@ from headwater.warehouse.filesystem import exists, filesystem_of, join, read_byt
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import ALIGNED
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from headwater.tokenize.forms.load import Vocabulary
 
 __all__ = [
     "LakeView",
@@ -37,8 +42,10 @@ __all__ = [
     "shard_name",
     "snapshot_then",
     "stage_operator",
+    "text_operators",
 ]
 
+_COUNTED: Final = pa.array(["spans", "tokens"])
 PLACEMENTS_VERSION: Final = 2
 """Version of what writes family ``placements``."""
 
@@ -122,6 +129,8 @@ def build_vocabulary(source: Source, lake: str, build: str) -> Vocabulary:
     Raises:
         UsageError: it is no longer where the recipe names it.
     """
+    from headwater.lineage.vocabularies import find_vocabulary  # the encoder loads a compiler
+
     found = runs_of(source, "build", build)
     return find_vocabulary(lake, found[-1].recipe["vocabulary"]["name"] if found else DEFAULT_VOCABULARY)
 
@@ -133,12 +142,27 @@ def build_policy(source: Source, build: str) -> Policy:
 
 
 def snapshot_then(snapshot: Snapshot, build: str) -> Snapshot:
-    """Return the version in which a build's spans and token counts stand: this one, or that of the build if settings changed since."""
-    versions = [run.input_version for run in runs_of(snapshot, "build", build)]
-    if not versions:
+    """Return the version in which a build's spans and token counts stand: this one, or that of the build if settings changed since.
+
+    A build that was revised after they changed stands on two: that of its revision, and for spans and token counts an earlier one.
+    """
+    version = build_version(snapshot, build)
+    if version is None:
         return snapshot
-    then = open_snapshot(snapshot.lake, max(versions))
+    then = open_snapshot(snapshot.lake, version)
+    revised = newest_revision(snapshot, build)
+    earlier = None if revised is None else revision_record(revised).get("counted_at")
+    if earlier is not None:
+        then = _with_counts_of(then, open_snapshot(snapshot.lake, earlier))
     return snapshot if _operators(snapshot) == _operators(then) else then
+
+
+def _with_counts_of(then: Snapshot, earlier: Snapshot) -> Snapshot:
+    """Return a version with the spans and token counts of an earlier one."""
+    own = then.files.filter(pc.invert(pc.is_in(then.files["family"], _COUNTED)))
+    return replace(
+        then, files=pa.concat_tables([own, earlier.files.filter(pc.is_in(earlier.files["family"], _COUNTED))])
+    )
 
 
 def check_texts_stand(snapshot: Snapshot, build: str, fragments: npt.NDArray[np.int64]) -> None:
@@ -155,14 +179,20 @@ def check_texts_stand(snapshot: Snapshot, build: str, fragments: npt.NDArray[np.
     selected = newest_ended(runs_of(snapshot, "select", build))
     if selected is None or selected.input_version == snapshot.version:
         return
-    then = open_snapshot(snapshot.lake, selected.input_version).paths_by_fragment("content")
-    now = snapshot.paths_by_fragment("content")
+    then = text_operators(open_snapshot(snapshot.lake, selected.input_version))
+    now = text_operators(snapshot)
     replaced = [fragment for fragment in fragments.tolist() if then.get(fragment) != now.get(fragment)]
     if replaced:
         raise UsageError(
             f"expected the texts that build {build} selected, found other ones in {len(replaced)} fragments, which step extract has replaced since; "
             "select again, under another name"
         )
+
+
+def text_operators(snapshot: Snapshot) -> dict[int, str]:
+    """Return fragment → what made its texts; a file that a takedown wrote again without some of them has the operator of the one before."""
+    files = snapshot.live("content")
+    return dict(zip(files["base"].to_pylist(), files["operator"].to_pylist(), strict=True))
 
 
 def _operators(snapshot: Snapshot) -> set[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What is told where DuckDB cannot read a file of the lake."""
+"""What is told where DuckDB, or Arrow, cannot read a file of the lake."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-import duckdb
-
 from headwater.errors import CorruptLakeError
+from headwater.untrusted import UNREADABLE
 
-__all__ = ["damage_told"]
+__all__ = ["arrow_damage_told", "damage_told"]
 
-_NO_DAMAGE: Final = (
-    duckdb.BinderException,
-    duckdb.CatalogException,
-    duckdb.InterruptException,
-    duckdb.OutOfMemoryException,
-    duckdb.ParserException,
-)
-"""What DuckDB raises for other reasons than the bytes that it reads."""
+_TOLD: Final = "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
 
 
 @contextlib.contextmanager
@@ -29,11 +21,30 @@ def damage_told() -> Iterator[None]:
     Raises:
         CorruptLakeError: a file that they read is damaged or gone, or a value in it cannot be what was stored.
     """
+    import duckdb  # which rows that pyarrow reads do not need
+
     try:
         yield
+    except (
+        duckdb.BinderException,
+        duckdb.CatalogException,
+        duckdb.InterruptException,
+        duckdb.OutOfMemoryException,
+        duckdb.ParserException,
+    ):
+        raise  # for other reasons than the bytes that it reads
     except (duckdb.Error, ValueError) as error:
-        if isinstance(error, _NO_DAMAGE):
-            raise
-        raise CorruptLakeError(
-            "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
-        ) from error
+        raise CorruptLakeError(_TOLD) from error
+
+
+@contextlib.contextmanager
+def arrow_damage_told() -> Iterator[None]:
+    """Around reading of rows by pyarrow: a footer's flipped bit may pass its checks and show in what is made of the values.
+
+    Raises:
+        CorruptLakeError: a value cannot be what was stored.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        raise CorruptLakeError(_TOLD) from error

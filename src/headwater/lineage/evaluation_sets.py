@@ -18,10 +18,9 @@ import orjson
 import pyarrow as pa
 from pyarrow import fs as pafs
 
-from headwater.errors import BadInputError, CorruptLakeError, RecipeError, one_line
+from headwater.errors import BadInputError, CorruptLakeError, RecipeError, nearest, one_line
 from headwater.filters.contamination.index import ContaminationIndex, ItemSet, Matchable, build_index
 from headwater.filters.contamination.items import Item
-from headwater.filters.rules.predicates import nearest
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join, write_file
 from headwater.warehouse.real_files import refuse_links

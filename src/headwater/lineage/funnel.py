@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import duckdb
 
+from headwater.lineage.operators import digits_of
 from headwater.lineage.past_runs import read_runs, runs_of
 from headwater.lineage.questions import rows
+from headwater.lineage.revisions import STEP
 from headwater.plain import JsonObject, Row
 
 __all__ = ["funnel", "funnel_by_language", "list_runs", "refused_files"]
@@ -79,9 +81,9 @@ def _chosen(connection: duckdb.DuckDBPyConnection, build: str) -> list[Row]:
 
 
 def _written(connection: duckdb.DuckDBPyConnection, build: str) -> list[Row]:
-    """Return shards, sequences, tokens and padding by stage: what the runs of a build counted, one that was killed included."""
+    """Return shards, sequences, tokens and padding by stage: what the runs of a build and of its revisions counted, one that was killed included."""
     stages: dict[str, dict[str, int]] = {}
-    for run in runs_of(connection, "build", build):
+    for run in [*runs_of(connection, "build", build), *runs_of(connection, STEP, build)]:
         for name, value in run.counts.items():
             kind, _, stage = name.partition(":")
             if kind in {"shards", "sequences", "tokens", "padding"}:
@@ -127,5 +129,5 @@ def refused_files(
 
 
 def list_runs(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    """Return the runs, oldest first, with recipe, operators and counts as objects."""
-    return [run.plain(whole=True) for run in read_runs(connection)]
+    """Return the runs, oldest first, with recipe, operators, their digits and counts as objects."""
+    return [run.plain(whole=True) | {"operator_digits": digits_of(run)} for run in read_runs(connection)]

@@ -10,17 +10,17 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-import duckdb
-
-from headwater.errors import UsageError
-from headwater.filters.rules.predicates import nearest
+from headwater.errors import UsageError, nearest
 from headwater.fingerprint import canonical_json
-from headwater.lineage.damaged_files import damage_told
+from headwater.lineage.damaged_files import arrow_damage_told, damage_told
 from headwater.plain import JsonObject, ValuesByName
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = [
     "PastRun",
@@ -37,7 +37,7 @@ __all__ = [
     "runs_of",
 ]
 
-Source = Snapshot | duckdb.DuckDBPyConnection
+Source: TypeAlias = "Snapshot | duckdb.DuckDBPyConnection"
 """A version of the table, or a connection with its views."""
 _COLUMNS: Final = (
     "run_id",
@@ -122,7 +122,7 @@ def read_runs(source: Source, step: str | None = None) -> list[PastRun]:
         with damage_told():
             found = source.execute(f"SELECT {', '.join(_COLUMNS)} FROM runs").fetchall()
         rows = [dict(zip(_COLUMNS, row, strict=True)) for row in found]
-    with damage_told():
+    with arrow_damage_told():
         runs = [_parsed(row) for row in rows if step in (None, row["step"])]
     return sorted(runs, key=lambda run: (run.started, run.run_id))
 

@@ -15,8 +15,7 @@ from typing import Final, NamedTuple
 
 from pyarrow import fs as pafs
 
-from headwater.errors import BadInputError, CorruptLakeError, HeadwaterError, UsageError, one_line
-from headwater.filters.rules.predicates import nearest
+from headwater.errors import BadInputError, CorruptLakeError, HeadwaterError, UsageError, nearest, one_line
 from headwater.filters.scores.model_file import parse_model
 from headwater.filters.scores.shipped import SHIPPED, Scorer, load_scorer, make_scorer, shipped_scorer
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file

@@ -14,8 +14,7 @@ from typing import Final
 
 import duckdb
 
-from headwater.errors import UsageError, one_line
-from headwater.filters.rules.predicates import nearest
+from headwater.errors import UsageError, nearest, one_line
 from headwater.lineage.sql_functions import FUNCTIONS, LENGTHS, MOST_LENGTH, TABLE_FUNCTIONS, TEMPLATES
 from headwater.plain import JsonObject
 from headwater.warehouse.schema import FAMILIES

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from headwater.errors import UsageError
-from headwater.lineage.builds import build_vocabulary, read_stage_manifest, read_tokens, shard_name, snapshot_then
-from headwater.lineage.questions import rows, why
+from headwater.lineage.builds import (
+    build_vocabulary,
+    read_stage_manifest,
+    read_tokens,
+    shard_name,
+    snapshot_then,
+    stage_operator,
+)
+from headwater.lineage.lookup import Lookup
+from headwater.lineage.story import why
 from headwater.lineage.vocabularies import find_vocabulary
-from headwater.plain import JsonObject
+from headwater.plain import JsonObject, Row
 from headwater.tokenize.encode.encoder import decode
-from headwater.warehouse.fragments import ROW_BITS, fragment_of
+from headwater.warehouse.fragments import ROW_BITS, fragment_of, operator_digits
 from headwater.warehouse.parquet import read_content_row, read_file
-from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.snapshot import Snapshot
 
 __all__ = ["trace"]
 
@@ -26,8 +33,7 @@ _OF_TEXT: Final = ("extractor", "page_kind", "blocks_kept", "blocks_left_out", "
 
 
 def trace(
-    connection: duckdb.DuckDBPyConnection,
-    lake: str,
+    lookup: Lookup,
     build: str,
     stage: str,
     shard: int,
@@ -43,6 +49,7 @@ def trace(
     Raises:
         UsageError: no such build, stage, shard or token.
     """
+    lake = lookup.lake
     manifest = read_stage_manifest(lake, build, stage)
     found = [entry for entry in manifest.shards if entry.number == shard]
     if not found:
@@ -52,12 +59,7 @@ def trace(
     size = found[0].sequences * manifest.context
     if not 0 <= token < size:
         raise UsageError(f"expected a token from 0 to {size - 1} in {shard_name(shard)}, found {token}")
-    place = rows(
-        connection,
-        "SELECT sample_id, sequence, token_begin, token_end, sample_token_begin, copy FROM placements "
-        "WHERE build = ? AND stage = ? AND shard = ? AND token_begin <= ? AND token_end > ?",
-        [build, stage, shard, token, token],
-    )
+    run = _placement(lookup, build, stage, shard, token)
     answer: JsonObject = {
         "build": build,
         "stage": stage,
@@ -66,16 +68,17 @@ def trace(
         "sequence": token // manifest.context,
     }
     named = vocabulary_name is not None
-    vocabulary = find_vocabulary(lake, str(vocabulary_name)) if named else build_vocabulary(connection, lake, build)
+    vocabulary = (
+        find_vocabulary(lake, str(vocabulary_name)) if named else build_vocabulary(lookup.snapshot, lake, build)
+    )
     if vocabulary.fingerprint != manifest.vocabulary:
         raise UsageError(
             f"expected the vocabulary {manifest.vocabulary} of the build, found {vocabulary.fingerprint}; name it with --vocabulary"
         )
     here = int(read_tokens(lake, build, stage, shard, token, token + 1)[0])
     answer["token_id"] = here
-    if not place:
+    if run is None:
         return answer | {"sample_id": None, "padding": here == manifest.padding_id}
-    run = place[0]
     last = run["token_end"]
     begin, end = max(run["token_begin"], token - _AROUND_TOKENS), min(last, token + _AROUND_TOKENS + 1)
     ids = read_tokens(lake, build, stage, shard, begin, end)
@@ -92,13 +95,33 @@ def trace(
         "text": marked,
         "after": after,
     }
-    then = _text_then(lake, build, run["sample_id"])
-    return answer | ({"text_then": then} if then else {}) | {"story": why(connection, run["sample_id"], lake)}
+    then = _text_then(lookup.snapshot, build, run["sample_id"])
+    return answer | ({"text_then": then} if then else {}) | {"story": why(lookup, run["sample_id"])}
 
 
-def _text_then(lake: str, build: str, sample: int) -> JsonObject | None:
+def _placement(lookup: Lookup, build: str, stage: str, shard: int, token: int) -> Row | None:
+    """Return the run of tokens that a token of a shard lies in, from the one file with the shard's placements; None where it is padding."""
+    files = lookup.live.of("placements")
+    operator = operator_digits(stage_operator(stage))
+    for file in np.flatnonzero(files.base == shard).tolist():
+        if (files.batch(file), files.operator(file)) != (build, operator):
+            continue
+        path = files.path(file)
+        for group in range(lookup.reader.groups(path)):
+            bounds = lookup.reader.read(path, group, ["token_begin", "token_end"])
+            begin, end = bounds["token_begin"].to_numpy(), bounds["token_end"].to_numpy()
+            at = np.flatnonzero((begin <= token) & (token < end))
+            if len(at):
+                found: Row = lookup.reader.read(path, group, _PLACED).slice(int(at[0]), 1).to_pylist()[0]
+                return found
+    return None
+
+
+_PLACED: Final = ("sample_id", "sequence", "token_begin", "token_end", "sample_token_begin", "copy")
+
+
+def _text_then(now: Snapshot, build: str, sample: int) -> JsonObject | None:
     """Return what the text of a sample was when a build was made, where another has taken its place since: hash, length, and whose it was."""
-    now = open_snapshot(lake)
     then = snapshot_then(now, build)
     if then.version == now.version:
         return None

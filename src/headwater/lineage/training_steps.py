@@ -19,7 +19,7 @@ from headwater.reader.megatron_order import stage_order
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-__all__ = ["megatron_step", "open_placed_stage", "reader_step", "samples_in"]
+__all__ = ["megatron_step", "open_placed_stage", "reader_step", "samples_in", "train_share"]
 
 
 def open_placed_stage(lake: str, build: str, stage: str) -> Stage:
@@ -87,11 +87,7 @@ def megatron_step(
     Raises:
         UsageError: a step beyond the samples, or a split without training.
     """
-    try:
-        parts = [float(part) for part in split.split(",")]
-        share = parts[0] / sum(parts)
-    except (ValueError, ZeroDivisionError) as error:
-        raise UsageError(f"expected a split such as 969,30,1, found {split!r}") from error
+    share = train_share(split)
     if not 0 <= step * batch_size < samples:
         raise UsageError(
             f"expected a step from 0 to {-(-samples // batch_size) - 1} of {samples} samples, found {step}"
@@ -105,6 +101,22 @@ def megatron_step(
     for number, row in enumerate(found):
         row["position"] = begin + number
     return found
+
+
+def train_share(split: str) -> float:
+    """Return the share of each shard that Megatron trains on, by its ``--split``.
+
+    Raises:
+        UsageError: a split without training.
+
+    >>> train_share("969,30,1")
+    0.969
+    """
+    try:
+        parts = [float(part) for part in split.split(",")]
+        return parts[0] / sum(parts)
+    except (ValueError, ZeroDivisionError) as error:
+        raise UsageError(f"expected a split such as 969,30,1, found {split!r}") from error
 
 
 def _places(stage: Stage, sequences: npt.NDArray[np.int64]) -> list[dict[str, int]]:

@@ -12,8 +12,7 @@ from typing import Final
 
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, HeadwaterError, UsageError, one_line
-from headwater.filters.rules.predicates import nearest
+from headwater.errors import CorruptLakeError, HeadwaterError, UsageError, nearest, one_line
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary, read_vocabulary, shipped_vocabularies
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
 

@@ -12,7 +12,7 @@ from headwater.warehouse.schema import FORMAT, arrow_schema
 
 __all__ = ["STATISTICS", "dictionary_columns", "file_schema"]
 
-STATISTICS: Final = ["sample_id", "uri_hash", "token_begin", "shard", "record_no"]
+STATISTICS: Final = ["sample_id", "uri_hash", "domain_hash", "token_begin", "shard", "record_no"]
 _NO_DICTIONARY: Final = {
     "text",
     "text_hash",
@@ -23,6 +23,10 @@ _NO_DICTIONARY: Final = {
     "normalized_hash",
     "signature",
     "bands",
+    "text_mac",
+    "normalized_mac",
+    "band_macs",
+    "signature_macs",
     "uri_hash",
     "sample_id",
     "origin",

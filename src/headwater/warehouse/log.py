@@ -40,6 +40,7 @@ __all__ = [
     "entry_name",
     "entry_numbers",
     "entry_sha256",
+    "entry_stamp",
     "find_fault",
     "is_of_log",
     "log_folder",
@@ -204,6 +205,19 @@ def entry_sha256(uri: str, version: int) -> str | None:
     with contextlib.suppress(FileNotFoundError):
         return file_sha256(filesystem, join(folder, entry_name(version)))
     return None
+
+
+def entry_stamp(uri: str, version: int, *, newest: bool) -> tuple[int, int] | None:
+    """Return size and time of writing of a version's entry, by which a log made anew is told from the one that was read before.
+
+    None where it is not there or, with ``newest``, where an entry comes after it.
+    """
+    filesystem, folder = log_folder(uri)
+    names = [entry_name(version), *([entry_name(version + 1)] if newest else [])]
+    infos = filesystem.get_file_info([join(folder, name) for name in names])
+    if infos[0].type != pafs.FileType.File or any(info.type != pafs.FileType.NotFound for info in infos[1:]):
+        return None
+    return int(infos[0].size), int(infos[0].mtime_ns or 0)
 
 
 def record_head(uri: str, version: int) -> None:

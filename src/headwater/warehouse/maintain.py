@@ -18,21 +18,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.errors import ConflictError, CorruptLakeError, UsageError
+from headwater.plain import Row
 from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAME_PATTERN, FileEntry, fragments_of
+from headwater.warehouse.index_files import INDEXES, MOST_INDEX_ROWS, merged_index
 from headwater.warehouse.log import LOG, entry_fault, entry_name, is_of_log, read_entry, read_log
 from headwater.warehouse.log_repair import check_room, write_checkpoint
 from headwater.warehouse.parquet import check_file, file_own_scores, read_file, write_family
 from headwater.warehouse.real_files import TEMPORARY_PATTERN, RealFile, refuse_links, walk_files
 from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.takedown_files import delete_due
 
-__all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_versions"]
+__all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_files", "pinned_versions"]
 
-_LEFT_ALONE: Final = {"captures", "content", "host_index", "html", "placements", "texts", "uri_index"}
-"""Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file; an index file is
-sorted as a whole."""
+_LEFT_ALONE: Final = {"captures", "content", "html", "placements", "takedowns", "texts"}
+"""Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file."""
+_PINNING: Final = pa.array(["build", "revise"])
+_COUNTED: Final = pa.array(["spans", "tokens"])
 _MAX_TABLE_BYTES: Final = 256 << 20
 MOST_HOURS: Final = 1_000_000
 """Most hours of a retention, more than a hundred years: dates of files can be reckoned with."""
@@ -42,7 +46,7 @@ _LEFT_BY_COMMITS: Final = re.compile(rf"_delta_log/{TEMPORARY_PATTERN}")
 _OWN: Final = re.compile(
     rf"({_LEFT_BY_COMMITS.pattern}|family=({'|'.join(FAMILIES)})/batch={BATCH_PATTERN}/{TEMPORARY_PATTERN}|{NAME_PATTERN})"
 )
-_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/)?[^/]+/{TEMPORARY_PATTERN}")
+_LEFT_BY_BUILDS: Final = re.compile(rf"[^/]+/(\.repair/|\.revise/[^/]+/)?([^/]+/)?{TEMPORARY_PATTERN}")
 _LEFT_BY_TRAININGS: Final = re.compile(
     rf"({TEMPORARY_PATTERN}|\.counts-[0-9a-f]+/({TEMPORARY_PATTERN}|[^/.][^/]*\.parquet))"
 )
@@ -56,6 +60,7 @@ class MaintenanceReport:
         strangers: what lies below the table's folder and is not Headwater's, and links and the like in the lake's other folders, relative to the
             lake; it was left alone.
         dated_ahead: Headwater's own files that would go when they are old enough, but are dated in the future, relative to the lake; left alone.
+        takedowns: ids of takedowns whose older files were due, and are deleted.
     """
 
     version: int
@@ -67,6 +72,7 @@ class MaintenanceReport:
     orphans: int
     strangers: tuple[str, ...] = ()
     dated_ahead: tuple[str, ...] = ()
+    takedowns: tuple[str, ...] = ()
 
 
 def maintain(
@@ -97,6 +103,7 @@ def maintain(
     after = open_snapshot(lake)
     if not dry_run:
         write_checkpoint(after)
+    taken = [] if dry_run else delete_due(lake)
     swept = _sweep(after, retention_hours, orphan_hours, dry_run)
     return MaintenanceReport(
         version=after.version,
@@ -108,11 +115,15 @@ def maintain(
         orphans=swept.orphans,
         strangers=tuple(swept.strangers),
         dated_ahead=tuple(swept.dated_ahead),
+        takedowns=tuple(taken),
     )
 
 
 def compact(lake: str) -> int:
-    """Rewrite small narrow files as files of up to 64 fragments, row groups unchanged; return how many files were replaced."""
+    """Rewrite small narrow files as files of up to 64 fragments; return how many files were replaced.
+
+    Row groups are unchanged, but those of indexes, of which rows are sorted anew: see ``index_files``.
+    """
     replaced = 0
     for family in FAMILIES:
         if family in _LEFT_ALONE:
@@ -155,13 +166,18 @@ def _groups(snapshot: Snapshot, family: str) -> list[pa.Table]:
             continue
         begin = 0
         base = mine["base"].to_numpy()
+        most = MOST_INDEX_ROWS if family in INDEXES else None
+        ends = np.cumsum(mine["rows"].to_numpy())
         last = np.array(
             [max(fragments_of(b, m)) for b, m in zip(base.tolist(), mine["mask"].to_pylist(), strict=True)],
             dtype=np.int64,
         )
         while begin < mine.num_rows:
             end = begin + 1
+            before = int(ends[begin - 1]) if begin else 0
             while end < mine.num_rows and last[end] - base[begin] < FRAGMENTS_PER_FILE:
+                if most is not None and int(ends[end]) - before > most:
+                    break
                 end += 1
             if end - begin > 1:
                 found.append(mine.slice(begin, end - begin))
@@ -187,6 +203,11 @@ def _rewrite(snapshot: Snapshot, family: str, files: pa.Table) -> FileEntry:
         covered = fragments_of(first, bits)
         order += [(fragment, path) for fragment in covered]
         mask |= sum(1 << (fragment - base) for fragment in covered)
+
+    if family in INDEXES:
+        return write_family(
+            snapshot.uri, family, batch, base, mask, operator, merged_index(snapshot.uri, family, paths)
+        )
 
     def groups() -> Iterator[pa.Table]:
         # A file's row groups come in the order of its fragments, so each file is read once, a row group in memory at a time.
@@ -277,19 +298,52 @@ def _named(snapshot: Snapshot) -> dict[str, datetime.datetime]:
 
 def _pinned(snapshot: Snapshot) -> set[str]:
     """Return the files of the versions that builds were made from: a build can always be explained and made again."""
-    return {
-        path
-        for version in pinned_versions(snapshot)
-        for path in open_snapshot(snapshot.lake, version).files["path"].to_pylist()
-    }
+    return {path for files in pinned_files(snapshot).values() for path in files["path"].to_pylist()}
+
+
+def pinned_files(snapshot: Snapshot, *, ended_only: bool = False) -> dict[int, pa.Table]:
+    """Return the versions that builds stand on, ascending → which of their files are kept, in the columns of ``Snapshot.files``.
+
+    Args:
+        ended_only: leave out builds that have not ended, which are made from the newest version when they go on.
+    """
+    whole, counted = _pins(snapshot, ended_only=ended_only)
+    found = {}
+    for version in sorted(whole | counted):
+        files = open_snapshot(snapshot.lake, version).files
+        found[version] = files if version in whole else files.filter(pc.is_in(files["family"], _COUNTED))
+    return found
 
 
 def pinned_versions(snapshot: Snapshot) -> list[int]:
-    """Return the versions that builds were made from, ascending."""
-    versions: set[int] = set()
+    """Return the versions that builds stand on whole, ascending: that of each build, or since it was revised that of its newest revision."""
+    return sorted(_pins(snapshot)[0])
+
+
+def _is_record(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _pins(snapshot: Snapshot, *, ended_only: bool = False) -> tuple[set[int], set[int]]:
+    """Return the versions that builds stand on whole, and those on which they stand only for spans and token counts."""
+    builds: dict[str, list[Row]] = {}
     for path in snapshot.paths("runs"):
-        for table in read_file(snapshot.uri, path, ["step", "input_version", "operators"]):
-            for row in table.filter(pc.equal(table["step"], "build")).to_pylist():
-                if json.loads(row["operators"]):
-                    versions.add(row["input_version"])
-    return sorted(versions)
+        for table in read_file(
+            snapshot.uri, path, ["step", "input_version", "operators", "started", "ended", "run_id"]
+        ):
+            for row in table.filter(pc.is_in(table["step"], _PINNING)).to_pylist():
+                for record in filter(_is_record, json.loads(row["operators"]).values()):
+                    builds.setdefault(str(record.get("build")), []).append(row | {"record": record})
+    whole: set[int] = set()
+    counted: set[int] = set()
+    for rows in builds.values():
+        if ended_only and not any(row["ended"] is not None for row in rows):
+            continue
+        rows.sort(key=lambda row: (row["started"], row["run_id"]))
+        # What came before a revision that ended, the build itself too, stands nowhere any more: its texts may have been taken down.
+        ended = [place for place, row in enumerate(rows) if row["step"] == "revise" and row["ended"] is not None]
+        for row in rows[ended[-1] if ended else 0 :]:
+            whole.add(row["input_version"])
+            if row["record"].get("counted_at") is not None:
+                counted.add(row["record"]["counted_at"])
+    return whole, counted

@@ -35,6 +35,8 @@ __all__ = [
     "check_file",
     "file_format",
     "file_own_scores",
+    "open_bytes",
+    "open_file",
     "read_aligned",
     "read_as_written",
     "read_content_row",
@@ -189,7 +191,19 @@ def write_family(
         return writer.finish()
 
 
-def _open(table_uri: str, path: str, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+def open_file(
+    table_uri: str, path: str, dictionaries: Sequence[str] = (), footer: pq.FileMetaData | None = None
+) -> pq.ParquetFile:
+    """Return a file of the table, open, whose format this release reads.
+
+    Args:
+        dictionaries: columns that stay dictionaries.
+        footer: of the same file, read before.
+
+    Raises:
+        CorruptLakeError: it is gone or damaged.
+        StorageError: it may not be read.
+    """
     filesystem, root = filesystem_of(table_uri)
     try:
         file = pq.ParquetFile(
@@ -198,6 +212,7 @@ def _open(table_uri: str, path: str, dictionaries: Sequence[str] = ()) -> pq.Par
             pre_buffer=False,
             buffer_size=1 << 20,
             read_dictionary=list(dictionaries),
+            metadata=footer,
         )
         _ = file.schema_arrow  # made on first use, of a footer that may be damaged
     except FileNotFoundError as error:
@@ -214,23 +229,29 @@ def _open(table_uri: str, path: str, dictionaries: Sequence[str] = ()) -> pq.Par
     return file
 
 
+def open_bytes(table_uri: str, path: str) -> pa.NativeFile:
+    """Return a file of the table as its bytes, at any place; errors are those of the file system."""
+    filesystem, root = filesystem_of(table_uri)
+    return filesystem.open_input_file(join(root, path))
+
+
 def file_format(table_uri: str, path: str) -> int:
     """Return the format in which a file was written.
 
     Raises:
         CorruptLakeError: one that this release does not read.
     """
-    return format_of(_open(table_uri, path), path)
+    return format_of(open_file(table_uri, path), path)
 
 
 def file_own_scores(table_uri: str, path: str) -> tuple[str, ...]:
     """Return the columns of a team's own that a file of family ``scores`` has."""
-    return own_scores_of(_open(table_uri, path))
+    return own_scores_of(open_file(table_uri, path))
 
 
 def read_file(table_uri: str, path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Yield the row groups of one file, with the columns named or all that the family has."""
-    file = _open(table_uri, path)
+    file = open_file(table_uri, path)
     names = list(columns) if columns is not None else arrow_schema(family_of(path), own_scores_of(file)).names
     for group in range(file.num_row_groups):
         yield read_columns(file, path, group, names)
@@ -238,7 +259,7 @@ def read_file(table_uri: str, path: str, columns: Sequence[str] | None = None) -
 
 def read_as_written(table_uri: str, path: str) -> Iterator[pa.Table]:
     """Yield the row groups of one file with the columns that it has, in the meaning of the format that it was written in."""
-    file = _open(table_uri, path)
+    file = open_file(table_uri, path)
     for group in range(file.num_row_groups):
         yield read_group(file, path, group, file.schema_arrow.names)
 
@@ -274,7 +295,9 @@ def read_aligned(
         if family == "content":
             continue
         path, group = _place(where, family)
-        found = read_columns(_open(table_uri, path, _among(dictionaries, names)), path, group, ["sample_id", *names])
+        found = read_columns(
+            open_file(table_uri, path, _among(dictionaries, names)), path, group, ["sample_id", *names]
+        )
         _check_ids(found, where.fragment, 0, path)
         if narrow is None:
             narrow, first = found, path
@@ -287,7 +310,7 @@ def read_aligned(
             yield narrow
         return
     path, _ = _place(where, "content")
-    file = _open(table_uri, path, _among(dictionaries, columns["content"]))
+    file = open_file(table_uri, path, _among(dictionaries, columns["content"]))
     if narrow is not None and file.metadata.num_rows != narrow.num_rows:
         raise _out_of_step(where.fragment, file.metadata.num_rows, path, narrow.num_rows, first)
     begin = 0
@@ -357,7 +380,7 @@ def read_sparse(
 ) -> pa.Table:
     """Return a sparse family's rows of one fragment, sorted by ``sample_id``; empty where there are none."""
     path, group = _place(where, family)
-    return read_columns(_open(table_uri, path, dictionaries), path, group, ["sample_id", *columns])
+    return read_columns(open_file(table_uri, path, dictionaries), path, group, ["sample_id", *columns])
 
 
 def read_content_row(table_uri: str, where: FragmentFiles, row: int, columns: Sequence[str]) -> Row:
@@ -367,7 +390,7 @@ def read_content_row(table_uri: str, where: FragmentFiles, row: int, columns: Se
         UsageError: the fragment has no such row.
     """
     path, _ = _place(where, "content")
-    file = _open(table_uri, path)
+    file = open_file(table_uri, path)
     begin = 0
     for group in range(file.num_row_groups):
         end = begin + file.metadata.row_group(group).num_rows

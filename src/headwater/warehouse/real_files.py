@@ -23,7 +23,7 @@ __all__ = ["TEMPORARY_PATTERN", "RealFile", "refuse_lakes", "refuse_links", "wal
 TEMPORARY_PATTERN: Final = r"\.[0-9a-f]{16}\.tmp"
 """Names of files that are being written, or that whoever wrote them was killed over."""
 _TEMPORARY: Final = re.compile(TEMPORARY_PATTERN)
-_LAKE_FOLDERS: Final = ("samples", "builds", "vocabularies", "benchmarks", "models")
+_LAKE_FOLDERS: Final = ("samples", "builds", "vocabularies", "benchmarks", "models", "takedowns")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

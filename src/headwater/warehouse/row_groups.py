@@ -13,7 +13,16 @@ from headwater.errors import CorruptLakeError, LakeFormatError, one_line
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.schema import FAMILIES, OWN_SCORE, READABLE, arrow_schema
 
-__all__ = ["FORMAT_KEY", "OWN_KEY", "family_of", "format_of", "own_scores_of", "read_columns", "read_group"]
+__all__ = [
+    "FORMAT_KEY",
+    "OWN_KEY",
+    "check_meaning",
+    "family_of",
+    "format_of",
+    "own_scores_of",
+    "read_columns",
+    "read_group",
+]
 
 FORMAT_KEY: Final = b"headwater.format"
 OWN_KEY: Final = b"headwater.scores"
@@ -58,6 +67,16 @@ def read_columns(file: pq.ParquetFile, path: str, group: int, columns: Sequence[
         LakeFormatError: a column has another meaning in the file's format, or is not in it.
         CorruptLakeError: the bytes cannot be read.
     """
+    check_meaning(file, path, columns)
+    return read_group(file, path, group, columns)
+
+
+def check_meaning(file: pq.ParquetFile, path: str, columns: Sequence[str]) -> None:
+    """Refuse columns that have another meaning in a file's format than today.
+
+    Raises:
+        LakeFormatError: one of them has, or is not in it.
+    """
     since = FAMILIES[family_of(path)].since
     version = format_of(file, path)
     for name in columns:
@@ -66,7 +85,6 @@ def read_columns(file: pq.ParquetFile, path: str, group: int, columns: Sequence[
                 f"expected {name} as format {since[name]} has it in {path}, found a file of format {version}; "
                 "bring the lake up to date with headwater upgrade"
             )
-    return read_group(file, path, group, columns)
 
 
 def read_group(file: pq.ParquetFile, path: str, group: int, columns: Sequence[str]) -> pa.Table:

@@ -13,6 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
+from headwater.warehouse.takedown_columns import TAKEDOWNS
 from headwater.warehouse.web_columns import BLOCKLISTS, CAPTURES, HTML, RECAPTURES, TEXTS
 
 __all__ = [
@@ -72,7 +73,6 @@ _RUN_ID = (_STRING, "the run that wrote the row; see family runs")
 OWN_SCORE: Final = (_I32, "a team's own score, 0 to 65535")
 """Type and meaning of every column that a recipe's ``[[scores]]`` adds to family ``scores``."""
 _COUNTS = pa.map_(_STRING, _I64)
-_TEXTS = pa.list_(_STRING)
 _REFUSALS = pa.list_(pa.struct([("stage", _STRING), ("reason", _STRING), ("domain", _STRING)]))
 
 _FAMILIES = [
@@ -347,13 +347,19 @@ _FAMILIES = [
         },
     ),
     Family(
+        name="takedowns",
+        meaning="What was taken down: one row a sample, with keyed hashes by which the same text is known again and nothing of it; sparse.",
+        by_operator=True,
+        fields=TAKEDOWNS,
+    ),
+    Family(
         name="runs",
         meaning="What was run: one row a step.",
         by_sample=False,
         fields={
             "step": (
                 _STRING,
-                "ingest, extract, annotate, deduplicate, decide, select, build, repair, vocab-train, vocab-extend or upgrade",
+                "ingest, extract, annotate, deduplicate, decide, select, build, revise, repair, takedown, vocab-train, vocab-extend or upgrade",
             ),
             "recipe": (_STRING, "the recipe's literals as canonical JSON"),
             "code_version": (_STRING, "version of Headwater"),

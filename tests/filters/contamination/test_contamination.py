@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,7 @@ from headwater.filters.contamination.fold import (
     fold_words,
     make_words,
 )
-from headwater.filters.contamination.index import ItemSet, build_index
+from headwater.filters.contamination.index import ContaminationIndex, ItemSet, build_index
 from headwater.filters.contamination.items import Item, ItemFields, make_item
 
 QUESTION = (
@@ -33,7 +34,6 @@ ITEM = Item(
     answers=("She sells 16 - 3 - 4 = 9 duck eggs a day.\nShe makes 9 * 2 = 18 dollars.",),
     known=False,
 )
-INDEX = build_index([ItemSet(name="eggs", items=(ITEM,))])
 ALPHABET = [
     "a",
     "b",
@@ -62,9 +62,15 @@ ALPHABET = [
 GAPS = [" ", " ", " ", "\n", ", ", ". ", "-", "'", "", "\u00a0", "（", "\t$"]
 
 
+@cache
+def _eggs() -> ContaminationIndex:
+    """Return the index of the one item about ducks."""
+    return build_index([ItemSet(name="eggs", items=(ITEM,))])
+
+
 def found(text: str, *items: Item, least: float = 0.1) -> list[tuple[str, str, float]]:
     """Return item, part and overlap of what a text has of some items, or of the one about ducks."""
-    index = build_index([ItemSet(name="set", items=items)]) if items else INDEX
+    index = build_index([ItemSet(name="set", items=items)]) if items else _eggs()
     rows = find_contamination(pa.array([text]), index, least).to_pylist()
     return [(row["item"], row["part"], round(row["overlap"], 3)) for row in rows]
 
@@ -234,11 +240,13 @@ def test_accents_may_be_lost_or_taken_apart() -> None:
 def test_borders_of_batches_do_not_matter() -> None:
     """Each text alone, all in one batch, and as large_string give the same rows."""
     texts = [QUESTION, "", "nothing", f"{QUESTION} {ITEM.answers[0]}", None, QUESTION[:120]]
-    whole = find_contamination(pa.array(texts, pa.large_string()), INDEX).to_pylist()
+    whole = find_contamination(pa.array(texts, pa.large_string()), _eggs()).to_pylist()
     single = []
     for row, text in enumerate(texts):
-        single += [each | {"row": row} for each in find_contamination(pa.array([text], pa.string()), INDEX).to_pylist()]
-    sliced = find_contamination(pa.array(["x", *texts], pa.string()).slice(1), INDEX).to_pylist()
+        single += [
+            each | {"row": row} for each in find_contamination(pa.array([text], pa.string()), _eggs()).to_pylist()
+        ]
+    sliced = find_contamination(pa.array(["x", *texts], pa.string()).slice(1), _eggs()).to_pylist()
     assert whole == single == sliced
     assert len(whole) == 4
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from named_samples import samples_named
 from text_lake import Document, make_text_lake
 
 from headwater.errors import UsageError
 from headwater.filters.urls.hosts import host_of, hosts, without_credentials
-from headwater.lineage.questions import placements_of, samples_named, why
-from headwater.lineage.views import connect, connect_for_users
+from headwater.lineage.finding import placements_of
+from headwater.lineage.lookup import open_lookup
+from headwater.lineage.story import why
+from headwater.lineage.views import connect_for_users
 from headwater.pipelines.ingest.fields import FieldPlacer
 
 FORMS = {
@@ -69,15 +72,14 @@ def test_samples_are_found_by_a_host_in_any_form(tmp_path: Path) -> None:
     """Whatever form is asked for, and whatever form the URLs have; a limit takes the first."""
     placed = [(host, uri) for host, uris in FORMS.items() for uri in uris] + [("", uri) for uri in NONE]
     make_text_lake(tmp_path, [[Document(str(n), uri) for n, (_, uri) in enumerate(placed)]])
-    with connect(str(tmp_path)) as connection:
-        for host, uris in FORMS.items():
-            expected = [n for n, (each, _) in enumerate(placed) if each == host]
-            for asked in (host, host.upper(), *([] if host.startswith("[") else [f"{host}."]), f"{host}:443", *uris):
-                assert samples_named(connection, host=asked) == expected
-        assert samples_named(connection, host="example.org", limit=3) == [0, 1, 2]
-        for wrong in ("", "//", "https://", "exampleXorg", "%"):
-            with pytest.raises(UsageError, match="^expected"):
-                samples_named(connection, host=wrong)
+    for host, uris in FORMS.items():
+        expected = [n for n, (each, _) in enumerate(placed) if each == host]
+        for asked in (host, host.upper(), *([] if host.startswith("[") else [f"{host}."]), f"{host}:443", *uris):
+            assert samples_named(str(tmp_path), host=asked) == expected
+    assert samples_named(str(tmp_path), host="example.org", limit=3) == [0, 1, 2]
+    for wrong in ("", "//", "https://", "exampleXorg", "%"):
+        with pytest.raises(UsageError, match="^expected"):
+            samples_named(str(tmp_path), host=wrong)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +108,12 @@ def test_credentials_of_an_earlier_lake_are_not_shown_and_its_documents_found_bo
     """A lake that holds such a URL: every answer has it without, and it is found by either form."""
     stored = "https://user:pw@example.org:8443/a"
     make_text_lake(tmp_path, [[Document("text", stored), Document("other", "https://example.org/b")]])
-    with connect(str(tmp_path)) as connection:
-        for asked in (stored, "https://example.org:8443/a", "https://else:x@example.org:8443/a"):
-            assert samples_named(connection, uri=asked) == [0]
-        assert why(connection, 0)["content"]["uri"] == "https://example.org:8443/a"
-        assert placements_of(connection, [0])[0]["uri"] == "https://example.org:8443/a"
-        with pytest.raises(UsageError, match="found none in this lake"):
-            samples_named(connection, uri="https://example.org/a")
+    for asked in (stored, "https://example.org:8443/a", "https://else:x@example.org:8443/a"):
+        assert samples_named(str(tmp_path), uri=asked) == [0]
+    assert why(open_lookup(str(tmp_path)), 0)["content"]["uri"] == "https://example.org:8443/a"
+    assert placements_of(open_lookup(str(tmp_path)), [0])[0]["uri"] == "https://example.org:8443/a"
+    with pytest.raises(UsageError, match="found none in this lake"):
+        samples_named(str(tmp_path), uri="https://example.org/a")
     with connect_for_users(str(tmp_path)) as opened:
         assert opened.execute("SELECT uri FROM samples ORDER BY sample_id").fetchall() == [
             ("https://example.org:8443/a",),

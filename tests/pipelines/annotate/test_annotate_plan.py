@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,13 @@ from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
-WANTED = resolve(small_recipe(), "").fingerprints
+
+@cache
+def wanted() -> dict[str, str]:
+    """Return the fingerprint of each family by the small recipe."""
+    return resolve(small_recipe(), "").fingerprints
+
+
 OLD = "0" * 32
 
 
@@ -52,10 +59,10 @@ def _plan(folder: Path, slots: int = 1) -> list[tuple[list[int], set[str], int]]
     snapshot = open_snapshot(str(folder))
     run = begin_run(str(folder), "annotate", {}, {}, snapshot.version)
     found = []
-    for task in annotate._plan(snapshot, run, resolve(small_recipe(), ""), WANTED, slots):
+    for task in annotate._plan(snapshot, run, resolve(small_recipe(), ""), wanted(), slots):
         unit = annotate._unit(snapshot, task, annotate._Result(entries=[], rows=0, text_bytes=0))
         found.append(([where.fragment for where in task.fragments], set(task.families), len(unit.removes)))
-        assert task.families == {family: WANTED[family] for family in task.families}
+        assert task.families == {family: wanted()[family] for family in task.families}
     return found
 
 
@@ -67,14 +74,14 @@ def test_a_new_fragment_lacks_everything(lake_folder: Path) -> None:
 
 def test_a_finished_fragment_lacks_nothing(lake_folder: Path) -> None:
     """What is there by the wanted operator is never planned again; a single missing family is."""
-    files = [(family, [1, 2], WANTED[family]) for family in ANNOTATED if family != "scores"]
-    _lake(lake_folder, dict.fromkeys([1, 2], "b"), *files, ("scores", [1], WANTED["scores"]))
+    files = [(family, [1, 2], wanted()[family]) for family in ANNOTATED if family != "scores"]
+    _lake(lake_folder, dict.fromkeys([1, 2], "b"), *files, ("scores", [1], wanted()["scores"]))
     assert _plan(lake_folder) == [([2], {"scores"}, 0)]
 
 
 def test_fragments_of_a_replaced_file_share_a_task(lake_folder: Path) -> None:
     """A file by another operator is replaced whole, in one task, even where tasks are of one fragment."""
-    files = [(family, [1, 2, 3], WANTED[family]) for family in ANNOTATED if family != "tokens"]
+    files = [(family, [1, 2, 3], wanted()[family]) for family in ANNOTATED if family != "tokens"]
     _lake(lake_folder, dict.fromkeys([1, 2, 3], "b"), *files, ("tokens", [1, 2], OLD), ("tokens", [3], OLD))
     assert _plan(lake_folder, slots=8) == [([1, 2], {"tokens"}, 1), ([3], {"tokens"}, 1)]
 
@@ -96,9 +103,9 @@ def test_a_setting_reaches_what_depends_on_it() -> None:
     recipe = small_recipe()
     spans = dataclasses.replace(recipe.spans, operators=("emails",))
     changed = resolve(dataclasses.replace(recipe, spans=spans), "").fingerprints
-    assert {family for family in ANNOTATED if changed[family] != WANTED[family]} == {"spans", "tokens"}
-    assert resolve(small_recipe(), "").fingerprints == WANTED
-    assert len(set(WANTED.values())) == len(ANNOTATED)
+    assert {family for family in ANNOTATED if changed[family] != wanted()[family]} == {"spans", "tokens"}
+    assert resolve(small_recipe(), "").fingerprints == wanted()
+    assert len(set(wanted().values())) == len(ANNOTATED)
 
 
 def test_an_operator_names_what_it_reads() -> None:
@@ -179,9 +186,9 @@ def test_kinds_are_told_from_signals_where_they_lie(lake_folder: Path) -> None:
 
 def test_missing_families_by_fragment(lake_folder: Path) -> None:
     """Fragments come in order, each with its families in the order of annotate."""
-    snapshot = _lake(lake_folder, dict.fromkeys([3, 1], "b"), ("language", [3], WANTED["language"]))
-    missing = annotate._missing(snapshot, WANTED)
+    snapshot = _lake(lake_folder, dict.fromkeys([3, 1], "b"), ("language", [3], wanted()["language"]))
+    missing = annotate._missing(snapshot, wanted())
     assert list(missing) == [1, 3]
     assert missing[1] == ANNOTATED
     assert missing[3] == tuple(family for family in ANNOTATED if family != "language")
-    assert np.array_equal(snapshot.missing("language", WANTED["language"]), [1])
+    assert np.array_equal(snapshot.missing("language", wanted()["language"]), [1])

@@ -12,8 +12,10 @@ from score_models import genre_model, length_model, tree_model, write_model
 from headwater.errors import UsageError
 from headwater.lake import Lake
 from headwater.lineage.checks.lake import verify
-from headwater.lineage.questions import rows, why
+from headwater.lineage.lookup import open_lookup
+from headwater.lineage.questions import rows
 from headwater.lineage.score_models import lake_models
+from headwater.lineage.story import why
 from headwater.lineage.views import connect
 from headwater.pipelines.annotate.step import annotate
 from headwater.pipelines.ingest.step import ingest
@@ -114,7 +116,7 @@ def test_a_score_of_a_team_is_a_column(spark: SparkSession, lake_folder: Path, t
         )
         assert [row["pool"] for row in pools] == ["best", "rest"]
         assert pools[0]["low"] >= 50000 > pools[1]["high"]
-        story = why(connection, found[-1]["sample_id"], lake)
+        story = why(open_lookup(lake), found[-1]["sample_id"])
     moved = story["scores_moved"]["legal"]
     assert {each["input"] for each in moved["moved"]} == {"words", "long words"}
     assert moved["score"] == round(found[-1]["legal"] / 65535, 4)

@@ -15,10 +15,11 @@ from small_lake import small_recipe
 
 from headwater.errors import CorruptLakeError
 from headwater.hashes import items_of_hashes
+from headwater.lineage.buckets import bucket_of, positions
 from headwater.pipelines.builds import chunks as token_chunks
 from headwater.pipelines.builds import encode_task as token_rows
 from headwater.pipelines.builds.chunks import TokenRows, from_chunks, to_chunks
-from headwater.pipelines.builds.encode_task import BuildJob, positions
+from headwater.pipelines.builds.encode_task import BuildJob
 from headwater.tokenize.encode.encoder import encode
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary
 
@@ -70,7 +71,7 @@ def test_positions_are_spread_over_the_range() -> None:
     """Of 64,000 samples each of 64 equal shards gets its share within five standard deviations; another seed is another order."""
     hashes, origin = _hashes(64_000), np.arange(64_000, dtype=np.int64)
     found = positions(1, hashes, origin)
-    counts = np.bincount(token_rows.bucket_of(found, 64), minlength=64)
+    counts = np.bincount(bucket_of(found, 64), minlength=64)
     deviation = np.sqrt(64_000 * (1 / 64) * (63 / 64))
     assert np.abs(counts - 1000).max() < 5 * deviation
     other = positions(2, hashes, origin)
@@ -82,7 +83,7 @@ def test_positions_are_spread_over_the_range() -> None:
 def test_a_position_has_one_shard(shards: int) -> None:
     """First and last position are in the first and last shard; shards are in the order of positions."""
     edges = np.array([0, 2**63 - 1, 2**63, 2**64 - 1], dtype=np.uint64)
-    found = token_rows.bucket_of(edges, shards).tolist()
+    found = bucket_of(edges, shards).tolist()
     assert (found[0], found[-1]) == (0, shards - 1)
     assert found == sorted(found)
     assert found == [place * shards >> 64 for place in edges.tolist()]

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from named_samples import samples_named
 from small_lake import DEMO, small_recipe
 
 from headwater.lineage.checks.lake import verify
-from headwater.lineage.questions import query, rows, samples_named, why
+from headwater.lineage.lookup import open_lookup
+from headwater.lineage.questions import query, rows
 from headwater.lineage.rules_report import heavy_rules, rules_report
+from headwater.lineage.story import why
 from headwater.lineage.views import connect, connect_for_users
 from headwater.pipelines.annotate.step import annotate
 from headwater.pipelines.decide.step import decide
@@ -99,10 +102,10 @@ def test_older_captures_and_lists_are_reasons_everywhere(spark: SparkSession, tm
         "exact_duplicate"
     ]
     with connect(lake) as connection:
-        (sample,) = samples_named(connection, uri="https://site.example/a")
-        assert why(connection, sample)["verdicts"]["first_reason"] == "older_capture"
-        assert len(samples_named(connection, domain="site.example")) == 6
-        assert samples_named(connection, host="x.ads.example") == samples_named(connection, domain="ads.example")
+        (sample,) = samples_named(lake, uri="https://site.example/a")
+        assert why(open_lookup(lake), sample)["verdicts"]["first_reason"] == "older_capture"
+        assert len(samples_named(lake, domain="site.example")) == 6
+        assert samples_named(lake, host="x.ads.example") == samples_named(lake, domain="ads.example")
         report = rules_report(connection, "blocklist_ads")
         assert [(row["samples"], row["first"], row["of_language"], row["share"]) for row in report] == [
             (1, 1, 7, 0.1429)

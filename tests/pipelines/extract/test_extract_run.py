@@ -13,6 +13,7 @@ from web_lake import web_recipe
 from headwater.cli.root import cli
 from headwater.errors import UnreadableInputsError, UsageError
 from headwater.lineage.checks.lake import verify
+from headwater.lineage.lookup import open_lookup
 from headwater.lineage.trace import trace
 from headwater.lineage.views import connect
 from headwater.pipelines.builds.step import build
@@ -58,7 +59,7 @@ def test_a_second_extractor_in_the_main_job(spark: SparkSession, lake_folder: Pa
     with connect(lake) as connection:
         same = "SELECT count(*) FROM texts JOIN content USING (sample_id) WHERE text_hash = content_hash AND texts.extractor = 'theirs'"
         assert connection.execute(same).fetchall() == [(5,)]
-        traced = trace(connection, lake, old.build, "only", 0, 3)
+        traced = trace(open_lookup(lake), old.build, "only", 0, 3)
     assert traced["text_then"]["extractor"] == "main"
     assert traced["story"]["captures"]["extractor"] == "theirs"
     assert traced["story"]["captures"]["warc_offset"] is not None

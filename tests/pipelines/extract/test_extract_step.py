@@ -14,8 +14,9 @@ from web_lake import FakeReader, add_pages, page, web_lake, web_recipe
 
 from headwater.errors import ConflictError
 from headwater.lineage.checks.lake import verify
-from headwater.lineage.questions import why
+from headwater.lineage.lookup import open_lookup
 from headwater.lineage.runs import Unit, begin_run, commit_wave
+from headwater.lineage.story import why
 from headwater.lineage.views import connect
 from headwater.pipelines.extract import step, task
 from headwater.pipelines.extract.dependents import DEPENDENT
@@ -252,7 +253,7 @@ def test_verify_and_why(lake: str) -> None:
     _run(lake, _BY_ROWS)
     assert [check.name for check in verify(lake) if not check.passed] == []
     with connect(lake) as connection:
-        story = why(connection, 2)
+        story = why(open_lookup(lake), 2)
         (n,) = connection.execute("SELECT count(*) FROM texts WHERE text IS NULL").fetchall()[0]
     assert story["captures"]["extractor"] == "whole"
     assert [(row["extractor"], row["text_bytes"]) for row in story["texts"]] == [("main", 3), ("whole", 13)]

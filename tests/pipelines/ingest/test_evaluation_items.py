@@ -12,13 +12,15 @@ import pytest
 from click.testing import CliRunner
 from small_lake import SmallLake, small_recipe
 
-from headwater.cli.rendering import format_story
 from headwater.cli.root import cli
+from headwater.cli.story import format_story
 from headwater.errors import BadInputError, CorruptLakeError, RecipeError, UsageError
 from headwater.filters.contamination.items import ItemFields
 from headwater.filters.rules.rule_set import evaluate, load_rules
 from headwater.lineage.evaluation_sets import chosen_sets, list_benchmarks, load_benchmark
-from headwater.lineage.questions import rows, why
+from headwater.lineage.lookup import open_lookup
+from headwater.lineage.questions import rows
+from headwater.lineage.story import why
 from headwater.lineage.views import connect
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.evaluation_items import add_benchmarks, read_items
@@ -179,7 +181,7 @@ def test_a_finished_lake_tells_what_was_found(finished_lake: SmallLake) -> None:
         columns = "contamination_overlap AS overlap, contamination_answered AS answered"
         verdicts = rows(connection, f"SELECT sample_id, {columns} FROM verdicts WHERE contamination_overlap <> 0")
         assert verdicts == [{"sample_id": found["sample_id"], "overlap": 1.0, "answered": 0.0}]
-        story = why(connection, found["sample_id"])
+        story = why(open_lookup(lake), found["sample_id"])
     assert story["contamination"][0]["item"] == "hills"
     assert "planted" in format_story(story)
     assert "annotate" in {run["step"] for run in story["runs"]}

@@ -15,8 +15,10 @@ from small_lake import SmallLake, small_recipe
 
 from headwater.errors import UsageError
 from headwater.hashes import mix_hashes
+from headwater.lineage.lookup import open_lookup
 from headwater.lineage.past_runs import newest_selection
-from headwater.lineage.questions import rows, why
+from headwater.lineage.questions import rows
+from headwater.lineage.story import why
 from headwater.lineage.views import connect
 from headwater.pipelines.builds.step import build
 from headwater.pipelines.recipe.operators import resolve
@@ -147,7 +149,7 @@ def test_proxies_of_a_lake(spark: SparkSession, copied_lake: SmallLake, monkeypa
             connection, "SELECT DISTINCT stage IS NULL AS out, reason FROM stages WHERE build = ?", [small.build]
         )
         sample = rows(connection, "SELECT min(sample_id) AS id FROM stages WHERE build = ?", [small.build])[0]["id"]
-        told = {row["build"]: row["sentence"] for row in why(connection, sample)["stages"]}
+        told = {row["build"]: row["sentence"] for row in why(open_lookup(str(small.folder)), sample)["stages"]}
     assert set() < stored[small.build] < stored[large.build] < stored[base]
     assert {(row["out"], row["reason"]) for row in reasons} == {(False, "within_share"), (True, "beyond_share")}
     assert told[small.build].endswith(f", scale 0.25 of {base}")

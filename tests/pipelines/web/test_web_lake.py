@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import main_job
 import pytest
+from named_samples import samples_named
 from warcs import PACKERS, html, response, small_crawl, warcinfo
 
-from headwater.cli.rendering import format_funnel, format_story
+from headwater.cli.rendering import format_funnel
+from headwater.cli.story import format_story
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.funnel import funnel
-from headwater.lineage.questions import samples_named, why
+from headwater.lineage.lookup import open_lookup
+from headwater.lineage.story import why
 from headwater.lineage.views import connect
 from headwater.pipelines.ingest.step import ingest
 from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
@@ -59,8 +62,8 @@ def test_a_lake_of_the_web(spark: SparkSession, lake_folder: Path, tmp_path: Pat
         ("warc.gz", 6, 0, True),
     ]
     with connect(str(lake_folder)) as connection:
-        (sample, *_) = samples_named(connection, uri="https://site1.example/page/1")
-        story = why(connection, sample, str(lake_folder))
+        (sample, *_) = samples_named(str(lake_folder), uri="https://site1.example/page/1")
+        story = why(open_lookup(str(lake_folder)), sample)
         counted = funnel(connection)
     assert story["captures"]["warc_offset_in"] == "stored"
     assert "warc_offset" in format_story(story)

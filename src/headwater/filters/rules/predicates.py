@@ -8,21 +8,22 @@ type), hours into a job: so it is tried on rows of the extremes of its columns f
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
 import duckdb
 
-from headwater.errors import RecipeError, one_line
+from headwater.errors import RecipeError, nearest, one_line
 from headwater.filters.scores.names import MOST_SCORE
 from headwater.filters.signals.columns import SIGNALS
 from headwater.plain import JsonObject
 
-__all__ = ["check_choice", "check_predicate", "nearest", "predicate_connection"]
+__all__ = ["check_choice", "check_predicate", "nearest", "opened_once", "predicate_connection"]
 
 _EXPRESSIONS: Final = frozenset(
     ["BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR"]
@@ -69,18 +70,18 @@ def predicate_connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest known one, or all of them when none is near."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+@contextlib.contextmanager
+def opened_once() -> Iterator[Callable[[], duckdb.DuckDBPyConnection]]:
+    """Give what returns one ``predicate_connection()``, which is opened when it is first asked for and closed at the end."""
+    with contextlib.ExitStack() as ending:
+        yield cache(lambda: ending.enter_context(predicate_connection()))
 
 
 def check_predicate(
     predicate: str,
     columns: Mapping[str, str],
     where: str,
-    connection: duckdb.DuckDBPyConnection | None = None,
+    connection: Callable[[], duckdb.DuckDBPyConnection] | None = None,
 ) -> tuple[str, ...]:
     """Return the columns that ``predicate`` reads, in order of first use.
 
@@ -88,13 +89,13 @@ def check_predicate(
         predicate: one SQL expression of type BOOLEAN.
         columns: name → DuckDB type of every column that it may read.
         where: the place of the predicate, named in the message.
-        connection: one of ``predicate_connection()`` to use for many predicates, since opening one takes some milliseconds.
+        connection: of ``opened_once()``, for many predicates: opening one takes some milliseconds.
 
     Raises:
         RecipeError: it is no such expression, reads an unknown column, or calls what a predicate may not call.
     """
     if connection is None:
-        with predicate_connection() as own:
+        with opened_once() as own:
             return check_predicate(predicate, columns, where, own)
     found = _check(predicate, columns, where, connection)
     if found.kind not in ("BOOLEAN", "bool"):
@@ -107,7 +108,7 @@ def check_choice(
     columns: Mapping[str, str],
     names: Sequence[str],
     where: str,
-    connection: duckdb.DuckDBPyConnection | None = None,
+    connection: Callable[[], duckdb.DuckDBPyConnection] | None = None,
 ) -> tuple[str, ...]:
     """Return the columns that an expression reads whose value is always one of some names, or NULL.
 
@@ -124,7 +125,7 @@ def check_choice(
         RecipeError: as of ``check_predicate``; or it may give something else.
     """
     if connection is None:
-        with predicate_connection() as own:
+        with opened_once() as own:
             return check_choice(expression, columns, names, where, own)
     found = _check(expression, columns, where, connection)
     for result in _results(found.tree):
@@ -145,7 +146,28 @@ class _Checked(NamedTuple):
     tree: JsonObject
 
 
-def _check(predicate: str, columns: Mapping[str, str], where: str, connection: duckdb.DuckDBPyConnection) -> _Checked:
+_SOUND: Final[dict[frozenset[tuple[str, str]], dict[str, _Checked]]] = {}
+"""Columns → what was found of the predicates over them that this process has passed; recipes bring the same ones again and again."""
+_MOST_SOUND: Final = 1_000
+"""Predicates that are kept."""
+
+
+def _check(
+    predicate: str, columns: Mapping[str, str], where: str, connection: Callable[[], duckdb.DuckDBPyConnection]
+) -> _Checked:
+    named = frozenset(columns.items())
+    found = _SOUND.get(named, {}).get(predicate)
+    if found is None:
+        found = _check_anew(predicate, columns, where, connection())
+        if sum(map(len, _SOUND.values())) >= _MOST_SOUND:
+            _SOUND.clear()
+        _SOUND.setdefault(named, {})[predicate] = found
+    return found
+
+
+def _check_anew(
+    predicate: str, columns: Mapping[str, str], where: str, connection: duckdb.DuckDBPyConnection
+) -> _Checked:
     if "--" in predicate or "/*" in predicate:
         raise RecipeError(f"{where}: expected an SQL expression without comments, found {predicate!r}")
     if len(predicate) > _LONGEST or "\0" in predicate:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from headwater.errors import RecipeError, UsageError
-from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
+from headwater.filters.rules.predicates import check_predicate, nearest, opened_once, predicate_connection
 from headwater.filters.rules.rule import Limit, LimitSetting, Rule
 from headwater.filters.scores.names import DOMAINS, SCORES
 from headwater.filters.signals.columns import SIGNALS
@@ -135,7 +135,7 @@ def load_rules(
             raise RecipeError(f"rules.own[{number}]: the rule {rule.name!r} is there already; choose another name")
         rules[rule.name] = rule
     _change(rules, limits or {}, exempt or {}, "rules")
-    with predicate_connection() as connection:
+    with opened_once() as connection:
         checked = tuple(_with_columns(rule, "rules", connection, own_scores) for rule in rules.values())
     return RuleSet(rules=checked, own_scores=tuple(own_scores))
 
@@ -157,7 +157,7 @@ def change_rules(
         if rules.pop(name, None) is None:
             raise RecipeError(f"rules: unknown rule {name!r}; {nearest(name, rules)}")
     held = {id(rule) for rule in rule_set.rules}  # what did not change was checked before
-    with predicate_connection() as connection:
+    with opened_once() as connection:
         return RuleSet(
             rules=tuple(
                 rule if id(rule) in held else _with_columns(rule, "rules", connection, rule_set.own_scores)
@@ -307,7 +307,7 @@ def _own_rule(raw: object, where: str) -> Rule:
 
 
 def _with_columns(
-    rule: Rule, where: str, connection: duckdb.DuckDBPyConnection, own_scores: Sequence[str] = ()
+    rule: Rule, where: str, connection: Callable[[], duckdb.DuckDBPyConnection], own_scores: Sequence[str] = ()
 ) -> Rule:
     """Return the rule with the columns that it reads, its predicate checked."""
     columns = {**RULE_COLUMNS, **dict.fromkeys(own_scores, "INTEGER")}

@@ -27,8 +27,9 @@ from headwater.lineage.build_report.tables import (
     share_of,
     with_shares,
 )
-from headwater.lineage.past_runs import PastRun, read_runs, require_build, runs_of
+from headwater.lineage.past_runs import PastRun, read_runs, require_build
 from headwater.lineage.questions import rows
+from headwater.lineage.revisions import build_version
 from headwater.lineage.views import connect
 from headwater.plain import JsonObject, Row, ValuesByName
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -60,7 +61,8 @@ def build_report(
     name = str(run.build)
     record = _record(run)
     # The version that a build was made from is kept, and has its stages with the scores and verdicts of then.
-    version = max((each.input_version for each in runs_of(newest, "build", name)), default=newest.version)
+    made_from = build_version(newest, name)
+    version = newest.version if made_from is None else made_from
     with connect(lake, version) as connection:
         columns = selection_columns(connection)
         asked = stages_asked(run, columns)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from headwater.errors import CorruptLakeError, RecipeError
-from headwater.filters.rules.predicates import check_predicate, predicate_connection
+from headwater.filters.rules.predicates import check_predicate, opened_once
 from headwater.lineage.past_runs import PastRun
 from headwater.plain import ValuesByName
 
@@ -111,7 +111,7 @@ def _quotas(quotas: ValuesByName) -> dict[str, dict[str, float]]:
 def _pool_sql(pools: Sequence[ValuesByName], columns: Mapping[str, str]) -> str:
     """Return the expression of a sample's pool: the first whose condition holds."""
     cases = []
-    with predicate_connection() as connection:
+    with opened_once() as connection:
         for pool in pools:
             check_predicate(str(pool["where"]), columns, f"pools ({pool['name']}): where", connection)
             name = str(pool["name"]).replace("'", "''")

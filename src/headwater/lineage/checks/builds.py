@@ -21,7 +21,7 @@ from pyarrow import fs as pafs
 from headwater.errors import HeadwaterError
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
 from headwater.filters.spans.policy import Policy
-from headwater.lineage.build_records import MANIFEST, PROVENANCE, provenance_bytes, recorded_files
+from headwater.lineage.build_records import PROVENANCE, provenance_bytes, recorded_files, recorded_root
 from headwater.lineage.builds import (
     LakeView,
     build_policy,
@@ -39,13 +39,22 @@ from headwater.lineage.questions import rows
 from headwater.plain import ValuesByName
 from headwater.tokenize.encode.encoder import decode
 from headwater.tokenize.forms.load import Vocabulary
-from headwater.tokenize.shards.manifest import Manifest, check_files, read_manifest, write_manifest, write_shard
+from headwater.tokenize.shards.manifest import (
+    MANIFEST,
+    Manifest,
+    check_files,
+    read_manifest,
+    root_of,
+    write_manifest,
+    write_shard,
+)
+from headwater.tokenize.shards.roots import ROOT
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes
 from headwater.warehouse.fragments import first_id
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file, read_sparse
 from headwater.warehouse.schema import arrow_schema
 
-__all__ = ["build_records", "placed_as_planned", "shard_files", "texts_decode"]
+__all__ = ["build_records", "build_roots", "placed_as_planned", "shard_files", "texts_decode"]
 
 
 def _manifests(lake: LakeView, build: str | None = None) -> tuple[dict[tuple[str, str], Manifest], list[str]]:
@@ -99,6 +108,27 @@ def build_records(lake: LakeView) -> Found:
             elif not _plausible(lake, build, stage, name, data):
                 faults.append(f"{build}/{stage}/{name}: does not fit the build that it is of")
     return 2 * len(stages), faults
+
+
+def build_roots(lake: LakeView) -> Found:
+    """The root of every stage is that of its shards' files, and that of a build, in `root.json`, that of its stages' manifests."""
+    manifests, faults = _manifests(lake)
+    faults += [
+        f"{build}/{stage}/{MANIFEST}: expected root {root_of(manifest.shards)} of its shards, found {manifest.root}"
+        for (build, stage), manifest in manifests.items()
+        if manifest.root is not None and manifest.root != root_of(manifest.shards)
+    ]
+    builds = dict.fromkeys(build for build, _ in finished_stages(lake))
+    for build in builds:
+        expected = recorded_root(lake.snapshot, build)
+        filesystem, path = filesystem_of(join(builds_uri(lake.lake, build), ROOT))
+        if expected is None:
+            continue  # an earlier release built it, without one
+        if exists(filesystem, path) is None:
+            faults.append(f"{build}/{ROOT}: missing")
+        elif read_bytes(filesystem, path) != expected:
+            faults.append(f"{build}/{ROOT}: is not the root of the manifests that the build recorded")
+    return len(manifests) + len(builds), faults
 
 
 def _plausible(lake: LakeView, build: str, stage: str, name: str, data: bytes) -> bool:

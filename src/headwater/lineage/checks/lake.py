@@ -15,7 +15,7 @@ import numpy as np
 
 from headwater.errors import CorruptLakeError, HeadwaterError
 from headwater.lineage.builds import LakeView
-from headwater.lineage.checks.builds import build_records, placed_as_planned, shard_files, texts_decode
+from headwater.lineage.checks.builds import build_records, build_roots, placed_as_planned, shard_files, texts_decode
 from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.log import log_entries, log_statistics
 from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
@@ -31,7 +31,7 @@ from headwater.warehouse.snapshot import open_snapshot
 __all__ = ["Check", "verify"]
 
 _SHOWN: Final = 5
-_SPARSE: Final = ("html", "texts", "spans", "contamination", "stages", "placements", "vocabularies")
+_SPARSE: Final = ("html", "texts", "spans", "contamination", "stages", "placements", "vocabularies", "takedowns")
 _INDEXES: Final = ("host_index", "uri_index")
 
 
@@ -249,6 +249,7 @@ _REMEDIES: Final = {
     "evaluation_sets": "Add the set again: headwater benchmarks add {lake} FILE",
     "shard_files": _REPAIR,
     "build_records": _REPAIR,
+    "build_roots": _REPAIR,
     "builds_finished": "Run the same command again",
     "placed_as_planned": "If file_hashes and shard_files pass, select and build again under another name",
     "texts_decode": "If file_hashes and shard_files pass, select and build again under another name",
@@ -272,6 +273,7 @@ _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "evaluation_sets": evaluation_sets,
     "builds_finished": builds_finished,
     "build_records": build_records,
+    "build_roots": build_roots,
     "shard_files": shard_files,
     "placed_as_planned": placed_as_planned,
     "texts_decode": texts_decode,

@@ -8,6 +8,7 @@ from headwater.lineage.checks.found import Found
 from headwater.lineage.empty_stages import empty_stages
 from headwater.lineage.past_runs import ended_builds
 from headwater.lineage.questions import rows
+from headwater.lineage.revisions import open_revisions
 from headwater.warehouse.snapshot import Snapshot
 
 __all__ = ["build_notes", "builds_finished", "check_build_known", "finished_stages", "unfinished_builds"]
@@ -58,8 +59,16 @@ def build_notes(lake: LakeView) -> list[str]:
 
 
 def builds_finished(lake: LakeView) -> Found:
-    """The build that was asked for has ended; one that has not is no fault of the lake's, and is told where none was asked for."""
+    """The build that was asked for has ended; one that has not is no fault of the lake's, and is told where none was asked for.
+
+    Of every build that has ended, each revision has ended too.
+    """
     ended = ended_builds(lake.snapshot)
+    faults = [
+        f"build {build}: its revision was stopped before its files were in place, or still runs"
+        for build in ended
+        if lake.build in (None, build) and open_revisions(lake.snapshot, build)
+    ]
     if lake.build is None:
-        return len(ended), []
-    return 1, [] if lake.build in ended else [f"build {lake.build} is not finished"]
+        return len(ended), faults
+    return 1, faults if lake.build in ended else [f"build {lake.build} is not finished"]

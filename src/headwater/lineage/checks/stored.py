@@ -16,9 +16,8 @@ from headwater.lineage.score_models import lake_models, stored_faults
 from headwater.lineage.vocabularies import lake_vocabularies, stored_vocabulary
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary, shipped_vocabularies
 from headwater.tokenize.names import DEFAULT_VOCABULARY
-from headwater.warehouse.maintain import pinned_versions
+from headwater.warehouse.maintain import pinned_files
 from headwater.warehouse.parquet import check_file
-from headwater.warehouse.snapshot import open_snapshot
 
 __all__ = ["block_lists", "evaluation_sets", "retained_files", "score_models", "vocabularies"]
 
@@ -127,14 +126,13 @@ def retained_files(lake: LakeView) -> Found:
     looked_at: set[str] = set()
     faults: list[str] = []
     count = 0
-    for version in pinned_versions(lake.snapshot):
-        then = open_snapshot(lake.lake, version)
-        count += then.files.num_rows
-        replaced = then.files.filter(pc.invert(pc.is_in(then.files["path"], live)))
+    for version, files in pinned_files(lake.snapshot).items():
+        count += files.num_rows
+        replaced = files.filter(pc.invert(pc.is_in(files["path"], live)))
         for path, sha256 in zip(*(replaced[name].to_pylist() for name in ("path", "sha256")), strict=True):
             if path not in looked_at:
                 looked_at.add(path)
-                fault = check_file(then.uri, path, sha256)
+                fault = check_file(lake.snapshot.uri, path, sha256)
                 if fault is not None:
                     faults.append(f"version {version}: {fault}")
     return count, faults

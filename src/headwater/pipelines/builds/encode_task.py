@@ -19,14 +19,15 @@ import pyarrow.compute as pc
 
 from headwater.errors import CorruptLakeError
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
-from headwater.hashes import bytes_of_hashes, items_of_hashes, mix_hashes
+from headwater.hashes import items_of_hashes
+from headwater.lineage.buckets import bucket_of, copy_positions, positions
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.chunks import TokenRows, to_chunks
 from headwater.pipelines.recipe.job import Recipe
 from headwater.tokenize.encode.encoder import encode
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, slice_by_bytes
 
-__all__ = ["BuildJob", "bucket_of", "chosen_rows", "encode_rows", "fragment_chunks", "positions"]
+__all__ = ["BuildJob", "chosen_rows", "encode_rows", "fragment_chunks"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,16 +49,6 @@ class BuildJob:
     shards: Mapping[str, int]
     slots: tuple[tuple[str, int], ...]
     placements: bool = True
-
-
-def positions(seed: int, content_hash: pa.Array, origin: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """Return uint64 [n]: SplitMix64's finaliser over seed, content hash and origin; the last ties fall by these themselves."""
-    return mix_hashes("order", seed, bytes_of_hashes(content_hash), origin)
-
-
-def bucket_of(position: npt.NDArray[np.uint64], shards: int) -> npt.NDArray[np.int64]:
-    """Return the first bits of each position, as a number below ``shards``, a power of two up to 2^32."""
-    return ((position >> np.uint64(32)) >> np.uint64(33 - shards.bit_length())).astype(np.int64)
 
 
 def chosen_rows(where: FragmentFiles, table_uri: str) -> pa.Table:
@@ -139,9 +130,7 @@ def _place_copies(job: BuildJob, table: pa.Table, chosen: pa.Table) -> _Placed:
         at = np.flatnonzero(names == stage)
         again = np.repeat(at, copies[at])
         copy = np.arange(len(again)) - np.repeat(np.cumsum(copies[at]) - copies[at], copies[at])
-        with np.errstate(over="ignore"):
-            step = (np.uint64(2**64 - 1) // copies[again].astype(np.uint64)) * copy.astype(np.uint64)
-            position = base[row[again]] + step
+        position = copy_positions(base[row[again]], copies[again], copy)
         slot = _slots_of(job.slots, stage, shards)[bucket_of(position, shards)]
         keep = slot >= 0
         parts.append(_Placed(row[again][keep], slot[keep], copy[keep].astype(np.int32), position[keep]))

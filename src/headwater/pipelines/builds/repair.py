@@ -7,6 +7,7 @@ comes out different is not put back: both its forms are left for whoever looks i
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,16 +19,34 @@ import pyarrow.compute as pc
 from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, HeadwaterError, RecipeError, UsageError
-from headwater.lineage.build_records import MANIFEST, PROVENANCE, recorded_provenance
+from headwater.lineage.build_records import (
+    PROVENANCE,
+    recorded_files,
+    recorded_manifest,
+    recorded_provenance,
+    recorded_root,
+)
 from headwater.lineage.builds import builds_uri, shard_name, snapshot_then, stage_operator
 from headwater.lineage.past_runs import past_recipe
+from headwater.lineage.revisions import check_settled
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.encode_task import BuildJob
 from headwater.pipelines.builds.step import run_shards, stage_manifest
 from headwater.pipelines.recipe.job import Recipe, parse_recipe
 from headwater.pipelines.recipe.operators import Resolved
-from headwater.tokenize.shards.manifest import Manifest, Shard, ShardFile, read_manifest, read_shard, write_shard
+from headwater.tokenize.shards.manifest import (
+    FORMAT,
+    MANIFEST,
+    READABLE,
+    Manifest,
+    Shard,
+    ShardFile,
+    read_manifest,
+    read_shard,
+    write_shard,
+)
+from headwater.tokenize.shards.roots import ROOT
 from headwater.warehouse.faults import reach
 from headwater.warehouse.filesystem import (
     HashingSink,
@@ -79,16 +98,22 @@ class StageDamage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Damage:
-    """What is wrong with a build, by stage; stages that are whole are among them."""
+    """What is wrong with a build, by stage; stages that are whole are among them.
+
+    Attributes:
+        root: what its `root.json` must be; None where it is that, or an earlier release built it without one.
+    """
 
     build: str
     stages: tuple[StageDamage, ...]
+    root: bytes | None = None
 
     @property
     def files(self) -> dict[str, str]:
         """Return each damaged file → what is wrong with it, all stages together."""
         found = {f"{stage.stage}/{name}": fault for stage in self.stages for name, fault in stage.files.items()}
-        return found | {f"{stage.stage}/{name}": "record" for stage in self.stages for name in stage.records}
+        found |= {f"{stage.stage}/{name}": "record" for stage in self.stages for name in stage.records}
+        return found | ({} if self.root is None else {ROOT: "record"})
 
 
 def _is_recipe(recipe: Recipe, recorded: str) -> bool:
@@ -108,6 +133,7 @@ def find_damage(lake: str, recipe: Recipe, name: str) -> Damage:
     """
     snapshot = open_snapshot(lake)
     built_by = past_recipe(snapshot, "build", name)
+    check_settled(snapshot, name)
     if built_by is None:
         raise UsageError(
             f"expected a finished build named {name}, found none; headwater build writes shards that are missing"
@@ -119,7 +145,10 @@ def find_damage(lake: str, recipe: Recipe, name: str) -> Damage:
         buckets = len(snapshot.covered("placements", operator=stage_operator(stage.name), batch=name))
         if buckets:
             stages.append(_stage_damage(lake, snapshot, recipe, name, stage.name, buckets))
-    return Damage(build=name, stages=tuple(stages))
+    root = recorded_root(snapshot, name)
+    filesystem, path = filesystem_of(builds_uri(lake, name))
+    same = root is None or _read(filesystem, join(path, ROOT)) == root
+    return Damage(build=name, stages=tuple(stages), root=None if same else root)
 
 
 def _stage_damage(lake: str, snapshot: Snapshot, recipe: Recipe, name: str, stage: str, buckets: int) -> StageDamage:
@@ -147,7 +176,7 @@ def _stage_damage(lake: str, snapshot: Snapshot, recipe: Recipe, name: str, stag
         if len(shards[number]) > 1 or kept != write_shard(shards[number][0]):
             records.append(record)
     decided = all(len(forms) == 1 for forms in shards.values())
-    if not decided or stored != _manifest(lake, recipe, stage, buckets, shards):
+    if not decided or stored != _manifest(snapshot, recipe, name, stage, buckets, shards, manifest):
         records.append(MANIFEST)
     origins = recorded_provenance(snapshot, name, stage)
     if origins is not None and _read(filesystem, join(path, PROVENANCE)) != origins:
@@ -186,10 +215,33 @@ def _faults(filesystem: pafs.FileSystem, path: str, shard: Shard) -> dict[str, s
     return found
 
 
-def _manifest(lake: str, recipe: Recipe, stage: str, buckets: int, shards: dict[int, tuple[Shard, ...]]) -> bytes:
+def _manifest(
+    snapshot: Snapshot,
+    recipe: Recipe,
+    name: str,
+    stage: str,
+    buckets: int,
+    shards: dict[int, tuple[Shard, ...]],
+    stored: Manifest | None,
+) -> bytes:
+    """Return what the manifest of a stage must be, in the format in which it was written and with its revisions.
+
+    Args:
+        stored: the manifest that is there, None where it cannot be read.
+    """
     settings = next(found for found in recipe.stages if found.name == stage)
     chosen = [forms[0] for forms in shards.values()]
-    return stage_manifest(recipe, settings, buckets, find_vocabulary(lake, recipe.vocabulary.name), chosen)
+    vocabulary = find_vocabulary(snapshot.lake, recipe.vocabulary.name)
+    told, revisions = recorded_manifest(snapshot, name, stage)
+    recorded = recorded_files(snapshot, name, stage)
+    # Rows of earlier releases have no format: it is the one in which the manifest has the recorded hash, or that of the manifest itself.
+    formats = [told] if told is not None else [FORMAT if stored is None else stored.format, *READABLE]
+    made = [
+        stage_manifest(recipe, settings, buckets, vocabulary, chosen, revisions=revisions, format_=each)
+        for each in formats
+    ]
+    fitting = [data for data in made if recorded is not None and hashlib.sha256(data).hexdigest() == recorded[MANIFEST]]
+    return (fitting or made)[0]
 
 
 def _placements(snapshot: Snapshot, name: str, stage: str, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -244,6 +296,8 @@ def repair(spark: SparkSession | None, job: Resolved, damage: Damage) -> dict[st
                 reach(f"repair/after-replace/{n_files}")
         if all(len(forms) == 1 for forms in chosen.values()):
             _write_records(snapshot, recipe, name, stage, chosen)
+    if damage.root is not None:
+        write_file(builds_uri(lake, name), ROOT, damage.root, root=lake)
     if different:
         raise CorruptLakeError(
             f"{name}: expected the bytes that were committed, found others in {', '.join(different)}, built again; they were left as they are and "
@@ -253,7 +307,7 @@ def repair(spark: SparkSession | None, job: Resolved, damage: Damage) -> dict[st
     counts = {
         "shards": sum(len(stage.numbers) for stage in damage.stages),
         "files": n_files,
-        "records": sum(len(stage.records) for stage in damage.stages),
+        "records": sum(len(stage.records) for stage in damage.stages) + (damage.root is not None),
     }
     snapshot, _ = commit_wave(run, snapshot, [Unit(adds=[], counts=counts)])
     finish_run(run, snapshot)
@@ -343,7 +397,7 @@ def _write_records(
     lake = snapshot.lake
     for record in stage.records:
         if record == MANIFEST:
-            data = _manifest(lake, recipe, stage.stage, stage.buckets, shards)
+            data = _manifest(snapshot, recipe, name, stage.stage, stage.buckets, shards, None)
         elif record == PROVENANCE:
             data = recorded_provenance(snapshot, name, stage.stage) or b""
         else:

@@ -8,19 +8,23 @@ a build that was killed goes on with the shards that are missing.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 from headwater.errors import RecipeError, UsageError
 from headwater.fingerprint import canonical_json, fingerprint
-from headwater.lineage.build_records import MANIFEST, PROVENANCE, build_record, provenance_bytes, settle_provenance
+from headwater.lineage.build_records import PROVENANCE, build_record, provenance_bytes, settle_provenance
 from headwater.lineage.builds import builds_uri, check_texts_stand, shard_name, stage_operator
 from headwater.lineage.past_runs import base_of, past_counts, past_recipe, past_run, runs_of
+from headwater.lineage.revisions import open_revisions
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.pipelines.builds.chunks import SHUFFLE_ROW
 from headwater.pipelines.builds.encode_task import BuildJob, fragment_chunks
+from headwater.pipelines.builds.settle import settle
 from headwater.pipelines.builds.shard_task import empty_shard, write_shards
 from headwater.pipelines.recipe.bounds import BUCKETS
 from headwater.pipelines.recipe.job import Recipe
@@ -30,10 +34,18 @@ from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
 from headwater.plain import JsonObject
 from headwater.tokenize.forms.load import Vocabulary
-from headwater.tokenize.shards.manifest import Shard, make_manifest, read_shard, write_manifest
+from headwater.tokenize.shards.manifest import (
+    FORMAT,
+    MANIFEST,
+    Revision,
+    Shard,
+    make_manifest,
+    read_shard,
+    write_manifest,
+)
+from headwater.tokenize.shards.roots import ROOT, build_root
 from headwater.version import __version__
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
-from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
@@ -44,6 +56,7 @@ __all__ = ["build", "packing_buckets", "run_shards", "stage_manifest"]
 VERSION: Final = 2
 PROVENANCE_FORMAT: Final = 1
 _TOKEN_BYTES: Final = 4
+Chunks = Callable[[BuildJob, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 def _shard_counts(snapshot: Snapshot, recipe: Recipe, name: str) -> dict[str, int]:
@@ -93,6 +106,9 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
     """
     lake, recipe, vocabulary = job.lake, job.recipe, job.vocabulary
     snapshot = open_snapshot(lake)
+    if open_revisions(snapshot, name):
+        settle(lake, name)
+        snapshot = snapshot.newest()
     fragments = snapshot.covered("stages", batch=name)
     if len(fragments) == 0:
         raise UsageError(f"expected a selection named {name}, found none; run select first")
@@ -107,13 +123,16 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
     if past_run(snapshot, "build", state) is not None:
         return {}
     check_texts_stand(snapshot, name, fragments)
-    located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
     shards = _shard_counts(snapshot, recipe, name)
     _check_specials(recipe, vocabulary)
     settings = {"version": VERSION, "state": state, "build": name, "vocabulary": vocabulary.fingerprint}
     run = begin_run(lake, "build", recipe.literals, {"shards": settings}, snapshot.version)
     with Progress("build", spark.sparkContext) as progress:
         while missing := _missing(snapshot, name, shards):
+            # Read anew each time: a takedown may have changed what was chosen, and the texts, since the last wave.
+            planned = set(snapshot.paths("stages", batch=name))
+            fragments = snapshot.covered("stages", batch=name)
+            located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
             work = BuildJob(
                 lake=lake,
                 table=snapshot.uri,
@@ -126,7 +145,9 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
             )
             written: set[str] = set()
             for units in run_shards(spark, work, located):
-                snapshot, _ = commit_wave(run, snapshot, units)
+                snapshot, _ = commit_wave(run, snapshot, units, valid=partial(_as_planned, name, planned))
+                if set(snapshot.paths("stages", batch=name)) != planned:
+                    break
                 progress.add(
                     size=_TOKEN_BYTES
                     * sum(n for unit in units for name, n in unit.counts.items() if name.startswith("tokens:"))
@@ -136,13 +157,15 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
             empty = [
                 empty_shard(work, stage, number) for stage, number in missing if f"{stage}/{number}" not in written
             ]
-            if empty:
-                snapshot, _ = commit_wave(run, snapshot, empty)
+            if empty and set(snapshot.paths("stages", batch=name)) == planned:
+                snapshot, _ = commit_wave(run, snapshot, empty, valid=partial(_as_planned, name, planned))
     if not run.waves:
         snapshot, _ = commit_wave(run, snapshot, [])
     manifests = _write_manifests(lake, recipe, name, shards, vocabulary)
     provenance = _write_provenance(lake, recipe, name, shards, run, snapshot)
-    run.operators = canonical_json({"shards": settings | build_record(manifests, provenance)})
+    record = build_record(manifests, provenance)
+    write_file(builds_uri(lake, name), ROOT, build_root(record["manifests"]), root=lake)
+    run.operators = canonical_json({"shards": settings | record})
     finish_run(run, snapshot)
     settle_provenance(lake, name, provenance)
     return dict(run.counts)
@@ -157,6 +180,11 @@ def _check_specials(recipe: Recipe, vocabulary: Vocabulary) -> None:
             )
 
 
+def _as_planned(name: str, planned: set[str], snapshot: Snapshot, unit: Unit) -> bool:
+    """Return whether a version has the selection from which a unit was made, and so the texts: a takedown changes both in one commit."""
+    return set(snapshot.paths("stages", batch=name)) == planned
+
+
 def _missing(snapshot: Snapshot, name: str, shards: Mapping[str, int]) -> list[tuple[str, int]]:
     """Return (stage, shard) of the shards without placements."""
     missing: list[tuple[str, int]] = []
@@ -166,13 +194,20 @@ def _missing(snapshot: Snapshot, name: str, shards: Mapping[str, int]) -> list[t
     return missing
 
 
-def run_shards(spark: SparkSession, job: BuildJob, located: Sequence[FragmentFiles]) -> Iterator[list[Unit]]:
-    """Yield the units of a few shards at a time: the shuffle runs once, and later waves find its files."""
-    items = [(pickle.dumps(where),) for where in located]
+def run_shards(
+    spark: SparkSession, job: BuildJob, parts: Sequence[object], chunks: Chunks = fragment_chunks
+) -> Iterator[list[Unit]]:
+    """Yield the units of a few shards at a time: the shuffle runs once, and later waves find its files.
+
+    Args:
+        parts: what the tasks read, a task one or more: as a rule fragments.
+        chunks: gives the chunks of some parts, each pickled in a row.
+    """
+    items = [(pickle.dumps(part),) for part in parts]
     context = spark.sparkContext
     slots = parallelism(spark)
     work = spark.createDataFrame(context.parallelize(items, max(1, min(len(items), 8 * slots))), "item binary")
-    rows = work.mapInArrow(partial(fragment_chunks, job), SHUFFLE_ROW)
+    rows = work.mapInArrow(partial(chunks, job), SHUFFLE_ROW)
     written = rows.repartitionById(len(job.slots), "slot").mapInArrow(partial(write_shards, job), "unit binary").rdd
     partitions = written.getNumPartitions()
     for begin in range(0, partitions, 4 * slots):
@@ -204,9 +239,16 @@ def _write_manifests(
 
 
 def stage_manifest(
-    recipe: Recipe, stage: Stage, buckets: int, vocabulary: Vocabulary, shards: Sequence[Shard]
+    recipe: Recipe,
+    stage: Stage,
+    buckets: int,
+    vocabulary: Vocabulary,
+    shards: Sequence[Shard],
+    *,
+    revisions: Sequence[Revision] = (),
+    format_: int = FORMAT,
 ) -> bytes:
-    """Return the manifest of a stage as it is stored."""
+    """Return the manifest of a stage as it is stored; arguments as for ``make_manifest``."""
     manifest = make_manifest(
         stage=stage.name,
         context=stage.context,
@@ -218,6 +260,8 @@ def stage_manifest(
         buckets=buckets,
         recipe=recipe.fingerprint,
         shards=shards,
+        revisions=revisions,
+        format_=format_,
     )
     return write_manifest(manifest)
 

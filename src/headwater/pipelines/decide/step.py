@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 from headwater.errors import UsageError
 from headwater.filters.rules.rule_set import RuleSet, evaluate
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
+from headwater.lineage.takedowns import NEAR_COLUMNS, TakenDown, taken_down
 from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS, add_contamination
 from headwater.pipelines.decide.election import LOSER, find_losers
-from headwater.pipelines.decide.verdicts import reconcile, verdict_rows
+from headwater.pipelines.decide.verdicts import reconcile, verdict_rows, with_taken_down
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import fragment_rows, plan_targets, write_aligned
 from headwater.pipelines.spark.progress import Progress
@@ -41,16 +42,27 @@ _CANDIDATE: Final = (
 )
 
 
-def _rule_columns(rules: RuleSet) -> dict[str, list[str]]:
-    return family_columns((name for name in rules.columns if name not in CONTAMINATION_COLUMNS), rules.own_scores)
+def _rule_columns(rules: RuleSet, taken: TakenDown | None) -> dict[str, list[str]]:
+    columns = family_columns((name for name in rules.columns if name not in CONTAMINATION_COLUMNS), rules.own_scores)
+    if taken is not None:
+        columns["minhash"] = list(dict.fromkeys([*columns.get("minhash", []), *NEAR_COLUMNS]))
+    return columns
 
 
 def _candidates(
-    rules: RuleSet, table_uri: str, looked_for: bool, where: FragmentFiles, table: pa.Table
+    rules: RuleSet,
+    table_uri: str,
+    looked_for: bool,
+    taken: TakenDown | None,
+    min_agreement: int,
+    where: FragmentFiles,
+    table: pa.Table,
 ) -> pa.Table | None:
-    """Return the samples of a fragment that are in a cluster and pass the rules."""
+    """Return the samples of a fragment that are in a cluster, pass the rules and were not taken down, nor nearly the same text."""
     table = add_contamination(table_uri, looked_for, where, table)
     table = table.filter(pc.is_valid(table["cluster_id"]))
+    if taken is not None:
+        table = table.filter(pa.array(~taken.texts().known_rows(table, min_agreement)))
     if table.num_rows == 0:
         return None
     table = table.filter(pc.is_null(evaluate(table, rules)["first_reason"]))
@@ -88,7 +100,8 @@ def _losers(
             f"expected fragment {int(unready[0])}, which shares clusters with samples to decide, to be annotated and deduplicated by this recipe; "
             "found it is not: run annotate and deduplicate first"
         )
-    columns = _rule_columns(rules)
+    taken = taken_down(snapshot)
+    columns = _rule_columns(rules, taken)
     for family, names in (
         ("content", ["content_hash", "origin", "text_bytes"]),
         ("scores", ["quality"]),
@@ -97,9 +110,8 @@ def _losers(
     ):
         columns[family] = list(dict.fromkeys([*columns.get(family, []), *names]))
     located = snapshot.locate(affected, job.decided_from)
-    rows = fragment_rows(
-        spark, located, snapshot.uri, columns, _CANDIDATE, partial(_candidates, rules, snapshot.uri, bool(job.sets))
-    )
+    find = partial(_candidates, rules, snapshot.uri, bool(job.sets), taken, job.min_agreement)
+    rows = fragment_rows(spark, located, snapshot.uri, columns, _CANDIDATE, find)
     order: list[str | Column] = [
         "cluster_id",
         sf.desc("quality"),
@@ -121,13 +133,18 @@ def _fill(
     rules: RuleSet,
     table_uri: str,
     looked_for: bool,
+    taken: TakenDown | None,
+    min_agreement: int,
     where: FragmentFiles,
     zipped: pa.Table,
     losers: pa.Table,
 ) -> tuple[pa.Table, dict[str, int]]:
     """Return the verdicts of one fragment and its counts: samples, kept, first reasons, and per source what was lost."""
     zipped = add_contamination(table_uri, looked_for, where, zipped)
-    table, counts = verdict_rows(zipped, evaluate(zipped, rules), losers, rules.fingerprint)
+    evaluated = evaluate(zipped, rules)
+    if taken is not None:
+        evaluated = with_taken_down(evaluated, taken.texts().known_rows(zipped, min_agreement))
+    table, counts = verdict_rows(zipped, evaluated, losers, rules.fingerprint)
     return with_run(table, run_id), counts
 
 
@@ -147,10 +164,11 @@ def decide(spark: SparkSession, job: Resolved) -> dict[str, int]:
         while len(fresh := _undecided(snapshot, job)):
             targets = plan_targets(snapshot, "verdicts", fresh, job.decided_from, parallelism(spark))
             fragments = np.array(sorted(w.fragment for target in targets for w in target.fragments), dtype=np.int64)
-            columns = _rule_columns(rules)
+            taken = taken_down(snapshot)
+            columns = _rule_columns(rules, taken)
             columns["content"] = list(dict.fromkeys([*columns.get("content", []), "source"]))
             losers = _losers(spark, snapshot, fragments, job, rules)
-            fill = partial(_fill, run.run_id, rules, snapshot.uri, bool(job.sets))
+            fill = partial(_fill, run.run_id, rules, snapshot.uri, bool(job.sets), taken, job.min_agreement)
             units = write_aligned(spark, losers, targets, snapshot.uri, "verdicts", own, columns, fill)
             for unit in units:
                 reconcile(dict(unit.counts))
@@ -163,7 +181,7 @@ def decide(spark: SparkSession, job: Resolved) -> dict[str, int]:
 
 def _read_paths(snapshot: Snapshot, job: Resolved) -> list[list[str]]:
     """Return the files that verdicts are made from and that other steps may replace."""
-    return [snapshot.paths(family) for family in job.decided_from]
+    return [snapshot.paths(family) for family in (*job.decided_from, "takedowns")]
 
 
 def _unchanged(read: list[list[str]], job: Resolved, now: Snapshot, _: Unit) -> bool:

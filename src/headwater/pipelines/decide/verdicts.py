@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,10 +13,11 @@ from headwater.errors import ReconciliationError
 from headwater.pipelines.decide.contamination_columns import CONTAMINATION_COLUMNS
 from headwater.warehouse.columns import find_rows, nullable_rows, repeat_text
 
-__all__ = ["EXACT", "NEAR", "reconcile", "verdict_rows", "wiped_sources"]
+__all__ = ["EXACT", "NEAR", "TAKEN_DOWN", "reconcile", "verdict_rows", "wiped_sources", "with_taken_down"]
 
 EXACT: Final = "exact_duplicate"
 NEAR: Final = "near_duplicate"
+TAKEN_DOWN: Final = "taken_down"
 
 
 def verdict_rows(
@@ -60,6 +62,24 @@ def verdict_rows(
     for item in pc.value_counts(source.filter(pc.is_valid(duplicate))).to_pylist():
         counts[f"duplicates:{item['values']}"] = item["counts"]
     return table, counts
+
+
+def with_taken_down(evaluated: pa.Table, taken: npt.NDArray[np.bool_]) -> pa.Table:
+    """Return evaluated rules with a reason before all others for some rows: they were taken down, or have the text of what was.
+
+    >>> with_taken_down(pa.table({"reasons": [["short"], []], "first_reason": ["short", None]}), np.array([True, False])).to_pylist()
+    [{'reasons': ['taken_down', 'short'], 'first_reason': 'taken_down'}, {'reasons': [], 'first_reason': None}]
+    """
+    if not taken.any():
+        return evaluated
+    reasons = [
+        [TAKEN_DOWN, *fired] if gone else fired
+        for fired, gone in zip(evaluated["reasons"].to_pylist(), taken.tolist(), strict=True)
+    ]
+    first = pc.if_else(pa.array(taken), TAKEN_DOWN, evaluated["first_reason"].combine_chunks())
+    at = {name: evaluated.column_names.index(name) for name in ("reasons", "first_reason")}
+    table = evaluated.set_column(at["reasons"], "reasons", pa.array(reasons, pa.list_(pa.string())))
+    return table.set_column(at["first_reason"], "first_reason", first)
 
 
 def reconcile(counts: dict[str, int]) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["CLUSTER_ANSWER", "KINDS", "changed_fragments", "cluster_texts"]
 
 KINDS: Final = ("", "near", "exact")
+_NO_TEXT: Final = blake2b(b"", digest_size=16).digest()
+"""The content hash of what was taken down: it is no copy of anything."""
 _STORED: Final = [("cluster", "<u8", (2,)), ("size", "<i8"), ("kind", "u1")]
 _TEXT: Final = np.dtype(
     [("node", "<u8", (2,)), ("content", "<u8", (2,)), ("fragment", "<i8"), ("copies", "<i8"), ("old", "?"), *_STORED]
@@ -91,6 +94,7 @@ def _texts(table_uri: str, partitions: int, sources: Iterator[FragmentSource]) -
         if not new:
             columns["duplicates"] = ["cluster_id", "cluster_size", "kind"]
         table = pa.concat_tables(list(read_aligned(table_uri, where, columns)))
+        table = table.filter(pc.not_equal(table["content_hash"], _NO_TEXT))
         normalized = table["normalized_hash"].combine_chunks()
         hashes = table["content_hash"].combine_chunks()
         content = halves_of_hashes(hashes)

@@ -31,7 +31,7 @@ from headwater.lineage.runs import Run, Unit
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
 from headwater.pipelines.ingest.ranges import Ranges
-from headwater.pipelines.ingest.refusals import WHOLE_FILE
+from headwater.pipelines.ingest.refusals import TAKEN_DOWN, WHOLE_FILE
 from headwater.pipelines.ingest.task import VERSION, Again, file_number
 from headwater.pipelines.ingest.units import Done, add_counts, files_table, write_files
 from headwater.pipelines.ingest.web.page_frames import PAGE_FAILED, PAGE_TOO_LARGE, PAGE_TOO_SLOW
@@ -55,6 +55,7 @@ _LIMIT_OF: Final = {
     "too_deep": "max_nesting",
 }
 """Reason → the limit that it comes from."""
+_NONE: Final = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,12 +181,16 @@ def _reasons(snapshot: Snapshot, known: dict[str, KnownFile]) -> dict[int, set[s
 def plan_again(
     spark: SparkSession, snapshot: Snapshot, known: dict[str, KnownFile], files: Sequence[tuple[str, FileInfo]]
 ) -> list[tuple[str, FileInfo, Again]]:
-    """Return the files with what is to be taken of each."""
+    """Return the files with what is to be taken of each: never a record that was taken down."""
     numbers: dict[int, list[npt.NDArray[np.int64]]] = {}
-    for _, rows in _refusals(snapshot, {i.sha256: known[i.sha256] for _, i in files}, ["file_id", "record_no"]):
-        for file_id in pc.unique(rows["file_id"]).to_pylist():
-            mine = rows.filter(pc.equal(rows["file_id"], file_id))["record_no"].to_numpy()
-            numbers.setdefault(file_id, []).append(mine)
+    taken: dict[int, list[npt.NDArray[np.int64]]] = {}
+    read = ["file_id", "record_no", "quarantine_reason"]
+    for _, rows in _refusals(snapshot, {i.sha256: known[i.sha256] for _, i in files}, read):
+        gone = pc.equal(rows["quarantine_reason"], TAKEN_DOWN)
+        for table, found in ((rows.filter(pc.invert(gone)), numbers), (rows.filter(gone), taken)):
+            for file_id in pc.unique(table["file_id"]).to_pylist():
+                mine = table.filter(pc.equal(table["file_id"], file_id))["record_no"].to_numpy()
+                found.setdefault(file_id, []).append(mine)
     refused = {file_id: np.concatenate(parts) for file_id, parts in numbers.items()}
     cut = {file_id for file_id, found in refused.items() if (found == WHOLE_FILE).any()}
     partly = [file for file in known.values() if file.file_id in cut and file.records]
@@ -193,12 +198,13 @@ def plan_again(
     planned = []
     for uri, info in files:
         file = known[info.sha256]
+        gone = [Ranges.of(each) for each in taken.get(file.file_id, ())]
         if not file.records:
-            again = Again(numbers=None, among=False, was_cut=True)
+            again = Again(numbers=Ranges.union(gone) if gone else None, among=False, was_cut=True)
         elif file.file_id in cut:
-            again = Again(numbers=held[file.file_id], among=False, was_cut=True)
+            again = Again(numbers=Ranges.union([held[file.file_id], *gone]), among=False, was_cut=True)
         else:
-            again = Again(numbers=Ranges.of(refused[file.file_id]), among=True, was_cut=False)
+            again = Again(numbers=Ranges.of(refused.get(file.file_id, _NONE)), among=True, was_cut=False)
         planned.append((uri, info, again))
     return planned
 
@@ -295,12 +301,15 @@ def again_unit(
 
 
 def _not_judged(rows: pa.Table, reached: dict[int, list[tuple[int, int]]], read: dict[int, _Read]) -> list[bool]:
-    """Return which rows of family ``quarantine`` stand as they are: of other files, or of records that the second reading did not reach."""
+    """Return which rows of family ``quarantine`` stand as they are: of other files, taken down, or not reached."""
     stands = []
-    for file_id, number in zip(rows["file_id"].to_pylist(), rows["record_no"].to_pylist(), strict=True):
+    named = (rows[name].to_pylist() for name in ("file_id", "record_no", "quarantine_reason"))
+    for file_id, number, reason in zip(*named, strict=True):
         file = read.get(file_id)
-        held = file is None or not (
-            number == WHOLE_FILE or any(first <= number <= last for first, last in reached.get(file_id, ()))
+        held = (
+            file is None
+            or reason == TAKEN_DOWN
+            or not (number == WHOLE_FILE or any(first <= number <= last for first, last in reached.get(file_id, ())))
         )
         if held and file is not None:
             file.refused += 1

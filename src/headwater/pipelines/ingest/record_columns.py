@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from headwater.pipelines.ingest.refusals import Refusal
+from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
 
 __all__ = ["PassedOver", "RecordColumns"]
 
@@ -70,3 +70,9 @@ class RecordColumns:
             passed_over=passed_over,
             captures=None if self.captures is None else self.captures.take(at),
         )
+
+    def refusing(self, rows: npt.NDArray[np.int64], reason: str) -> RecordColumns:
+        """Return the records without some, which are refused for a reason instead."""
+        new = [Refusal(record_no=int(self.record_no[row]), reason=reason) for row in rows.tolist()]
+        refused = sorted([*self.refused, *new], key=lambda each: (each.record_no == WHOLE_FILE, each.record_no))
+        return self.take(np.setdiff1d(np.arange(len(self.record_no)), rows), tuple(refused), self.passed_over)

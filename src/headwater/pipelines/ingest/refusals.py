@@ -12,10 +12,12 @@ from typing import Final, NamedTuple
 
 from headwater.errors import BadInputError
 
-__all__ = ["REASONS", "WHOLE_FILE", "Refusal", "fault"]
+__all__ = ["REASONS", "TAKEN_DOWN", "WHOLE_FILE", "Refusal", "fault"]
 
 WHOLE_FILE: Final = -1
 """The record number of a refusal that concerns the file as a whole."""
+TAKEN_DOWN: Final = "taken_down"
+"""The reason that no setting and no version of ingest undoes."""
 
 REASONS: Final[dict[str, str]] = {
     "bad_content_encoding": "the body of a web record is not what its Content-Encoding says, and no page as it stands",
@@ -40,6 +42,7 @@ REASONS: Final[dict[str, str]] = {
     "parser_failed": "a web page ended the process that reads it, or could not be read",
     "record_too_large": "the line, the row's text, the text file or the page is longer than Limits.max_record_bytes",
     "segmented_record": "a page of which a web archive holds only a segment",
+    "taken_down": "the same text was taken down, or the record itself was; it is not read again",
     "text_not_string": "the text is null, a number or anything else but a string",
     "too_deep": "arrays and objects are nested deeper than Limits.max_nesting",
     "truncated_compression": "the compressed data end before their end mark",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from headwater.filters.html.page import extractor_operator
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
+from headwater.lineage.takedowns import taken_down
 from headwater.pipelines.ingest.again import KnownFile, again_unit, find_again, known_files, plan_again
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
@@ -230,7 +231,9 @@ class _Ingest:
             units = [new_files_unit(snapshot.uri, self.run.run_id, each) for each in done if each is not None]
             if not units:
                 break
-            snapshot, dropped = commit_wave(self.run, snapshot, units, valid=_unknown)
+            # A text that was taken down since it was read may be among those that were written.
+            holds = partial(_unknown, snapshot.paths("takedowns"))
+            snapshot, dropped = commit_wave(self.run, snapshot, units, valid=holds)
             lost = {sha256 for unit in dropped for sha256 in unit.tags}
             held = known_files(snapshot, lost)
             n_known += len(held)
@@ -259,7 +262,8 @@ class _Ingest:
             unit = again_unit(snapshot, self.run, done, known, only_changes=self.retry) if done else None
             if unit is None:
                 return snapshot, known
-            snapshot, dropped = commit_wave(self.run, snapshot, [unit])
+            holds = partial(_nothing_taken, snapshot.paths("takedowns"))
+            snapshot, dropped = commit_wave(self.run, snapshot, [unit], valid=holds)
             if not dropped:
                 return snapshot, known
 
@@ -273,6 +277,7 @@ class _Ingest:
             progress=self.progress,
             table=snapshot.uri,
             unread=self.unread,
+            taken=taken_down(snapshot),
         )
 
 
@@ -300,9 +305,14 @@ def _waves(files: Iterator[InputFile], max_bytes: int) -> Iterator[list[InputFil
         yield wave
 
 
-def _unknown(snapshot: Snapshot, unit: Unit) -> bool:
-    """Return whether no file of a unit was ingested by another driver meanwhile."""
-    return not known_files(snapshot, set(unit.tags))
+def _nothing_taken(taken: list[str], snapshot: Snapshot, _: Unit) -> bool:
+    """Return whether nothing was taken down since files were read."""
+    return snapshot.paths("takedowns") == taken
+
+
+def _unknown(taken: list[str], snapshot: Snapshot, unit: Unit) -> bool:
+    """Return whether no file of a unit was ingested by another driver meanwhile, and nothing was taken down."""
+    return snapshot.paths("takedowns") == taken and not known_files(snapshot, set(unit.tags))
 
 
 def _fragment_bytes(files: Sequence[tuple[str, FileInfo]], cores: int) -> int:

@@ -20,13 +20,14 @@ from headwater.buffers import text_buffers
 from headwater.errors import BadInputError, HeadwaterError, StorageError
 from headwater.filters.urls.columns import capture_columns
 from headwater.hashes import content_hashes, origins, short_hashes
+from headwater.lineage.takedowns import TakenDown
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
 from headwater.pipelines.ingest.host_index import host_index
 from headwater.pipelines.ingest.ranges import Ranges
 from headwater.pipelines.ingest.record_columns import RecordColumns
 from headwater.pipelines.ingest.records import read_records
-from headwater.pipelines.ingest.refusals import WHOLE_FILE, Refusal
+from headwater.pipelines.ingest.refusals import TAKEN_DOWN, WHOLE_FILE, Refusal
 from headwater.pipelines.ingest.web.pages import CAPTURE_FIELDS
 from headwater.pipelines.ingest.web.settings import WebSettings
 from headwater.pipelines.recipe.extraction import INGEST_VERSION, content_operator
@@ -93,7 +94,7 @@ class FilePart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IngestTask:
-    """The parts that one task reads in order, and the fragments from ``first`` on that it may fill."""
+    """The parts that one task reads in order, and the fragments from ``first`` on that it may fill; ``taken``: texts that are refused."""
 
     table: str
     run_id: str
@@ -104,6 +105,7 @@ class IngestTask:
     parts: tuple[FilePart, ...]
     limits: Limits
     web: WebSettings = field(default_factory=WebSettings)
+    taken: TakenDown | None = None
 
     @property
     def operator(self) -> str:
@@ -178,7 +180,8 @@ def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, in
         result.counts.setdefault(part.file_id, [0, 0])
         if part.chunk < 0 or any(part.uri == uri for uri, _ in result.unread):
             continue
-        for columns in _read_part(task, part, result):
+        for found in _read_part(task, part, result):
+            columns = found if task.taken is None else _without_taken(found, task.taken)
             _count(part, columns.refused, result, refused)
             result.counts[part.file_id][0] += len(columns.record_no)
             passed_over = result.passed_over.setdefault(part.file_id, {}) if columns.passed_over else {}
@@ -195,6 +198,12 @@ def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, in
                 result.rows += table.num_rows
                 result.text_bytes += int(table["text_bytes"].to_numpy().sum())
                 yield from slice_by_bytes(table)
+
+
+def _without_taken(columns: RecordColumns, taken: TakenDown) -> RecordColumns:
+    """Return a batch in which the texts that were taken down are refused."""
+    known = taken.texts().known_texts(content_hashes(columns.text.cast(pa.large_string())))
+    return columns.refusing(np.flatnonzero(known), TAKEN_DOWN) if known.any() else columns
 
 
 def _count(part: FilePart, found: Sequence[Refusal], result: IngestResult, refused: list[tuple[int, int, str]]) -> None:

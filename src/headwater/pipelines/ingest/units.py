@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from headwater.fingerprint import fingerprint
 from headwater.lineage.runs import Run, Unit
+from headwater.lineage.takedowns import TakenDown
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
 from headwater.pipelines.ingest.task import VERSION, Again, FilePart, IngestResult, IngestTask, write_task
@@ -109,6 +110,7 @@ class Reader:
     table: str
     unread: dict[str, str]
     web: WebSettings = field(default_factory=WebSettings)
+    taken: TakenDown | None = None
 
     def read(self, units: Sequence[tuple[str, list[Parts]]]) -> list[Done | None]:
         """Run every task of some units, each of a batch, again where its fragments did not suffice or a file could not be read.
@@ -159,6 +161,7 @@ class Reader:
             parts=parts,
             limits=self.limits,
             web=self.web,
+            taken=self.taken,
         )
 
 

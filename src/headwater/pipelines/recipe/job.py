@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from headwater.errors import RecipeError, UsageError, one_line
-from headwater.filters.rules.predicates import check_predicate, nearest, predicate_connection
+from headwater.filters.rules.predicates import check_predicate, nearest, opened_once
 from headwater.filters.rules.rule_set import RuleSet
 from headwater.filters.scores.names import SCORE_COLUMNS, SCORES
 from headwater.fingerprint import fingerprint
@@ -323,7 +323,7 @@ def _check_pools(pools: tuple[Pool, ...], columns: Mapping[str, str]) -> None:
     _check_distinct("pools", [pool.name for pool in pools])
     if not pools or pools[-1].where.strip().upper() != "TRUE":
         raise RecipeError('pools: expected the last pool to take the rest with where = "TRUE"')
-    with predicate_connection() as connection:
+    with opened_once() as connection:
         for pool in pools:
             check_predicate(pool.where, columns, f"pools ({pool.name}): where", connection)
 

@@ -116,6 +116,8 @@ def select(
             settings = {"version": VERSION, "state": state, "build": name, "verdicts": job.operators["verdicts"]}
             run = begin_run(job.lake, "select", recipe.literals, {"stages": settings}, snapshot.version)
             run.counts.update({f"tokens:{cell.stage}:{cell.cell}": cell.got for cell in selection.cells})
+            cuts = {f"cut:{cell.stage}:{cell.cell}": cell.cut for cell in selection.cells if cell.cut is not None}
+            run.counts.update({"cuts": len(cuts), **cuts})
             for long in selection.full_sequences:
                 run.counts[f"full_sequences_asked:{long.stage}"] = long.asked
                 run.counts[f"full_sequences_there:{long.stage}"] = long.there

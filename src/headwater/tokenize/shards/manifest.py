@@ -9,32 +9,46 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final, TypeVar
 
 from headwater.errors import CorruptLakeError, UsageError, one_line
 from headwater.plain import JsonObject
 from headwater.tokenize.shards.files import Digest, hash_stream
+from headwater.tokenize.shards.merkle import file_leaf, merkle_root
 from headwater.tokenize.vocabulary.content import Vocabulary
 from headwater.untrusted import parse_json
 
 __all__ = [
     "FORMAT",
     "LABELS",
+    "MANIFEST",
+    "MARK",
     "Manifest",
+    "Revision",
     "Shard",
     "ShardFile",
     "check_files",
     "make_manifest",
     "read_manifest",
     "read_shard",
+    "root_of",
     "write_manifest",
     "write_shard",
 ]
 
-FORMAT: Final = 2
-"""Version of a manifest and of the record of a shard; readers accept exactly this one."""
+FORMAT: Final = 3
+"""Version of a manifest. 3: it has a root and says what was revised."""
+READABLE: Final = (2, 3)
+"""Versions of a manifest that are read; one of 2 is written again as it was."""
+MANIFEST: Final = "manifest.json"
+MARK: Final = "revising.json"
+"""Stands in the folder of a stage while a revision is put in place, and the manifest does not."""
+SHARD_FORMAT: Final = 2
+"""Version of the record of a shard; readers accept exactly this one."""
+_SINCE: Final = {"root": 3, "revision": 3, "replaces": 3, "revisions": 3}
+"""Fields of a manifest that its first version had not."""
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 """A file beside the manifest: in no other folder, and not hidden."""
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
@@ -42,8 +56,11 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "str": (str,),
     "bool": (bool,),
     "int | None": (int, type(None)),
+    "str | None": (str, type(None)),
+    "tuple[Revision, ...]": (tuple,),
     "tuple[Shard, ...]": (tuple,),
     "tuple[ShardFile, ...]": (tuple,),
+    "tuple[int, ...]": (tuple,),
 }
 """Types of fields as they are written below to those of values."""
 _Kind = TypeVar("_Kind")
@@ -95,6 +112,23 @@ class Shard:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Revision:
+    """What a revision of a stage did: some shards were packed again, of other documents, and all others were left as they are.
+
+    Attributes:
+        number: 1 for the first; the stage as it was built is revision 0.
+        replaces: SHA-256 of the manifest that it replaced.
+        sequences: how many the stage had before.
+        shards: numbers of the shards that were packed again, ascending.
+    """
+
+    number: int
+    replaces: str
+    sequences: int
+    shards: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
     """A stage.
 
@@ -124,6 +158,10 @@ class Manifest:
         buckets: packing buckets of the stage, a power of two; the first bits of a document's position say which one it is in.
         recipe: fingerprint of the recipe.
         shards: by number.
+        root: `root_of` these shards; None of a manifest of format 2.
+        revision: how often shards were packed again since the stage was built.
+        replaces: SHA-256 of the manifest that the newest revision replaced; None where there was none.
+        revisions: each of them, the oldest first.
     """
 
     format: int
@@ -151,11 +189,28 @@ class Manifest:
     buckets: int
     recipe: str
     shards: tuple[Shard, ...]
+    root: str | None = None
+    revision: int = 0
+    replaces: str | None = None
+    revisions: tuple[Revision, ...] = ()
 
     @property
     def special_tokens(self) -> int:
         """Tokens that a document takes besides its own: beginning and end of text, as far as the stage has them."""
         return int(self.beginning_of_text) + int(self.end_of_text)
+
+    def shards_since(self, sha256: str) -> tuple[int, ...] | None:
+        """Return which shards were packed again since the manifest of a given SHA-256, ascending; None where this one does not come from it."""
+        for place, revision in enumerate(self.revisions):
+            if revision.replaces == sha256:
+                return tuple(sorted({number for later in self.revisions[place:] for number in later.shards}))
+        return None
+
+
+def root_of(shards: Iterable[Shard]) -> str:
+    """Return the root of the tree over the files of some shards, in the order of their names; see `merkle`."""
+    files = sorted((file for shard in shards for file in shard.files), key=lambda file: file.name)
+    return merkle_root(file_leaf(file.name, file.n_bytes, file.sha256) for file in files)
 
 
 def make_manifest(
@@ -170,11 +225,18 @@ def make_manifest(
     buckets: int,
     recipe: str,
     shards: Iterable[Shard],
+    revisions: Sequence[Revision] = (),
+    format_: int = FORMAT,
 ) -> Manifest:
-    """Return the manifest of a stage, its totals added up from its shards."""
+    """Return the manifest of a stage, its totals added up from its shards.
+
+    Args:
+        revisions: of the stage, the oldest first.
+        format_: of the manifest; 2 for a stage that an earlier release built, where its manifest is written again as it was.
+    """
     ordered = tuple(sorted(shards, key=lambda shard: shard.number))
     return Manifest(
-        format=FORMAT,
+        format=format_,
         stage=stage,
         context=context,
         sequences=sum(shard.sequences for shard in ordered),
@@ -199,17 +261,22 @@ def make_manifest(
         buckets=buckets,
         recipe=recipe,
         shards=ordered,
+        root=root_of(ordered) if format_ >= _SINCE["root"] else None,
+        revision=len(revisions),
+        replaces=revisions[-1].replaces if revisions else None,
+        revisions=tuple(revisions),
     )
 
 
 def write_manifest(manifest: Manifest) -> bytes:
     """Return the manifest as JSON with sorted keys, one value a line, ending in a line break."""
-    return _json(dataclasses.asdict(manifest))
+    content = dataclasses.asdict(manifest)
+    return _json({name: value for name, value in content.items() if _SINCE.get(name, 0) <= manifest.format})
 
 
 def write_shard(shard: Shard) -> bytes:
-    """Return the record of one shard, `<shard>.json`, in the form of `write_manifest`, with the same `format`."""
-    return _json({"format": FORMAT, **dataclasses.asdict(shard)})
+    """Return the record of one shard, `<shard>.json`, in the form of `write_manifest`, with a `format` of its own."""
+    return _json({"format": SHARD_FORMAT, **dataclasses.asdict(shard)})
 
 
 def _json(content: dict[str, object]) -> bytes:
@@ -227,39 +294,48 @@ def read_manifest(data: bytes, where: str = "manifest") -> Manifest:
         CorruptLakeError: no JSON object, or fields are missing.
         UsageError: a format version that this Headwater does not know.
     """
-    content = _checked(data, where, "a manifest")
+    content = _checked(data, where, "a manifest", READABLE)
+    version = content["format"]
     try:
         shards = tuple(_shard(shard) for shard in _list(content.pop("shards")))
-        return _record(Manifest, {**content, "shards": shards})
+        if version < FORMAT:
+            if not _SINCE.keys().isdisjoint(content):
+                raise TypeError("fields of a later format")
+            content |= {"root": None, "revision": 0, "replaces": None, "revisions": []}
+        revisions = tuple(_revision(each) for each in _list(content["revisions"]))
+        manifest = _record(Manifest, {**content, "shards": shards, "revisions": revisions})
+        _check_revisions(manifest)
+        return manifest
     except (KeyError, TypeError) as error:
         raise CorruptLakeError(
-            one_line(f"{where}: expected a manifest of format {FORMAT}, found other content: {error}")
+            one_line(f"{where}: expected a manifest of format {version}, found other content: {error}")
         ) from error
 
 
 def read_shard(data: bytes, where: str = "shard") -> Shard:
     """Return the shard whose record `write_shard` wrote; errors are those of `read_manifest`."""
-    content = _checked(data, where, "a shard")
+    content = _checked(data, where, "a shard", (SHARD_FORMAT,))
     try:
         del content["format"]
         return _shard(content)
     except (KeyError, TypeError) as error:
         raise CorruptLakeError(
-            one_line(f"{where}: expected a shard of format {FORMAT}, found other content: {error}")
+            one_line(f"{where}: expected a shard of format {SHARD_FORMAT}, found other content: {error}")
         ) from error
 
 
-def _checked(data: bytes, where: str, what: str) -> JsonObject:
-    """Return the object that a record is, of the one format that is read."""
+def _checked(data: bytes, where: str, what: str, formats: Sequence[int]) -> JsonObject:
+    """Return the object that a record is, of one of the formats that are read."""
     try:
         content = parse_json(data)
     except ValueError as error:
         raise CorruptLakeError(one_line(f"{where}: expected {what} as JSON, found something else: {error}")) from None
     if not isinstance(content, dict) or "format" not in content:
-        raise CorruptLakeError(f"{where}: expected {what} of format {FORMAT}, found other content")
-    if content["format"] != FORMAT:
+        raise CorruptLakeError(f"{where}: expected {what} of format {formats[-1]}, found other content")
+    if type(content["format"]) is not int or content["format"] not in formats:
+        known = " or ".join(map(str, formats))
         raise UsageError(
-            f"{where}: expected format {FORMAT}, found {repr(content['format'])[:40]}; read it with the Headwater that wrote it, or build again"
+            f"{where}: expected format {known}, found {repr(content['format'])[:40]}; read it with the Headwater that wrote it, or build again"
         )
     return content
 
@@ -271,6 +347,24 @@ def _shard(content: object) -> Shard:
     if not all(_FILE_NAME.fullmatch(file.name) for file in files):
         raise TypeError("a file of a shard that lies elsewhere")
     return _record(Shard, {**content, "files": files})
+
+
+def _revision(content: object) -> Revision:
+    if not isinstance(content, dict):
+        raise TypeError("no object for a revision")
+    shards = tuple(_list(content["shards"]))
+    if not all(type(number) is int and number >= 0 for number in shards):
+        raise TypeError("a shard of a revision that is no number")
+    return _record(Revision, {**content, "shards": shards})
+
+
+def _check_revisions(manifest: Manifest) -> None:
+    """Refuse revisions that are not numbered from 1, or of which the manifest says something else than they do."""
+    newest = manifest.revisions[-1].replaces if manifest.revisions else None
+    if [each.number for each in manifest.revisions] != list(
+        range(1, manifest.revision + 1)
+    ) or newest != manifest.replaces:
+        raise TypeError("revisions that do not fit their number")
 
 
 def _list(value: object) -> list[object]:

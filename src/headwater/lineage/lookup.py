@@ -1,0 +1,444 @@
+"""Lookups: the rows of some samples, read from the exact files of one version that hold them, without DuckDB.
+
+A question about one sample names a fragment and a row, and the log says which file has them, so nothing is planned or scanned: what it costs does
+not grow with the lake. Values are those that the views show: bytes in hexadecimal where they are plain, URLs without credentials.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headwater.errors import CorruptLakeError
+from headwater.filters.urls.hosts import CREDENTIALS, without_credentials
+from headwater.hashes import short_hashes
+from headwater.lineage.damaged_files import arrow_damage_told
+from headwater.lineage.past_runs import PastRun, read_runs
+from headwater.lineage.placed_rows import placed_files
+from headwater.plain import Row
+from headwater.warehouse.filesystem import lake_place
+from headwater.warehouse.fragments import ROW_BITS, fragment_of
+from headwater.warehouse.live_files import LiveFiles
+from headwater.warehouse.log import entry_stamp
+from headwater.warehouse.row_reader import RowReader
+from headwater.warehouse.schema import arrow_schema
+from headwater.warehouse.snapshot import Snapshot, open_snapshot
+
+__all__ = ["Lookup", "open_lookup", "plain_rows"]
+
+_URLS: Final = ("uri", "file_uri")
+_ROWS: Final = (1 << ROW_BITS) - 1
+_KEPT: Final = 8
+
+
+class Lookup:
+    """What one version of a lake holds of some samples.
+
+    Attributes:
+        lake: absolute path or URI.
+        snapshot: the version.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.lake = snapshot.lake
+        self.snapshot = snapshot
+        self._live = LiveFiles(snapshot)
+        self._reader = RowReader(snapshot.uri)
+
+    def columns(self, family: str) -> list[str]:
+        """Return the columns of a family as its view has them: ``sample_id`` first, then ``run_id`` and ``batch`` last."""
+        return [*self._schema(family).names, "batch"]
+
+    def _schema(self, family: str) -> pa.Schema:
+        return arrow_schema(family, self.snapshot.own_scores if family == "scores" else ())
+
+    @arrow_damage_told()
+    def row(self, family: str, sample: int, columns: Sequence[str] | None = None, *, raw: bool = False) -> Row | None:
+        """Return columns of an aligned family of one sample, or None where the family does not cover it.
+
+        Args:
+            columns: names; by default all, as ``columns`` lists them.
+            raw: bytes stay bytes, times stay times.
+
+        Raises:
+            CorruptLakeError: a file is damaged or gone, or holds another sample at that row.
+        """
+        names = self.columns(family) if columns is None else list(columns)
+        found = self._row(family, sample, names)
+        return None if found is None else plain_rows(found, raw=raw)[0]
+
+    def _row(self, family: str, sample: int, names: Sequence[str]) -> pa.Table | None:
+        fragment = fragment_of(sample)
+        files = self._live.of(family)
+        for file in files.covering(fragment) if sample >= 0 else ():
+            path = files.path(file)
+            place = self._place(family, file, sample)
+            stored = [name for name in dict.fromkeys(["sample_id", *names]) if name != "batch"]
+            found = None if place is None else self._reader.row(path, *place, stored)
+            if found is None:
+                continue
+            if found["sample_id"][0].as_py() != sample:
+                raise _strange(fragment, path)
+            return self._shown(found, names, files.batch(file))
+        return None
+
+    def _place(self, family: str, file: int, sample: int) -> tuple[int, int] | None:
+        """Return row group and row in it of a sample in a file of an aligned family; None where it has no such row."""
+        files = self._live.of(family)
+        path, row = files.path(file), sample & _ROWS
+        if files.fragments(file) == 1:
+            return self._reader.group_of(path, row)
+        group = files.rank(file, fragment_of(sample))
+        if group >= self._reader.groups(path):
+            raise CorruptLakeError(
+                f"expected a row group for each fragment in {path}, found too few; run verify, then restore the file"
+            )
+        return group, row
+
+    def _shown(self, found: pa.Table, names: Sequence[str], batch: str) -> pa.Table:
+        """Return the columns as the views show them, in the order asked for."""
+        shown = []
+        for name in names:
+            if name == "batch":
+                shown.append(pa.chunked_array([pa.repeat(pa.scalar(batch, pa.string()), found.num_rows)]))
+            elif name in _URLS:
+                shown.append(_without_credentials(found[name]))
+            else:
+                shown.append(found[name])
+        return pa.table(shown, names=list(names))
+
+    @arrow_damage_told()
+    def table(self, family: str, samples: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        """Return columns of an aligned family of many samples, a row each in their order; null where the family does not cover one.
+
+        A file is read once, a row group in memory at a time.
+
+        Args:
+            samples: int64 [n], in any order; one may be there twice.
+        """
+        names = list(columns)
+        schema = pa.schema([self._schema(family).field(name) if name != "batch" else _BATCH for name in names])
+        files = self._live.of(family)
+        order = np.argsort(samples, kind="stable")
+        ordered = samples[order]
+        parts: list[pa.Table] = []
+        places: list[npt.NDArray[np.int64]] = []
+        for begin, end in _runs_of(ordered >> ROW_BITS):
+            fragment = int(ordered[begin]) >> ROW_BITS
+            for file in files.covering(fragment) if fragment >= 0 else ():
+                for at, table in self._of_fragment(family, file, ordered[begin:end], names):
+                    parts.append(self._shown(table, names, files.batch(file)).cast(schema))
+                    places.append(order[begin:end][at])
+        found = pa.concat_tables([*parts, schema.empty_table()])
+        rows = np.full(len(samples), -1, np.int64)
+        if places:
+            rows[np.concatenate(places)] = np.arange(found.num_rows)
+        return found.take(pa.array(rows, mask=rows < 0))
+
+    def _of_fragment(
+        self, family: str, file: int, samples: npt.NDArray[np.int64], names: Sequence[str]
+    ) -> Iterator[tuple[npt.NDArray[np.int64], pa.Table]]:
+        """Yield, by row group, which of some ascending samples of one fragment a file has, and their rows."""
+        path = self._live.of(family).path(file)
+        stored = [name for name in dict.fromkeys(["sample_id", *names]) if name != "batch"]
+        by_group: dict[int, list[tuple[int, int]]] = {}
+        for number, sample in enumerate(samples.tolist()):
+            place = self._place(family, file, sample)
+            if place is not None:
+                by_group.setdefault(place[0], []).append((number, place[1]))
+        for group, members in by_group.items():
+            at, rows = np.array(members, np.int64).T
+            there = rows < self._reader.rows(path, group)
+            at = at[there]
+            if len(at) == 0:
+                continue
+            found = self._reader.take(path, group, rows[there], stored)
+            if not np.array_equal(found["sample_id"].to_numpy(), samples[at]):
+                raise _strange(fragment_of(int(samples[0])), path)
+            yield at, found
+
+    @arrow_damage_told()
+    def rows(
+        self,
+        family: str,
+        samples: Sequence[int],
+        columns: Sequence[str] | None = None,
+        *,
+        build: str | None = None,
+        raw: bool = False,
+    ) -> list[Row]:
+        """Return the rows of a sparse family, or one by build, of any number of samples, in order of their values, column by column.
+
+        Args:
+            columns: names; by default all.
+            build: only rows of this build, or of this vocabulary.
+            raw: as of ``row``.
+
+        Raises:
+            CorruptLakeError: a file is damaged or gone.
+        """
+        names = self.columns(family) if columns is None else list(columns)
+        wanted = np.unique(np.array(list(samples), np.int64))
+        parts = list(self.sparse(family, wanted, names, build=build))
+        return _ordered([row for part in parts for row in plain_rows(part, raw=raw)], names)
+
+    def sparse(
+        self, family: str, samples: npt.NDArray[np.int64], columns: Sequence[str], *, build: str | None = None
+    ) -> Iterator[pa.Table]:
+        """Yield the same as tables, a file's row group at a time.
+
+        Args:
+            samples: int64 [n], ascending, each once.
+        """
+        if len(samples) == 0:
+            return
+        files = self._live.of(family)
+        chosen = (
+            placed_files(self, samples, build) if family == "placements" else self._files_with(family, samples, build)
+        )
+        for file, mine in chosen:
+            yield from self.rows_in(family, file, mine, columns, batch=files.batch(file))
+
+    def _files_with(
+        self, family: str, samples: npt.NDArray[np.int64], build: str | None
+    ) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """Yield files that may have rows of some samples, and which samples."""
+        files = self._live.of(family)
+        by_file: dict[int, list[npt.NDArray[np.int64]]] = {}
+        for begin, end in _runs_of(samples >> ROW_BITS):
+            for file in files.covering(int(samples[begin]) >> ROW_BITS) if samples[begin] >= 0 else ():
+                by_file.setdefault(file, []).append(samples[begin:end])
+        for file in sorted(by_file):
+            if build is None or files.batch(file) == build:
+                yield file, np.concatenate(by_file[file])
+
+    def rows_in(
+        self, family: str, file: int, samples: npt.NDArray[np.int64], columns: Sequence[str], *, batch: str
+    ) -> Iterator[pa.Table]:
+        """Yield the rows of some ascending samples in one file, by row group; the other columns are read only where there are some."""
+        path = self._live.of(family).path(file)
+        names = list(columns)
+        for group in self._reader.between(path, "sample_id", int(samples[0]), int(samples[-1])):
+            ids = self._reader.read(path, group, ["sample_id"])["sample_id"].to_numpy()
+            at = np.flatnonzero(_among(ids, samples))
+            if len(at) == 0:
+                continue
+            stored = [name for name in dict.fromkeys(["sample_id", *names]) if name != "batch"]
+            found = self._reader.take(path, group, at, stored)
+            yield self._shown(found, names, batch)
+
+    @arrow_damage_told()
+    def samples_at(self, uri: str) -> list[int]:
+        """Return the samples with a URI, ascending; a user and password in it do not matter.
+
+        Each sample of the index with its hash is looked at, since hashes of two URIs may be equal. Lakes of earlier releases hold URLs with
+        their credentials, hashed with them: those are found among the samples of their host.
+        """
+        plain = without_credentials(uri)
+        hashes = np.unique(short_hashes(list(dict.fromkeys((plain, uri)))))
+        found = self._are_at(plain, self._hashed("uri_index", "uri_hash", hashes))
+        return found or self._are_at(plain, self._with_credentials(plain))
+
+    def _are_at(self, plain: str, samples: npt.NDArray[np.int64]) -> list[int]:
+        uris = self.table("content", samples, ["uri"])["uri"].to_pylist()
+        return [sample for sample, uri in zip(samples.tolist(), uris, strict=True) if uri == plain]
+
+    def _with_credentials(self, plain: str) -> npt.NDArray[np.int64]:
+        """Return samples among which those are whose URL is this one with credentials before its host."""
+        from headwater.lineage.host_questions import hosted
+
+        return hosted(self, plain)
+
+    def _hashed(self, family: str, column: str, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the samples of an index whose hash is one of some, ascending."""
+        found = [table["sample_id"].to_numpy() for table in self.index_rows(family, column, hashes, ["sample_id"])]
+        return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+
+    def index_rows(
+        self, family: str, column: str, hashes: npt.NDArray[np.int64], columns: Sequence[str]
+    ) -> Iterator[pa.Table]:
+        """Yield the rows of an index with one of some hashes; a row group whose hashes lie elsewhere is not read."""
+        files = self._live.of(family)
+        wanted = pa.array(np.unique(hashes))
+        for file in range(len(files.base)):
+            path = files.path(file)
+            groups = {group for each in hashes.tolist() for group in self._reader.between(path, column, each, each)}
+            for group in sorted(groups):
+                found = self._reader.read(path, group, list(dict.fromkeys([column, *columns])))
+                mine = found.filter(pc.is_in(found[column], wanted))
+                if mine.num_rows:
+                    yield mine
+
+    @arrow_damage_told()
+    def samples_of_hash(self, content_hash: bytes) -> list[int]:
+        """Return the samples with exactly this text, by its BLAKE2b-128, ascending: a scan of all hashes, 16 bytes a sample."""
+        files = self._live.of("content")
+        wanted = pa.scalar(content_hash, pa.binary())
+        found: list[int] = []
+        for file in range(len(files.base)):
+            path = files.path(file)
+            for group in range(self._reader.groups(path)):
+                same = pc.equal(self._reader.read(path, group, ["content_hash"])["content_hash"], wanted)
+                if pc.any(same, min_count=0).as_py():
+                    found += self._reader.read(path, group, ["sample_id"]).filter(same)["sample_id"].to_pylist()
+        return sorted(found)
+
+    @arrow_damage_told()
+    def samples_of_host(self, host: str) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the samples of a host, in whatever form it or their URLs write it, ascending, at most 65,536 at a time.
+
+        Raises:
+            UsageError: the name is no host.
+        """
+        from headwater.lineage.host_questions import of_host
+
+        return of_host(self, host)
+
+    @arrow_damage_told()
+    def samples_of_domain(self, domain: str) -> Iterator[npt.NDArray[np.int64]]:
+        """Yield the same of all hosts of a registered domain.
+
+        Raises:
+            UsageError: the name is no registered domain.
+        """
+        from headwater.lineage.host_questions import of_domain
+
+        return of_domain(self, domain)
+
+    @arrow_damage_told()
+    def file(self, file_id: int) -> Row:
+        """Return the row of family ``files`` of an input file; an empty one where there is none."""
+        files = self._live.of("files")
+        for file in range(len(files.base)):
+            path = files.path(file)
+            for group, ids in enumerate(self._file_ids(path)):
+                at = np.flatnonzero(ids == file_id)
+                if len(at):
+                    found = self._reader.row(path, group, int(at[0]), arrow_schema("files").names)
+                    if found is not None:
+                        return plain_rows(self._shown(found, self.columns("files"), files.batch(file)), raw=False)[0]
+        return {}
+
+    @functools.cache  # noqa: B019 - of one version, and a lookup is kept as long as that
+    def _file_ids(self, path: str) -> list[npt.NDArray[np.int64]]:
+        groups = range(self._reader.groups(path))
+        return [self._reader.read(path, group, ["file_id"])["file_id"].to_numpy() for group in groups]
+
+    def runs(self, ids: Collection[str] | None = None) -> list[PastRun]:
+        """Return the runs of some ids, or all, oldest first, those without an end included."""
+        return [run for run in self._runs if ids is None or run.run_id in ids]
+
+    @functools.cached_property
+    def _runs(self) -> list[PastRun]:
+        return read_runs(self.snapshot)
+
+    @property
+    def live(self) -> LiveFiles:
+        """The live files of the version."""
+        return self._live
+
+    @property
+    def reader(self) -> RowReader:
+        """What reads their rows."""
+        return self._reader
+
+
+_BATCH: Final = pa.field("batch", pa.string())
+_open: OrderedDict[tuple[str, int | None], tuple[object, Lookup]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def open_lookup(lake: str, version: int | None = None) -> Lookup:
+    """Return the lookup of the newest version of a lake, or of the one given, kept in this process while that version stands.
+
+    Whether it does costs a look at two names of the log.
+
+    Raises:
+        UsageError: no lake at that place, or no such version.
+        CorruptLakeError: its log is damaged.
+    """
+    key = (lake_place(lake), version)
+    with _lock:
+        kept = _open.get(key)
+    if kept is not None:
+        stamp, lookup = kept
+        if stamp is not None and stamp == entry_stamp(
+            lookup.snapshot.uri, lookup.snapshot.version, newest=version is None
+        ):
+            with _lock:
+                if key in _open:
+                    _open.move_to_end(key)
+            return lookup
+    snapshot = open_snapshot(key[0], version)
+    lookup = Lookup(snapshot)
+    stamp = entry_stamp(snapshot.uri, snapshot.version, newest=version is None)
+    with _lock:
+        _open[key] = (stamp, lookup)
+        _open.move_to_end(key)
+        while len(_open) > _KEPT:
+            _open.popitem(last=False)
+    return lookup
+
+
+def plain_rows(table: pa.Table, *, raw: bool = False) -> list[Row]:
+    """Return the rows of a table by name; bytes become hexadecimal, times ISO 8601, unless ``raw``."""
+    found: list[Row] = table.to_pylist(maps_as_pydicts="lossy")
+    return found if raw else [{name: _plain(value) for name, value in row.items()} for row in found]
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _ordered(rows: list[Row], names: Sequence[str]) -> list[Row]:
+    """Return rows by their values, column by column, nulls last, as ``ORDER BY ALL`` gives them; lists and structs do not count."""
+
+    def key(row: Row) -> tuple[tuple[bool, object], ...]:
+        values = (row[name] for name in names)
+        return tuple(
+            (value is None, 0 if value is None or isinstance(value, list | dict) else value) for value in values
+        )
+
+    return sorted(rows, key=key)
+
+
+def _without_credentials(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return URLs as the views show them."""
+    if not pc.any(pc.match_substring(column, "@"), min_count=0).as_py():
+        return column
+    return pc.replace_substring_regex(column, CREDENTIALS, r"\1", max_replacements=1)
+
+
+def _among(ids: npt.NDArray[np.int64], samples: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Return bool [n]: whether each id is one of some ascending samples."""
+    at = np.minimum(np.searchsorted(samples, ids), len(samples) - 1)
+    return np.asarray(samples[at] == ids)
+
+
+def _runs_of(numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of each run of one number."""
+    bounds = np.flatnonzero(np.diff(numbers)) + 1
+    begins = [0, *bounds.tolist()]
+    return zip(begins, [*bounds.tolist(), len(numbers)], strict=True) if len(numbers) else iter(())
+
+
+def _strange(fragment: int, path: str) -> CorruptLakeError:
+    return CorruptLakeError(
+        f"expected the samples of fragment {fragment} in order in {path}, found others; run verify, then restore the file"
+    )

@@ -1,0 +1,135 @@
+"""Which files of placements hold some samples: by where their content says that each copy lies, not by a scan.
+
+Placements are sorted by position, a file a shard. The shard of a copy follows from the sample's content and the build's seed, so one file a copy is
+opened. What is not found there, since the text is another one than when the build was made or a build is not whole, is looked for in every shard of
+its stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+
+from headwater.lineage.buckets import bucket_of, copy_positions, positions
+from headwater.lineage.builds import stage_operator
+from headwater.lineage.damaged_files import arrow_damage_told
+from headwater.plain import Row
+from headwater.warehouse.fragments import operator_digits
+from headwater.warehouse.schema import arrow_schema
+
+if TYPE_CHECKING:
+    from headwater.lineage.lookup import Lookup
+
+__all__ = ["placed_files", "placement_at"]
+
+_Ints = npt.NDArray[np.int64]
+
+
+def placed_files(lookup: Lookup, samples: _Ints, build: str | None) -> Iterator[tuple[int, _Ints]]:
+    """Yield files of placements, by their numbers among the live ones, and which of the samples each holds rows of.
+
+    Args:
+        samples: int64 [n], ascending, each once.
+        build: only of this build.
+    """
+    chosen = [
+        table.filter(pc.is_valid(table["stage"]))
+        for table in lookup.sparse("stages", samples, ["sample_id", "build", "stage", "copies"], build=build)
+    ]
+    wanted: dict[tuple[str, str], tuple[list[_Ints], list[_Ints]]] = {}
+    for table in chosen:
+        names = set(zip(table["build"].to_pylist(), table["stage"].to_pylist(), strict=True))
+        for name, stage in sorted(names):
+            mine = table.filter(pc.and_(pc.equal(table["build"], name), pc.equal(table["stage"], stage)))
+            ids, copies = wanted.setdefault((name, stage), ([], []))
+            ids.append(mine["sample_id"].to_numpy())
+            copies.append(mine["copies"].to_numpy().astype(np.int64))
+    for (name, stage), (ids, copies) in wanted.items():
+        yield from _of_stage(lookup, name, stage, np.concatenate(ids), np.concatenate(copies))
+
+
+def _of_stage(lookup: Lookup, build: str, stage: str, samples: _Ints, copies: _Ints) -> Iterator[tuple[int, _Ints]]:
+    files = lookup.live.of("placements")
+    operator = operator_digits(stage_operator(stage))
+    mine = pc.and_(pc.equal(files.batches, build), pc.equal(files.operators, operator))
+    at = np.flatnonzero(mine.to_numpy(zero_copy_only=False))
+    shards = len(at)
+    if shards == 0:
+        return
+    whole = shards & (shards - 1) == 0 and np.array_equal(files.base[at], np.arange(shards))
+    found: dict[int, _Ints] = {}
+    if whole:
+        found = _predicted(lookup, build, samples, copies, at)
+        placed = _copies_there(lookup, found, samples)
+        lost = samples[placed < copies]
+    else:
+        lost = samples
+    for file in at.tolist():
+        here = np.union1d(found.get(file, lost[:0]), lost)
+        if len(here):
+            yield file, here
+
+
+def _predicted(lookup: Lookup, build: str, samples: _Ints, copies: _Ints, files: _Ints) -> dict[int, _Ints]:
+    """Return file → samples of which it should hold a copy; nothing where the run does not say the build's seed."""
+    seed = _seed(lookup, build)
+    if seed is None:
+        return {}
+    content = lookup.table("content", samples, ["content_hash", "origin"])
+    there = content["content_hash"].is_valid().to_numpy()
+    content = content.filter(content["content_hash"].is_valid())
+    origin = content["origin"].to_numpy().astype(np.int64)
+    base = positions(seed, content["content_hash"].combine_chunks(), origin)
+    ids, times = samples[there], copies[there]
+    row = np.repeat(np.arange(len(ids)), times)
+    copy = np.arange(len(row)) - np.repeat(np.cumsum(times) - times, times)
+    shard = bucket_of(copy_positions(base[row], times[row], copy), len(files))
+    return {int(files[number]): np.unique(ids[row[shard == number]]) for number in np.unique(shard).tolist()}
+
+
+def _seed(lookup: Lookup, build: str) -> int | None:
+    """Return the seed by which a build orders its copies, by the newest run that wrote it."""
+    runs = [run for run in lookup.runs() if run.step == "build" and run.record("build", build) is not None]
+    settings = runs[-1].recipe.get("build", {}) if runs else {}
+    return int(settings["seed"]) if "seed" in settings else None
+
+
+def _copies_there(lookup: Lookup, found: dict[int, _Ints], samples: _Ints) -> _Ints:
+    """Return int64 [n]: how many copies of each sample the files hold that were chosen for it."""
+    seen: list[npt.NDArray[np.void]] = []
+    kind = np.dtype([("sample", np.int64), ("copy", np.int64)])
+    for file, mine in found.items():
+        for table in lookup.rows_in("placements", file, mine, ["sample_id", "copy"], batch=""):
+            pairs = np.empty(table.num_rows, kind)
+            pairs["sample"], pairs["copy"] = table["sample_id"].to_numpy(), table["copy"].to_numpy()
+            seen.append(pairs)
+    if not seen:
+        return np.zeros(len(samples), np.int64)
+    each = np.unique(np.concatenate(seen))
+    return np.bincount(np.searchsorted(samples, each["sample"]), minlength=len(samples)).astype(np.int64)
+
+
+def placement_at(lookup: Lookup, build: str, stage: str, shard: int, token: int) -> Row | None:
+    """Return the placement that a token of a shard belongs to, or None: it is padding, or there is no such shard.
+
+    Args:
+        token: 0-based, in the shard.
+    """
+    files = lookup.live.of("placements")
+    mine = pc.and_(pc.equal(files.batches, build), pc.equal(files.operators, operator_digits(stage_operator(stage))))
+    with arrow_damage_told():
+        for file in np.flatnonzero(mine.to_numpy(zero_copy_only=False) & (files.base == shard)).tolist():
+            path = files.path(file)
+            for group in lookup.reader.between(path, "token_begin", 0, token):
+                places = lookup.reader.read(path, group, ["token_begin", "token_end"])
+                at = pc.and_(pc.less_equal(places["token_begin"], token), pc.greater(places["token_end"], token))
+                rows = np.flatnonzero(at.to_numpy())
+                if len(rows):
+                    found = lookup.reader.take(path, group, rows[:1], arrow_schema("placements").names)
+                    row: Row = found.to_pylist()[0]
+                    return row
+    return None
