@@ -49,9 +49,7 @@ def cli() -> None:
 
 cli.add_section("Make and fill a lake", init, run, ingest, extract, annotate, dedup, decide)
 cli.add_section("Builds for trainers", select, build, export, steps)
-cli.add_section(
-    "Questions", why, trace, find, similar, impact, diff, sql, what_if, extractors, report, card, runs
-)
+cli.add_section("Questions", why, trace, find, similar, impact, diff, sql, what_if, extractors, report, card, runs)
 cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
 cli.add_section("Care", verify, maintain, takedown, upgrade)
 
