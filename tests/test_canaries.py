@@ -122,14 +122,17 @@ def canaries(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> C
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
         patch.setenv("AWS_SESSION_TOKEN", KEY)
+        patch.setenv("OPENLINEAGE_API_KEY", KEY)
         run = ["run", str(lake), str(recipe), "--input", str(root / "in"), "--build", made.build]
         commands = {
-            "run": [*run, "--conf", f"spark.hadoop.fs.s3a.secret.key={KEY}"],
+            "run": [*run, "--conf", f"spark.hadoop.fs.s3a.secret.key={KEY}", "--openlineage", str(root / "events")],
             "run again": run,
             "runs": ["runs", str(lake), "--output", "json"],
             "report": ["report", "funnel", str(lake), "--build", made.build],
             "report personal": ["report", "personal", str(lake)],
             "report personal as JSON": ["report", "personal", str(lake), "--output", "json"],
+            "card": ["card", str(lake)],
+            "card as Croissant": ["card", str(lake), "--format", "croissant"],
             "verify": ["verify", str(lake)],
             "maintain": ["maintain", str(lake)],
             "sql": ["sql", str(lake), "SELECT tex FROM content"],
@@ -229,6 +232,13 @@ def test_run_rows_hold_no_canary(canaries: Canaries) -> None:
     ]
     assert len(rows) >= 6
     assert not [canary for canary in ALL if canary in canonical_json([str(row) for row in rows])]
+
+
+def test_events_hold_no_canary(canaries: Canaries) -> None:
+    """What OpenLineage is told of the runs is without texts, URLs' passwords, other fields, personal data and the key of its endpoint."""
+    told = (canaries.lake.parent / "events").read_bytes()
+    assert told.count(b"\n") > 10
+    assert not [canary for canary in ALL if canary.encode() in told]
 
 
 def test_a_place_with_a_key_is_no_input(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from headwater.errors import UsageError
 from headwater.lineage.lake_questions import LakeQuestions
 from headwater.plain import JsonObject
 from headwater.reach import Reach
+from headwater.reports import Reports
 from headwater.warehouse.filesystem import lake_place
 from headwater.warehouse.parquet import FragmentFiles
 from headwater.warehouse.schema import ALIGNED, FAMILIES, arrow_schema
@@ -44,7 +45,7 @@ _DDL: Final[dict[pa.DataType, str]] = {
 }
 
 
-class Lake(LakeQuestions, Reach):
+class Lake(LakeQuestions, Reach, Reports):
     """A lake: one folder with the wide table and the builds made from it.
 
         from headwater import Lake
@@ -195,49 +196,6 @@ class Lake(LakeQuestions, Reach):
 
         size = None if memory is None else parse_size(memory)
         return connect_for_users(self.path, version, Limits(memory_bytes=size, threads=threads, timeout_s=timeout_s))
-
-    def report_build(
-        self, build: str | None = None, *, stage: str | None = None, samples: int = 20, text: bool = False
-    ) -> JsonObject:
-        """Return what each stage of a build chose, from where, at which cut; ``docs/how-to/build-report.md`` has the answer's shape.
-
-        Args:
-            build: by default the newest selection.
-            stage: only this one.
-            samples: at the cut on each side, at most 1000.
-            text: with the first 200 characters of these.
-
-        Raises:
-            UsageError: no such build or stage, or its selection has not ended.
-        """
-        from headwater.lineage.build_report.answer import build_report
-
-        return build_report(self.path, build, stage=stage, samples=samples, text=text)
-
-    def report_personal(self, type_: str | None = None) -> JsonObject:
-        """Return counts of personal data and secrets by type, form, language and source; ``docs/how-to/personal-data.md`` has the answer's shape.
-
-        Args:
-            type_: only this one, as ``email``.
-        """
-        from headwater.lineage.personal_report import personal_report
-        from headwater.lineage.views import connect
-
-        with connect(self.path) as connection:
-            return personal_report(connection, type_)
-
-    def card(self, build: str | None = None) -> JsonObject:
-        """Return the data card of a build, with a draft of the EU's public summary; ``docs/how-to/standards.md`` has the answer's shape.
-
-        Args:
-            build: by default the one that was built last.
-
-        Raises:
-            UsageError: no such build, or it is not finished.
-        """
-        from headwater.lineage.card.answer import data_card
-
-        return data_card(self.path, build)
 
     def what_if(
         self,

@@ -31,7 +31,7 @@ from headwater.warehouse.snapshot import open_snapshot
 SECTIONS = {
     "Make and fill a lake": "init run ingest extract annotate dedup decide".split(),
     "Builds for trainers": "select build export steps".split(),
-    "Questions": "why trace find similar impact diff sql what-if extractors report runs".split(),
+    "Questions": "why trace find similar impact diff sql what-if extractors report card runs".split(),
     "Vocabularies, score models and evaluation sets": "vocab score benchmarks".split(),
     "Care": "verify maintain takedown upgrade".split(),
 }

@@ -565,7 +565,7 @@ def test_many_folders_of_inputs_become_few() -> None:
 def test_nothing_is_imported_where_nobody_asked() -> None:
     """A program that runs without events has loaded nothing of them."""
     program = (
-        "import sys, headwater.pipelines.run as _; from headwater.lineage.run_events import events_to\n"
+        "import sys, headwater.lineage.runs as _; from headwater.lineage.run_events import events_to\n"
         "with events_to(): pass\n"
         "print([name for name in sys.modules if name.startswith('headwater.lineage.openlineage')])"
     )

@@ -23,6 +23,7 @@ from headwater.cli.options import (
     read_recipe,
     scale_option,
     spark_session,
+    tell_runs,
 )
 from headwater.cli.rendering import clean, format_cells, format_proxy, format_table
 from headwater.cli.summaries import format_step
@@ -236,7 +237,7 @@ def _repair(lake: str, recipe: Recipe, build: str, master: str | None, conf: Seq
         settle(lake, build)
         damage = find_damage(lake, recipe, build)
         again = any(stage.numbers for stage in damage.stages)
-        spark = stack.enter_context(spark_session(master, conf)) if again else None
+        spark = stack.enter_context(spark_session(master, conf) if again else tell_runs())
         counts = repair(spark, resolve(recipe, lake), damage)
     files = damage.files
     found = {"step": "repair", "build": build, "damaged": files, "counts": counts, "seconds": timer.seconds}

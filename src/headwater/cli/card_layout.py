@@ -81,11 +81,12 @@ def _left_out(card: Answer) -> Iterator[Block]:
     )
     yield "Personal data and secrets", _personal(card["personal"])
     yield "Evaluation sets", _contamination(card["contamination"])
-    taken = [
-        {"takedown": row["takedown"], "when": row["taken_at"], "samples": f"{row['samples']:,}"}
-        for row in card["takedowns"]
-    ]
-    yield "Takedowns", taken or ["none is recorded"]
+    yield "Takedowns", _takedowns(card["takedowns"])
+
+
+def _takedowns(found: Sequence[Row]) -> list[dict[str, object] | str]:
+    shown = ({"takedown": row["takedown"], "when": row["taken_at"], "samples": f"{row['samples']:,}"} for row in found)
+    return list(shown) or ["none is recorded"]
 
 
 def _personal(personal: Answer) -> list[dict[str, object] | str]:

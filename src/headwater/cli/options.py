@@ -47,6 +47,7 @@ __all__ = [
     "scale_option",
     "spark_options",
     "spark_session",
+    "tell_runs",
     "together",
 ]
 
@@ -321,14 +322,14 @@ def spark_session(master: str | None, conf: Sequence[str]) -> Iterator[SparkSess
         spark = session(master=master or _MASTER, conf=settings)
         install()  # Spark has put its own handler in place, which asks the JVM in the middle of another question
         try:
-            with _events():
+            with tell_runs():
                 yield spark
         finally:
             if not running:
                 spark.stop()
 
 
-def _events() -> contextlib.AbstractContextManager[None]:
+def tell_runs() -> contextlib.AbstractContextManager[None]:
     """Return what tells of the runs within, where the call, the environment or the recipe asks for it."""
     from headwater.lineage.run_events import events_to
 

@@ -20,6 +20,7 @@ from headwater.cli.options import (
     output_option,
     spark_options,
     spark_session,
+    tell_runs,
     together,
 )
 from headwater.cli.rendering import format_bytes, format_count, format_table
@@ -205,7 +206,8 @@ def _record(given: str) -> tuple[str, int]:
 def _session(master: str | None, conf: tuple[str, ...]) -> Iterator[SparkSession | None]:
     """Give a Spark session where a master was named; else None: the work is done in this process."""
     if master is None:
-        yield None
+        with tell_runs():
+            yield None
         return
     with spark_session(master, conf) as spark:
         yield spark

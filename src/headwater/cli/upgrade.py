@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from headwater.cli.options import answer, example, lake_argument, output_option
+from headwater.cli.options import answer, example, lake_argument, output_option, tell_runs
 from headwater.cli.rendering import format_count
 
 __all__ = ["upgrade"]
@@ -23,7 +23,8 @@ def upgrade(lake: str, output: str) -> None:
     """
     from headwater.lineage.upgrade import upgrade as upgrade_lake
 
-    report = upgrade_lake(lake)
+    with tell_runs():
+        report = upgrade_lake(lake)
 
     def text() -> str:
         if report.found == report.format:

@@ -68,13 +68,13 @@ _TOKENS: Final = {
     "bin": ("application/octet-stream", "Megatron's tokens: uint32, little-endian, sequence after sequence"),
     "npy": ("application/octet-stream", "NumPy array of uint32, a row a sequence"),
     "dolma.npy": ("application/octet-stream", "OLMo-core's bare array of uint32, sequence after sequence"),
-    "tokens.parquet": ("application/vnd.apache.parquet", "a row a sequence, column tokens"),
+    "tokens.parquet": ("application/x-parquet", "a row a sequence, column tokens"),
 }
 _OTHERS: Final = {
     "idx": ("application/octet-stream", "Megatron's index"),
     "csv.gz": ("application/gzip", "where documents begin and end, as Dolma writes it"),
     "dolma.csv.gz": ("application/gzip", "where documents begin and end, as Dolma writes it"),
-    "boundaries.parquet": ("application/vnd.apache.parquet", "where documents begin and end"),
+    "boundaries.parquet": ("application/x-parquet", "where documents begin and end"),
 }
 _NOT_KNOWN: Final = "not known to the lake"
 
@@ -201,9 +201,13 @@ def _boundary(stage: str, column: pa.Field) -> JsonObject:
         "@id": name,
         "name": name,
         "description": (column.metadata or {}).get(b"meaning", b"").decode() or column.name,
-        "dataType": "sc:Integer" if pa.types.is_integer(column.type) else "sc:Text",
+        "dataType": _data_type(column.type),
         "source": {"fileSet": {"@id": f"{stage}/boundaries.parquet"}, "extract": {"column": column.name}},
     }
+
+
+def _data_type(kind: pa.DataType) -> str:
+    return "sc:Boolean" if pa.types.is_boolean(kind) else "sc:Integer" if pa.types.is_integer(kind) else "sc:Text"
 
 
 def _description(card: ValuesByName) -> str:

@@ -205,6 +205,8 @@ class Emitter:
             ]
             outputs += shard_outputs(told.run, _build_record(operators))
             inputs += input_folders(told.read)
+        if kind == "RUNNING":  # only how far it is: what stays the same stands in the first and the last event
+            inputs, outputs = [], [each | {"facets": {"version": each["facets"]["version"]}} for each in outputs]
         self._sender.send(
             {
                 "eventType": kind,
