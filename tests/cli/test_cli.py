@@ -30,10 +30,10 @@ from headwater.warehouse.snapshot import open_snapshot
 
 SECTIONS = {
     "Make and fill a lake": "init run ingest extract annotate dedup decide".split(),
-    "Builds for trainers": "select build export steps".split(),
+    "Builds for trainers": "select build export steps reproduce".split(),
     "Questions": "why trace find similar impact diff sql what-if extractors report card runs".split(),
     "Vocabularies, score models and evaluation sets": "vocab score benchmarks".split(),
-    "Care": "verify maintain takedown upgrade".split(),
+    "Care": "verify maintain retain log takedown upgrade".split(),
 }
 COMMANDS = [name for names in SECTIONS.values() for name in names]
 GROUPS = {
@@ -43,7 +43,11 @@ GROUPS = {
     "vocab": ["train", "extend", "export", "inspect"],
 }
 CALLED = [" ".join([name, *rest]) for name in COMMANDS for rest in ([[each] for each in GROUPS.get(name, [])] or [[]])]
-ON_SPARK = [*"run ingest extract annotate dedup decide select build takedown verify".split(), "vocab train", "vocab extend"]
+ON_SPARK = [
+    *"run ingest extract annotate dedup decide select build reproduce takedown verify".split(),
+    "vocab train",
+    "vocab extend",
+]
 FIRST = {
     **dict.fromkeys(["vocab export", "vocab inspect"], ("vocabulary", "headwater-156k")),
     "score train": ("name", "legal"),

@@ -18,6 +18,7 @@ from headwater.cli.contamination import benchmarks, report
 from headwater.cli.diff import diff
 from headwater.cli.extraction import extract, extractors
 from headwater.cli.groups import Commands, refuse_empty_texts
+from headwater.cli.history import log, reproduce, retain
 from headwater.cli.impact import impact
 from headwater.cli.job import annotate, decide, dedup, ingest, run
 from headwater.cli.personal_report import personal_report
@@ -48,10 +49,10 @@ def cli() -> None:
 
 
 cli.add_section("Make and fill a lake", init, run, ingest, extract, annotate, dedup, decide)
-cli.add_section("Builds for trainers", select, build, export, steps)
+cli.add_section("Builds for trainers", select, build, export, steps, reproduce)
 cli.add_section("Questions", why, trace, find, similar, impact, diff, sql, what_if, extractors, report, card, runs)
 cli.add_section("Vocabularies, score models and evaluation sets", vocab, score, benchmarks)
-cli.add_section("Care", verify, maintain, takedown, upgrade)
+cli.add_section("Care", verify, maintain, retain, log, takedown, upgrade)
 
 report.add_command(build_report)
 report.add_command(rules_report)

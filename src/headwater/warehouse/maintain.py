@@ -31,7 +31,15 @@ from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 from headwater.warehouse.takedown_files import delete_due
 
-__all__ = ["MOST_HOURS", "MaintenanceReport", "compact", "maintain", "pinned_files", "pinned_versions"]
+__all__ = [
+    "MOST_HOURS",
+    "MaintenanceReport",
+    "compact",
+    "maintain",
+    "pinned_files",
+    "pinned_versions",
+    "removal_times",
+]
 
 _LEFT_ALONE: Final = {"captures", "content", "html", "placements", "takedowns", "texts"}
 """Content is a file a fragment by design, and so is what an extraction writes; a shard's placements are one file."""
@@ -240,7 +248,7 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
     lake = filesystem_of(snapshot.lake)[1]
     live = set(snapshot.files["path"].to_pylist()) | _pinned(snapshot)
     now = datetime.datetime.now(datetime.UTC)
-    named = _named(snapshot)
+    named = removal_times(snapshot)
     unsettled = _unsettled(snapshot)
     swept = _Swept()
 
@@ -293,7 +301,7 @@ def _unsettled(snapshot: Snapshot) -> set[str]:
     }
 
 
-def _named(snapshot: Snapshot) -> dict[str, datetime.datetime]:
+def removal_times(snapshot: Snapshot) -> dict[str, datetime.datetime]:
     """Return files that earlier versions held → when the newest of them was replaced, from the log."""
     found: dict[str, datetime.datetime] = {}
     for version, data in read_log(snapshot.uri, range(snapshot.version + 1)):

@@ -66,7 +66,16 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["Damage", "StageDamage", "find_damage", "repair"]
+__all__ = [
+    "Damage",
+    "StageDamage",
+    "build_again",
+    "clear_folder",
+    "described_stage",
+    "filled_shards",
+    "find_damage",
+    "repair",
+]
 
 _Record = TypeVar("_Record", Manifest, Shard)
 _FOLDER: Final = ".repair"
@@ -159,7 +168,7 @@ def _stage_damage(lake: str, snapshot: Snapshot, recipe: Recipe, name: str, stag
     shards: dict[int, tuple[Shard, ...]] = {}
     files: dict[str, str] = {}
     records = []
-    for number in _filled(snapshot, name, stage):
+    for number in filled_shards(snapshot, name, stage):
         record = f"{shard_name(number)}.json"
         kept = _read(filesystem, join(path, record))
         described: list[Shard | None] = [entries.get(number), _parsed(read_shard, kept)]
@@ -176,7 +185,7 @@ def _stage_damage(lake: str, snapshot: Snapshot, recipe: Recipe, name: str, stag
         if len(shards[number]) > 1 or kept != write_shard(shards[number][0]):
             records.append(record)
     decided = all(len(forms) == 1 for forms in shards.values())
-    if not decided or stored != _manifest(snapshot, recipe, name, stage, buckets, shards, manifest):
+    if not decided or stored != described_stage(snapshot, recipe, name, stage, buckets, shards, manifest):
         records.append(MANIFEST)
     origins = recorded_provenance(snapshot, name, stage)
     if origins is not None and _read(filesystem, join(path, PROVENANCE)) != origins:
@@ -215,7 +224,7 @@ def _faults(filesystem: pafs.FileSystem, path: str, shard: Shard) -> dict[str, s
     return found
 
 
-def _manifest(
+def described_stage(
     snapshot: Snapshot,
     recipe: Recipe,
     name: str,
@@ -249,7 +258,7 @@ def _placements(snapshot: Snapshot, name: str, stage: str, columns: Sequence[str
         yield from read_file(snapshot.uri, path, columns)
 
 
-def _filled(snapshot: Snapshot, name: str, stage: str) -> list[int]:
+def filled_shards(snapshot: Snapshot, name: str, stage: str) -> list[int]:
     """Return the numbers of the shards that hold something; a shard to which no document fell has no files."""
     found: set[int] = set()
     for table in _placements(snapshot, name, stage, ["shard"]):
@@ -276,9 +285,9 @@ def repair(spark: SparkSession | None, job: Resolved, damage: Damage) -> dict[st
     )
     snapshot, _ = commit_wave(run, snapshot, [])
     folder = builds_uri(lake, name, _FOLDER)
-    _clear(folder, lake)
+    clear_folder(folder, lake)
     if spark is not None:
-        _build_again(spark, job, snapshot, damage, folder, run.run_id)
+        build_again(spark, job, snapshot, damage, folder, run.run_id)
     reach("repair/before-replace/1")
     different: list[str] = []
     n_files = 0
@@ -303,7 +312,7 @@ def repair(spark: SparkSession | None, job: Resolved, damage: Damage) -> dict[st
             f"{name}: expected the bytes that were committed, found others in {', '.join(different)}, built again; they were left as they are and "
             f"the new ones are in {folder}. Another version of Headwater or pyarrow, or a table that changed, gives other bytes"
         )
-    _clear(folder, lake)
+    clear_folder(folder, lake)
     counts = {
         "shards": sum(len(stage.numbers) for stage in damage.stages),
         "files": n_files,
@@ -314,14 +323,15 @@ def repair(spark: SparkSession | None, job: Resolved, damage: Damage) -> dict[st
     return counts
 
 
-def _clear(folder: str, lake: str) -> None:
+def clear_folder(folder: str, lake: str) -> None:
+    """Delete a folder of a build in which shards were built again, if it is there."""
     filesystem, path = filesystem_of(folder)
     refuse_links(filesystem, filesystem_of(lake)[1], path)
     if filesystem.get_file_info(path).type == pafs.FileType.Directory:
         filesystem.delete_dir(path)
 
 
-def _build_again(
+def build_again(
     spark: SparkSession, job: Resolved, snapshot: Snapshot, damage: Damage, folder: str, run_id: str
 ) -> None:
     """Write the damaged shards below another folder, from the version that the build saw and only the fragments with samples in them."""
@@ -397,7 +407,7 @@ def _write_records(
     lake = snapshot.lake
     for record in stage.records:
         if record == MANIFEST:
-            data = _manifest(snapshot, recipe, name, stage.stage, stage.buckets, shards, None)
+            data = described_stage(snapshot, recipe, name, stage.stage, stage.buckets, shards, None)
         elif record == PROVENANCE:
             data = recorded_provenance(snapshot, name, stage.stage) or b""
         else:
