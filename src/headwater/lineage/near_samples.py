@@ -18,7 +18,8 @@ from headwater.errors import CorruptLakeError, UsageError
 from headwater.lineage.damaged_files import arrow_damage_told
 from headwater.lineage.sample_sets import SampleSet
 from headwater.warehouse.fragments import ROW_BITS
-from headwater.warehouse.parquet import open_file, read_aligned
+from headwater.warehouse.open_files import open_file
+from headwater.warehouse.parquet import read_aligned
 from headwater.warehouse.snapshot import Snapshot
 
 __all__ = ["given_pairs", "near_duplicates"]
