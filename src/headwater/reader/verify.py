@@ -17,7 +17,8 @@ from typing import BinaryIO, cast
 from pyarrow import fs as pafs
 
 from headwater.errors import HeadwaterError, UsageError
-from headwater.tokenize.shards.manifest import MANIFEST, MARK, Manifest, check_files, read_manifest, root_of
+from headwater.tokenize.shards.checking import check_files
+from headwater.tokenize.shards.manifest import MANIFEST, MARK, Manifest, read_manifest, root_of
 from headwater.tokenize.shards.roots import ROOT, read_root
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes
 

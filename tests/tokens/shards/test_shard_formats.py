@@ -22,10 +22,10 @@ from headwater.tokenize.forms.load import load_vocabulary
 from headwater.tokenize.pack.strategies import Packed, pack
 from headwater.tokenize.shards import megatron, npy
 from headwater.tokenize.shards.boundaries import SCHEMA, boundaries_table, write_boundaries
+from headwater.tokenize.shards.checking import check_files
 from headwater.tokenize.shards.manifest import (
     Shard,
     ShardFile,
-    check_files,
     make_manifest,
     read_manifest,
     read_shard,

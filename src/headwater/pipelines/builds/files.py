@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 
+from headwater.errors import CorruptLakeError
 from headwater.tokenize.shards.manifest import ShardFile
-from headwater.warehouse.filesystem import HashingSink, write_hashed
+from headwater.warehouse.filesystem import HashingSink, filesystem_of, join, write_hashed
 
-__all__ = ["write_shard_file"]
+__all__ = ["put_back", "write_shard_file"]
+
+_COPIED_BYTES: Final = 8 << 20
 
 
 def write_shard_file(folder: str, name: str, write: Callable[[BinaryIO], None], *, root: str) -> ShardFile:
@@ -28,3 +31,26 @@ def write_shard_file(folder: str, name: str, write: Callable[[BinaryIO], None], 
 
     _, sha256, n_bytes = write_hashed(folder, fill, lambda _: name, root=root)
     return ShardFile(name=name, n_bytes=n_bytes, sha256=sha256)
+
+
+def put_back(source: str, target: str, file: ShardFile, root: str) -> None:
+    """Put a file in the place of its damaged form, whole or not at all.
+
+    Raises:
+        CorruptLakeError: the file has changed since it was built again.
+    """
+    filesystem, path = filesystem_of(source)
+
+    def fill(sink: HashingSink) -> None:
+        with filesystem.open_input_stream(join(path, file.name), compression=None) as stream:
+            while block := stream.read(_COPIED_BYTES):
+                sink.write(block)
+
+    def name(sha256: str) -> str:
+        if sha256 != file.sha256:
+            raise CorruptLakeError(
+                f"{join(path, file.name)}: expected SHA-256 {file.sha256}, found {sha256}; check the disk"
+            )
+        return file.name
+
+    write_hashed(target, fill, name, root=root)

@@ -32,6 +32,7 @@ from headwater.lineage.revisions import check_settled
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.encode_task import BuildJob
+from headwater.pipelines.builds.files import put_back
 from headwater.pipelines.builds.step import run_shards, stage_manifest
 from headwater.pipelines.recipe.job import Recipe, parse_recipe
 from headwater.pipelines.recipe.operators import Resolved
@@ -41,7 +42,6 @@ from headwater.tokenize.shards.manifest import (
     READABLE,
     Manifest,
     Shard,
-    ShardFile,
     read_manifest,
     read_shard,
     write_shard,
@@ -49,14 +49,12 @@ from headwater.tokenize.shards.manifest import (
 from headwater.tokenize.shards.roots import ROOT
 from headwater.warehouse.faults import reach
 from headwater.warehouse.filesystem import (
-    HashingSink,
     exists,
     file_sha256,
     filesystem_of,
     join,
     read_bytes,
     write_file,
-    write_hashed,
 )
 from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import read_file
@@ -79,7 +77,6 @@ __all__ = [
 
 _Record = TypeVar("_Record", Manifest, Shard)
 _FOLDER: Final = ".repair"
-_COPIED_BYTES: Final = 8 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -300,7 +297,7 @@ def repair(spark: SparkSession | None, job: Resolved, damage: Damage) -> dict[st
                 continue
             chosen[number] = (form,)
             for file in (file for file in form.files if file.name in names):
-                _put_back(join(folder, stage.stage), builds_uri(lake, name, stage.stage), file, lake)
+                put_back(join(folder, stage.stage), builds_uri(lake, name, stage.stage), file, lake)
                 n_files += 1
                 reach(f"repair/after-replace/{n_files}")
         if all(len(forms) == 1 for forms in chosen.values()):
@@ -375,29 +372,6 @@ def _agreed(lake: str, name: str, stage: StageDamage, number: int) -> tuple[Shar
     broken = sorted(file for file in stage.files if file.startswith(f"{shard_name(number)}."))
     same = {file.name for file in again.files if file in form.files}
     return (form if same.issuperset(broken) else None), broken
-
-
-def _put_back(source: str, target: str, file: ShardFile, root: str) -> None:
-    """Put a file in the place of its damaged form, whole or not at all.
-
-    Raises:
-        CorruptLakeError: the file has changed since it was built again.
-    """
-    filesystem, path = filesystem_of(source)
-
-    def fill(sink: HashingSink) -> None:
-        with filesystem.open_input_stream(join(path, file.name), compression=None) as stream:
-            while block := stream.read(_COPIED_BYTES):
-                sink.write(block)
-
-    def name(sha256: str) -> str:
-        if sha256 != file.sha256:
-            raise CorruptLakeError(
-                f"{join(path, file.name)}: expected SHA-256 {file.sha256}, found {sha256}; check the disk"
-            )
-        return file.name
-
-    write_hashed(target, fill, name, root=root)
 
 
 def _write_records(

@@ -31,6 +31,7 @@ from headwater.lineage.revisions import STEP, check_settled, newest_revision, re
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.encode_task import BuildJob
+from headwater.pipelines.builds.revised_build import RevisedBuild, told_build
 from headwater.pipelines.builds.revised_task import revised_chunks
 from headwater.pipelines.builds.revision_plan import Ints, Membership, Parts, changed_rows, plan_parts, write_stage_rows
 from headwater.pipelines.builds.settle import STAGED, clear_staged, held, settle
@@ -53,59 +54,10 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["RevisedBuild", "RevisedStage", "revise"]
+__all__ = ["revise"]
 
 VERSION: Final = 1
 _TRIES: Final = 100
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RevisedStage:
-    """What became of a stage.
-
-    Attributes:
-        revision: its number now.
-        replaces: SHA-256 of the manifest before.
-        manifest: SHA-256 of the manifest now.
-        shards: numbers of the shards that were packed again, ascending.
-        of_shards: how many the stage has.
-        bytes: of the files that were written.
-        documents: copies that went, less those that came.
-        tokens: the same of tokens.
-    """
-
-    revision: int
-    replaces: str
-    manifest: str
-    shards: tuple[int, ...]
-    of_shards: int
-    bytes: int
-    documents: int
-    tokens: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RevisedBuild:
-    """What a revision did.
-
-    Attributes:
-        stages: those whose shards changed, by name; none where only rows of family ``stages`` did, or nothing.
-        gone: samples of which rows went.
-        came: samples that took their places.
-        not_come: samples that could not: the version that the build stands on has no tokens of them.
-        version: of the table on which the build stands now.
-        run_id: of the run in family ``runs``.
-        known: whether an earlier call with the same cause had done it.
-    """
-
-    build: str
-    stages: Mapping[str, RevisedStage]
-    gone: int
-    came: int
-    not_come: tuple[int, ...]
-    version: int
-    run_id: str
-    known: bool = False
 
 
 def revise(
@@ -146,7 +98,7 @@ def revise(
                 plan = _plan(snapshot, built, build, wanted, replacing)
                 done = _done(snapshot, build, cause)
                 if done is not None and len(plan.change.removed) == 0:
-                    return _told(done, known=True)
+                    return told_build(done, known=True)
                 _check_records(plan)
                 unit = _work(spark, plan, run, cause)
             except Exception:
@@ -160,7 +112,7 @@ def revise(
                 continue
             settle(lake, build)
         (mine,) = (each for each in runs_of(open_snapshot(lake), STEP, build) if each.run_id == run.run_id)
-        return _told(mine)
+        return told_build(mine)
     raise ConflictError(f"{_TRIES} revisions of {build} lost against other writers; run the same command again")
 
 
@@ -186,34 +138,6 @@ def _built(snapshot: Snapshot, build: str) -> PastRun:
 def _done(snapshot: Snapshot, build: str, cause: str) -> PastRun | None:
     """Return the newest ended revision of a build for the same cause."""
     return newest_ended([run for run in runs_of(snapshot, STEP, build) if revision_record(run)["cause"] == cause])
-
-
-def _told(run: PastRun, *, known: bool = False) -> RevisedBuild:
-    """Return what the row of a revision says."""
-    record = revision_record(run)
-    stages = {
-        name: RevisedStage(
-            revision=told["revision"],
-            replaces=told["before"],
-            manifest=told["after"],
-            shards=tuple(told["shards"]),
-            of_shards=told["of_shards"],
-            bytes=told["bytes"],
-            documents=told["documents"],
-            tokens=told["tokens"],
-        )
-        for name, told in record["stages"].items()
-    }
-    return RevisedBuild(
-        build=record["build"],
-        stages=stages,
-        gone=record["gone"],
-        came=record["came"],
-        not_come=tuple(record["not_come"]),
-        version=run.input_version,
-        run_id=run.run_id,
-        known=known,
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Final, TypeVar
+from typing import Final, TypeVar
 
 from headwater.errors import CorruptLakeError, UsageError, one_line
 from headwater.plain import JsonObject
-from headwater.tokenize.shards.files import Digest, hash_stream
 from headwater.tokenize.shards.merkle import file_leaf, merkle_root
 from headwater.tokenize.vocabulary.content import Vocabulary
 from headwater.untrusted import parse_json
@@ -29,7 +28,6 @@ __all__ = [
     "Revision",
     "Shard",
     "ShardFile",
-    "check_files",
     "make_manifest",
     "read_manifest",
     "read_shard",
@@ -384,28 +382,3 @@ def _record(kind: type[_Kind], content: object) -> _Kind:
         if type(value) not in wanted or (type(value) is int and value < 0):
             raise TypeError(f"{field.name} is {type(value).__name__} where {field.type} belongs, or negative")
     return made
-
-
-def check_files(
-    manifest: Manifest, open_file: Callable[[str], BinaryIO], suffixes: tuple[str, ...] = ("",)
-) -> dict[str, str]:
-    """Return what is wrong with each damaged file, by name; empty when all files are as they were written.
-
-    Args:
-        manifest: of the stage.
-        open_file: opens a file by name; an `OSError` counts as missing.
-        suffixes: only files whose names end in one of them.
-    """
-    damaged: dict[str, str] = {}
-    for file in (file for shard in manifest.shards for file in shard.files if file.name.endswith(suffixes)):
-        try:
-            with open_file(file.name) as stream:
-                found = hash_stream(stream)
-        except OSError:
-            damaged[file.name] = "missing"
-            continue
-        if found.n_bytes != file.n_bytes:
-            damaged[file.name] = f"expected {file.n_bytes} bytes, found {found.n_bytes}"
-        elif found != Digest(n_bytes=file.n_bytes, sha256=file.sha256):
-            damaged[file.name] = f"expected SHA-256 {file.sha256}, found {found.sha256}"
-    return damaged
