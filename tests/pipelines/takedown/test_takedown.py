@@ -163,6 +163,7 @@ def _faults(lake: Path) -> list[tuple[str, str]]:
     return [(check.name, check.detail) for check in verify(str(lake)) if not check.passed]
 
 
+@pytest.mark.slow
 def test_a_sample_in_three_builds_and_two_vocabularies(built: Planted) -> None:
     """Every build that held the canaries is revised, the one that did not keeps every byte; the strings are nowhere, and all checks pass."""
     strings = [CANARIES[name] for name in ("text", "url", "meta")]
@@ -217,6 +218,7 @@ POINTS = (
 )
 
 
+@pytest.mark.slow
 def test_a_takedown_that_is_killed_again_and_again(built: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed at each point in turn, the same command goes on: the table holds all or nothing of it throughout, and in the end all is done."""
 
@@ -240,6 +242,7 @@ def test_a_takedown_that_is_killed_again_and_again(built: Planted, monkeypatch: 
     assert _faults(built.lake) == []
 
 
+@pytest.mark.slow
 def test_a_takedown_during_a_build(planted: Planted, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """A build that is about to commit its first shards when what it has chosen is taken down is planned again, and holds nothing of it."""
     job = resolve(_recipe(), str(planted.lake))
