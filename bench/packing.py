@@ -24,7 +24,7 @@ import orjson
 import pyarrow as pa
 
 from bench.figures import Figures
-from headwater.pipelines.builds.encode_task import bucket_of, positions
+from headwater.lineage.buckets import bucket_of, positions
 from headwater.tokenize.encode.encoder import encode
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary
 from headwater.tokenize.names import STRATEGIES

@@ -13,6 +13,7 @@ from small_lake import SmallLake
 
 from headwater.cli.root import cli
 from headwater.errors import UsageError
+from headwater.lineage import build_records
 from headwater.lineage.builds import builds_uri
 from headwater.pipelines.builds import reproduce as module
 from headwater.pipelines.builds.reproduce import FOLDER, reproduce
@@ -52,7 +53,7 @@ def test_a_build_whose_files_are_gone(copied_lake: SmallLake, spark: SparkSessio
 def test_a_difference_is_told(copied_lake: SmallLake, spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other bytes than those recorded: exit code 1, the stage's name, and the shards are left to look at."""
     lake, build = str(copied_lake.folder), copied_lake.build
-    real = module.recorded_files
+    real = build_records.recorded_files
 
     def other(*arguments: object) -> dict[str, str] | None:
         found = real(*arguments)  # type: ignore[arg-type] # handed on as they came

@@ -120,7 +120,7 @@ def _loser(lake: str) -> tuple[int, int]:
     """Return a sample that was chosen, and one that is not kept and has tokens: it may take its place."""
     snapshot = open_snapshot(lake)
     kept = [sample for sample, kept in _rows(lake, "verdicts", ["sample_id", "kept"]) if not kept]
-    tokens = dict(_rows(lake, "tokens", ["sample_id", "n_tokens"]))
+    tokens = {sample: n for sample, n in _rows(lake, "tokens", ["sample_id", "n_tokens"])}  # noqa: C416 - rows have no known length
     chosen = sorted(_shards_of(lake))
     assert snapshot.version
     return chosen[0], next(int(str(sample)) for sample in kept if int(str(tokens[sample])) > 20)
@@ -317,15 +317,16 @@ def test_two_at_once(copied_lake: SmallLake, monkeypatch: pytest.MonkeyPatch) ->
     """A revision that another one overtakes plans again from what that left; both samples are gone and the manifest counts both."""
     lake = str(copied_lake.folder)
     first, second = sorted(sample for sample, shards in _shards_of(lake).items() if len(shards) == 1)[:2]
+    from headwater.lineage import runs
     from headwater.pipelines.builds import revise as module
 
-    begin, overtaken = module.begin_run, []
+    overtaken: list[bool] = []
 
     def overtake(*given: object, **named: object) -> object:
         if not overtaken:
             overtaken.append(True)
             revise(None, lake, BUILD, gone=[second], cause="the other")
-        return begin(*given, **named)  # type: ignore[arg-type]  # handed on as they came
+        return runs.begin_run(*given, **named)  # type: ignore[arg-type]  # handed on as they came
 
     monkeypatch.setattr(module, "begin_run", overtake)
     revise(None, lake, BUILD, gone=[first], cause="the one")

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from numba import njit
-from numba.core.types import unliteral
+from numba.core.types import unliteral  # type: ignore[attr-defined]  # types are made at import
 
 __all__ = ["inlined", "kernel"]
 

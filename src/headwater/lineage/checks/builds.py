@@ -37,7 +37,6 @@ from headwater.lineage.questions import rows
 from headwater.plain import ValuesByName
 from headwater.tokenize.encode.encoder import decode
 from headwater.tokenize.forms.load import Vocabulary
-from headwater.tokenize.shards.checking import check_files
 from headwater.tokenize.shards.manifest import (
     MANIFEST,
     Manifest,

@@ -15,7 +15,8 @@ from pyarrow import fs as pafs
 
 from headwater.lineage.builds import builds_uri, shard_name
 from headwater.lineage.checks.found import Found
-from headwater.tokenize.shards.manifest import Manifest, check_files, write_shard
+from headwater.tokenize.shards.checking import check_files
+from headwater.tokenize.shards.manifest import Manifest, write_shard
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes
 from headwater.warehouse.parquet import FragmentFiles, check_file, read_aligned
 from headwater.warehouse.snapshot import Snapshot

@@ -92,9 +92,6 @@ STEPS: Final[Mapping[str, Step]] = {
         says="Writes the shards of a build again whose documents changed.",
         reads=("content", "spans", "tokens", "stages", "placements"),
     ),
-    "takedown": Step(
-        says="Removes documents, with all that is known of them.", reads=("content", "minhash", "duplicates")
-    ),
     "vocab-train": Step(says="Trains a vocabulary on a sample of the lake.", reads=(*_KEEP, "spans")),
     "vocab-extend": Step(says="Extends a vocabulary on a sample of the lake.", reads=(*_KEEP, "spans")),
     "takedown": Step(
