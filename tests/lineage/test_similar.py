@@ -161,7 +161,7 @@ def test_datasketch_finds_the_planted_duplicates(lake: str, stored: list[Row]) -
 def test_without_datasketch_the_error_says_what_to_install(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only minhash needs the package."""
     monkeypatch.setitem(sys.modules, "datasketch", None)
-    with pytest.raises(MissingPackageError, match="pip install 'datasketch>=2'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'headwater\[datasketch\]'"):
         Lake(lake).minhash(0)
 
 

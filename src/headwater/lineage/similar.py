@@ -19,7 +19,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.errors import MissingPackageError, UsageError
+from headwater.errors import UsageError
+from headwater.extras import needing_extras
 from headwater.lineage.past_runs import newest_ended
 from headwater.plain import JsonObject, ValuesByName
 from headwater.warehouse.parquet import FragmentFiles, read_aligned
@@ -222,11 +223,7 @@ def minhash_of(sketch: Sketch) -> MinHash:
     Raises:
         MissingPackageError: datasketch is not installed.
     """
-    try:
+    with needing_extras():
         from datasketch import MinHash
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            "expected the package datasketch, version 2 or later, found none; pip install 'datasketch>=2'"
-        ) from error
     values = None if len(sketch.signature) == 0 else sketch.signature.copy()
     return MinHash(num_perm=_VALUES, seed=_SEED, scheme="affine32", hashvalues=values)

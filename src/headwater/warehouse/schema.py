@@ -14,6 +14,7 @@ from typing import Final
 import pyarrow as pa
 
 from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
+from headwater.warehouse.placement_columns import PLACEMENTS
 from headwater.warehouse.takedown_columns import TAKEDOWNS
 from headwater.warehouse.web_columns import BLOCKLISTS, CAPTURES, HTML, RECAPTURES, TEXTS
 
@@ -324,19 +325,7 @@ _FAMILIES = [
         meaning="Where every copy of every chosen sample lies: one row a contiguous run of tokens.",
         by_build=True,
         by_operator=True,
-        fields={
-            "build": (_STRING, "name of the build"),
-            "stage": (_STRING, "stage of the shard"),
-            "shard": (_I32, "0-based number of the shard in its stage"),
-            "sequence": (_I64, "0-based number of the sequence in its shard"),
-            "token_begin": (_I64, "first token in the shard"),
-            "token_end": (_I64, "first token after the run in the shard; beginning and end of text included"),
-            "sample_token_begin": (
-                _I64,
-                "first token within the sample's own tokens, numbered from 0; -1 is its beginning of text",
-            ),
-            "copy": (_I32, "0-based copy of the sample"),
-        },
+        fields=PLACEMENTS,
     ),
     Family(
         name="vocabularies",
