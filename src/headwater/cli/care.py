@@ -11,7 +11,7 @@ import click
 
 from headwater.cli.numbers import DECIMAL, WHOLE
 from headwater.cli.options import answer, build_option, example, lake_argument, output_option, spark_session
-from headwater.cli.rendering import clean_name, format_bytes, format_check_table, format_count, format_table
+from headwater.cli.rendering import Answer, clean_name, format_bytes, format_check_table, format_count, format_table
 from headwater.errors import UsageError
 
 __all__ = ["init", "maintain", "verify"]
@@ -42,6 +42,18 @@ def init(lake: str, output: str) -> None:
 @build_option
 @click.option("--version", type=WHOLE, metavar="N", help="Version of the table to check; by default the newest.")
 @click.option(
+    "--share",
+    type=DECIMAL,
+    default=1.0,
+    show_default=True,
+    help="Of files, texts and shards read only this share, chosen by a hash of their names; the rest is checked whole.",
+)
+@click.option(
+    "--incremental",
+    is_flag=True,
+    help="Read only what has come since everything was last verified, and record what is verified now.",
+)
+@click.option(
     "--absent",
     metavar="FILE",
     help="Do nothing but search all files, those of earlier versions too, and the texts in shards for the strings or hexadecimal hashes of a file, "
@@ -59,6 +71,8 @@ def verify(
     build: str | None,
     version: int | None,
     absent: str | None,
+    share: float,
+    incremental: bool,
     master: str | None,
     conf: Sequence[str],
     output: str,
@@ -70,27 +84,58 @@ def verify(
     if conf and master is None:
         raise UsageError("expected --master URL beside --conf, found none")
     if absent is not None:
-        if build is not None or version is not None:
+        if build is not None or version is not None or incremental or share != 1:
             raise UsageError(
-                "--absent: expected neither --build nor --version beside it; all files of the lake are searched"
+                "--absent: expected neither --build, --version, --share nor --incremental beside it; all files of the lake are searched"
             )
         _search(lake, absent, output)
         return
     from headwater.lineage.builds import require_named_build
     from headwater.lineage.checks.lake import verify as verify_lake
+    from headwater.lineage.checks.scope import Scope, read_verified, record_verified
     from headwater.warehouse.snapshot import open_snapshot
 
-    require_named_build(open_snapshot(lake, version), build)
+    if incremental and (build is not None or version is not None or share != 1):
+        raise UsageError(
+            "--incremental: expected neither --build, --version nor --share beside it; it records everything"
+        )
+    snapshot = open_snapshot(lake, version)
+    require_named_build(snapshot, build)
+    scope = Scope(share=share, since=read_verified(lake) if incremental else None)
+    if incremental:
+        version = snapshot.version
     if master is None:
-        checks = verify_lake(lake, build, version)
+        checks = verify_lake(lake, build, version, scope=scope)
     else:
         from headwater.pipelines.verification.by_spark import verify_by_spark
 
         with spark_session(master, conf) as spark:
-            checks = verify_by_spark(spark, lake, build, version)
+            checks = verify_by_spark(spark, lake, build, version, scope=scope)
     passed = all(check.passed for check in checks)
-    found = {"passed": passed, "checks": [dataclasses.asdict(check) for check in checks]}
-    answer(found, lambda: format_check_table(checks), output)
+    since = None if scope.since is None else scope.since.version
+    if incremental and passed:
+        record_verified(snapshot)
+    found: Answer = {
+        "passed": passed,
+        "version": snapshot.version,
+        "share": share,
+        "since": since,
+        "checks": [dataclasses.asdict(check) for check in checks],
+    }
+
+    def text() -> str:
+        said = [format_check_table(checks)]
+        if share != 1:
+            said.append(f"files, texts and shards: a share of {share:g} was read")
+        if incremental:
+            said.append(
+                f"read: what came since version {since}"
+                if since is not None
+                else "read: everything, for the first time"
+            )
+        return "\n".join(said)
+
+    answer(found, text, output)
     if not passed:
         failed = [check.name for check in checks if not check.passed]
         click.echo(

@@ -52,16 +52,26 @@ PLACEMENTS_VERSION: Final = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LakeView:
-    """What checks read: one version of the lake, a connection to it, and the build that was asked for."""
+    """What checks read: one version of the lake, a connection to it, and the build that was asked for.
+
+    Attributes:
+        fragments: whose texts are read again, ascending int64; None for all.
+    """
 
     lake: str
     snapshot: Snapshot
     connection: duckdb.DuckDBPyConnection
     build: str | None
+    fragments: npt.NDArray[np.int64] | None = None
+
+    def reads(self, fragment: int) -> bool:
+        """Return whether the texts of a fragment are read again."""
+        return self.fragments is None or fragment in self.fragments
 
     def located(self) -> Iterator[FragmentFiles]:
         """Yield where the aligned families of each fragment lie."""
-        return self.snapshot.locate(self.snapshot.covered("content"), ALIGNED)
+        there = self.snapshot.covered("content")
+        return self.snapshot.locate(there if self.fragments is None else np.intersect1d(there, self.fragments), ALIGNED)
 
 
 def builds_uri(lake: str, build: str, stage: str = "") -> str:

@@ -6,8 +6,9 @@ fails is a failed check, not an end of the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from headwater.lineage.checks.builds import build_records, build_roots, placed_a
 from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.log import log_entries, log_statistics
 from headwater.lineage.checks.pieces import Each, file_pieces, in_turn, summed, text_pieces
+from headwater.lineage.checks.scope import EVERYTHING, Scope
 from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
 from headwater.lineage.checks.stored import block_lists, evaluation_sets, retained_files, score_models, vocabularies
 from headwater.lineage.checks.takedowns import takedowns
@@ -29,7 +31,7 @@ from headwater.warehouse.parquet import read_aligned
 from headwater.warehouse.schema import ALIGNED, FAMILIES
 from headwater.warehouse.snapshot import open_snapshot
 
-__all__ = ["Check", "content_hashes", "file_hashes", "verify"]
+__all__ = ["Check", "verify"]
 
 _SHOWN: Final = 5
 _SPARSE: Final = ("html", "texts", "spans", "contamination", "stages", "placements", "vocabularies", "takedowns")
@@ -50,20 +52,29 @@ def verify(
     lake: str,
     build: str | None = None,
     version: int | None = None,
-    instead: Mapping[str, Callable[[LakeView], Found]] | None = None,
+    *,
+    each: Each = in_turn,
+    scope: Scope = EVERYTHING,
 ) -> list[Check]:
     """Return the result of every check; files and texts are read once each, a fragment in memory at a time.
 
     Args:
         build: check only the shards of this build; by default of all.
-        instead: checks by name that stand in the place of those here, such as the same ones taken elsewhere.
+        each: what checks files, texts and shards: here and one after the other, or elsewhere.
+        scope: how much of these is read again.
     """
     snapshot = open_snapshot(lake, version)
     with connect(lake, snapshot.version) as connection:
-        context = LakeView(lake=lake, snapshot=snapshot, connection=connection, build=build)
+        context = LakeView(
+            lake=lake, snapshot=snapshot, connection=connection, build=build, fragments=scope.fragments(snapshot)
+        )
         if build is not None:
             check_build_known(snapshot, build)
-        return [_checked(name, check, context) for name, check in {**_CHECKS, **(instead or {})}.items()]
+        taken = scope.limited(each)
+        pieced: dict[str, Callable[[LakeView], Found]] = {
+            name: partial(check, each=taken) for name, check in _PIECED.items()
+        }
+        return [_checked(name, check, context) for name, check in {**_CHECKS, **pieced}.items()]
 
 
 def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> Check:
@@ -90,7 +101,7 @@ def _sql_faults(lake: LakeView, statement: str, describe: Callable[[Row], str]) 
     return [describe(row) for row in rows(lake.connection, statement)]
 
 
-def file_hashes(lake: LakeView, each: Each = in_turn) -> Found:
+def _file_hashes(lake: LakeView, each: Each = in_turn) -> Found:
     """Every live file has the SHA-256 of its name."""
     return summed(each(file_pieces(lake.snapshot)))
 
@@ -146,7 +157,7 @@ def _ids_unique(lake: LakeView) -> Found:
     return total, _sql_faults(lake, found, lambda row: f"sample {row['sample_id']} occurs {row['n']} times")
 
 
-def content_hashes(lake: LakeView, each: Each = in_turn) -> Found:
+def _content_hashes(lake: LakeView, each: Each = in_turn) -> Found:
     """The text of every sample has its content_hash and its length."""
     return summed(each(text_pieces(lake.snapshot)))
 
@@ -247,14 +258,16 @@ _REMEDIES: Final = {
     "placed_as_planned": "If file_hashes and shard_files pass, select and build again under another name",
     "texts_decode": "If file_hashes and shard_files pass, select and build again under another name",
 }
+_PIECED: Final = {"file_hashes": _file_hashes, "content_hashes": _content_hashes, "shard_files": shard_files}
+"""Checks that are made piece by piece."""
 _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "log_entries": log_entries,
     "log_statistics": log_statistics,
-    "file_hashes": file_hashes,
+    "file_hashes": _file_hashes,
     "one_live_file": _one_live_file,
     "families_aligned": _aligned,
     "ids_unique": _ids_unique,
-    "content_hashes": content_hashes,
+    "content_hashes": _content_hashes,
     "texts_chosen": texts_chosen,
     "counts_reconcile": _counts_reconcile,
     "runs_known": _runs_known,

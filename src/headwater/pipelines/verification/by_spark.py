@@ -6,16 +6,15 @@ The driver holds the pieces' places and what is wrong; the bytes are read in the
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from headwater.errors import CorruptLakeError, HeadwaterError
-from headwater.lineage.builds import LakeView
-from headwater.lineage.checks.builds import shard_files
 from headwater.lineage.checks.found import Found
-from headwater.lineage.checks.lake import Check, content_hashes, file_hashes, verify
+from headwater.lineage.checks.lake import Check, verify
 from headwater.lineage.checks.pieces import Piece, check_piece
+from headwater.lineage.checks.scope import EVERYTHING, Scope
 from headwater.pipelines.spark.aligned import TASKS_PER_SLOT
 
 if TYPE_CHECKING:
@@ -31,16 +30,15 @@ _Answer = tuple[Found, str | None]
 
 
 def verify_by_spark(
-    spark: SparkSession, lake: str, build: str | None = None, version: int | None = None
+    spark: SparkSession,
+    lake: str,
+    build: str | None = None,
+    version: int | None = None,
+    *,
+    scope: Scope = EVERYTHING,
 ) -> list[Check]:
     """Return the result of every check, as ``verify`` does; files, texts and shards are read by tasks."""
-    each = partial(_in_tasks, spark.sparkContext)
-    instead: dict[str, Callable[[LakeView], Found]] = {
-        "file_hashes": partial(file_hashes, each=each),
-        "content_hashes": partial(content_hashes, each=each),
-        "shard_files": partial(shard_files, each=each),
-    }
-    return verify(lake, build, version, instead)
+    return verify(lake, build, version, each=partial(_in_tasks, spark.sparkContext), scope=scope)
 
 
 def _in_tasks(context: SparkContext, pieces: Iterable[Piece]) -> Iterator[Found]:
