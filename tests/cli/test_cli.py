@@ -10,6 +10,7 @@ from typing import Any
 import click
 import pyarrow as pa
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 
 from conftest import DEMO_TEXT, DemoLake
@@ -683,3 +684,18 @@ def test_numbers_are_plain_digits(small_lake: Path, arguments: list[str], number
     assert found.exit_code == 2
     assert re.search(r"expected a (whole )?number in plain digits, found '", found.stderr)
     assert len(found.stderr.splitlines()[-1]) < 200
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("c"), ConnectionResetError(104, "reset"), RuntimeError("answer of another call")]
+)
+def test_errors_after_a_signal_are_its_end(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a library raises when the exit of a signal cut it off is no failure of the command; without a signal it is told."""
+    from headwater.cli import groups
+
+    with pytest.raises((type(error), ClickException)), groups.errors_as_messages():
+        raise error
+    monkeypatch.setattr(groups, "ended_by", lambda: 15)
+    with pytest.raises(SystemExit) as ended, groups.errors_as_messages():
+        raise error
+    assert ended.value.code == 143

@@ -135,10 +135,13 @@ def errors_as_messages() -> Iterator[None]:
     except BrokenPipeError:
         raise  # click ends quietly where the reader of the answer went away
     except OSError as error:
+        if ended_by() is not None:
+            raise _interruption() from error
         found = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         raise _Failure(clean(found)) from error
     except Exception as error:
-        if isinstance(error, RuntimeError) and str(error) == _QUERY_INTERRUPTED:
+        # Once a signal has come, errors come of the exit that it raised: a library was cut off in the midst of an answer.
+        if ended_by() is not None or (isinstance(error, RuntimeError) and str(error) == _QUERY_INTERRUPTED):
             raise _interruption() from error
         if not type(error).__module__.startswith(("py4j", "pyspark")):
             raise

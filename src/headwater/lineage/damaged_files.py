@@ -11,6 +11,7 @@ from headwater.untrusted import UNREADABLE
 
 __all__ = ["arrow_damage_told", "damage_told"]
 
+_WAY_ON: Final = "headwater verify"
 _TOLD: Final = "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
 
 
@@ -42,9 +43,13 @@ def arrow_damage_told() -> Iterator[None]:
     """Around reading of rows by pyarrow: a footer's flipped bit may pass its checks and show in what is made of the values.
 
     Raises:
-        CorruptLakeError: a value cannot be what was stored.
+        CorruptLakeError: a file that is read is damaged or gone, or a value in it cannot be what was stored.
     """
     try:
         yield
+    except CorruptLakeError as error:
+        if _WAY_ON in str(error):
+            raise
+        raise CorruptLakeError(f"{error}; {_WAY_ON} LAKE names what else is damaged") from error
     except UNREADABLE as error:
         raise CorruptLakeError(_TOLD) from error

@@ -112,12 +112,13 @@ def read_runs(source: Source, step: str | None = None) -> list[PastRun]:
         CorruptLakeError: a file of family ``runs`` is damaged or gone.
     """
     if isinstance(source, Snapshot):
-        rows = [
-            row
-            for path in source.paths("runs")
-            for table in read_file(source.uri, path, _COLUMNS)
-            for row in table.to_pylist()
-        ]
+        with arrow_damage_told():
+            rows = [
+                row
+                for path in source.paths("runs")
+                for table in read_file(source.uri, path, _COLUMNS)
+                for row in table.to_pylist()
+            ]
     else:
         with damage_told():
             found = source.execute(f"SELECT {', '.join(_COLUMNS)} FROM runs").fetchall()

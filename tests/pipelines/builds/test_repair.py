@@ -330,7 +330,7 @@ def test_command(
     answer = json.loads(done.stdout)
     assert list(answer["damaged"]) == [f"knowledge/{first}.bin"]
     assert answer["counts"] == {"shards": 1, "files": 1, "records": 0}
-    monkeypatch.setattr(module, "_build_again", None)
+    monkeypatch.setattr(module, "build_again", None)
     again = CliRunner().invoke(cli, command)
     assert again.exit_code == 0, again.output
     assert json.loads(again.stdout)["counts"] == {}

@@ -342,7 +342,7 @@ def test_files_made_ready_that_are_gone(copied_lake: SmallLake) -> None:
     lake, folder = str(copied_lake.folder), copied_lake.folder / "builds" / BUILD
     gone, come = _loser(lake)
     _kill(lake, "revise/after-replace/1", gone, come)
-    (ready,) = (folder / ".revise").iterdir()
+    (ready,) = (path for path in (folder / ".revise").iterdir() if path.is_dir())
     file = sorted(path for path in ready.rglob("shard-*") if path.is_file())[-1]
     file.unlink()
     with pytest.raises(CorruptLakeError, match="restore it from a copy"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+from typing import Final
+
 import numpy as np
 
 from headwater.lineage.builds import LakeView
@@ -17,6 +20,8 @@ __all__ = ["takedowns"]
 
 _FAMILIES = ("html", "texts", "spans", "contamination", "uri_index", "host_index", "vocabularies")
 """Sparse families that have no row of a sample that was taken down."""
+_EMPTY: Final = blake2b(digest_size=16).digest()
+"""The content_hash of no text; another check holds the texts themselves against their hashes."""
 
 
 def takedowns(lake: LakeView) -> Found:
@@ -43,10 +48,13 @@ def _tombstones(lake: LakeView) -> list[str]:
     faults = [f"sample {row['sample_id']} has no text and was not taken down" for row in rows(lake.connection, empty)]
     statement = (
         "SELECT c.sample_id FROM content c SEMI JOIN takedowns USING (sample_id) LEFT JOIN verdicts v USING (sample_id) "
-        "WHERE c.text_bytes > 0 OR c.text <> '' OR c.uri IS NOT NULL OR c.meta IS NOT NULL OR c.collected_at IS NOT NULL OR v.kept "
+        "WHERE c.text_bytes > 0 OR c.content_hash <> ? OR c.uri IS NOT NULL OR c.meta IS NOT NULL OR c.collected_at IS NOT NULL OR v.kept "
         "ORDER BY 1 LIMIT 100"
     )
-    faults += [f"sample {row['sample_id']} was taken down and is not gone" for row in rows(lake.connection, statement)]
+    faults += [
+        f"sample {row['sample_id']} was taken down and is not gone"
+        for row in rows(lake.connection, statement, [_EMPTY])
+    ]
     for family in _FAMILIES:
         found = rows(
             lake.connection, f"SELECT DISTINCT sample_id FROM {family} SEMI JOIN takedowns USING (sample_id) LIMIT 100"
