@@ -233,7 +233,15 @@ def test_foreign_manifests_are_refused(packed: Packed, tmp_path: Path) -> None:
     content = json.loads(write_stage(tmp_path, packed))
     with pytest.raises(UsageError, match="expected format 2 or 3, found 1"):
         read_manifest(json.dumps({**content, "format": 1}).encode())
-    strange = {"revision": 1}, {"replaces": "0" * 64}, {"revisions": [{"number": 1}]}, {"format": 2}, {"more": 1}
+    strange = (
+        {"revision": 1},
+        {"revision": 2**63},
+        {"revision": 10**12},
+        {"replaces": "0" * 64},
+        {"revisions": [{"number": 1}]},
+        {"format": 2},
+        {"more": 1},
+    )
     for data in (b"", b"[]", b'{"format": 2}', *(json.dumps({**content, **each}).encode() for each in strange)):
         with pytest.raises(CorruptLakeError, match="expected a manifest"):
             read_manifest(data)

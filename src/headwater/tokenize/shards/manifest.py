@@ -359,9 +359,10 @@ def _revision(content: object) -> Revision:
 def _check_revisions(manifest: Manifest) -> None:
     """Refuse revisions that are not numbered from 1, or of which the manifest says something else than they do."""
     newest = manifest.revisions[-1].replaces if manifest.revisions else None
-    if [each.number for each in manifest.revisions] != list(
-        range(1, manifest.revision + 1)
-    ) or newest != manifest.replaces:
+    numbers = [each.number for each in manifest.revisions]
+    # Never a list as long as a number in a file says.
+    fits = len(numbers) == manifest.revision and numbers == list(range(1, len(numbers) + 1))
+    if not fits or newest != manifest.replaces:
         raise TypeError("revisions that do not fit their number")
 
 
