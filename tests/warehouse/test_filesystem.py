@@ -48,3 +48,20 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="cannot write below"):
         write_file(str(tmp_path / "file"), "name", b"", root=str(tmp_path))
+
+
+def test_what_a_signal_cut_off_is_removed(tmp_path: Path) -> None:
+    """A file that nobody got to close goes; one that has its name, and one that was discarded, are not looked for again."""
+    from headwater.warehouse import filesystem as module
+    from headwater.warehouse.filesystem import HashedFile, discard_unfinished
+
+    cut_off, ended, given_up = (HashedFile(str(tmp_path), str(tmp_path)) for _ in range(3))
+    for file in (cut_off, ended, given_up):
+        file.sink.write(b"text")
+    ended.publish("whole")
+    given_up.discard()
+    assert len(list(tmp_path.iterdir())) == 2
+    discard_unfinished()
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+    assert module._unfinished == {}
+    cut_off.discard()

@@ -76,4 +76,6 @@ def main() -> None:
     except OSError as error:  # commands tell theirs; this one is of the help's own output
         sys.exit(f"Error: cannot write to standard output: {error.strerror or error}")
     finally:
+        if filesystem := sys.modules.get("headwater.warehouse.filesystem"):
+            filesystem.discard_unfinished()
         drop_unwritten()

@@ -27,6 +27,7 @@ __all__ = [
     "HashedFile",
     "HashingSink",
     "delete_file",
+    "discard_unfinished",
     "exists",
     "file_sha256",
     "filesystem_of",
@@ -223,6 +224,18 @@ class HashingSink:
         return self._digest.hexdigest()
 
 
+_unfinished: dict[str, pafs.FileSystem] = {}
+"""Temporary files of this process that have neither got their names nor been removed."""
+
+
+def discard_unfinished() -> None:
+    """Remove what this process has begun to write and not ended: a signal may come between a file's opening and whoever would close it."""
+    for path, filesystem in list(_unfinished.items()):
+        with contextlib.suppress(OSError):
+            delete_file(filesystem, path)
+        _unfinished.pop(path, None)
+
+
 class HashedFile:
     """A file that is being written below a folder under a temporary name; it appears whole, under its own name, or not at all.
 
@@ -240,6 +253,7 @@ class HashedFile:
         self._filesystem, self._folder = filesystem_of(uri)
         refuse_links(self._filesystem, filesystem_of(root)[1], self._folder)
         self._temporary = join(self._folder, f".{secrets.token_hex(8)}.tmp")
+        _unfinished[self._temporary] = self._filesystem
         with self._storage():
             self._filesystem.create_dir(self._folder, recursive=True)
             if is_local(self._filesystem):
@@ -266,6 +280,7 @@ class HashedFile:
                 os.fsync(self._stream.fileno())
             self._stream.close()
             self._filesystem.move(self._temporary, join(self._folder, name))
+            _unfinished.pop(self._temporary, None)
             if local:
                 _sync_folder(self._folder)
 
@@ -275,6 +290,7 @@ class HashedFile:
             self._stream.close()
         with contextlib.suppress(OSError):
             delete_file(self._filesystem, self._temporary)
+        _unfinished.pop(self._temporary, None)
 
 
 def write_hashed(
