@@ -394,14 +394,14 @@ def test_verify_exits_with_1_when_a_check_fails(small_lake: Path, monkeypatch: p
         Check(name="good", passed=True, detail="", count=3),
         Check(name="bad", passed=False, detail="sample 4", count=9),
     ]
-    monkeypatch.setattr("headwater.lineage.checks.lake.verify", lambda *_: checks)
+    monkeypatch.setattr("headwater.lineage.checks.lake.verify", lambda *_, **__: checks)
     done = call("verify", small_lake, "--output", "json")
     assert done.exit_code == 1
     assert json.loads(done.stdout)["passed"] is False
     assert "1 of 2 checks failed: bad" in done.stderr
     assert re.search(r"^FAILED +bad +9$", call("verify", small_lake).stdout, re.MULTILINE)
     assert call("verify", small_lake).stdout.splitlines()[-1] == "bad: sample 4"
-    monkeypatch.setattr("headwater.lineage.checks.lake.verify", lambda *_: checks[:1])
+    monkeypatch.setattr("headwater.lineage.checks.lake.verify", lambda *_, **__: checks[:1])
     assert call("verify", small_lake).exit_code == 0
 
 
