@@ -13,7 +13,6 @@ import pytest
 from small_lake import BUILD
 
 from headwater.errors import CorruptLakeError, UsageError
-from headwater.lineage.host_questions import samples_of_domain, samples_of_host
 from headwater.lineage.lookup import Lookup, open_lookup
 from headwater.lineage.past_runs import read_runs
 from headwater.lineage.placed_rows import placement_at
@@ -88,6 +87,14 @@ def test_rows_are_those_of_the_view(lookup: Lookup, views: duckdb.DuckDBPyConnec
         assert lookup.rows(family, samples, build="another") == []
 
 
+def _of_captures(views: duckdb.DuckDBPyConnection, column: str, value: str) -> list[int]:
+    """Return the samples with a host or registered domain, by family captures, which the index was made from."""
+    return [
+        row["sample_id"]
+        for row in rows(views, f"SELECT sample_id FROM captures WHERE {column} = ? ORDER BY 1", [value])
+    ]
+
+
 def test_samples_are_found_by_url_host_text_and_file(lookup: Lookup, views: duckdb.DuckDBPyConnection) -> None:
     """What an index or a scan finds is what SQL finds; what is not there is nowhere."""
     for row in rows(views, "SELECT uri, list(sample_id ORDER BY sample_id) AS samples FROM content GROUP BY 1"):
@@ -97,9 +104,9 @@ def test_samples_are_found_by_url_host_text_and_file(lookup: Lookup, views: duck
     assert lookup.samples_at("no url") == []
     for row in rows(views, "SELECT DISTINCT host, registered_domain FROM captures WHERE host IS NOT NULL"):
         found = np.concatenate(list(lookup.samples_of_host(row["host"])))
-        assert found.tolist() == samples_of_host(views, row["host"], 1000)
+        assert found.tolist() == _of_captures(views, "host", row["host"])
         found = np.concatenate(list(lookup.samples_of_domain(row["registered_domain"])))
-        assert found.tolist() == samples_of_domain(views, row["registered_domain"], 1000)
+        assert found.tolist() == _of_captures(views, "registered_domain", row["registered_domain"])
     statement = "SELECT content_hash, list(sample_id ORDER BY sample_id) AS samples FROM content GROUP BY 1"
     for row in rows(views, statement):
         assert lookup.samples_of_hash(bytes.fromhex(row["content_hash"])) == row["samples"]

@@ -10,7 +10,15 @@ from typing import Final
 import click
 
 from headwater.cli.numbers import DECIMAL, WHOLE
-from headwater.cli.options import answer, build_option, example, lake_argument, output_option, spark_session
+from headwater.cli.options import (
+    answer,
+    build_option,
+    example,
+    lake_argument,
+    output_option,
+    retention_options,
+    spark_session,
+)
 from headwater.cli.rendering import Answer, clean_name, format_bytes, format_check_table, format_count, format_table
 from headwater.errors import UsageError
 
@@ -177,20 +185,7 @@ def _search(lake: str, file: str, output: str) -> None:
 
 @click.command(epilog=example("headwater maintain lake --retention-hours 720", "headwater maintain lake --repair-log"))
 @lake_argument
-@click.option(
-    "--retention-hours",
-    type=DECIMAL,
-    default=168.0,
-    show_default=True,
-    help="How long to keep files that were replaced.",
-)
-@click.option(
-    "--orphan-hours",
-    type=DECIMAL,
-    default=24.0,
-    show_default=True,
-    help="How long to keep files that no version lists; longer than any step takes.",
-)
+@retention_options
 @click.option("--dry-run", is_flag=True, help="Only count; change nothing.")
 @click.option(
     "--repair-log",

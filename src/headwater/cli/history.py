@@ -7,8 +7,16 @@ import sys
 
 import click
 
-from headwater.cli.numbers import DECIMAL, WholeRange
-from headwater.cli.options import answer, example, lake_argument, output_option, spark_options, spark_session
+from headwater.cli.numbers import WholeRange
+from headwater.cli.options import (
+    answer,
+    example,
+    lake_argument,
+    output_option,
+    retention_options,
+    spark_options,
+    spark_session,
+)
 from headwater.cli.rendering import format_bytes, format_count, format_table
 
 __all__ = ["log", "reproduce", "retain"]
@@ -47,20 +55,7 @@ def log(lake: str, run_id: str | None, limit: int, output: str) -> None:
 
 @click.command(epilog=example("headwater retain lake --retention-hours 720"))
 @lake_argument
-@click.option(
-    "--retention-hours",
-    type=DECIMAL,
-    default=168.0,
-    show_default=True,
-    help="How long maintain will keep files that were replaced.",
-)
-@click.option(
-    "--orphan-hours",
-    type=DECIMAL,
-    default=24.0,
-    show_default=True,
-    help="How long maintain will keep files that no version lists.",
-)
+@retention_options
 @output_option
 def retain(lake: str, retention_hours: float, orphan_hours: float, output: str) -> None:
     """Tell what a lake keeps, why, until when, and its bytes.

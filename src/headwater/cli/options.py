@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import click
 
-from headwater.cli.numbers import WHOLE
+from headwater.cli.numbers import DECIMAL, WHOLE
 from headwater.cli.rendering import clean, to_json, to_json_line
 from headwater.errors import HeadwaterError, StorageError, UsageError
 
@@ -44,6 +44,7 @@ __all__ = [
     "read_recipe",
     "read_text",
     "recipe_argument",
+    "retention_options",
     "scale_option",
     "spark_options",
     "spark_session",
@@ -172,6 +173,24 @@ names_options = together(
     click.option("--where", metavar="SQL", help="A condition in SQL over the columns of view samples."),
     click.option(
         "--samples", metavar="FILE", help="Ids, one a line of a file, or lines of find --output jsonl; - reads them."
+    ),
+)
+
+
+retention_options = together(
+    click.option(
+        "--retention-hours",
+        type=DECIMAL,
+        default=168.0,
+        show_default=True,
+        help="How long to keep files that were replaced.",
+    ),
+    click.option(
+        "--orphan-hours",
+        type=DECIMAL,
+        default=24.0,
+        show_default=True,
+        help="How long to keep files that no version lists; longer than any step takes.",
     ),
 )
 

@@ -38,9 +38,9 @@ _SHOWN = 1000
 
 def _say_what_is_scanned(lookup: Lookup, named: Names) -> None:
     """Say on standard error that a question about hosts reads URLs, where an earlier release ingested them."""
-    snapshot = lookup.snapshot
-    fragments = len(snapshot.covered("content")) - len(snapshot.covered("host_index"))
-    if (named.get("host") or named.get("domain")) and fragments > 0:
+    from headwater.lineage.host_questions import unindexed_fragments
+
+    if (named.get("host") or named.get("domain")) and (fragments := len(unindexed_fragments(lookup.snapshot))):
         click.echo(
             f"{format_count(fragments, 'fragment')} of an earlier release without an index of hosts: their URLs are read one by one",
             err=True,

@@ -64,14 +64,13 @@ class LakeView:
     build: str | None
     fragments: npt.NDArray[np.int64] | None = None
 
-    def reads(self, fragment: int) -> bool:
-        """Return whether the texts of a fragment are read again."""
-        return self.fragments is None or fragment in self.fragments
+    def read_again(self, fragments: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return those of some fragments whose texts are read again, ascending."""
+        return fragments if self.fragments is None else np.intersect1d(fragments, self.fragments)
 
     def located(self) -> Iterator[FragmentFiles]:
         """Yield where the aligned families of each fragment lie."""
-        there = self.snapshot.covered("content")
-        return self.snapshot.locate(there if self.fragments is None else np.intersect1d(there, self.fragments), ALIGNED)
+        return self.snapshot.locate(self.read_again(self.snapshot.covered("content")), ALIGNED)
 
 
 def builds_uri(lake: str, build: str, stage: str = "") -> str:

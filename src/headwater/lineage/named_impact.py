@@ -17,12 +17,13 @@ from headwater.arrays import Int64s
 from headwater.errors import UsageError
 from headwater.lineage.forget_order import write_forget_order
 from headwater.lineage.impact import impact
+from headwater.lineage.lookup import open_lookup
 from headwater.lineage.names import Names, named_by
 from headwater.lineage.near_samples import near_duplicates
 from headwater.lineage.operators import families_written, runs_with
 from headwater.lineage.past_runs import read_runs, require_build, runs_of
 from headwater.lineage.sample_sets import SampleSet
-from headwater.lineage.selectors import pinned, selected
+from headwater.lineage.selectors import selected
 from headwater.lineage.training_order import TrainingOrder
 from headwater.plain import JsonObject
 from headwater.warehouse.filesystem import exists, filesystem_of, join
@@ -38,7 +39,7 @@ __all__ = ["named_forget_order", "named_impact", "named_samples"]
 def named_samples(lake: str, named: Names, version: int | None = None) -> Iterator[Int64s]:
     """Yield the ids of the samples that are named, ascending; errors as of ``selected``."""
     with ExitStack() as stack:
-        yield from selected(_opener(stack, lake, version), pinned(lake, version), named)
+        yield from selected(_opener(stack, lake, version), open_lookup(lake, version), named)
 
 
 def _opener(stack: ExitStack, lake: str, version: int | None) -> Callable[[], duckdb.DuckDBPyConnection]:

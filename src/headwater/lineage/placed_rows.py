@@ -57,8 +57,7 @@ def _of_stage(
 ) -> Iterator[pa.Table]:
     """Yield the same of one stage: from the shards that content and seed say, and where they lack a copy from all others."""
     files = lookup.live.of("placements")
-    mine = pc.and_(pc.equal(files.batches, build), pc.equal(files.operators, operator_digits(stage_operator(stage))))
-    at = np.flatnonzero(mine.to_numpy(zero_copy_only=False))
+    at = _files_of(lookup, build, stage)
     shards = len(at)
     if shards == 0:
         return
@@ -76,6 +75,13 @@ def _of_stage(
         yield kept.select(list(columns))
     for file in at.tolist() if len(lost) else ():
         yield from lookup.rows_in("placements", file, lost, columns, batch=files.batch(file))
+
+
+def _files_of(lookup: Lookup, build: str, stage: str) -> _Ints:
+    """Return the numbers of the files that hold the placements of a stage, ascending by shard."""
+    files = lookup.live.of("placements")
+    mine = pc.and_(pc.equal(files.batches, build), pc.equal(files.operators, operator_digits(stage_operator(stage))))
+    return np.flatnonzero(mine.to_numpy(zero_copy_only=False))
 
 
 def _said(lookup: Lookup, build: str, samples: _Ints, copies: _Ints, files: _Ints) -> dict[int, _Ints]:
@@ -121,9 +127,9 @@ def placement_at(lookup: Lookup, build: str, stage: str, shard: int, token: int)
         token: 0-based, in the shard.
     """
     files = lookup.live.of("placements")
-    mine = pc.and_(pc.equal(files.batches, build), pc.equal(files.operators, operator_digits(stage_operator(stage))))
+    of_stage = _files_of(lookup, build, stage)
     with arrow_damage_told():
-        for file in np.flatnonzero(mine.to_numpy(zero_copy_only=False) & (files.base == shard)).tolist():
+        for file in of_stage[files.base[of_stage] == shard].tolist():
             path = files.path(file)
             for group in lookup.reader.between(path, "token_begin", 0, token):
                 places = lookup.reader.read(path, group, ["token_begin", "token_end"])

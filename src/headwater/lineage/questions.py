@@ -11,6 +11,7 @@ import duckdb
 
 from headwater.lineage.damaged_files import damage_told
 from headwater.lineage.sql_connection import LakeConnection
+from headwater.lineage.view_values import plain
 from headwater.plain import Row
 
 __all__ = ["query", "rows"]
@@ -47,19 +48,7 @@ def _as_rows(columns: Sequence[str], values: Sequence[Sequence[object]]) -> list
             number += 1
             name = f"{column}_{number}"
         names[name] = None
-    return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in values]
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).hex()
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return [{name: plain(value) for name, value in zip(names, row, strict=True)} for row in values]
 
 
 def query(connection: LakeConnection, statement: str) -> list[Row]:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from headwater.errors import UsageError
 from headwater.filters.urls.hosts import without_credentials
 from headwater.lineage.input_files import files_licensed, files_named
-from headwater.lineage.lookup import Lookup, open_lookup
+from headwater.lineage.lookup import Lookup
 from headwater.lineage.names import Names, name_of, named_by
 from headwater.lineage.operators import families_written, runs_with
 from headwater.lineage.past_runs import read_runs
@@ -29,17 +29,12 @@ from headwater.warehouse.snapshot import Snapshot
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["MOST_AT_ONCE", "Connection", "pinned", "selected"]
+__all__ = ["MOST_AT_ONCE", "Connection", "selected"]
 
 MOST_AT_ONCE: Final = 65_536
 """Ids of a batch, at most."""
 _Ints = npt.NDArray[np.int64]
 _Test: TypeAlias = Callable[[pa.Table], pa.Array | pa.ChunkedArray]
-
-
-def pinned(lake: str, version: int | None = None) -> Lookup:
-    """Return a lake at its newest version, or the one given."""
-    return open_lookup(lake, version)
 
 
 Connection: TypeAlias = "duckdb.DuckDBPyConnection | Callable[[], duckdb.DuckDBPyConnection] | None"

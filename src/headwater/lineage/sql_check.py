@@ -19,7 +19,7 @@ from headwater.lineage.sql_functions import FUNCTIONS, LENGTHS, MOST_LENGTH, TAB
 from headwater.plain import JsonObject
 from headwater.warehouse.schema import FAMILIES
 
-__all__ = ["check_parameters", "check_statement", "without_explain"]
+__all__ = ["check_parameters", "check_statement", "syntax_nodes", "without_explain"]
 
 _VIEWS: Final = frozenset([*FAMILIES, "samples"])
 _CATALOG: Final = frozenset(["columns", "tables"])
@@ -88,7 +88,7 @@ def check_statement(connection: duckdb.DuckDBPyConnection, statement: str) -> No
     if "\0" in statement:
         raise UsageError(f"{_EXPECTED}, found a zero byte at {statement.index(chr(0))}")
     tree = _parse(connection, without_explain(statement))
-    nodes = list(_nodes(tree))
+    nodes = list(syntax_nodes(tree))
     named = {name.lower() for node in nodes for name in _names_given(node)}
     for name in sorted(named - _VIEWS):
         _refuse_known(connection, name)
@@ -156,7 +156,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, statement: str) -> JsonObject:
     return tree
 
 
-def _nodes(tree: JsonObject) -> Iterator[JsonObject]:
+def syntax_nodes(tree: JsonObject) -> Iterator[JsonObject]:
     """Yield every object of a syntax tree, without recursion: a tree may be as deep as JSON allows."""
     rest: list[object] = [tree]
     while rest:

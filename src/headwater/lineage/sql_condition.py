@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.errors import UsageError, nearest, one_line
+from headwater.filters.rules.predicates import bare_expression
+from headwater.lineage.sql_check import syntax_nodes
 from headwater.lineage.sql_connection import LakeConnection, Limits
 from headwater.lineage.views import connect
 from headwater.plain import JsonObject
@@ -58,7 +60,7 @@ def samples_where(
 
 def _check_known(expression: JsonObject, named: Sequence[str], families: Mapping[str, Sequence[str]]) -> None:
     """Refuse an unknown column with the nearest one; in a subquery names may be of anything, and DuckDB looks them up."""
-    if any(node.get("class") == "SUBQUERY" for node in _nodes(expression)):
+    if any(node.get("class") == "SUBQUERY" for node in syntax_nodes(expression)):
         return
     known = {"sample_id", "batch", "samples", *(name for names in families.values() for name in names)}
     for name in named:
@@ -80,40 +82,16 @@ def _parse(connection: duckdb.DuckDBPyConnection, condition: str) -> JsonObject:
         raise UsageError(
             f"--where: expected a condition in SQL over the columns of samples; DuckDB says: {one_line(str(tree.get('error_message')))}"
         )
-    nodes = [statement["node"] for statement in tree["statements"]]
-    node = nodes[0]
-    bare = (
-        len(nodes) == 1
-        and node["type"] == "SELECT_NODE"
-        and len(node["select_list"]) == 1
-        and node["from_table"]["type"] == "EMPTY"
-        and not node["select_list"][0]["alias"]
-        and not any(
-            node[part] for part in ("modifiers", "where_clause", "group_expressions", "having", "sample", "qualify")
-        )
-    )
-    if not bare:
+    expression = bare_expression(tree)
+    if expression is None:
         raise UsageError(
             "--where: expected one condition in SQL and nothing else, found more; put it as you would after WHERE"
         )
-    expression: JsonObject = node["select_list"][0]
     return expression
 
 
 def _columns(expression: JsonObject) -> Iterator[str]:
     """Yield the parts of every name of a column in a syntax tree; subqueries may add some that are not needed."""
-    for node in _nodes(expression):
+    for node in syntax_nodes(expression):
         if node.get("class") == "COLUMN_REF":
             yield from (str(name).lower() for name in node["column_names"])
-
-
-def _nodes(expression: JsonObject) -> Iterator[JsonObject]:
-    """Yield every object of a syntax tree, without recursion."""
-    rest: list[object] = [expression]
-    while rest:
-        item = rest.pop()
-        if isinstance(item, dict):
-            yield item
-            rest.extend(item.values())
-        elif isinstance(item, list):
-            rest.extend(item)

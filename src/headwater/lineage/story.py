@@ -53,9 +53,7 @@ def why(lookup: Lookup, sample: int) -> JsonObject:
     file = lookup.file(story["content"]["file_id"])
     used = {*written_by.values(), *([str(file["run_id"])] if file else [])}
     story["file"] = {name: file[name] for name in _FILE if name in file}
-    by_family: dict[str, list[Row]] = {
-        family: _rows(lookup, family, sample) for family in _SPARSE if family in FAMILIES
-    }
+    by_family: dict[str, list[Row]] = {family: _rows(lookup, family, sample) for family in _SPARSE}
     used |= {str(row["run_id"]) for rows in by_family.values() for row in rows}
     made_by = lookup.runs(used)
     runs = {run.run_id: run for run in made_by}

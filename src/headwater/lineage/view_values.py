@@ -10,24 +10,25 @@ import pyarrow.compute as pc
 from headwater.filters.urls.hosts import CREDENTIALS
 from headwater.plain import Row
 
-__all__ = ["in_order", "plain_rows", "urls_shown"]
+__all__ = ["in_order", "plain", "plain_rows", "urls_shown"]
 
 
 def plain_rows(table: pa.Table, *, raw: bool = False) -> list[Row]:
     """Return the rows of a table by name; bytes become hexadecimal, times ISO 8601, unless ``raw``."""
     found: list[Row] = table.to_pylist(maps_as_pydicts="lossy")
-    return found if raw else [{name: _plain(value) for name, value in row.items()} for row in found]
+    return found if raw else [{name: plain(value) for name, value in row.items()} for row in found]
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """Return a value that can be printed as JSON: bytes as hexadecimal, times as ISO 8601, inside lists and structs too."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, bytes):
-        return value.hex()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 

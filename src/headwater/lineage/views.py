@@ -17,22 +17,18 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from headwater.errors import MissingDependencyError
 from headwater.filters.urls.hosts import CREDENTIALS
 from headwater.lineage.sql_connection import LakeConnection, Limits
 from headwater.warehouse.filesystem import filesystem_of, is_local
-from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.schema import ALIGNED, FAMILIES, arrow_schema
-from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.snapshot import open_snapshot
 
-__all__ = ["UNINDEXED", "connect", "connect_for_users", "view_statements"]
+__all__ = ["connect", "connect_for_users", "view_statements"]
 
 _EXTENSION: Final = "duckdb_extension_delta"
-UNINDEXED: Final = "unindexed_hosts"
-"""A table beside the views: ``first`` and ``after``, ranges of sample_id to scan for hosts, of so many ``fragments``."""
 _URLS: Final = ("uri", "file_uri")
 _SQL_TYPES: Final = {
     pa.string(): "VARCHAR",
@@ -138,7 +134,6 @@ def connect(lake: str, version: int | None = None, limits: Limits | None = None)
     connection.execute(f"ATTACH {_quoted(log)} AS lake (TYPE delta, PIN_SNAPSHOT, VERSION {snapshot.version})")
     for statement in view_statements(snapshot.columns, snapshot.own_scores):
         connection.execute(statement)
-    _list_unindexed(connection, snapshot)
     # DuckDB's bar of a query of more than two seconds would stand among the answer on standard output.
     connection.execute("SET enable_progress_bar = false")
     connection.execute(f"SET threads = {(limits and limits.threads) or os.cpu_count() or 1}")
@@ -150,20 +145,6 @@ def connect(lake: str, version: int | None = None, limits: Limits | None = None)
         connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
-
-
-def _list_unindexed(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Make ``UNINDEXED``: the ranges of sample_id of fragments that have no ``host_index``, since an earlier release ingested them."""
-    content = snapshot.covered("content")
-    lacking = np.flatnonzero(~np.isin(content, snapshot.covered("host_index")))
-    # Neighbours among the fragments that there are make one range.
-    begins = lacking[np.diff(lacking, prepend=-2) > 1]
-    ends = lacking[np.diff(lacking, append=len(content) + 1) > 1]
-    bounds = {"first": content[begins] << ROW_BITS, "after": (content[ends] + 1) << ROW_BITS}
-    ranges = pa.table({**bounds, "fragments": ends - begins + 1})
-    connection.register("ranges", ranges)
-    connection.execute(f"CREATE TABLE {UNINDEXED} AS SELECT * FROM ranges")
-    connection.unregister("ranges")
 
 
 def connect_for_users(

@@ -23,7 +23,7 @@ from headwater.filters.scores.names import MOST_SCORE
 from headwater.filters.signals.columns import SIGNALS
 from headwater.plain import JsonObject
 
-__all__ = ["check_choice", "check_predicate", "nearest", "opened_once", "predicate_connection"]
+__all__ = ["bare_expression", "check_choice", "check_predicate", "nearest", "opened_once", "predicate_connection"]
 
 _EXPRESSIONS: Final = frozenset(
     ["BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR"]
@@ -209,6 +209,14 @@ def _parse(connection: duckdb.DuckDBPyConnection, predicate: str, where: str) ->
     if tree.get("error", True):
         found = one_line(str(tree.get("error_message")))
         raise RecipeError(f"{where}: expected an SQL expression, found {predicate!r}: {found}")
+    expression = bare_expression(tree)
+    if expression is None:
+        raise RecipeError(f"{where}: expected one SQL expression and nothing else, found {predicate!r}")
+    return expression
+
+
+def bare_expression(tree: JsonObject) -> JsonObject | None:
+    """Return the one expression of DuckDB's syntax tree of ``SELECT`` and that expression; None where there is more, or something else."""
     node = tree["statements"][0]["node"]
     bare = (
         len(tree["statements"]) == 1
@@ -220,10 +228,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, predicate: str, where: str) ->
             node[part] for part in ("modifiers", "where_clause", "group_expressions", "having", "sample", "qualify")
         )
     )
-    if not bare:
-        raise RecipeError(f"{where}: expected one SQL expression and nothing else, found {predicate!r}")
-    expression: JsonObject = node["select_list"][0]
-    return expression
+    return node["select_list"][0] if bare else None
 
 
 def _columns(node: object, predicate: str, columns: Mapping[str, str], where: str) -> Iterator[str]:

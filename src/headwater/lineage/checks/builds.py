@@ -240,9 +240,7 @@ def texts_decode(lake: LakeView) -> Found:
             continue
         then = snapshot_then(lake.snapshot, build)
         policy = build_policy(lake.snapshot, build)
-        for where in then.locate(then.covered("content"), ["spans"]):
-            if not lake.reads(where.fragment):
-                continue
+        for where in then.locate(lake.read_again(then.covered("content")), ["spans"]):
             low, high = first_id(where.fragment), first_id(where.fragment + 1)
             placed = rows(
                 lake.connection,

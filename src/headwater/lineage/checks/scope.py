@@ -6,8 +6,9 @@ bytes, are chosen by a hash of their names: the same ones each time for the same
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from typing import Final
@@ -70,19 +71,19 @@ class Scope:
             return each
 
         def check(pieces: Iterable[Piece]) -> Iterator[tuple[int, list[str]]]:
-            yield from each(piece for piece in pieces if self.has(piece))
+            stands = functools.cache(self._stands)  # of a stage, whose manifest names all its shards
+            yield from each(piece for piece in pieces if self._has(piece, stands))
 
         return check
 
-    def has(self, piece: Piece) -> bool:
+    def _has(self, piece: Piece, stands: Callable[[str, str, str], bool]) -> bool:
         """Return whether a piece is read again."""
         if isinstance(piece, FilePiece | TextPiece):
             path = piece.path if isinstance(piece, FilePiece) else piece.where.files["content"][0]
             return self._takes(path) and (self.since is None or path not in self.since.paths)
         (shard,) = piece.manifest.shards
-        return self._takes(f"{piece.build}/{piece.stage}/{shard.number}") and not self._stands(
-            piece.lake, piece.build, piece.stage
-        )
+        name = f"{piece.build}/{piece.stage}/{shard.number}"
+        return self._takes(name) and not stands(piece.lake, piece.build, piece.stage)
 
     def fragments(self, snapshot: Snapshot) -> npt.NDArray[np.int64] | None:
         """Return the fragments whose texts are read again, ascending int64; None for all."""

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from headwater.errors import UsageError
 from headwater.fingerprint import canonical_json
 from headwater.lineage.keyed_hashes import hash_bytes
+from headwater.lineage.lookup import open_lookup
 from headwater.lineage.questions import rows
-from headwater.lineage.selectors import pinned, selected
+from headwater.lineage.selectors import selected
 from headwater.lineage.takedowns import taken_samples
 from headwater.lineage.views import connect
 from headwater.pipelines.takedown.found import Found, find_samples
@@ -89,7 +90,7 @@ def choose(snapshot: Snapshot, asked: Asked) -> Chosen:
     ids = [_NOTHING]
     if asked.named is not None:
         there = partial(connect, snapshot.lake, snapshot.version)
-        ids += list(selected(there, pinned(snapshot.lake, snapshot.version), asked.named))
+        ids += list(selected(there, open_lookup(snapshot.lake, snapshot.version), asked.named))
     refused: list[tuple[int, int]] = []
     with connect(snapshot.lake, snapshot.version) as connection:
         for file, number in asked.records:

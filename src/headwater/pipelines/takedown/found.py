@@ -20,10 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.errors import UsageError
-from headwater.filters.duplicates.agreement import signature_matrix
 from headwater.filters.duplicates.minhash import N_PERMUTATIONS
 from headwater.lineage.damaged_files import damage_told
+from headwater.lineage.near_samples import near_duplicates
 from headwater.lineage.past_runs import newest_ended, read_runs
+from headwater.lineage.sample_sets import SampleSet
 from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import read_aligned
 from headwater.warehouse.snapshot import Snapshot
@@ -32,7 +33,6 @@ __all__ = ["Found", "aligned_rows", "cluster_members", "find_samples", "least_ag
 
 _Ids = npt.NDArray[np.int64]
 _EMPTY: Final = np.empty(0, np.int64)
-_NO_SIGNATURE: Final = np.uint32(0xFFFFFFFF)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +79,7 @@ def find_samples(
                 f"--near: expected a similarity from {least / N_PERMUTATIONS:g}, by which this lake's clusters were made, to 1, found {near:g}"
             )
         both = np.union1d(named, exact)
-        close = _near(snapshot, connection, both, wanted)
+        close, _ = near_duplicates(snapshot, SampleSet([both]), wanted / N_PERMUTATIONS)
         close = np.union1d(close, np.setdiff1d(_copies(connection, close), both))
     return Found(named=named, exact=exact, near=np.setdiff1d(close, np.union1d(named, exact)))
 
@@ -134,32 +134,6 @@ def cluster_members(connection: duckdb.DuckDBPyConnection, samples: _Ids) -> _Id
         "WHERE cluster_id IS NOT NULL) USING (cluster_id)"
     )
     return _ids(connection, statement, going=pa.table({"sample_id": samples}))
-
-
-def _near(snapshot: Snapshot, connection: duckdb.DuckDBPyConnection, samples: _Ids, wanted: int) -> _Ids:
-    """Return the members of the samples' clusters whose signature agrees with that of one of them on enough values."""
-    members = cluster_members(connection, samples)
-    if not len(members):
-        return _EMPTY
-    rows = aligned_rows(snapshot, members, {"duplicates": ["cluster_id"], "minhash": ["signature", "normalized_hash"]})
-    ids = rows["sample_id"].to_numpy()
-    signatures = signature_matrix(rows["signature"])
-    normalized = np.array(rows["normalized_hash"].to_pylist(), dtype=object)
-    clusters = rows["cluster_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    going = np.isin(ids, samples)
-    close = np.zeros(len(ids), np.bool_)
-    order = np.argsort(clusters, kind="stable")
-    for cluster in np.split(order, np.flatnonzero(np.diff(clusters[order])) + 1):
-        rest = cluster[~going[cluster]]
-        for row in cluster[going[cluster]].tolist():
-            if not len(rest):
-                break
-            agree = (signatures[rest] == signatures[row]).sum(axis=1) >= wanted
-            agree &= bool((signatures[row] != _NO_SIGNATURE).any())
-            agree |= np.array([bool(value) and value == normalized[row] for value in normalized[rest]], np.bool_)
-            close[rest[agree]] = True
-            rest = rest[~agree]
-    return ids[close]
 
 
 def aligned_rows(snapshot: Snapshot, samples: _Ids, columns: Mapping[str, Sequence[str]]) -> pa.Table:

@@ -43,17 +43,12 @@ from headwater.warehouse.schema import FAMILIES, arrow_schema
 from headwater.warehouse.snapshot import Snapshot
 from headwater.warehouse.takedown_records import Record, write_record
 
-__all__ = ["RunTasks", "fragments_of_samples", "holding_files", "planned_bytes", "remove_samples"]
+__all__ = ["RunTasks", "holding_files", "planned_bytes", "remove_samples"]
 
 _TRIES: Final = 100
 _Ids = npt.NDArray[np.int64]
 RunTasks = Callable[[Callable[[Rewrite], Rewritten], Sequence[Rewrite]], list[Rewritten]]
 """Runs a module-level function over items, on Spark or one after the other."""
-
-
-def fragments_of_samples(samples: Iterable[int] | _Ids) -> _Ids:
-    """Return the fragments of some samples, ascending."""
-    return np.unique(np.asarray(list(samples), np.int64) >> ROW_BITS)
 
 
 def _holds_samples(family: str, batch: str, ended: set[str]) -> bool:

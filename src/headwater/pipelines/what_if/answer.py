@@ -8,13 +8,11 @@ in which a change decides otherwise who passes. Budgets of stages are not run ag
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial, reduce
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 
@@ -24,6 +22,7 @@ from headwater.filters.rules.rule import LimitSetting, Number
 from headwater.filters.rules.rule_set import RuleSet
 from headwater.filters.urls.hosts import without_credentials
 from headwater.lineage.past_runs import newest_selection, require_build
+from headwater.lineage.sample_sets import in_threads
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.what_if.changes import MOST_VALUES, Changes, apply, find_limit
 from headwater.pipelines.what_if.fragment import make_question
@@ -46,7 +45,6 @@ __all__ = ["DIMENSIONS", "what_if", "what_if_sweep"]
 
 DIMENSIONS: Final = ("language", "source", "stage")
 _FAMILIES: Final = ("verdicts", "language", "signals", "scores", "tokens", "duplicates")
-_Result = TypeVar("_Result")
 
 
 def what_if(
@@ -176,7 +174,7 @@ class _State:
         began = time.perf_counter()
         total = Tally(sums=Sums(width=1 + 2 * len(self.question.scenarios)))
         touched, held = [], []
-        for part in _in_threads(partial(count_fragment, self.question, Held(), examples), self._located()):
+        for part in in_threads(partial(count_fragment, self.question, Held(), examples), self._located()):
             total.sums.merge(part.sums)
             total.samples += part.samples
             total.recorded += part.recorded
@@ -190,7 +188,9 @@ class _State:
         members = []
         if len(total.touched):
             look = partial(cluster_members, self.question, total.touched)
-            members = [table for table in _in_threads(look, self._located(), held) if table is not None]
+            places = zip(self._located(), held, strict=True)
+            found = in_threads(lambda place: look(*place), places)
+            members = [table for table in found if table is not None]
         add_clusters(self.question, total, members, examples)
         self._clock("clusters", began)
         return total
@@ -231,12 +231,6 @@ def _decided(snapshot: Snapshot, families: Sequence[str]) -> Int64s:
     if len(fragments) == 0:
         raise UsageError("expected samples with verdicts, found none; run headwater run or decide first")
     return fragments
-
-
-def _in_threads(work: Callable[..., _Result], *located: Iterable[object]) -> Iterator[_Result]:
-    """Yield what is found in each fragment, in their order; reading, SQL and most of numpy release the interpreter's lock."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        yield from pool.map(work, *located)
 
 
 def _by(sums: Sums, dimension: str, scenario: int) -> list[dict[str, object]]:
