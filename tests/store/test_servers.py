@@ -31,7 +31,7 @@ def _client(store: Store, secret: str | None = None) -> pafs.FileSystem:
         secret_key=secret or store.server.secret,
         region=REGION,
         scheme="http",
-        endpoint_override=store.endpoint.removeprefix("http://"),
+        endpoint_override=store.proxy.endpoint.removeprefix("http://"),
         retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=1),
         connect_timeout=5,
         request_timeout=10,
@@ -60,10 +60,9 @@ def test_store_checks_signatures(store: Store) -> None:
         _client(store, "a-wrong-secret").get_file_info(f"{store.bucket}/a/b.txt")
 
 
-def test_store_keeps_conditional_puts(faulty_store: Store) -> None:
+def test_store_keeps_conditional_puts(store: Store) -> None:
     """Of commits of one version at once the store takes one and refuses the others, which come again as the next ones: none is lost."""
-    assert faulty_store.proxy is not None
-    place, row = faulty_store.uri("table"), pa.table({"x": [1]})
+    place, row = store.uri("table"), pa.table({"x": [1]})
     write_deltalake(place, row)
 
     def append(_: int) -> None:
@@ -73,47 +72,46 @@ def test_store_keeps_conditional_puts(faulty_store: Store) -> None:
         list(pool.map(append, range(16)))
     table = DeltaTable(place)
     assert (table.version(), table.to_pyarrow_table().num_rows) == (16, 17)
-    answers = Counter(seen.status for seen in faulty_store.proxy.seen if seen.operation == "PUT_IF")
+    answers = Counter(seen.status for seen in store.proxy.seen if seen.operation == "PUT_IF")
     assert answers[200] == 17
     assert answers[412] > 0
 
 
-def test_each_test_has_a_bucket_of_its_own(store: Store, faulty_store: Store) -> None:
-    """Two buckets hold nothing of each other; the environment names the last one's endpoint."""
-    store.put("one", b"1")
-    assert faulty_store.names() == {}
-    assert os.environ["AWS_ENDPOINT_URL"] == faulty_store.endpoint != store.endpoint
+def test_environment_names_the_store(store: Store) -> None:
+    """A test begins with an empty bucket, no rules and no requests, and its environment names the proxy and nobody's own files."""
+    assert (store.names(), store.proxy.seen) == ({}, [])
+    assert os.environ["AWS_ENDPOINT_URL"] == store.proxy.endpoint
+    assert "AWS_PROFILE" not in os.environ
+    assert os.environ["AWS_CONFIG_FILE"] == os.devnull
 
 
-def test_proxy_passes_on_and_counts(faulty_store: Store) -> None:
+def test_proxy_passes_on_and_counts(store: Store) -> None:
     """Without rules each request passes, its signature valid, and is counted by its operation; so do large bodies in parts."""
-    assert faulty_store.proxy is not None
-    client, large = _client(faulty_store), os.urandom(12 << 20)
-    with client.open_output_stream(f"{faulty_store.bucket}/large") as stream:
+    client, large = _client(store), os.urandom(12 << 20)
+    with client.open_output_stream(f"{store.bucket}/large") as stream:
         stream.write(large)
-    assert faulty_store.read("large") == large
-    counts = faulty_store.proxy.counts()
+    assert store.read("large") == large
+    counts = store.proxy.counts()
     assert counts["UPLOAD"] == counts["COMPLETE"] == 1
     assert counts["PART"] >= 2
-    faulty_store.proxy.forget()
-    with client.open_input_file(f"{faulty_store.bucket}/large") as file:
+    store.proxy.forget()
+    with client.open_input_file(f"{store.bucket}/large") as file:
         assert file.read_at(5, 100) == large[100:105]
-    client.copy_file(f"{faulty_store.bucket}/large", f"{faulty_store.bucket}/copy")
-    client.delete_file(f"{faulty_store.bucket}/copy")
-    assert client.get_file_info(pafs.FileSelector(faulty_store.bucket))[0].size == len(large)
-    counts = faulty_store.proxy.counts()
+    client.copy_file(f"{store.bucket}/large", f"{store.bucket}/copy")
+    client.delete_file(f"{store.bucket}/copy")
+    assert client.get_file_info(pafs.FileSelector(store.bucket))[0].size == len(large)
+    counts = store.proxy.counts()
     assert (counts["GET"], counts["COPY"], counts["DELETE"], counts["LIST"]) == (1, 1, 1, 1)
-    assert {seen.fault for seen in faulty_store.proxy.seen} == {None}
+    assert {seen.fault for seen in store.proxy.seen} == {None}
 
 
-def test_proxy_answers_with_errors(faulty_store: Store) -> None:
+def test_proxy_answers_with_errors(store: Store) -> None:
     """A rule strikes the requests that it names, so often as it says, after so many as it says, with the status that it says."""
-    assert faulty_store.proxy is not None
-    client = _client(faulty_store)
-    path = f"{faulty_store.bucket}/x"
-    faulty_store.put("x", b"content")
+    client = _client(store)
+    path = f"{store.bucket}/x"
+    store.put("x", b"content")
     rule = Fault(kind="error", of=operation_is("GET"), after=1, times=2, status=503)
-    faulty_store.proxy.use(rule)
+    store.proxy.use(rule)
     outcomes = []
     for _ in range(4):
         try:
@@ -123,82 +121,77 @@ def test_proxy_answers_with_errors(faulty_store: Store) -> None:
             outcomes.append(None)
     assert outcomes == [b"content", None, None, b"content"]
     assert rule.struck == 2
-    faulty_store.proxy.use(Fault(kind="error", status=403))
+    store.proxy.use(Fault(kind="error", status=403))
     with pytest.raises(OSError, match="ACCESS_DENIED"):
         client.get_file_info(path)
-    faulty_store.proxy.use(Fault(kind="error", status=503))
+    store.proxy.use(Fault(kind="error", status=503))
     with pytest.raises(OSError, match="503"):
         client.get_file_info(path)
 
 
-def test_proxy_draws_by_seed(faulty_store: Store) -> None:
+def test_proxy_draws_by_seed(store: Store) -> None:
     """A share of the requests is struck, the same ones for the same seed in whatever order they come."""
-    assert faulty_store.proxy is not None
-    client = _client(faulty_store)
+    client = _client(store)
     for number in range(60):
-        faulty_store.put(f"n{number}", b"")
+        store.put(f"n{number}", b"")
     struck = []
     for order in (range(60), reversed(range(60))):
-        faulty_store.proxy._asked.clear()
-        faulty_store.proxy.forget()
-        faulty_store.proxy.use(Fault(kind="error", of=operation_is("HEAD"), share=0.3, status=500))
+        store.proxy.reset(seed=7)
+        store.proxy.use(Fault(kind="error", of=operation_is("HEAD"), share=0.3, status=500))
         for number in order:
             try:
-                client.get_file_info(f"{faulty_store.bucket}/n{number}")
+                client.get_file_info(f"{store.bucket}/n{number}")
             except OSError:
                 continue
-        struck.append({seen.path for seen in faulty_store.proxy.seen if seen.fault})
+        struck.append({seen.path for seen in store.proxy.seen if seen.fault})
     assert struck[0] == struck[1]
     assert 8 <= len(struck[0]) <= 28  # 18 with a standard deviation of 3.5
 
 
-def test_proxy_cuts_bodies_and_loses_answers(faulty_store: Store) -> None:
+def test_proxy_cuts_bodies_and_loses_answers(store: Store) -> None:
     """A cut body is an error for its reader; an answer that is lost was given by a store that did what it was asked."""
-    assert faulty_store.proxy is not None
-    client = _client(faulty_store)
-    faulty_store.put("x", bytes(100_000))
-    faulty_store.proxy.use(Fault(kind="cut", of=key_ends("x", "GET"), times=1))
-    with pytest.raises(OSError), client.open_input_stream(f"{faulty_store.bucket}/x") as stream:
+    client = _client(store)
+    store.put("x", bytes(100_000))
+    store.proxy.use(Fault(kind="cut", of=key_ends("x", "GET"), times=1))
+    with pytest.raises(OSError), client.open_input_stream(f"{store.bucket}/x") as stream:
         assert len(stream.read()) == 100_000
     for status in (None, 500):
-        faulty_store.proxy.use(Fault(kind="lost", of=operation_is("DELETE"), times=_RESETS, status=status))
-        faulty_store.put("y", b"1")
+        store.proxy.use(Fault(kind="lost", of=operation_is("DELETE"), times=_RESETS, status=status))
+        store.put("y", b"1")
         with pytest.raises(OSError):
-            client.delete_file(f"{faulty_store.bucket}/y")
-        assert "y" not in faulty_store.names()
+            client.delete_file(f"{store.bucket}/y")
+        assert "y" not in store.names()
 
 
-def test_proxy_refuses_and_delays(faulty_store: Store) -> None:
+def test_proxy_refuses_and_delays(store: Store) -> None:
     """An outage ends connections and begins none; after it the same port serves again; delayed requests take as long as they must."""
-    assert faulty_store.proxy is not None
-    client = _client(faulty_store)
-    path = f"{faulty_store.bucket}/x"
-    faulty_store.put("x", b"1")
-    with faulty_store.proxy.down(), pytest.raises(OSError):
+    client = _client(store)
+    path = f"{store.bucket}/x"
+    store.put("x", b"1")
+    with store.proxy.down(), pytest.raises(OSError):
         client.get_file_info(path)
     assert client.get_file_info(path).size == 1
-    faulty_store.proxy.use(Fault(kind="refuse", times=_RESETS))
+    store.proxy.use(Fault(kind="refuse", times=_RESETS))
     with pytest.raises(OSError):
         client.get_file_info(path)
-    faulty_store.proxy.use(Fault(kind="delay", times=1, delay_s=0.5))
+    store.proxy.use(Fault(kind="delay", times=1, delay_s=0.5))
     begin = time.monotonic()
     assert client.get_file_info(path).size == 1
     assert time.monotonic() - begin >= 0.5
 
 
-def test_outage_lasts_from_its_first_request(faulty_store: Store) -> None:
+def test_outage_lasts_from_its_first_request(store: Store) -> None:
     """A rule may begin with one request, strike others too, and end after some time."""
-    assert faulty_store.proxy is not None
-    client = _client(faulty_store)
+    client = _client(store)
     for name in ("x", "y"):
-        faulty_store.put(name, b"1")
-    faulty_store.proxy.use(Fault(kind="refuse", begins=key_ends("y"), lasts_s=0.5))
-    assert client.get_file_info(f"{faulty_store.bucket}/x").size == 1
+        store.put(name, b"1")
+    store.proxy.use(Fault(kind="refuse", begins=key_ends("y"), lasts_s=0.5))
+    assert client.get_file_info(f"{store.bucket}/x").size == 1
     for name in ("y", "x"):
         with pytest.raises(OSError):
-            client.get_file_info(f"{faulty_store.bucket}/{name}")
+            client.get_file_info(f"{store.bucket}/{name}")
     time.sleep(0.6)
-    assert client.get_file_info(f"{faulty_store.bucket}/y").size == 1
+    assert client.get_file_info(f"{store.bucket}/y").size == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a program whose parent was killed")

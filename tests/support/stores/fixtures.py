@@ -1,14 +1,17 @@
-"""Fixtures of object stores: one server a process of pytest, started when the first test asks; a bucket a test, and the environment that names it."""
+"""Fixtures of object stores: one server a process of pytest, started when the first test asks; a bucket a test, and the environment that names it.
+
+All tests of a process go through one proxy, so that Spark's Python workers, which are started anew for another environment, serve all of them.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import pytest
 from pyarrow import fs as pafs
@@ -16,7 +19,10 @@ from pyarrow import fs as pafs
 from stores.proxy import FaultyProxy
 from stores.server import KEY_ID, REGION, StoreServer
 
-__all__ = ["Store", "faulty_store", "store", "store_server"]
+__all__ = ["RETRY_S", "Store", "store", "store_proxy", "store_server"]
+
+RETRY_S: Final = 4
+"""For how long Headwater tries a request again in tests, seconds."""
 
 _OTHERS = (
     "AWS_SESSION_TOKEN",
@@ -35,13 +41,8 @@ class Store:
 
     bucket: str
     server: StoreServer
-    proxy: FaultyProxy | None = None
+    proxy: FaultyProxy
     _client: list[pafs.FileSystem] = field(default_factory=list, repr=False)
-
-    @property
-    def endpoint(self) -> str:
-        """URL that the environment of the test names: of the proxy where there is one."""
-        return self.proxy.endpoint if self.proxy else self.server.endpoint
 
     def uri(self, *names: str) -> str:
         """Return the URI of an object or a folder of the bucket."""
@@ -54,11 +55,12 @@ class Store:
             "AWS_SECRET_ACCESS_KEY": self.server.secret,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ENDPOINT_URL": self.proxy.endpoint,
             "AWS_ALLOW_HTTP": "true",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "HEADWATER_RETRY_TIMEOUT": f"{RETRY_S}s",
         }
 
     def client(self) -> pafs.FileSystem:
@@ -127,28 +129,36 @@ def store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServ
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def store(store_server: StoreServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A fresh bucket, which the environment of the test names (``AWS_*``)."""
-    with _bucket(Store(bucket=f"test-{secrets.token_hex(6)}", server=store_server), monkeypatch) as made:
-        yield made
-
-
-@pytest.fixture
-def faulty_store(store_server: StoreServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A fresh bucket behind a proxy, ``faulty_store.proxy``, that does nothing but count until it gets rules."""
+@pytest.fixture(scope="session")
+def store_proxy(store_server: StoreServer) -> Iterator[FaultyProxy]:
+    """The proxy before the store."""
     with FaultyProxy(store_server.port) as proxy:
-        named = Store(bucket=f"test-{secrets.token_hex(6)}", server=store_server, proxy=proxy)
-        with _bucket(named, monkeypatch) as made:
-            yield made
+        yield proxy
 
 
-@contextlib.contextmanager
-def _bucket(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+@pytest.fixture
+def store(
+    store_server: StoreServer,
+    store_proxy: FaultyProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[Store]:
+    """A fresh bucket, which the environment of the test and of its Spark's workers names, behind a proxy that counts and has no rules yet."""
+    made = Store(bucket=f"test-{secrets.token_hex(6)}", server=store_server, proxy=store_proxy)
     for name in _OTHERS:
         monkeypatch.delenv(name, raising=False)
-    for name, value in store.environment().items():
+    for name, value in made.environment().items():
         monkeypatch.setenv(name, value)
-    store.client().create_dir(store.bucket)
-    yield store
-    store.client().delete_dir(store.bucket)
+        if "spark" in request.fixturenames:
+            monkeypatch.setitem(request.getfixturevalue("spark").sparkContext.environment, name, value)
+    made.client().create_dir(made.bucket)
+    store_proxy.reset()
+    yield made
+    store_proxy.reset()
+    made.client().delete_dir(made.bucket)
+
+
+@pytest.fixture
+def faulty_store(store: Store) -> Store:
+    """The same: each store is behind the proxy."""
+    return store

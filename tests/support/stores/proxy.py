@@ -143,6 +143,13 @@ class FaultyProxy:
         with self._lock:
             self._faults = faults
 
+    def reset(self, seed: int = 0) -> None:
+        """Forget the rules and all that was asked, and draw from another seed."""
+        with self._lock:
+            self._seed, self._faults = seed, ()
+            self._asked.clear()
+            self._seen.clear()
+
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
         """For as long as it lasts, nobody listens: connections are refused and those that are open are reset."""
