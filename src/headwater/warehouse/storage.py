@@ -200,10 +200,10 @@ def settings_of(kind: str) -> dict[str, str]:
         if value := _given.get(name) or _of_recipe.get(name) or os.environ.get((_PREFIX + name).upper()):
             found[name] = value
     if kind == S3:
-        for name, value in _shared_files(found.get("aws_profile")).items():
-            if name in found or (name in _KEYS and "aws_access_key_id" in found):
-                continue
-            found[name] = value
+        of_files = _shared_files(found.get("aws_profile"))
+        if not found.keys().isdisjoint(_KEYS):  # keys of two sources do not go together
+            of_files = {name: value for name, value in of_files.items() if name not in _KEYS}
+        found = of_files | found
     return found
 
 
@@ -238,8 +238,9 @@ def _shared_files(profile: str | None) -> dict[str, str]:
 
 
 def _stamp(path: str) -> int:
+    """Return when a file was last written, or 0 where there is none: ``/dev/null`` stands for no file too."""
     try:
-        return Path(path).stat().st_mtime_ns
+        return Path(path).stat().st_mtime_ns if Path(path).is_file() else 0
     except OSError:
         return 0
 
