@@ -20,6 +20,7 @@ _MIRRORED: Final = {
     "COMPARE_LESSTHANOREQUALTO": "COMPARE_GREATERTHANOREQUALTO",
 }
 """Comparison → the same with its sides exchanged."""
+_WHOLE: Final = frozenset(["BIGINT", "INTEGER", "SMALLINT", "TINYINT"])
 _LEAST, _MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
@@ -80,5 +81,9 @@ def _is_id(node: JsonObject) -> bool:
 
 def _whole(node: JsonObject) -> int | None:
     """Return the value of a constant that is a whole number, or None."""
-    value = node["value"].get("value") if node.get("class") == "CONSTANT" else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if (
+        node.get("class") != "CONSTANT" or node["value"]["type"]["id"] not in _WHOLE
+    ):  # a decimal's value is in units of its scale
+        return None
+    value = node["value"].get("value")
+    return value if isinstance(value, int) else None

@@ -79,10 +79,8 @@ class SamplesView:
         """Return the families to join for some columns, the first of which has a row for every sample."""
         asked = {self._family[name] for name in self._family if name.lower() in named}
         families = [family for family in ALIGNED if family in asked]
-        if "content" in asked or "batch" in named:
-            base = "content"
-        else:
-            base = next((family for family in families if self._covers(family)), "content")
+        may_lead = [] if "content" in asked or "batch" in named else families
+        base = next((family for family in may_lead if self._covers(family)), "content")
         return [base, *(family for family in families if family != base)]
 
     def _joined(self, families: Sequence[str], columns: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """What a user's SQL may be: one statement that only reads the views of a lake.
 
-DuckDB has no mode in which a connection may read files but not write them. So a statement is parsed by DuckDB itself and its syntax tree walked before it runs: kinds of nodes, tables and functions that
-are not known to be harmless are refused, whatever they are.
+DuckDB has no mode in which a connection may read files but not write them. So a statement is parsed by DuckDB itself and its syntax tree walked
+before it runs: kinds of nodes, tables and functions that are not known to be harmless are refused, whatever they are.
 """
 
 from __future__ import annotations
