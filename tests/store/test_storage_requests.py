@@ -117,7 +117,7 @@ def test_errors_of_a_store_are_told_apart_and_are_never_damage(store: Store, mon
             ask("s3://no-such-bucket/lake")
     with monkeypatch.context() as changed:
         changed.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        with pytest.raises(StoreUnreachableError, match="check aws_endpoint_url"):
+        with pytest.raises(StoreUnreachableError, match="check the endpoint"):
             open_snapshot(lake)
     store.proxy.use(Fault(kind="error", of=operation_is("GET", "LIST", "HEAD"), status=503))
     with pytest.raises(StoreTransientError, match="run the same command again later"):

@@ -78,7 +78,7 @@ _KINDS: Final[tuple[tuple[type[StorageError], re.Pattern[str]], ...]] = (
 _ADVICE: Final[dict[type[StorageError], str]] = {
     StoreDeniedError: "denied: check the keys, whether they have expired, and what they may do here; nothing stored is damaged",
     StoreAbsentError: "absent: check the name of the bucket, and the endpoint; nothing stored is damaged",
-    StoreUnreachableError: "unreachable: check aws_endpoint_url, http or https, and the network; nothing stored is damaged",
+    StoreUnreachableError: "unreachable: check the endpoint (aws_endpoint_url), http or https, and the network; nothing stored is damaged",
     StoreTransientError: "the store failed at every try: run the same command again later; nothing stored is damaged",
 }
 
