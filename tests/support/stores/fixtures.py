@@ -5,7 +5,6 @@ All tests of a process go through one proxy, so that Spark's Python workers, whi
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -58,8 +57,8 @@ class Store:
             "AWS_ENDPOINT_URL": self.proxy.endpoint,
             "AWS_ALLOW_HTTP": "true",
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": self.server.no_file,
+            "AWS_SHARED_CREDENTIALS_FILE": self.server.no_file,
             "HEADWATER_RETRY_TIMEOUT": f"{RETRY_S}s",
         }
 
