@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 from pyarrow import fs as pafs
 
+from headwater.warehouse import storage
 from stores.proxy import FaultyProxy
 from stores.server import KEY_ID, REGION, StoreServer
 
@@ -144,6 +145,9 @@ def store(
 ) -> Iterator[Store]:
     """A fresh bucket, which the environment of the test and of its Spark's workers names, behind a proxy that counts and has no rules yet."""
     made = Store(bucket=f"test-{secrets.token_hex(6)}", server=store_server, proxy=store_proxy)
+    for held in (storage._given, storage._of_recipe):
+        for name in list(held):
+            monkeypatch.delitem(held, name)
     for name in _OTHERS:
         monkeypatch.delenv(name, raising=False)
     for name, value in made.environment().items():
