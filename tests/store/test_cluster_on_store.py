@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import main_job
 import pytest
@@ -16,14 +17,12 @@ from spark_cluster import SparkCluster
 from stores.fixtures import Store
 from stores.jobs import LAKE, assert_same, upload_inputs, wait_for_put
 
-from conftest import REPOSITORY
-
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
-_JOB = REPOSITORY / "jobs" / "run_job.py"
+_JOB = Path(__file__).resolve().parents[2] / "jobs" / "run_job.py"
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def cluster(store: Store, tmp_path: Path) -> Iterator[SparkCluster]:
 
 
 class _Job:
-    """The job by spark-submit, in a process group of its own."""
+    """The job by spark-submit, in a process group of its own, which ends with the ``with`` block."""
 
     def __init__(self, cluster: SparkCluster, store: Store, inputs: str, log: Path) -> None:
         command = cluster.submit_command(_JOB, store.uri(LAKE), main_job.RECIPE, "--input", inputs, options=_options())
@@ -50,25 +49,32 @@ class _Job:
                 start_new_session=True,
             )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
     def runs(self) -> bool:
         return self._process.poll() is None
 
     def kill(self) -> None:
         """Kill the driver with all that belongs to it."""
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def said(self) -> str:
+        """Return what it has printed."""
         return self._log.read_text("utf-8", "replace")
+
+    def comes_to(self, words: str, store: Store) -> None:
+        """Wait until it has written something whose path holds ``words``; it must still run then."""
+        assert wait_for_put(store, words, self.runs), self.said()[-6000:]
 
     def finish(self) -> None:
         """Wait for its end, which must be a success."""
-        try:
-            code = self._process.wait(main_job.TIMEOUT_S)
-        finally:
-            if self.runs():
-                self.kill()
-        assert code == 0, self.said()[-6000:]
+        assert self._process.wait(main_job.TIMEOUT_S) == 0, self.said()[-6000:]
 
 
 def _options() -> list[str]:
@@ -95,10 +101,10 @@ def test_executor_killed(
     """
     _, build, hashes = main_job.undisturbed(spark, tmp_path_factory)
     (inputs,) = upload_inputs(store, tmp_path / "in")
-    job = _Job(cluster, store, inputs, tmp_path / "said.txt")
-    assert wait_for_put(store, "family=content", job.runs), job.said()[-6000:]
-    _kill_one(cluster)
-    job.finish()
+    with _Job(cluster, store, inputs, tmp_path / "said.txt") as job:
+        job.comes_to("family=content", store)
+        _kill_one(cluster)
+        job.finish()
     (application,) = cluster.applications().values()
     assert application["state"] == "FINISHED"
     assert_same(store, tmp_path, build, hashes)
@@ -117,13 +123,12 @@ def test_killed_thrice(
     """An executor dies while content is written, then the driver in annotate, then in the second run an executor in the build: the same shards."""
     _, build, hashes = main_job.undisturbed(spark, tmp_path_factory)
     (inputs,) = upload_inputs(store, tmp_path / "in", files=12)
-    job = _Job(cluster, store, inputs, tmp_path / "said-1.txt")
-    assert wait_for_put(store, "family=content", job.runs), job.said()[-6000:]
-    _kill_one(cluster)
-    assert wait_for_put(store, "family=signals", job.runs), job.said()[-6000:]
-    job.kill()
-    job = _Job(cluster, store, inputs, tmp_path / "said-2.txt")
-    assert wait_for_put(store, "family=stages", job.runs), job.said()[-6000:]
-    _kill_one(cluster)
-    job.finish()
+    with _Job(cluster, store, inputs, tmp_path / "said-1.txt") as job:
+        job.comes_to("family=content", store)
+        _kill_one(cluster)
+        job.comes_to("family=signals", store)
+    with _Job(cluster, store, inputs, tmp_path / "said-2.txt") as job:
+        job.comes_to("family=stages", store)
+        _kill_one(cluster)
+        job.finish()
     assert_same(store, tmp_path, build, hashes)

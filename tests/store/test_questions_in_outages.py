@@ -57,7 +57,11 @@ def test_no_question_takes_an_outage_for_damage(
     assert ask(lake) == expected
     asked = sum(store.proxy.counts().values())
     store.proxy.reset(seed=5)
-    busy = [Fault(kind="error", status=503, share=0.05), Fault(kind="cut", share=0.05), Fault(kind="refuse", share=0.02)]
+    busy = [
+        Fault(kind="error", status=503, share=0.05),
+        Fault(kind="cut", share=0.05),
+        Fault(kind="refuse", share=0.02),
+    ]
     store.proxy.use(*busy)
     assert ask(lake) == expected
     assert sum(fault.struck for fault in busy) > 0
