@@ -71,7 +71,8 @@ _KINDS: Final[tuple[tuple[type[StorageError], re.Pattern[str]], ...]] = (
             r"TooManyRequests|NETWORK_CONNECTION|curlCode: |HTTP status (?:5[0-9][0-9]|429|408)\b|\b(?:5[0-9][0-9]|429|408) [A-Z][a-z]+|timed out|"
             r"operation timeout|[Cc]onnection (?:was )?(?:closed|reset|aborted)|(?:decoding|reading) (?:the )?(?:request or )?response body|"
             r"request or response body error|IncompleteMessage|incomplete message|unexpected EOF|end of file before message length|"
-            r"Broken pipe|error sending request|UNAVAILABLE|DEADLINE_EXCEEDED|Connection reset by peer"
+            r"Broken pipe|error sending request|UNAVAILABLE|DEADLINE_EXCEEDED|Connection reset by peer|"
+            r"NO_SUCH_UPLOAD|NoSuchUpload"  # ended already by a request whose answer was lost: written anew under the same name
         ),
     ),
 )
