@@ -48,7 +48,9 @@ def test_python_workers_get_what_the_driver_was_given(
     assert session().sparkContext is context
     assert run_tasks(spark, _read_there, [uri]) == [b"bytes of the store"]
     assert store.server.secret not in repr(context.getConf().getAll())
-    java = context._jvm.java.lang.System.getProperties().toString()
+    machine = context._jvm
+    assert machine is not None
+    java = machine.java.lang.System.getProperties().toString()
     assert store.server.secret not in java
 
 
