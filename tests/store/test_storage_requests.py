@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs as pafs
 from stores.fixtures import Store
-from stores.proxy import Fault, operation_is
+from stores.proxy import Fault, Kind, operation_is
 
 from headwater.errors import (
     CorruptLakeError,
@@ -68,13 +68,13 @@ def test_what_is_not_finished_gets_no_name(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", ["error", "refuse", "cut", "lost"])
-def test_requests_that_fail_for_a_while_are_tried_again_and_counted(store: Store, kind: str) -> None:
+def test_requests_that_fail_for_a_while_are_tried_again_and_counted(store: Store, kind: Kind) -> None:
     """Whatever a network does to three requests of each sort, the bytes come through, and the tries are counted."""
     data = bytes(range(256)) * 20_000
     store.put("lake/there.bin", data)
     before = sum(RETRIED.values())
     for operation in ("PUT", "HEAD", "GET"):
-        store.proxy.use(Fault(kind=kind, of=operation_is(operation), times=3, status=503 if kind == "error" else None))  # type: ignore[arg-type]
+        store.proxy.use(Fault(kind=kind, of=operation_is(operation), times=3, status=503 if kind == "error" else None))
         _write(store, f"{operation}.bin", data)
         filesystem, folder = filesystem_of(store.uri("lake"))
         assert read_bytes(filesystem, f"{folder}/there.bin") == data
