@@ -52,13 +52,14 @@ def test_a_failing_disk_is_never_corrupt_parquet(table: Path, monkeypatch: pytes
     data = table.read_bytes()
     for module in (chunks, parquet_rows):
         monkeypatch.setattr(module, "open_file", lambda _: _Failing(data, after))
-    for ask in (
+    asks: tuple[Callable[[], bool], ...] = (
         lambda: len(row_group_chunks(str(table), LIMITS)) == 1,
         lambda: (
             sum(len(rows.text) for rows in parquet_batches(str(table), Chunk(begin=0, end=4, first_record=0), LIMITS))
             == 4000
         ),
-    ):
+    )
+    for ask in asks:
         try:
             whole = ask()
         except StorageError:

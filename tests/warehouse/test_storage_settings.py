@@ -69,7 +69,13 @@ def test_a_profile_gives_what_the_environment_lacks(monkeypatch: pytest.MonkeyPa
     assert worker_environment()["AWS_SECRET_ACCESS_KEY"] == SECRET
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKENV")
     assert "aws_secret_access_key" not in settings_of(S3)
+    with (tmp_path / "config").open("a") as config:
+        config.write("[profile role]\nsso_session = team\n")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_PROFILE", "role")
+    assert settings_of(S3) == {"aws_profile": "role"}
     monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert worker_environment() == {}
     with pytest.raises(UsageError, match="expected the profile 'nobody'"):
         settings_of(S3)
 
