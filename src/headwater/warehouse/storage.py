@@ -334,7 +334,10 @@ def worker_environment() -> dict[str, str]:
     """Return what the environment of Python workers must hold so that the same settings are found there; it may hold secrets."""
     found: dict[str, str] = {}
     for kind in SETTINGS:
-        for name, value in _settings_if_sound(kind).items():
+        settings = _settings_if_sound(kind)
+        if "aws_secret_access_key" in settings:
+            settings.pop("aws_profile", None)  # its keys go along: a machine of a cluster need not have the file
+        for name, value in settings.items():
             found[(_PREFIX + name if name in _EVERY else name).upper()] = value
     return found
 
