@@ -7,7 +7,6 @@ taken from the environment, from those files, or from a file that is named (``aw
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -253,6 +252,8 @@ def _section(path: str, stamp: int, name: str) -> dict[str, str] | None:
     """Return what a section of a shared file says of the settings here; None where there is no such section. ``stamp`` is for the cache."""
     if not stamp:
         return None
+    import configparser  # where there is such a file only
+
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(read_bounded(Path(path), 1 << 20).decode())
