@@ -177,25 +177,39 @@ class Snapshot:
             batch: for families of a build, the build's name.
         """
         lookups = {}
+        batches: dict[int, str] = {}
         for family in dict.fromkeys(["content", *families]):
             table = self.live(family, batch=batch if family == "stages" else None)
             numbers, rows = _expand(table)
             order = np.argsort(numbers, kind="stable")
             first = np.searchsorted(rows, np.arange(table.num_rows)) if table.num_rows else np.empty(0, np.int64)
             groups = np.arange(len(rows)) - first[rows] if len(rows) else rows
-            lookups[family] = (numbers[order], rows[order], groups[order], table["path"], table["batch"])
-        for fragment in fragments.tolist():
-            where: dict[str, tuple[str, int]] = {}
-            name = ""
-            for family, (numbers, rows, groups, paths, batches) in lookups.items():
-                at = int(np.searchsorted(numbers, fragment))
-                if at < len(numbers) and numbers[at] == fragment:
-                    where[family] = (paths[int(rows[at])].as_py(), int(groups[at]))
-                    if family == "content":
-                        name = batches[int(rows[at])].as_py()
-            if "content" not in where:
+            at = np.searchsorted(numbers[order], fragments)
+            found = at < len(numbers)
+            found[found] = numbers[order][at[found]] == fragments[found]
+            row, group = np.full(len(fragments), -1, np.int64), np.zeros(len(fragments), np.int64)
+            row[found], group[found] = rows[order][at[found]], groups[order][at[found]]
+            lookups[family] = (row.tolist(), group.tolist(), _texts_at(table["path"], row[found]))
+            if family == "content":
+                batches = _texts_at(table["batch"], row[found])
+        in_content = lookups["content"][0]
+        for number, fragment in enumerate(fragments.tolist()):
+            if in_content[number] < 0:
                 raise UsageError(f"expected a fragment of {self.uri}, found none with number {fragment}")
-            yield FragmentFiles(fragment=fragment, batch=name, files=where)
+            where = {
+                family: (paths[row[number]], group[number])
+                for family, (row, group, paths) in lookups.items()
+                if row[number] >= 0
+            }
+            yield FragmentFiles(fragment=fragment, batch=batches[in_content[number]], files=where)
+
+
+def _texts_at(column: pa.ChunkedArray, rows: _Ints) -> dict[int, str]:
+    """Return row → text; equal texts are one object, so that pickled together they travel once."""
+    needed = np.unique(rows)
+    found: dict[str, str] = {}
+    texts = column.take(pa.array(needed)).to_pylist()
+    return {row: found.setdefault(text, text) for row, text in zip(needed.tolist(), texts, strict=True)}
 
 
 def _expand(files: pa.Table) -> tuple[_Ints, _Ints]:

@@ -19,12 +19,14 @@ from headwater.errors import MissingDependencyError, UsageError
 from headwater.extras import needing_extras
 from headwater.pipelines.spark.gateway import start_jvm
 from headwater.pipelines.spark.progress import Progress
+from headwater.pipelines.spark.watch import beat, watched
 from headwater.warehouse.faults import reach_in_task
 
 if TYPE_CHECKING:
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-__all__ = ["parallelism", "run_tasks", "session"]
+__all__ = ["parallelism", "run_tasks", "session", "task_body"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -32,6 +34,8 @@ _MIN_JAVA: Final = 17
 _LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 _IDLE_TIMEOUT_S: Final = 3600
 """Longer than the slowest legal batch: a worker that says nothing for this long is killed and its task tried again."""
+_LONGEST_TASK_S: Final = 12 * 3600
+"""The same for tasks that say nothing before they end: those of ``task_body`` are watched by the worker itself, see ``watch``."""
 
 _SETTINGS: Final[dict[str, str]] = {
     "spark.ui.enabled": "false",
@@ -39,7 +43,7 @@ _SETTINGS: Final[dict[str, str]] = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.pyspark.udf.idleTimeoutSeconds": str(_IDLE_TIMEOUT_S),
     "spark.sql.execution.pyspark.udf.killOnIdleTimeout": "true",
-    "spark.python.worker.idleTimeoutSeconds": str(_IDLE_TIMEOUT_S),
+    "spark.python.worker.idleTimeoutSeconds": str(_LONGEST_TASK_S),
     "spark.python.worker.killOnIdleTimeout": "true",
     "spark.python.worker.reuse": "true",
     # Named, not imported: it knows the steps, which know this room.
@@ -174,17 +178,31 @@ def run_tasks(
     if not items:
         return []
     context = spark.sparkContext
+    call = task_body(context, function, progress, size, point)
+    return list(context.parallelize(items, min(len(items), tasks or len(items))).mapPartitions(call).collect())
+
+
+def task_body(
+    context: SparkContext,
+    function: Callable[[_Item], _Result],
+    progress: Progress | None = None,
+    size: Callable[[_Result], tuple[int, int]] | None = None,
+    point: str | None = None,
+) -> Callable[[Iterable[_Item]], Iterable[_Result]]:
+    """Return what a task does with its items; arguments as of ``run_tasks``."""
     done = None if progress is None or size is None else progress.counters(context)
 
     def call(part: Iterable[_Item]) -> Iterable[_Result]:
-        for item in part:
-            result = function(item)
-            if point is not None:
-                reach_in_task(point)
-            if done is not None and size is not None:
-                rows, size_bytes = size(result)
-                done[0].add(rows)
-                done[1].add(size_bytes)
-            yield result
+        with watched():
+            for item in part:
+                result = function(item)
+                beat()
+                if point is not None:
+                    reach_in_task(point)
+                if done is not None and size is not None:
+                    rows, size_bytes = size(result)
+                    done[0].add(rows)
+                    done[1].add(size_bytes)
+                yield result
 
-    return list(context.parallelize(items, min(len(items), tasks or len(items))).mapPartitions(call).collect())
+    return call
