@@ -17,6 +17,7 @@ from headwater.warehouse import commit as commits
 from headwater.warehouse import log as log_module
 from headwater.warehouse import log_repair
 from headwater.warehouse.commit import commit, create_lake, reserve_fragments
+from headwater.warehouse.filesystem import write_file
 from headwater.warehouse.log import CHECKPOINT_RECORD, LAST_CHECKPOINT, entry_name, read_record, record_checkpoints
 from headwater.warehouse.maintain import maintain
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
@@ -123,8 +124,8 @@ def test_two_writers_of_the_record_of_checkpoints(lake_folder: Path, monkeypatch
     """One that wrote its record over another's, made from what was there before, looks again: in the end all that is there is recorded."""
     snapshot = _grow(lake_folder, 2)
     snapshot.delta.create_checkpoint()
-    plain = log_module.write_file
-    later = []
+    plain = write_file
+    later: list[Snapshot] = []
 
     def interrupted(*args: object, **kwargs: object) -> None:
         if not later:  # another writer makes a checkpoint, and its record, between this one's look and its writing

@@ -211,7 +211,6 @@ def test_shards_are_those_of_one_run(
 
 def disturb(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
     """Call ``change`` between the inspection of a wave and its reading."""
-
     find = KnownFiles.find
 
     def after_inspection(*given: Any) -> Any:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,7 +129,7 @@ def test_a_task_that_is_tried_again_comes_once(spark: SparkSession, tmp_path: Pa
 def test_whoever_stops_taking_ends_the_job(spark: SparkSession, tmp_path: Path) -> None:
     """After an error of the driver's own, what is still running is cancelled: the session is free at once."""
 
-    def take() -> Iterator[None]:
+    def take() -> Generator[None, None, None]:
         for _ in arrivals(spark, partial(_square, tmp_path), [3, 7], Pace(0.0)):
             yield
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 from headwater.filters.html.page import extractor_operator
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.takedowns import taken_down
-from headwater.pipelines.ingest.again import KnownFile, again_unit, find_again, plan_again
+from headwater.pipelines.ingest.again import again_unit, find_again, plan_again
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.inputs import InputFile, list_inputs
-from headwater.pipelines.ingest.known import KnownFiles
+from headwater.pipelines.ingest.known import KnownFile, KnownFiles
 from headwater.pipelines.ingest.left_out import RULES, LeftOut
 from headwater.pipelines.ingest.task import VERSION, concerns_all_files, why_unread
 from headwater.pipelines.ingest.units import (

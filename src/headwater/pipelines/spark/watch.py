@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +18,7 @@ __all__ = ["SILENT_S", "beat", "watched"]
 SILENT_S: Final = 3600.0
 """Longer than the slowest legal batch."""
 
+_STDERR: Final = 2
 _limits: list[float] = []
 """The limit of the task that runs in this process; none outside of one."""
 
@@ -39,4 +39,4 @@ def watched(silent_s: float = SILENT_S) -> Iterator[None]:
 def beat() -> None:
     """Say that the task that runs in this process goes on; nothing outside of one."""
     if _limits:
-        faulthandler.dump_traceback_later(_limits[-1], exit=True, file=sys.__stderr__)
+        faulthandler.dump_traceback_later(_limits[-1], exit=True, file=_STDERR)
