@@ -10,11 +10,11 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, StorageError, UsageError
+from headwater.warehouse.delta_tables import open_delta, telling_store_errors
 from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join
 from headwater.warehouse.log import (
     CHECKPOINT_RECORD,
@@ -85,16 +85,16 @@ def checkpoint_in_passing(uri: str) -> None:
     """
     if not misplaced_names(uri):
         with contextlib.suppress(DeltaError, OSError, StorageError, CorruptLakeError):
-            _write_checkpoint(uri, DeltaTable(uri))
+            _write_checkpoint(uri, open_delta(uri))
 
 
 def _write_checkpoint(uri: str, delta: DeltaTable) -> None:
     if read_record(uri, CHECKPOINT_RECORD) is None:
-        record_checkpoints(
-            uri
-        )  # so that a first checkpoint without its hash is told from one of which the record is gone
+        # So that a first checkpoint without its hash is told from one of which the record is gone.
+        record_checkpoints(uri)
     try:
-        delta.create_checkpoint()
+        with telling_store_errors(uri, "write a checkpoint of"):
+            delta.create_checkpoint()
     except (DeltaError, OSError) as error:
         raise StorageError(
             f"cannot write a checkpoint of {uri}: {plain_message(error)}; free space or grant permission, then run again"
@@ -134,7 +134,7 @@ def repair_log(lake: str) -> LogRepair:
     snapshot = open_snapshot(lake)
     write_checkpoint(snapshot)
     # Opened through it once, the checkpoint is known to be readable.
-    DeltaTable(uri)
+    open_delta(uri)
     return LogRepair(version=snapshot.version, set_aside=tuple(aside))
 
 
