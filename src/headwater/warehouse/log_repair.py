@@ -10,6 +10,7 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyarrow import fs as pafs
 

@@ -24,6 +24,7 @@ from headwater.plain import JsonObject
 from headwater.warehouse.delta_tables import is_of_library, open_delta
 from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, is_local, join, lake_place
 from headwater.warehouse.fragments import NAME_PATTERN, FileName, expand_masks, operator_digits
+from headwater.warehouse.locating import locate
 from headwater.warehouse.log import (
     CHECKPOINT_RECORD,
     LAST_CHECKPOINT,
@@ -173,47 +174,16 @@ class Snapshot:
         return np.setdiff1d(self.covered("content"), self.covered(family, operator), assume_unique=False)
 
     def locate(self, fragments: _Ints, families: Sequence[str], batch: str | None = None) -> Iterator[FragmentFiles]:
-        """Yield where each fragment's rows of ``families`` lie; a family that does not cover a fragment is left out of it.
+        """Return, one after the other, where each fragment's rows of ``families`` lie; a family that does not cover a fragment is left out of it.
 
         Args:
             fragments: ascending int64.
             families: names; ``content`` is always added.
             batch: for families of a build, the build's name.
         """
-        lookups = {}
-        batches: dict[int, str] = {}
-        for family in dict.fromkeys(["content", *families]):
-            table = self.live(family, batch=batch if family == "stages" else None)
-            numbers, rows = _expand(table)
-            order = np.argsort(numbers, kind="stable")
-            first = np.searchsorted(rows, np.arange(table.num_rows)) if table.num_rows else np.empty(0, np.int64)
-            groups = np.arange(len(rows)) - first[rows] if len(rows) else rows
-            at = np.searchsorted(numbers[order], fragments)
-            found = at < len(numbers)
-            found[found] = numbers[order][at[found]] == fragments[found]
-            row, group = np.full(len(fragments), -1, np.int64), np.zeros(len(fragments), np.int64)
-            row[found], group[found] = rows[order][at[found]], groups[order][at[found]]
-            lookups[family] = (row.tolist(), group.tolist(), _texts_at(table["path"], row[found]))
-            if family == "content":
-                batches = _texts_at(table["batch"], row[found])
-        in_content = lookups["content"][0]
-        for number, fragment in enumerate(fragments.tolist()):
-            if in_content[number] < 0:
-                raise UsageError(f"expected a fragment of {self.uri}, found none with number {fragment}")
-            where = {
-                family: (paths[row[number]], group[number])
-                for family, (row, group, paths) in lookups.items()
-                if row[number] >= 0
-            }
-            yield FragmentFiles(fragment=fragment, batch=batches[in_content[number]], files=where)
-
-
-def _texts_at(column: pa.ChunkedArray, rows: _Ints) -> dict[int, str]:
-    """Return row → text; equal texts are one object, so that pickled together they travel once."""
-    needed = np.unique(rows)
-    found: dict[str, str] = {}
-    texts = column.take(pa.array(needed)).to_pylist()
-    return {row: found.setdefault(text, text) for row, text in zip(needed.tolist(), texts, strict=True)}
+        named = dict.fromkeys(["content", *families])
+        tables = {family: self.live(family, batch=batch if family == "stages" else None) for family in named}
+        return locate(self.uri, fragments, tables)
 
 
 def _expand(files: pa.Table) -> tuple[_Ints, _Ints]:

@@ -10,9 +10,9 @@ from web_lake import BATCH, FakeReader, page, web_lake
 
 from headwater.lineage.runs import Unit, begin_run, commit_wave
 from headwater.pipelines.ingest.again import find_again
-from headwater.pipelines.ingest.known import KnownFiles
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.known import KnownFiles
 from headwater.pipelines.ingest.task import file_number
 from headwater.pipelines.ingest.web import pages
 from headwater.pipelines.ingest.web.captures import Page
