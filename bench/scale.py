@@ -35,7 +35,7 @@ __all__ = ["PARTS", "main", "measure"]
 _SLOTS: Final = 1000
 _TASKS_PER_SLOT: Final = 4
 _REQUESTS: Final = 1_000
-_SHARDS: Final = 300_000
+_SHARDS: Final = 3 * 65_536
 _ENTRIES: Final = 49
 _NARROW: Final = ("minhash", "duplicates", "scores", "signals", "language", "spans", "tokens", "contamination")
 
