@@ -15,11 +15,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headwater.errors import CorruptLakeError
-from headwater.filters.urls.hosts import without_credentials
-from headwater.hashes import short_hashes
 from headwater.lineage.damaged_files import arrow_damage_told
 from headwater.lineage.past_runs import PastRun, read_runs
 from headwater.lineage.placed_rows import placed_rows
@@ -268,59 +265,17 @@ class Lookup:
 
     @arrow_damage_told()
     def samples_at(self, uri: str) -> list[int]:
-        """Return the samples with a URI, ascending; a user and password in it do not matter.
+        """Return the samples with a URI, ascending; a user and password in it do not matter."""
+        from headwater.lineage.index_questions import at_uri
 
-        Each sample of the index with its hash is looked at, since hashes of two URIs may be equal. Lakes of earlier releases hold URLs with
-        their credentials, hashed with them: those are found among the samples of their host.
-        """
-        plain = without_credentials(uri)
-        hashes = np.unique(short_hashes(list(dict.fromkeys((plain, uri)))))
-        found = self._are_at(plain, self._hashed("uri_index", "uri_hash", hashes))
-        return found or self._are_at(plain, self._with_credentials(plain))
-
-    def _are_at(self, plain: str, samples: npt.NDArray[np.int64]) -> list[int]:
-        uris = self.table("content", samples, ["uri"])["uri"].to_pylist()
-        return [sample for sample, uri in zip(samples.tolist(), uris, strict=True) if uri == plain]
-
-    def _with_credentials(self, plain: str) -> npt.NDArray[np.int64]:
-        """Return samples among which those are whose URL is this one with credentials before its host."""
-        from headwater.lineage.host_questions import hosted
-
-        return hosted(self, plain)
-
-    def _hashed(self, family: str, column: str, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the samples of an index whose hash is one of some, ascending."""
-        found = [table["sample_id"].to_numpy() for table in self.index_rows(family, column, hashes, ["sample_id"])]
-        return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-
-    def index_rows(
-        self, family: str, column: str, hashes: npt.NDArray[np.int64], columns: Sequence[str]
-    ) -> Iterator[pa.Table]:
-        """Yield the rows of an index with one of some hashes; a row group whose hashes lie elsewhere is not read."""
-        files = self.live.of(family)
-        wanted = pa.array(np.unique(hashes))
-        for file in range(len(files.base)):
-            path = files.path(file)
-            groups = {group for each in hashes.tolist() for group in self.reader.between(path, column, each, each)}
-            for group in sorted(groups):
-                found = self.reader.read(path, group, list(dict.fromkeys([column, *columns])))
-                mine = found.filter(pc.is_in(found[column], wanted))
-                if mine.num_rows:
-                    yield mine
+        return at_uri(self, uri)
 
     @arrow_damage_told()
     def samples_of_hash(self, content_hash: bytes) -> list[int]:
-        """Return the samples with exactly this text, by its BLAKE2b-128, ascending: a scan of all hashes, 16 bytes a sample."""
-        files = self.live.of("content")
-        wanted = pa.scalar(content_hash, pa.binary())
-        found: list[int] = []
-        for file in range(len(files.base)):
-            path = files.path(file)
-            for group in range(self.reader.groups(path)):
-                same = pc.equal(self.reader.read(path, group, ["content_hash"])["content_hash"], wanted)
-                if pc.any(same, min_count=0).as_py():
-                    found += self.reader.read(path, group, ["sample_id"]).filter(same)["sample_id"].to_pylist()
-        return sorted(found)
+        """Return the samples with exactly this text, by its BLAKE2b-128, ascending."""
+        from headwater.lineage.index_questions import with_hash
+
+        return with_hash(self, content_hash)
 
     @arrow_damage_told()
     def samples_of_host(self, host: str) -> Iterator[npt.NDArray[np.int64]]:

@@ -177,7 +177,10 @@ def _plain_value(page: Page, row: int) -> pa.Array | None:
     crc, size = page.header.get(4), page.header.get(2)
     plain = kind is not None and not page.dictionary and _part(page.header, 5).get(2) == _PLAIN
     as_numbers = kind is not None and plain and size == len(there) + page.rows * kind.itemsize
-    as_nulls = page.chunk.optional and size in (len(nothing), len(nothing) + 1)  # of a dictionary's numbers how wide they are
+    as_nulls = page.chunk.optional and size in (
+        len(nothing),
+        len(nothing) + 1,
+    )  # of a dictionary's numbers how wide they are
     if not isinstance(crc, int) or page.chunk.codec != "ZSTD" or not (as_numbers or as_nulls):
         return None
     body = page.data[page.header_bytes :]

@@ -121,9 +121,7 @@ def _read(
 ) -> pa.Table:
     there = set(file.schema_arrow.names)
     try:
-        table = file.read_row_groups(
-            groups, columns=[name for name in columns if name in there], use_threads=threads
-        )
+        table = file.read_row_groups(groups, columns=[name for name in columns if name in there], use_threads=threads)
     except UNREADABLE as error:
         detail = one_line(re.sub(r"'.*'", "", str(error)))
         named = f"row group {groups[0]}" if len(groups) == 1 else f"row groups {groups[0]} to {groups[-1]}"

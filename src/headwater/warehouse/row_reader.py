@@ -231,11 +231,11 @@ class RowReader:
     def _size(self, known: _Known, group: int, columns: Sequence[str]) -> int:
         """Return how many bytes columns of a row group take in memory, about; nested ones are not counted."""
         part = known.footer.row_group(group)
-        return sum(part.column(known.columns[name]).total_uncompressed_size for name in columns if name in known.columns)
+        return sum(
+            part.column(known.columns[name]).total_uncompressed_size for name in columns if name in known.columns
+        )
 
-    def _values(
-        self, path: str, known: _Known, group: int, row: int, columns: Sequence[str]
-    ) -> dict[str, pa.Array]:
+    def _values(self, path: str, known: _Known, group: int, row: int, columns: Sequence[str]) -> dict[str, pa.Array]:
         """Return column → its value in a row, an array of one, of those columns whose pages can be read one by one."""
         refuse_other_meaning(known.version, path, columns)
         kinds = _kinds(family_of(path), known.own)
