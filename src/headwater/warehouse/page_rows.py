@@ -170,7 +170,7 @@ def _plain_value(page: Page, row: int) -> pa.Array | None:
     Of any other page None.
 
     Raises:
-        pyarrow.ArrowException, OSError: the page is damaged.
+        pyarrow.ArrowException, OSError, ValueError: the page is damaged.
     """
     kind, there = _NUMBERS.get(page.chunk.kind), _levels(page.rows, 1) if page.chunk.optional else b""
     nothing = _levels(page.rows, 0)
@@ -185,7 +185,7 @@ def _plain_value(page: Page, row: int) -> pa.Array | None:
         return None
     body = page.data[page.header_bytes :]
     if zlib.crc32(body) != crc & 0xFFFFFFFF:
-        raise OSError("a page of another checksum than its header says")
+        raise ValueError("a page of another checksum than its header says")
     values = pa.decompress(body, decompressed_size=size, codec="zstd")
     begins = values[: len(nothing)].to_pybytes()
     if as_nulls and begins == nothing:

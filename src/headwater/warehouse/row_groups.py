@@ -9,7 +9,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, LakeFormatError, one_line
+from headwater.errors import CorruptLakeError, LakeFormatError, one_line, raise_of_file_system
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.schema import FAMILIES, OWN_SCORE, READABLE, arrow_schema
 
@@ -123,6 +123,7 @@ def _read(
     try:
         table = file.read_row_groups(groups, columns=[name for name in columns if name in there], use_threads=threads)
     except UNREADABLE as error:
+        raise_of_file_system(error, path)
         detail = one_line(re.sub(r"'.*'", "", str(error)))
         named = f"row group {groups[0]}" if len(groups) == 1 else f"row groups {groups[0]} to {groups[-1]}"
         raise CorruptLakeError(f"cannot read {named} of {path}: {detail}; run verify, then restore the file") from error
