@@ -328,17 +328,11 @@ def spark_session(master: str | None, conf: Sequence[str]) -> Iterator[SparkSess
     settings = parse_conf(conf)
     from headwater.pipelines.spark.sessions import session
 
-    if "PYSPARK_GATEWAY_PORT" in os.environ:
-        from pyspark import SparkConf
-
-        submitted = dict(SparkConf().getAll())
-        master = master or submitted.get("spark.master")
-        settings = submitted | settings
     from pyspark.sql import SparkSession
 
     running = SparkSession.getActiveSession() is not None
     with _quiet_interrupts() as install:
-        spark = session(master=master or _MASTER, conf=settings)
+        spark = session(master=master, conf=settings)
         install()  # Spark has put its own handler in place, which asks the JVM in the middle of another question
         try:
             with tell_runs():
