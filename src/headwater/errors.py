@@ -9,6 +9,10 @@
     │   └── MissingPackageError  a Python package that an extra brings: install the extra (exit code 2)
     ├── LimitError               a query took more time or memory than it may: ask for less, or allow more
     ├── StorageError             the file system refused: free space, permissions, reachability
+    │   ├── StoreDeniedError     a store refused who asks: correct the keys or grant permission
+    │   ├── StoreAbsentError     a store has no such bucket: correct its name, or make it
+    │   ├── StoreUnreachableError  no store answers: correct the endpoint, or wait for it
+    │   └── StoreTransientError  a store failed again and again: run the same command again
     ├── ConflictError            another writer was faster: read the table again and plan again
     ├── LakeFormatError          another release made the lake: upgrade the lake, or Headwater
     ├── CorruptLakeError         stored bytes differ from what was committed: restore or rebuild
@@ -35,6 +39,10 @@ __all__ = [
     "RecipeError",
     "ReconciliationError",
     "StorageError",
+    "StoreAbsentError",
+    "StoreDeniedError",
+    "StoreTransientError",
+    "StoreUnreachableError",
     "UnreadableInputsError",
     "UsageError",
     "nearest",
@@ -107,7 +115,23 @@ class LimitError(HeadwaterError):
 
 
 class StorageError(HeadwaterError):
-    """The file system refused a read, write, rename or sync."""
+    """The file system refused a read, write, rename or sync: it says nothing of the bytes that are stored."""
+
+
+class StoreDeniedError(StorageError):
+    """An object store refused who asks: wrong, missing or expired keys, or no permission for this bucket or key."""
+
+
+class StoreAbsentError(StorageError):
+    """An object store has no such bucket, or no such key where one was promised."""
+
+
+class StoreUnreachableError(StorageError):
+    """Nothing answers where an object store should be: a wrong name, no network, or the wrong one of http and https."""
+
+
+class StoreTransientError(StorageError):
+    """An object store failed at every try: too many requests, a fault of its own, a connection that was cut."""
 
 
 class ConflictError(HeadwaterError):

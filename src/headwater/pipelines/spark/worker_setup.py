@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headwater.pipelines.spark.settings import is_local
+from headwater.warehouse.storage import worker_environment
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -24,6 +25,8 @@ def equip_workers(context: SparkContext) -> None:
     Of archives given by ``--py-files`` those that hold Headwater go onto the path of the interpreter: Spark adds archives to it only after its
     daemon, which imports Headwater, has started, and those that end in ``.whl`` never.
     """
+    # Travels with each task to its Python worker: no setting of Spark's, which its pages and logs would show.
+    context.environment.update(worker_environment())
     local = is_local(context.master)
     given = dict(context.getConf().getAll())
     archives = [file for file in given.get("spark.submit.pyFiles", "").split(",") if file and holds_package(file)]
