@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from conftest import REPOSITORY, DemoLake
 from main_job import shard_hashes
 from spark_cluster import SparkCluster
+
+from conftest import REPOSITORY, DemoLake
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

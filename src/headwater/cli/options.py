@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import sys
 import threading
@@ -327,9 +326,9 @@ def spark_session(master: str | None, conf: Sequence[str]) -> Iterator[SparkSess
     Under ``spark-submit`` its master and settings count where the command line names no others.
     """
     settings = parse_conf(conf)
-    from headwater.pipelines.spark.sessions import session
-
     from pyspark.sql import SparkSession
+
+    from headwater.pipelines.spark.sessions import session
 
     running = SparkSession.getActiveSession() is not None
     with _quiet_interrupts() as install:

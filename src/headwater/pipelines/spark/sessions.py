@@ -38,6 +38,8 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _MASTER: Final = "local[*]"
 _MIN_JAVA: Final = 17
+
+
 def session(
     master: str | None = None, conf: Mapping[str, str] | None = None, app_name: str = "headwater"
 ) -> SparkSession:

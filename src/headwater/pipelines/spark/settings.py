@@ -182,8 +182,7 @@ def read_properties(file: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the settings of Spark in {file}: {error}") from error
     found = {}
-    for line in re.sub(r"\\\n[ \t]*", "", text).splitlines():
-        line = line.strip()
+    for line in map(str.strip, re.sub(r"\\\n[ \t]*", "", text).splitlines()):
         if line and line[0] not in "#!":
             key, value = _PROPERTY.fullmatch(line).groups()  # type: ignore[union-attr]  # every line matches
             found[_ESCAPED.sub(r"\1", key)] = _ESCAPED.sub(r"\1", value)

@@ -30,14 +30,14 @@ def parallelism(spark: SparkSession) -> int:
     them, and until no more come. Each call asks anew, so that a wave is planned for what is there by then.
     """
     context = spark.sparkContext
-    if is_local(context.master):
+    if is_local(context.master or ""):
         return max(1, int(context.defaultParallelism))
     conf = dict(context.getConf().getAll())
     if "spark.default.parallelism" in conf:
         return max(1, int(conf["spark.default.parallelism"]))
     if conf.get("spark.dynamicAllocation.enabled") != "true":
         _await_executors(context)
-    return slots_to_be_had(conf, context.master, int(context.defaultParallelism), _executors(context))
+    return slots_to_be_had(conf, context.master or "", int(context.defaultParallelism), _executors(context))
 
 
 def slots_to_be_had(conf: Mapping[str, str], master: str, cores: int, executors: int) -> int:

@@ -27,7 +27,9 @@ def equip_workers(context: SparkContext) -> None:
     """
     # Travels with each task to its Python worker: no setting of Spark's, which its pages and logs would show.
     context.environment.update(worker_environment())
-    local = is_local(context.master)
+    local = is_local(context.master or "")
+    if not local:
+        context.environment["HEADWATER_COMPILE_FIRST"] = "1"
     given = dict(context.getConf().getAll())
     archives = [file for file in given.get("spark.submit.pyFiles", "").split(",") if file and holds_package(file)]
     if archives:
