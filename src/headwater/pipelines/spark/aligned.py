@@ -18,6 +18,7 @@ import pyarrow as pa
 from headwater.lineage.runs import Unit
 from headwater.pipelines.spark.blocks import Block, Records, exchange, gather, route, run_bounds
 from headwater.pipelines.spark.parcels import contents, parcels
+from headwater.pipelines.spark.slots import parallelism
 from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.fragments import (
     FRAGMENTS_PER_FILE,
@@ -76,7 +77,7 @@ def fragment_rows(
         schema: Spark's DDL of what ``transform`` returns.
         transform: a module-level function or partial, run in the tasks.
     """
-    items = parcels(list(locations), TASKS_PER_SLOT * int(spark.sparkContext.defaultParallelism))
+    items = parcels(list(locations), TASKS_PER_SLOT * parallelism(spark))
     work = spark.createDataFrame(spark.sparkContext.parallelize(items, len(items)), "item binary")
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
