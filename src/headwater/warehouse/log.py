@@ -62,6 +62,7 @@ CHECKPOINT_RECORD: Final = "_headwater_checkpoints"
 LAST_CHECKPOINT: Final = "_last_checkpoint"
 _FORMAT: Final = 1
 _READINGS: Final = 3
+_TRIES: Final = 10
 _ENTRY: Final = re.compile(r"([0-9]{20})\.json")
 _CHECKPOINT: Final = re.compile(r"[0-9]{20}\.checkpoint(\..+)?\.parquet")
 _ASIDE: Final = re.compile(r"_headwater_.+\.aside-[0-9a-f]{8}")
@@ -231,16 +232,28 @@ def record_head(uri: str, version: int) -> None:
         _write(uri, HEAD_RECORD, {"format": _FORMAT, "version": version, "sha256": entry_sha256(uri, version)})
 
 
-def record_checkpoints(uri: str) -> None:
-    """Write down the hashes of the log's checkpoints and of the file that names the newest.
+def record_checkpoints(uri: str, version: int = -1) -> None:
+    """Write down the hashes of the log's checkpoints, that of ``version``, which was just written, anew, and of the file that names the newest.
+
+    Of checkpoints that were recorded before, the hash of then stays: so damage since is seen. Another writer may make a checkpoint meanwhile,
+    and write over this record: what is recorded is looked at again after, until it is what is there.
 
     Raises:
         StorageError: the file system refused.
+        CorruptLakeError: the record before is damaged.
     """
     filesystem, folder = log_folder(uri)
-    names = [*checkpoint_names(uri), *([LAST_CHECKPOINT] if exists(filesystem, join(folder, LAST_CHECKPOINT)) else [])]
-    files = {name: file_sha256(filesystem, join(folder, name)) for name in names}
-    _write(uri, CHECKPOINT_RECORD, {"format": _FORMAT, "files": files})
+    recorded: JsonObject = (read_record(uri, CHECKPOINT_RECORD) or {"files": {}})["files"]
+    known = {name: sha256 for name, sha256 in recorded.items() if not name.startswith(entry_name(version)[:20])}
+    for _ in range(_TRIES):
+        files = {}
+        for name in checkpoint_names(uri):
+            known[name] = files[name] = known.get(name) or file_sha256(filesystem, join(folder, name))
+        if exists(filesystem, join(folder, LAST_CHECKPOINT)) is not None:
+            files[LAST_CHECKPOINT] = file_sha256(filesystem, join(folder, LAST_CHECKPOINT))
+        if (read_record(uri, CHECKPOINT_RECORD) or {}).get("files") == files:
+            return
+        _write(uri, CHECKPOINT_RECORD, {"format": _FORMAT, "files": files})
 
 
 def _write(uri: str, name: str, record: JsonObject) -> None:
