@@ -125,6 +125,9 @@ install_packages() {
     pip --no-deps --no-build-isolation -e .
     say "compiling the kernels (a minute or two the first time)"
     .venv/bin/python -m headwater.pipelines.annotate.compile_kernels >&2 </dev/null
+    say "making the archive of Spark's classes"
+    JAVA_HOME=$(scripts/java-home.sh) .venv/bin/python -m headwater.pipelines.spark.make_class_archive >/dev/null </dev/null ||
+        say "Spark will start more slowly"
     [ "$level" = run ] || install_loaders
     printf '%s\n' "$wanted" >".setup/$level"
     # shellcheck disable=SC2086  # as above

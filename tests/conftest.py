@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytest_plugins = ["small_lake"]
+pytest_plugins = ["small_lake", "stores.fixtures"]
 
 # Every Spark here lives for seconds: less compilation and one collector thread take a third off its processor time.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from headwater.pipelines.spark.local_java import local_java_options
+
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
 
@@ -58,7 +60,7 @@ def launch(settings: Mapping[str, str], output: int) -> tuple[Jvm, JavaGateway] 
 
     settings = {**settings}
     own = "spark.driver.defaultJavaOptions"
-    settings[own] = f"{_PRIVATE} {settings.get(own, '')}".strip()
+    settings[own] = " ".join(filter(None, [_PRIVATE, local_java_options(settings), settings.get(own)]))
     command = [str(Path(_find_spark_home()) / "bin" / "spark-submit")]
     for key, value in settings.items():
         command += ["--conf", f"{key}={value}"]
