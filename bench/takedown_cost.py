@@ -3,9 +3,9 @@
     python -m bench.takedown_cost --input ../shared/corpus --megabytes 12
 
 Makes a lake of some text with one build of many small shards; then, on a copy of the lake each time, takes down samples of the build: one; a
-hundredth of them, once such that they lie in as few shards as can be and once drawn from all; and the same drawn ones with the build left as it is,
-which is the table's part. Prints one JSON object with a row for each: samples, shards written again and their bytes, files of the table and their
-bytes, processor time and time on the wall in seconds, without the start of Python, by this process alone.
+hundredth of them, once such that they lie in as few shards as can be and once drawn from all; a tenth drawn from all; and the drawn ones with the
+build left as it is, which is the table's part. Prints one JSON object with a row for each: samples, shards written again and their bytes, files of
+the table and their bytes, processor time and time on the wall in seconds, without the start of Python, by this process alone.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def make_lake(lake: str, text: Path, n_bytes: int, master: str, scratch: Path) -
     recipe = parse_recipe(tomllib.loads(_RECIPE))
     files = [str(path) for path in write_files(draw(text, n_bytes).documents, scratch / "in")]
     create_lake(lake)
-    run(session(master=master, conf={}, app_name="takedown-cost"), lake, recipe, files, name=_BUILD)
+    spark = session(master=master, conf={}, app_name="takedown-cost")
+    run(spark, lake, recipe, files, name=_BUILD)
+    spark.stop()
 
 
 def places(lake: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -121,12 +123,15 @@ def main() -> None:
         samples, shards = places(lake)
         n = max(1, round(len(samples) * _SHARE))
         drawn = np.sort(np.random.default_rng(0).choice(samples, n, replace=False))
+        tenth = np.sort(np.random.default_rng(1).choice(samples, 10 * n, replace=False))
         cost(lake, samples[:1], with_build=True)  # loads and compiles what the others find there
         found = {
             "one sample": cost(lake, samples[:1], with_build=True),
             "1 %, of the fewest shards": cost(lake, np.sort(samples[:n]), with_build=True),
             "1 %, drawn from all": cost(lake, drawn, with_build=True),
             "1 %, drawn from all, without the build": cost(lake, drawn, with_build=False),
+            "10 %, drawn from all": cost(lake, tenth, with_build=True),
+            "10 %, drawn from all, without the build": cost(lake, tenth, with_build=False),
         }
     built = {"samples": len(samples), "shards": len(np.unique(shards))}
     print(json.dumps({"build": built, "takedowns": found}, indent=1))

@@ -156,7 +156,8 @@ def test_care_of_a_lake(finished_lake: SmallLake, tmp_path: Path) -> None:
         ).fetchall()[0]
     assert not lake.search([uri])["absent"]
     planned = lake.plan_takedown(uri=uri)
-    assert (planned["samples"]["named"], planned["impact"]["samples"]) == (1, sum(planned["samples"].values()))
+    assert planned["samples"]["named"] > 0
+    assert planned["impact"]["samples"] == sum(planned["samples"].values())
     record = lake.takedown(uri=uri, who="counsel", why="case 12", after_days=0)
     assert sample in record["samples"]
     assert [each["takedown"] for each in lake.takedowns()] == [record["takedown"]]

@@ -18,6 +18,7 @@ from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.plain import JsonObject
+from headwater.untrusted import parse_json
 from headwater.warehouse.filesystem import filesystem_of, join, read_bytes, write_file
 
 __all__ = ["FOLDER", "STATES", "Record", "read_record", "read_records", "write_record"]
@@ -151,13 +152,31 @@ def _digest(told: JsonObject) -> str:
 
 def _parse(filesystem: pafs.FileSystem, place: str) -> Record:
     try:
-        told = json.loads(read_bytes(filesystem, place))
+        told = parse_json(read_bytes(filesystem, place))
         whole = told.pop("digest") == _digest(told)
         named = told["takedown"] == place.rpartition("/")[2].removesuffix(".json")  # else two have changed places
-        if whole and named and told.pop("format") in _READ and told["state"] in STATES:
+        if whole and named and told.pop("format") in _READ and told["state"] in STATES and _is_sound(told):
             return Record(**told)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         pass
     raise CorruptLakeError(
         f"expected the record of a takedown, of format {' or '.join(map(str, _READ))}, at {place}, found another file; restore it from a copy"
     )
+
+
+def _is_sound(told: JsonObject) -> bool:
+    """Return whether what is computed with has the types that it must have.
+
+    Raises:
+        ValueError: a time is none.
+        KeyError: a field is missing.
+        TypeError: a list is none.
+    """
+    for name in ("due", "removed_at"):
+        if told[name] is not None:
+            datetime.datetime.fromisoformat(told[name]).astimezone(datetime.UTC)
+    numbers = [*told["samples"], *(number for pair in told["records"] for number in pair)]
+    numbers += [number for pair in told["new_winners"] for number in pair]
+    pairs = all(len(pair) == 2 for pair in (*told["records"], *told["new_winners"]))
+    texts = all(isinstance(told[name], str) for name in ("takedown", "who", "why", "asked_at", "request", "key_id"))
+    return pairs and texts and all(type(number) is int and 0 <= number < 1 << 63 for number in numbers)

@@ -215,31 +215,31 @@ def test_spark_does_what_this_process_does(built: Planted, spark: SparkSession, 
     assert _faults(built.lake) == []
 
 
-def test_every_copy_of_a_sample_goes(finished_lake: SmallLake, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_every_copy_of_a_sample_goes(planted: Planted, spark: SparkSession) -> None:
     """Of a sample that a build repeats, each copy goes: none is placed, and the shards lose the tokens of all of them."""
-    lake = tmp_path / "lake"
-    shutil.copytree(finished_lake.folder, lake)
-    most = "SELECT sample_id, stage, copies FROM stages WHERE stage IS NOT NULL ORDER BY copies DESC, sample_id LIMIT 1"
-    (chosen,) = _ask(lake, most)
-    assert chosen["copies"] > 1
-    placed = "SELECT count(DISTINCT copy) AS copies, sum(token_end - token_begin)::BIGINT AS tokens FROM placements WHERE sample_id = "
-    (before,) = _ask(lake, f"{placed}{chosen['sample_id']}")
-    assert before["copies"] >= chosen["copies"]
-    counted = "SELECT coalesce(sum(token_end - token_begin), 0)::BIGINT AS tokens FROM placements"
-    (whole,) = _ask(lake, counted)
-    record = takedown(str(lake), _asked(named={"sample": chosen["sample_id"]}))
-    told = {(place["stage"], place["copies"]) for place in record.places}
-    assert (chosen["stage"], chosen["copies"]) in told
-    (after,) = _ask(lake, f"{placed}{chosen['sample_id']}")
-    assert after == {"copies": 0, "tokens": None}
-    came = _ask(
+    lake = planted.lake
+    told = tomllib.loads(small_lake._RECIPE)
+    told["stages"] = [told["stages"][1] | {"budget": "250 %", "context": 256}]
+    job = resolve(parse_recipe(told), str(lake))
+    select(spark, job, build="many")
+    build(spark, job, "many")
+    of_build = "FROM placements WHERE build = 'many'"
+    (before,) = _ask(
         lake,
-        f"SELECT coalesce(sum(token_end - token_begin), 0)::BIGINT AS tokens FROM placements WHERE {_is_new(record)}",
+        f"SELECT sample_id, count(DISTINCT copy) AS copies, sum(token_end - token_begin)::BIGINT AS tokens {of_build} "
+        "GROUP BY ALL ORDER BY copies DESC, sample_id LIMIT 1",
     )
-    copied = [sample for sample in record.samples if sample != chosen["sample_id"]]
-    assert copied == []
-    (left,) = _ask(lake, counted)
-    assert left["tokens"] - came[0]["tokens"] == whole["tokens"] - before["tokens"]
+    assert before["copies"] > 1
+    counted = f"SELECT sum(token_end - token_begin)::BIGINT AS tokens {of_build}"
+    (whole,) = _ask(lake, counted)
+    record = takedown(str(lake), _asked(named={"sample": before["sample_id"]}))
+    assert record.samples == [before["sample_id"]]
+    (place,) = [place for place in record.places if place["build"] == "many"]
+    assert (place["samples"], place["copies"], place["tokens"]) == (1, before["copies"], before["tokens"])
+    assert _ask(lake, f"SELECT * {of_build} AND sample_id = {before['sample_id']}") == []
+    (left,), (came,) = _ask(lake, counted), _ask(lake, f"{counted} AND {_is_new(record)}")
+    assert left["tokens"] - (came["tokens"] or 0) == whole["tokens"] - before["tokens"]
     assert _faults(lake) == []
 
 

@@ -23,6 +23,7 @@ from headwater.lineage.checks.pieces import Each, FilePiece, Piece, TextPiece
 from headwater.lineage.past_runs import ended_builds
 from headwater.plain import JsonObject
 from headwater.tokenize.shards.manifest import MANIFEST
+from headwater.untrusted import parse_json
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -127,11 +128,11 @@ def read_verified(lake: str) -> Verified | None:
     if exists(filesystem, path) is None:
         return None
     try:
-        found = json.loads(read_bytes(filesystem, path))
+        found = parse_json(read_bytes(filesystem, path))
         whole = found["format"] in _READ and type(found["version"]) is int and found["version"] >= 0
         whole = whole and (found["format"] == 1 or found.pop("digest") == _digest(found))
         manifests = {str(name): str(digest) for name, digest in found["manifests"].items()} if whole else {}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
         raise CorruptLakeError(

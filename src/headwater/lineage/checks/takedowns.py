@@ -74,11 +74,11 @@ def _tombstones(lake: LakeView) -> list[str]:
 def _keyed_faults(lake: LakeView) -> list[str]:
     """Return the samples whose keyed hashes are none: the same text would come in again."""
     statement = (
-        "SELECT t.sample_id FROM takedowns t WHERE octet_length(t.text_mac) IS DISTINCT FROM 16 "
-        "OR octet_length(t.signature_macs) NOT IN (0, ?) OR len(t.band_macs) NOT IN (0, ?) "
-        "OR (t.normalized_mac IS NOT NULL AND octet_length(t.normalized_mac) <> 16) ORDER BY 1 LIMIT 100"
+        "SELECT sample_id FROM takedowns WHERE octet_length(text_mac) IS DISTINCT FROM 16 OR octet_length(signature_macs) NOT IN (0, $signature) "
+        "OR (octet_length(signature_macs) = $signature AND len(band_macs) NOT IN (0, $bands)) OR octet_length(normalized_mac) <> 16 "
+        "ORDER BY 1 LIMIT 100"
     )
-    found = rows(lake.connection, statement, [4 * N_PERMUTATIONS, N_BANDS])
+    found = rows(lake.connection, statement, {"signature": 4 * N_PERMUTATIONS, "bands": N_BANDS})
     return [
         f"sample {row['sample_id']} was taken down and has no keyed hashes by which its text is known again"
         for row in found

@@ -152,7 +152,7 @@ def _go_on(lake: str, record: Record, spark: SparkSession | None) -> Record:
         write_record(lake, record)
         reach("takedown/deleted")
     write_report(lake, record)
-    if record.state == "deleted":
+    if record.reached("deleted"):  # of one that had ended the report may say the same in other words now
         record.state, record.report = "ended", report_hashes(record)
         write_record(lake, record)
     return record
