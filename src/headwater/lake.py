@@ -114,6 +114,7 @@ class Lake(LakeQuestions, Reach, Reports, Care):
         from headwater.pipelines.spark.sessions import session
 
         loaded = find_recipe(recipe) if isinstance(recipe, str | Path) else recipe
+        loaded.storage.use()
         return run(session(master=master, conf=conf), self.path, loaded, [str(path) for path in inputs])
 
     def snapshot(self, version: int | None = None) -> Snapshot:
@@ -225,6 +226,7 @@ class Lake(LakeQuestions, Reach, Reports, Care):
         from headwater.pipelines.what_if.changes import Changes
 
         loaded = find_recipe(recipe) if isinstance(recipe, str | Path) else recipe
+        loaded.storage.use()
         changes = Changes(limits=tuple((limits or {}).items()), exempt=exempt or {}, without=tuple(without))
         return what_if(self.path, loaded, changes, examples=examples, build=build)
 
@@ -240,6 +242,7 @@ class Lake(LakeQuestions, Reach, Reports, Care):
         from headwater.pipelines.what_if.answer import what_if_sweep
 
         loaded = find_recipe(recipe) if isinstance(recipe, str | Path) else recipe
+        loaded.storage.use()
         return what_if_sweep(self.path, loaded, limit, values, build=build)
 
 

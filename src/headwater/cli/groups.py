@@ -16,7 +16,7 @@ from headwater.cli.spark_failures import cause_of, write_report
 from headwater.errors import HeadwaterError, MissingPackageError, UsageError
 from headwater.extras import needing_extras
 
-__all__ = ["Commands", "end_process", "errors_as_messages", "refuse_empty_texts"]
+__all__ = ["Commands", "add_storage_option", "end_process", "errors_as_messages", "refuse_empty_texts"]
 
 
 class Commands(click.Group):
@@ -92,6 +92,32 @@ def refuse_empty_texts(command: click.Command) -> None:
     if isinstance(command, click.Group):
         for below in command.commands.values():
             refuse_empty_texts(below)
+
+
+def add_storage_option(command: click.Command) -> None:
+    """Give every command below a group the option ``--storage``."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            add_storage_option(below)
+        return
+    command.params.append(
+        click.Option(
+            ["--storage"],
+            metavar="KEY=VALUE",
+            multiple=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_use_storage,
+            help="A setting of the object store, such as aws_endpoint_url; may be given more than once. A secret is @FILE.",
+        )
+    )
+
+
+def _use_storage(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> None:
+    if pairs:
+        from headwater.warehouse.storage import parse_pairs, use_storage
+
+        use_storage(parse_pairs(pairs))
 
 
 _QUERY_INTERRUPTED: Final = "Query interrupted"

@@ -284,6 +284,7 @@ def read_recipe(given: str) -> Recipe:
     recipe = find_recipe(given)
     if recipe.lineage.openlineage is not None and (context := click.get_current_context(silent=True)) is not None:
         context.meta[_RECIPES] = recipe.lineage.openlineage
+    recipe.storage.use()
     return recipe
 
 

@@ -17,7 +17,7 @@ from headwater.cli.care import init, maintain, verify
 from headwater.cli.contamination import benchmarks, report
 from headwater.cli.diff import diff
 from headwater.cli.extraction import extract, extractors
-from headwater.cli.groups import Commands, refuse_empty_texts
+from headwater.cli.groups import Commands, add_storage_option, refuse_empty_texts
 from headwater.cli.history import log, reproduce, retain
 from headwater.cli.impact import impact
 from headwater.cli.job import annotate, decide, dedup, ingest, run
@@ -58,6 +58,7 @@ report.add_command(build_report)
 report.add_command(rules_report)
 report.add_command(personal_report)
 
+add_storage_option(cli)
 refuse_empty_texts(cli)
 
 
@@ -76,6 +77,9 @@ def main() -> None:
     except OSError as error:  # commands tell theirs; this one is of the help's own output
         sys.exit(f"Error: cannot write to standard output: {error.strerror or error}")
     finally:
+        if (errors := sys.modules.get("headwater.warehouse.storage_errors")) and errors.RETRIED:
+            told = ", ".join(f"{what} {count:,}" for what, count in sorted(errors.RETRIED.items()))
+            click.echo(f"requests to the store that failed for a while and were tried again: {told}", err=True)
         if filesystem := sys.modules.get("headwater.warehouse.filesystem"):
             filesystem.discard_unfinished()
         drop_unwritten()

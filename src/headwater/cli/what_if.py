@@ -109,6 +109,7 @@ def what_if(
         without=tuple(without),
     )
     loaded = find_recipe(recipe)
+    loaded.storage.use()
     if sweep is None:
         found = asked.what_if(lake, loaded, changes, examples=examples, build=build, version=version)
         answer(found, lambda: format_what_if(found), output)

@@ -27,6 +27,9 @@ from headwater.warehouse.log import LOG, PREVIOUS, entry_numbers, entry_sha256, 
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.schema import FAMILIES, table_schema
 from headwater.warehouse.snapshot import DESCRIPTION, Snapshot, open_snapshot, table_uri
+from headwater.warehouse.storage import delta_options
+from headwater.warehouse.storage_errors import store_error
+from headwater.warehouse.storage_probe import check_conditional_put
 
 __all__ = ["commit", "commit_once", "coverage_scope", "create_lake", "reserve_fragments"]
 
@@ -48,8 +51,10 @@ def create_lake(lake: str) -> Snapshot:
     try:
         refuse_links(filesystem, filesystem_of(lake)[1], join(path, LOG))
         filesystem.create_dir(path, recursive=True)
+        check_conditional_put(lake)
         DeltaTable.create(
             uri,
+            storage_options=delta_options(uri) or None,
             schema=table_schema(),
             partition_by=["family", "batch"],
             description=DESCRIPTION,
@@ -63,13 +68,15 @@ def create_lake(lake: str) -> Snapshot:
         )
     except DeltaError as error:
         # Of two writers that make a lake at once one gets an error of some other name.
-        if DeltaTable.is_deltatable(uri):
+        if entry_numbers(uri):
             raise UsageError(f"expected no lake at {lake}, found one; use it, or choose another folder") from error
-        raise StorageError(
+        found = store_error(error, f"make a lake at {lake}") if not is_local(filesystem) else None
+        raise found or StorageError(
             f"cannot make a lake at {lake}: {plain_message(error)}; check the path and its permissions"
         ) from error
     except OSError as error:
-        raise StorageError(
+        found = store_error(error, f"make a lake at {lake}") if not is_local(filesystem) else None
+        raise found or StorageError(
             f"cannot make a lake at {lake}: {plain_message(error)}; check the path and its permissions"
         ) from error
     record_head(uri, 0)
@@ -177,6 +184,7 @@ def commit_once(
         StorageError: the log cannot be written.
     """
     snapshot.check_writable()
+    check_conditional_put(snapshot.lake)
     try:
         previous = entry_sha256(snapshot.uri, snapshot.version)
         shared = (snapshot.transaction(_SHARED) or 0) + 1
@@ -192,7 +200,8 @@ def commit_once(
             raise ConflictError(
                 f"planned from version {snapshot.version}, found {newest}: another writer was faster"
             ) from error
-        raise StorageError(
+        found = None if is_local(filesystem_of(snapshot.uri)[0]) else store_error(error, f"commit to {snapshot.uri}")
+        raise found or StorageError(
             f"cannot commit to {snapshot.uri}: {plain_message(error)}; free space or grant permission, then run again"
         ) from error
     _sync_log(snapshot.uri, snapshot.version + 1)

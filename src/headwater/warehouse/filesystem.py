@@ -1,7 +1,7 @@
-"""The one layer through which every path goes: a local folder today, an object store by its URI.
+"""The one layer through which every path goes: a local folder, or an object store by its URI.
 
-``pyarrow.fs`` knows local paths, ``s3://``, ``gs://``, ``abfs://`` and ``hdfs://``. A file is written under a hidden temporary name
-and renamed when whole, so a reader never sees half a file; on a local file system it is synced first.
+``pyarrow.fs`` knows local paths, ``s3://``, ``gs://``, ``abfs://`` and ``hdfs://``. A reader never sees half a file: in a folder one is
+written under a hidden temporary name, synced and renamed when whole; to an object store it is sent whole, under its own name (``storage_files``).
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from pyarrow import fs as pafs
 
 from headwater.errors import StorageError, UsageError
 from headwater.warehouse.real_files import refuse_links
+from headwater.warehouse.storage import kind_of_store, settings_of
+from headwater.warehouse.storage_files import Spool, StoreHandler
+from headwater.warehouse.storage_systems import store_of
 
 __all__ = [
     "HashedFile",
@@ -103,6 +106,7 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
 
     Raises:
         UsageError: nothing is named; as a path that would be the current folder. Or a secret is, which would be stored and shown.
+        MissingDependencyError: pyarrow was built without this kind of store.
         StorageError: the scheme is unknown or the store cannot be reached.
     """
     if not uri:
@@ -114,6 +118,8 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
         raise UsageError(
             f"expected a URI without a password or key in it, found one in {shown}; give those in the store's own variables or files"
         )
+    if kind_of_store(uri) is not None:
+        return store_of(uri, shown)
     try:
         filesystem, path = pafs.FileSystem.from_uri(uri)
     except (pa.ArrowInvalid, OSError) as error:
@@ -188,7 +194,7 @@ def stream_sha256(stream: BinaryIO) -> str:
 class HashingSink:
     """A binary file open for writing that knows the SHA-256 and the size of what went through it."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO | Spool) -> None:
         self._stream = stream
         self._digest = hashlib.sha256()
         self.size = 0
@@ -224,6 +230,12 @@ class HashingSink:
         return self._digest.hexdigest()
 
 
+def _handler(filesystem: pafs.FileSystem) -> StoreHandler | None:
+    """Return what stands before an object store, or None for a file system that has folders and renames."""
+    found = filesystem.handler if isinstance(filesystem, pafs.PyFileSystem) else None
+    return found if isinstance(found, StoreHandler) else None
+
+
 _unfinished: dict[str, pafs.FileSystem] = {}
 """Temporary files of this process that have neither got their names nor been removed."""
 
@@ -251,15 +263,20 @@ class HashedFile:
     def __init__(self, uri: str, root: str) -> None:
         self._uri = uri
         self._filesystem, self._folder = filesystem_of(uri)
+        self._store = _handler(self._filesystem)
         refuse_links(self._filesystem, filesystem_of(root)[1], self._folder)
         self._temporary = join(self._folder, f".{secrets.token_hex(8)}.tmp")
-        _unfinished[self._temporary] = self._filesystem
-        with self._storage():
-            self._filesystem.create_dir(self._folder, recursive=True)
-            if is_local(self._filesystem):
-                self._stream: BinaryIO = Path(self._temporary).open("wb", buffering=1 << 20)  # noqa: SIM115 - closed by publish or discard
-            else:
-                self._stream = self._filesystem.open_output_stream(self._temporary)
+        self._stream: BinaryIO | Spool
+        if self._store is not None:
+            self._stream = Spool(settings_of(kind_of_store(uri) or "").get("storage_scratch"))
+        else:
+            _unfinished[self._temporary] = self._filesystem
+            with self._storage():
+                self._filesystem.create_dir(self._folder, recursive=True)
+                if is_local(self._filesystem):
+                    self._stream = Path(self._temporary).open("wb", buffering=1 << 20)  # noqa: SIM115 - closed by publish or discard
+                else:
+                    self._stream = self._filesystem.open_output_stream(self._temporary)
         self.sink = HashingSink(self._stream)
 
     @contextlib.contextmanager
@@ -273,6 +290,11 @@ class HashedFile:
 
     def publish(self, name: str) -> None:
         """Sync the file and give it its name."""
+        if isinstance(self._stream, Spool):
+            if self._store is not None:
+                self._store.put(join(self._folder, name), self._stream)
+            self._stream.close()
+            return
         local = is_local(self._filesystem)
         with self._storage():
             if local:
@@ -288,9 +310,10 @@ class HashedFile:
         """Remove what was written; an error that led here stays the one that is raised."""
         with contextlib.suppress(OSError):
             self._stream.close()
-        with contextlib.suppress(OSError):
-            delete_file(self._filesystem, self._temporary)
-        _unfinished.pop(self._temporary, None)
+        if self._store is None:
+            with contextlib.suppress(OSError):
+                delete_file(self._filesystem, self._temporary)
+            _unfinished.pop(self._temporary, None)
 
 
 def write_hashed(

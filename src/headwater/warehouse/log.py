@@ -28,6 +28,7 @@ from headwater.warehouse.filesystem import (
     read_bytes,
     write_file,
 )
+from headwater.warehouse.storage import hide_secrets
 
 __all__ = [
     "CHECKPOINT_RECORD",
@@ -68,9 +69,9 @@ _COLOURS: Final = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 _KINDS: Final = {"commitInfo", "add", "remove", "txn", "metaData", "protocol"}
 
 
-def plain_message(error: Exception) -> str:
+def plain_message(error: BaseException) -> str:
     """Return what a library says of an error in one line, without the colours and lists of causes that some write for a screen."""
-    return one_line(_COLOURS.sub("", str(error)))
+    return one_line(hide_secrets(_COLOURS.sub("", str(error))))
 
 
 def log_folder(uri: str) -> tuple[pafs.FileSystem, str]:

@@ -10,11 +10,11 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, StorageError, UsageError
+from headwater.warehouse.delta_tables import open_delta, telling_store_errors
 from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join
 from headwater.warehouse.log import (
     CHECKPOINT_RECORD,
@@ -75,7 +75,8 @@ def write_checkpoint(snapshot: Snapshot) -> None:
     """
     check_room(snapshot)
     try:
-        snapshot.delta.create_checkpoint()
+        with telling_store_errors(snapshot.uri, "write a checkpoint of"):
+            snapshot.delta.create_checkpoint()
     except (DeltaError, OSError) as error:
         raise StorageError(
             f"cannot write a checkpoint of {snapshot.uri}: {plain_message(error)}; free space or grant permission, then run again"
@@ -115,7 +116,7 @@ def repair_log(lake: str) -> LogRepair:
     snapshot = open_snapshot(lake)
     write_checkpoint(snapshot)
     # Opened through it once, the checkpoint is known to be readable.
-    DeltaTable(uri)
+    open_delta(uri)
     return LogRepair(version=snapshot.version, set_aside=tuple(aside))
 
 

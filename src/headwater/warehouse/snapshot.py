@@ -19,11 +19,13 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from headwater.errors import CorruptLakeError, LakeFormatError, UsageError
+from headwater.errors import CorruptLakeError, LakeFormatError, StoreTransientError, UsageError
 from headwater.plain import JsonObject
-from headwater.warehouse.filesystem import exists, filesystem_of, join, lake_place
+from headwater.warehouse.delta_tables import is_of_library, open_delta
+from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, is_local, join, lake_place
 from headwater.warehouse.fragments import NAME_PATTERN, FileName, expand_masks, operator_digits
 from headwater.warehouse.log import (
+    CHECKPOINT_RECORD,
     LAST_CHECKPOINT,
     LOG,
     checkpoint_names,
@@ -33,6 +35,8 @@ from headwater.warehouse.log import (
     find_fault,
     log_folder,
     misplaced_names,
+    plain_message,
+    read_record,
 )
 from headwater.warehouse.log_view import without_checkpoints
 from headwater.warehouse.parquet import FragmentFiles
@@ -250,13 +254,13 @@ def open_snapshot(lake: str, version: int | None = None, *, upgrading: bool = Fa
 def _open_table(lake: str, uri: str, version: int | None) -> tuple[DeltaTable, str]:
     """Return the table, and the folder through which it was opened; errors are those of ``open_snapshot``."""
     try:
-        return DeltaTable(uri, version=version), uri
+        return open_delta(uri, version), uri
     except TableNotFoundError as error:
         if entry_numbers(uri):
             raise CorruptLakeError(find_fault(uri) or f"the log of the lake at {lake} cannot be read") from error
         raise UsageError(f"expected a lake at {lake}, found none; make one with: headwater init {lake}") from error
     except BaseException as error:
-        if not _is_of_library(error):
+        if not is_of_library(error):
             raise
         numbers = entry_numbers(uri)
         if version is not None and not 0 <= version <= max(numbers, default=-1):
@@ -266,20 +270,24 @@ def _open_table(lake: str, uri: str, version: int | None) -> tuple[DeltaTable, s
             ) from error
         view = without_checkpoints(uri)
         if view is None:
-            raise CorruptLakeError(_unreadable(lake, uri)) from error
-        return DeltaTable(view, version=version), view
+            raise CorruptLakeError(_unreadable(lake, uri, error)) from error
+        return open_delta(view, version), view
 
 
-def _is_of_library(error: BaseException) -> bool:
-    """Return whether delta-rs may have raised an error: a panic of it is no Exception; anything else that is none is for whoever waits for it."""
-    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+def _unreadable(lake: str, uri: str, error: BaseException) -> str:
+    """Return why a log cannot be opened, and the way on.
 
-
-def _unreadable(lake: str, uri: str) -> str:
-    """Return why a log cannot be opened, and the way on."""
+    Raises:
+        StoreTransientError: every entry and checkpoint is as it was written, so it must be the store.
+    """
     fault = find_fault(uri)
     if fault is not None:
         return fault
+    if not is_local(filesystem_of(uri)[0]) and _checkpoints_are_sound(uri):
+        raise StoreTransientError(
+            f"cannot open the table {uri}, whose log is whole by length and hash, so that nothing is damaged; run the same command again; "
+            f"delta-rs said: {plain_message(error)}"
+        ) from error
     pointed = misplaced_names(uri)
     filesystem, folder = log_folder(uri)
     if LAST_CHECKPOINT not in pointed and exists(filesystem, join(folder, LAST_CHECKPOINT)) is not None:
@@ -297,14 +305,24 @@ def _unreadable(lake: str, uri: str) -> str:
     )
 
 
+def _checkpoints_are_sound(uri: str) -> bool:
+    """Return whether the log has checkpoints, and each file of them has the hash that was recorded."""
+    filesystem, folder = log_folder(uri)
+    record = read_record(uri, CHECKPOINT_RECORD)
+    names = set(checkpoint_names(uri))
+    if record is None or not names or not names <= record["files"].keys():
+        return False
+    return all(file_sha256(filesystem, join(folder, name)) == record["files"][name] for name in names)
+
+
 def _first_refused(uri: str) -> str:
     """Return the name of the first entry with which a log without checkpoints does not open."""
 
     def refused(version: int) -> bool:
         try:
-            DeltaTable(uri, version=version)
+            open_delta(uri, version)
         except BaseException as error:
-            if not _is_of_library(error):
+            if not is_of_library(error):
                 raise
             return True
         return False

@@ -34,6 +34,7 @@ from headwater.pipelines.recipe.sections import (
     VocabularySettings,
 )
 from headwater.pipelines.recipe.stages import HOST_COLUMNS, SELECTION_COLUMNS, Pool, Stage
+from headwater.pipelines.recipe.storage_settings import StorageSettings
 from headwater.plain import JsonObject, ValuesByName
 from headwater.untrusted import parse_toml, read_bounded
 
@@ -79,6 +80,7 @@ class Recipe:
         extractors: what reads web pages; the first is the one that ingest runs.
         blocklists: files of domains, URLs and words, each of which becomes a rule.
         lineage: who is told of runs; no part of the recipe's identity.
+        storage: how stores are asked; no part of it either.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Recipe:
     rules: RuleSettings = field(default_factory=RuleSettings)
     build: BuildSettings = field(default_factory=BuildSettings)
     lineage: LineageSettings = field(default_factory=LineageSettings)
+    storage: StorageSettings = field(default_factory=StorageSettings)
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -118,13 +121,13 @@ class Recipe:
 
     @property
     def literals(self) -> JsonObject:
-        """Every setting but who is told of runs, defaults written out, in the shape of the file: ``parse_recipe`` gives the same recipe back.
+        """Every setting but who is told of runs and how stores are asked, in the shape of the file: ``parse_recipe`` gives the same recipe back.
 
         Defaults are part of it, so that a setting left out and the same setting spelled out are one identity, and a
         default that a later version changes is another; those of sections that came later are left out, spelled out or not.
         """
         literals: JsonObject = plain_literals(self)
-        del literals["lineage"]
+        del literals["lineage"], literals["storage"]
         if not self.scores:
             del literals["scores"]
         # Sections that came later are no part of the recipes that do without them: those keep the identity that they had.
@@ -263,6 +266,7 @@ def parse_recipe(raw: ValuesByName) -> Recipe:
             read_section(BlockListSettings, item, f"blocklists[{number}]") for number, item in enumerate(blocklists)
         ),
         stages=tuple(read_section(Stage, item, f"stages[{number}]") for number, item in enumerate(numbered)),
+        storage=StorageSettings.read(raw.get("storage", {})),
         **sections,
     )
 

@@ -20,6 +20,7 @@ from headwater.extras import needing_extras
 from headwater.pipelines.spark.gateway import start_jvm
 from headwater.pipelines.spark.progress import Progress
 from headwater.warehouse.faults import reach_in_task
+from headwater.warehouse.storage import worker_environment
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -106,11 +107,14 @@ def session(
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
-        return builder.getOrCreate()
+        spark = builder.getOrCreate()
     except Exception as error:
         raise UsageError(
             f"Spark did not start with master {master!r}: {_cause(error)}; check --master and --conf"
         ) from error
+    # Travels with each task to its Python worker: no setting of Spark's, which its pages and logs would show.
+    spark.sparkContext.environment.update(worker_environment())
+    return spark
 
 
 def _cause(error: Exception) -> str:
