@@ -506,6 +506,12 @@ def _with_digest(**changes: Any) -> bytes:  # Any: values that do not belong the
     return json.dumps(told | {"digest": digest}).encode()
 
 
+_NO_SAMPLES: Final[tuple[object, ...]] = ("x", None, [1.5], [-1], [1 << 70], [[1]], {"a": 1}, 7)
+_NO_PAIRS: Final[tuple[object, ...]] = ([[1]], [1], [["a", "b"]], None)
+_NO_TIMES: Final[tuple[object, ...]] = ("tomorrow", 7, [], "9" * 100_000)
+_NO_TEXTS: Final[tuple[object, ...]] = (None, 7, [])
+
+
 def _takedown_by_hand() -> Sequence[bytes]:
     return [
         *(
@@ -519,10 +525,10 @@ def _takedown_by_hand() -> Sequence[bytes]:
             b"9" * 10_000,
             b"[" + b"0," * 16_000_000 + b"0]",
         ),
-        *(_with_digest(samples=value) for value in ("x", None, [1.5], [-1], [1 << 70], [[1]], {"a": 1}, 7)),
-        *(_with_digest(records=value) for value in ([[1]], [1], [["a", "b"]], None)),
-        *(_with_digest(due=value) for value in ("tomorrow", 7, [], "9" * 100_000)),
-        *(_with_digest(who=value) for value in (None, 7, [])),
+        *(_with_digest(samples=value) for value in _NO_SAMPLES),
+        *(_with_digest(records=value) for value in _NO_PAIRS),
+        *(_with_digest(due=value) for value in _NO_TIMES),
+        *(_with_digest(who=value) for value in _NO_TEXTS),
         *(_with_digest(state="gone"), _with_digest(takedown="another"), _with_digest(more=1), _with_digest(format=3)),
     ]
 
