@@ -95,7 +95,7 @@ class Lake(LakeQuestions, Reach, Reports, Care):
         recipe: str | Path | Recipe,
         inputs: Sequence[str | Path] = (),
         *,
-        master: str = "local[*]",
+        master: str | None = None,
         conf: Mapping[str, str] | None = None,
     ) -> RunReport:
         """Run every step of a recipe, each doing only what the lake lacks, and return what was done.
@@ -103,7 +103,7 @@ class Lake(LakeQuestions, Reach, Reports, Care):
         Args:
             recipe: a file, the name of a shipped recipe, or a recipe.
             inputs: files, folders and globs to ingest first.
-            master: where Spark runs, when no session is active.
+            master: where Spark runs, when no session is active; by default where ``spark-submit`` or ``spark-defaults.conf`` says, else here.
             conf: Spark settings.
 
         Raises:

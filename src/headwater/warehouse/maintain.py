@@ -282,6 +282,7 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         ("builds", _LEFT_BY_BUILDS),
         ("vocabularies", _LEFT_BY_TRAININGS),
         ("benchmarks", re.compile(TEMPORARY_PATTERN)),
+        ("scratch", re.compile(rf"[^/]+/({TEMPORARY_PATTERN}|[0-9a-f]{{32}}\.parquet)")),
         ("models", re.compile(TEMPORARY_PATTERN)),
         ("takedowns", re.compile(TEMPORARY_PATTERN)),
     ):

@@ -99,7 +99,7 @@ def _built_anew(lake: str, folder: Path) -> dict[str, str]:
         placements=False,
     )
     located = snapshot.locate(snapshot.covered("stages", batch=BUILD), ["stages", "spans", "tokens"], batch=BUILD)
-    items = pa.record_batch({"item": pa.array([pickle.dumps(where) for where in located], pa.binary())})
+    items = pa.record_batch({"item": pa.array([pickle.dumps((where,)) for where in located], pa.binary())})
     # Below the lake's folder, since nothing is written elsewhere.
     for _ in write_shards(job, fragment_chunks(job, iter([items]))):
         pass
