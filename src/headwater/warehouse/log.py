@@ -37,6 +37,7 @@ __all__ = [
     "LOG",
     "PREVIOUS",
     "checkpoint_names",
+    "entry_damage_told",
     "entry_fault",
     "entry_name",
     "entry_numbers",
@@ -190,6 +191,27 @@ def entry_fault(uri: str, version: int, *, newest: bool) -> str | None:
     except ValueError as error:
         return f"expected a commit in {place}, found {error}; {way_on}"
     return None
+
+
+@contextlib.contextmanager
+def entry_damage_told(uri: str, version: int, *, newest: bool, expected: str) -> Iterator[None]:
+    """Tell what cannot be read or made of an entry within as damage to the log, in one line that says what to do.
+
+    Args:
+        newest: whether no other entry comes after it.
+        expected: what an entry of Headwater's would have had, where Delta can read this one.
+
+    Raises:
+        CorruptLakeError: it cannot.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
+        fault = entry_fault(uri, version, newest=newest)
+        raise CorruptLakeError(
+            fault
+            or f"expected {expected} in {entry_name(version)} of the log, found something else; restore it from a copy"
+        ) from None
 
 
 def find_fault(uri: str) -> str | None:
