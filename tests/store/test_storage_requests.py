@@ -7,12 +7,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import dataset
 from pyarrow import fs as pafs
 from stores.fixtures import Store
-from stores.proxy import Fault, operation_is
+from stores.proxy import Fault, Kind, operation_is
 
 from headwater.errors import (
     CorruptLakeError,
@@ -22,13 +24,16 @@ from headwater.errors import (
     StoreTransientError,
     StoreUnreachableError,
 )
+from headwater.lineage.damaged_files import damage_told
 from headwater.warehouse import storage_probe
 from headwater.warehouse.commit import create_lake, reserve_fragments
 from headwater.warehouse.filesystem import HashedFile, delete_file, filesystem_of, read_bytes, write_file
 from headwater.warehouse.log import entry_name
+from headwater.warehouse.maintain import maintain
 from headwater.warehouse.snapshot import open_snapshot
 from headwater.warehouse.storage_errors import RETRIED
-from headwater.warehouse.storage_files import ONE_REQUEST_BYTES
+from headwater.warehouse.storage_spool import ONE_REQUEST_BYTES
+from headwater.warehouse.storage_systems import requests_of
 
 
 def _write(store: Store, name: str, data: bytes) -> None:
@@ -66,13 +71,13 @@ def test_what_is_not_finished_gets_no_name(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", ["error", "refuse", "cut", "lost"])
-def test_requests_that_fail_for_a_while_are_tried_again_and_counted(store: Store, kind: str) -> None:
+def test_requests_that_fail_for_a_while_are_tried_again_and_counted(store: Store, kind: Kind) -> None:
     """Whatever a network does to three requests of each sort, the bytes come through, and the tries are counted."""
     data = bytes(range(256)) * 20_000
     store.put("lake/there.bin", data)
     before = sum(RETRIED.values())
     for operation in ("PUT", "HEAD", "GET"):
-        store.proxy.use(Fault(kind=kind, of=operation_is(operation), times=3, status=503 if kind == "error" else None))  # type: ignore[arg-type]
+        store.proxy.use(Fault(kind=kind, of=operation_is(operation), times=3, status=503 if kind == "error" else None))
         _write(store, f"{operation}.bin", data)
         filesystem, folder = filesystem_of(store.uri("lake"))
         assert read_bytes(filesystem, f"{folder}/there.bin") == data
@@ -99,6 +104,25 @@ def test_parquet_over_a_failing_store_is_read_or_a_storage_error(store: Store, m
             opened.read()
 
 
+def test_an_outage_beneath_duckdb_is_told_as_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DuckDB makes of an error of the store is that error again, and not damage."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"n": list(range(400_000))}), sink, row_group_size=40_000, compression="none")
+    store.put("lake/rows.parquet", sink.getvalue().to_pybytes())
+    monkeypatch.setenv("HEADWATER_RETRY_TIMEOUT", "0.2s")
+    filesystem, folder = filesystem_of(store.uri("lake"))
+    rows = dataset.dataset(f"{folder}/rows.parquet", filesystem=filesystem, format="parquet")
+    with duckdb.connect() as connection:
+        connection.register("rows", rows)
+        assert connection.execute("SELECT sum(n) FROM rows").fetchall() == [(399_999 * 200_000,)]
+        store.proxy.use(Fault(kind="error", of=operation_is("GET"), status=503))
+        with (
+            pytest.raises(StoreTransientError, match=r"^cannot read s3://.*run the same command again later"),
+            damage_told(),
+        ):
+            connection.execute("SELECT sum(n) FROM rows").fetchall()
+
+
 def test_errors_of_a_store_are_told_apart_and_are_never_damage(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong key, a bucket that is not there, nothing that answers and an outage each have their own error, when a lake is opened and made."""
     lake = store.uri("lake")
@@ -115,7 +139,7 @@ def test_errors_of_a_store_are_told_apart_and_are_never_damage(store: Store, mon
             ask("s3://no-such-bucket/lake")
     with monkeypatch.context() as changed:
         changed.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        with pytest.raises(StoreUnreachableError, match="check aws_endpoint_url"):
+        with pytest.raises(StoreUnreachableError, match="check the endpoint"):
             open_snapshot(lake)
     store.proxy.use(Fault(kind="error", of=operation_is("GET", "LIST", "HEAD"), status=503))
     with pytest.raises(StoreTransientError, match="run the same command again later"):
@@ -132,6 +156,23 @@ def test_damage_on_a_store_is_told_as_damage(store: Store) -> None:
     store.put(f"lake/samples/_delta_log/{entry_name(1)}", b"{not json")
     with pytest.raises(CorruptLakeError, match="restore it from a copy of the lake"):
         open_snapshot(lake)
+
+
+def test_unfinished_uploads_are_given_up_by_maintain(store: Store) -> None:
+    """What a killed process left of a long file is listed and removed when it is old enough, below the lake and nowhere else."""
+    lake = store.uri("lake")
+    create_lake(lake)
+    requests = requests_of(lake)
+    assert requests is not None
+    for name in ("lake/samples/one file.parquet", "lake-other/two.parquet"):
+        requests._ask("POST", f"{store.bucket}/{name}", "uploads=", ok=(200,))
+    assert maintain(lake, dry_run=True, orphan_hours=0).uploads == 1
+    assert maintain(lake).uploads == 0
+    assert maintain(lake, orphan_hours=0).uploads == 1
+    assert maintain(lake, orphan_hours=0).uploads == 0
+    left = requests.uploads(store.bucket, "")
+    assert left is not None
+    assert [upload.key for upload in left] == ["lake-other/two.parquet"]
 
 
 class _Careless(http.server.BaseHTTPRequestHandler):

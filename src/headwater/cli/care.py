@@ -98,7 +98,6 @@ def verify(
             )
         _search(lake, absent, output)
         return
-    from headwater.lineage.builds import require_named_build
     from headwater.lineage.checks.lake import verify as verify_lake
     from headwater.lineage.checks.scope import Scope, read_verified, record_verified
     from headwater.warehouse.snapshot import open_snapshot
@@ -108,15 +107,16 @@ def verify(
             "--incremental: expected neither --build, --version nor --share beside it; it records everything"
         )
     snapshot = open_snapshot(lake, version)
-    require_named_build(snapshot, build)
     scope = Scope(share=share, since=read_verified(lake) if incremental else None)
     if incremental:
         version = snapshot.version
     if master is None:
         checks = verify_lake(lake, build, version, scope=scope)
     else:
+        from headwater.lineage.builds import require_named_build
         from headwater.pipelines.verification.by_spark import verify_by_spark
 
+        require_named_build(snapshot, build)  # before Spark starts
         with spark_session(master, conf) as spark:
             checks = verify_by_spark(spark, lake, build, version, scope=scope)
     passed = all(check.passed for check in checks)
@@ -214,9 +214,13 @@ def maintain(
     rows = [
         {"what": name.replace("_", " "), "count": format_bytes(n) if name.endswith("bytes") else f"{n:,}"}
         for name, n in report.items()
-        if name not in ("strangers", "dated_ahead", "takedowns")
+        if name not in ("strangers", "dated_ahead", "takedowns", "uploads")
     ]
     shown = [f"takedown {name}: the older files that were due are deleted" for name in report["takedowns"]]
+    if report["uploads"] is None:
+        shown.append("unfinished uploads cannot be listed here: let a rule of the bucket's life cycle end them")
+    elif report["uploads"]:
+        shown.append(f"unfinished uploads given up: {report['uploads']:,}")
     for said, names in (
         ("not Headwater's", report["strangers"]),
         ("dated in the future", report["dated_ahead"]),

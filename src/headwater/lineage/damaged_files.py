@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-from headwater.errors import CorruptLakeError, HeadwaterError
+from headwater.errors import CorruptLakeError, HeadwaterError, raise_of_file_system
 from headwater.untrusted import UNREADABLE
 
 __all__ = ["arrow_damage_told", "damage_told", "reading_error"]
@@ -21,6 +21,7 @@ def damage_told() -> Iterator[None]:
 
     Raises:
         CorruptLakeError: a file that they read is damaged or gone, or a value in it cannot be what was stored.
+        StoreError: the store did not give what they read.
     """
     import duckdb  # which rows that pyarrow reads do not need
 
@@ -39,11 +40,17 @@ def damage_told() -> Iterator[None]:
 
 
 def reading_error(error: BaseException) -> HeadwaterError:
-    """Return what is told of an error of DuckDB that reading the lake's files ended with."""
+    """Return what is told of an error of DuckDB that reading the lake's files ended with.
+
+    Raises:
+        StorageError: the operating system failed to give the bytes.
+    """
     # Only there, since DuckDB's own reader does not pass on what pyarrow, or a store, said.
     from headwater.lineage.view_datasets import cause_of
 
     cause = cause_of(error)
+    if cause is not None:
+        raise_of_file_system(cause, "a file of the lake")
     return cause if isinstance(cause, HeadwaterError) else CorruptLakeError(_TOLD)
 
 
@@ -61,4 +68,5 @@ def arrow_damage_told() -> Iterator[None]:
             raise
         raise CorruptLakeError(f"{error}; {_WAY_ON} LAKE names what else is damaged") from error
     except UNREADABLE as error:
+        raise_of_file_system(error, "a file of the lake")
         raise CorruptLakeError(_TOLD) from error

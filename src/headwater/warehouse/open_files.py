@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, StorageError, one_line
+from headwater.errors import CorruptLakeError, StorageError, one_line, raise_of_file_system
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import filesystem_of, join
 from headwater.warehouse.row_groups import format_of
 
-__all__ = ["open_bytes", "open_file"]
+__all__ = ["gone", "open_bytes", "open_file"]
 
 
 def open_file(
@@ -40,17 +40,23 @@ def open_file(
         )
         _ = file.schema_arrow  # made on first use, of a footer that may be damaged
     except FileNotFoundError as error:
-        raise CorruptLakeError(f"the log names {path}, which is gone; restore it or run the step again") from error
+        raise gone(path) from error
     except PermissionError as error:
         raise StorageError(
             f"cannot open {path}: {error}; grant permission to read, then run the same command again"
         ) from error
     except UNREADABLE as error:
+        raise_of_file_system(error, path)
         raise CorruptLakeError(
             f"cannot read {path}: {one_line(str(error))}; restore it from a copy or run the step again"
         ) from error
     format_of(file, path)
     return file
+
+
+def gone(path: str) -> CorruptLakeError:
+    """Return what to say of a file that the log names and that is not there."""
+    return CorruptLakeError(f"the log names {path}, which is gone; restore it or run the step again")
 
 
 def open_bytes(table_uri: str, path: str) -> pa.NativeFile:

@@ -8,26 +8,22 @@ none are made, and no markers of any. A file is written under its own name in on
 from __future__ import annotations
 
 import io
-import mmap
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import IO, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 from pyarrow import fs as pafs
 
 from headwater.errors import StorageError, StoreAbsentError, StoreDeniedError, StoreTransientError
 from headwater.warehouse.storage_errors import retried
+from headwater.warehouse.storage_spool import ONE_REQUEST_BYTES, Spool
 
-__all__ = ["ONE_REQUEST_BYTES", "Spool", "StoreHandler"]
+__all__ = ["StoreHandler"]
 
 _Result = TypeVar("_Result")
 
-ONE_REQUEST_BYTES: Final = 10 << 20
-"""A file of fewer bytes is written in one request; pyarrow cuts a longer one into parts of this length."""
 _WHOLE_BYTES: Final = 1 << 20
 """A file of at most so many bytes is read whole, in one request, wherever it is read."""
 _AHEAD_BYTES: Final = 4 << 20
@@ -58,11 +54,29 @@ class StoreHandler(pafs.FileSystemHandler):  # type: ignore[misc] # pyarrow has 
     ) -> None:
         self._scheme = scheme
         self._again = again
-        self._reading = reading
-        self._writing = writing
-        self._delete = delete
+        self._systems = (reading, writing, delete)
+        self._process = os.getpid()
         self._retry_s = retry_s
         self._buckets: set[str] = set()
+
+    def _own(self) -> tuple[pafs.FileSystem, pafs.FileSystem, Callable[[str], None] | None]:
+        """Return what makes the requests: after a fork anew, since threads and connections of the other process are dead or not ours."""
+        if self._process != os.getpid():
+            self._systems = self._again()._systems
+            self._process = os.getpid()
+        return self._systems
+
+    @property
+    def _reading(self) -> pafs.FileSystem:
+        return self._own()[0]
+
+    @property
+    def _writing(self) -> pafs.FileSystem:
+        return self._own()[1]
+
+    @property
+    def _delete(self) -> Callable[[str], None] | None:
+        return self._own()[2]
 
     def __reduce__(self) -> tuple[Callable[[], StoreHandler], tuple[()]]:
         """Made anew where it is unpickled, from the settings there."""
@@ -178,11 +192,15 @@ class StoreHandler(pafs.FileSystemHandler):  # type: ignore[misc] # pyarrow has 
 
     def _open(self, path: str, ahead: int) -> _StoredFile:
         try:
-            opened = self._do("open", path, lambda: self._reading.open_input_file(path))
+            return _StoredFile(
+                lambda: self._do("open", path, lambda: self._reading.open_input_file(path)),
+                f"{self._scheme}://{path}",
+                ahead,
+                self._retry_s,
+            )
         except FileNotFoundError:
             self.check_bucket(path)
             raise
-        return _StoredFile(opened, f"{self._scheme}://{path}", ahead, self._retry_s)
 
     def open_output_stream(self, path: str, metadata: object) -> pa.PythonFile:  # noqa: ARG002 - pyarrow's signature
         """Open an object to be written; it appears when it is closed."""
@@ -210,10 +228,12 @@ class StoreHandler(pafs.FileSystemHandler):  # type: ignore[misc] # pyarrow has 
 class _StoredFile(io.RawIOBase):
     """An object open for reading."""
 
-    def __init__(self, opened: pa.NativeFile, name: str, ahead: int, retry_s: float) -> None:
-        self._opened = opened
+    def __init__(self, reopen: Callable[[], pa.NativeFile], name: str, ahead: int, retry_s: float) -> None:
+        self._reopen = reopen
+        self._opened = reopen()
+        self._process = os.getpid()
         self._name = name
-        self._size = int(opened.size())
+        self._size = int(self._opened.size())
         self._ahead = ahead
         self._retry_s = retry_s
         self._place = 0
@@ -269,6 +289,9 @@ class _StoredFile(io.RawIOBase):
             return b"".join(pool.map(lambda cut: self._fetch_one(cut, min(_PIECE_BYTES, begin + length - cut)), cuts))
 
     def _fetch_one(self, begin: int, length: int) -> bytes:
+        if self._process != os.getpid():  # after a fork, as in StoreHandler
+            self._opened, self._process = self._reopen(), os.getpid()
+
         def ask() -> bytes:
             data: bytes = self._opened.read_at(length, begin)
             if len(data) != length:
@@ -285,73 +308,6 @@ class _StoredFile(io.RawIOBase):
             self._held = b""
             self._opened.close()
         super().close()
-
-
-class Spool:
-    """A file that is being written for a store: in memory while it fits into one request, then in the folder for temporary files.
-
-    The file has no name there, so nothing is left of it whatever ends the process.
-
-    Args:
-        folder: for temporary files; None is that of the system.
-
-    Raises:
-        StorageError: no room there; every method may raise it.
-    """
-
-    def __init__(self, folder: str | None = None) -> None:
-        self._folder = folder
-        self._memory = bytearray()
-        self._file: IO[bytes] | None = None
-        self.size = 0
-
-    @contextmanager
-    def _scratch(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StorageError(
-                f"cannot write to the folder for temporary files {self._folder or tempfile.gettempdir()}: {error.strerror or error}; free space "
-                "there, or name another in TMPDIR, then run the same command again"
-            ) from error
-
-    def write(self, data: bytes | memoryview) -> int:
-        """Add bytes."""
-        view = memoryview(data).cast("B")
-        if self._file is None and len(self._memory) + len(view) < ONE_REQUEST_BYTES:
-            self._memory += view
-        else:
-            with self._scratch():
-                if self._file is None:
-                    self._file = tempfile.TemporaryFile(dir=self._folder, prefix="headwater-")  # noqa: SIM115 - closed by close
-                    self._file.write(self._memory)
-                    self._memory = bytearray()
-                self._file.write(view)
-        self.size += len(view)
-        return len(view)
-
-    def flush(self) -> None:
-        """Do nothing: what is written is read back here."""
-
-    @contextmanager
-    def bytes(self) -> Iterator[bytes | mmap.mmap]:
-        """Give all that was written."""
-        if self._file is None:
-            yield bytes(self._memory)
-            return
-        with self._scratch():
-            self._file.flush()
-            mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        try:
-            yield mapped
-        finally:
-            mapped.close()
-
-    def close(self) -> None:
-        """Let go of it."""
-        self._memory = bytearray()
-        if self._file is not None:
-            self._file.close()
 
 
 class _Upload(io.RawIOBase):

@@ -5,7 +5,6 @@ All tests of a process go through one proxy, so that Spark's Python workers, whi
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Final
 import pytest
 from pyarrow import fs as pafs
 
+from headwater.warehouse import storage
 from stores.proxy import FaultyProxy
 from stores.server import KEY_ID, REGION, StoreServer
 
@@ -58,8 +58,8 @@ class Store:
             "AWS_ENDPOINT_URL": self.proxy.endpoint,
             "AWS_ALLOW_HTTP": "true",
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": self.server.no_file,
+            "AWS_SHARED_CREDENTIALS_FILE": self.server.no_file,
             "HEADWATER_RETRY_TIMEOUT": f"{RETRY_S}s",
         }
 
@@ -145,6 +145,9 @@ def store(
 ) -> Iterator[Store]:
     """A fresh bucket, which the environment of the test and of its Spark's workers names, behind a proxy that counts and has no rules yet."""
     made = Store(bucket=f"test-{secrets.token_hex(6)}", server=store_server, proxy=store_proxy)
+    for held in (storage._given, storage._of_recipe):
+        for name in list(held):
+            monkeypatch.delitem(held, name)
     for name in _OTHERS:
         monkeypatch.delenv(name, raising=False)
     for name, value in made.environment().items():

@@ -228,6 +228,8 @@ class FaultyProxy:
                 store.socket.close()
             with self._lock:
                 self._open.discard(client)
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)  # a process that was forked meanwhile holds it open too
             client.close()
 
     def _choose(self, request: Request) -> Fault | None:

@@ -43,6 +43,8 @@ class StoreServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.no_file = str(folder / "no-file-of-anybody")
+        """Path of a file that is not there, for what would name a user's own."""
         self.secret = secrets.token_hex(20)
         """The identity's secret key: new for each server, so that a test can look for it in all that was written."""
         self.port = 0

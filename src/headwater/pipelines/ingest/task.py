@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.buffers import text_buffers
-from headwater.errors import BadInputError, HeadwaterError, StorageError
+from headwater.errors import BadInputError, HeadwaterError, StorageError, StoreError, one_line
 from headwater.filters.urls.columns import capture_columns
 from headwater.hashes import content_hashes, origins, short_hashes
 from headwater.lineage.takedowns import TakenDown
@@ -31,6 +31,7 @@ from headwater.pipelines.ingest.refusals import TAKEN_DOWN, WHOLE_FILE, Refusal
 from headwater.pipelines.ingest.web.pages import CAPTURE_FIELDS
 from headwater.pipelines.ingest.web.settings import WebSettings
 from headwater.pipelines.recipe.extraction import INGEST_VERSION, content_operator
+from headwater.pipelines.spark.watch import beat
 from headwater.warehouse.columns import repeat_text
 from headwater.warehouse.fragments import ROWS_PER_FRAGMENT, FileEntry, sample_ids
 from headwater.warehouse.parquet import FamilyWriter, slice_by_bytes, write_family
@@ -50,6 +51,7 @@ __all__ = [
 
 VERSION: Final = INGEST_VERSION
 _NO_END: Final = 1 << 62
+_LONGEST_CAUSE: Final = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,6 +183,7 @@ def _records(task: IngestTask, result: IngestResult, refused: list[tuple[int, in
         if part.chunk < 0 or any(part.uri == uri for uri, _ in result.unread):
             continue
         for found in _read_part(task, part, result):
+            beat()
             columns = found if task.taken is None else _without_taken(found, task.taken)
             _count(part, columns.refused, result, refused)
             result.counts[part.file_id][0] += len(columns.record_no)
@@ -274,6 +277,8 @@ def why_unread(error: Exception) -> str:
         return (
             f"{type(error).__name__}{place}, which no file should cause; a fault of Headwater: report it with the file"
         )
+    if isinstance(error, StoreError):
+        return one_line(str(error), _LONGEST_CAUSE)
     cause = error.__cause__ if isinstance(error, StorageError) and error.__cause__ is not None else error
     number = getattr(cause, "errno", None)
     return os.strerror(number) if number else type(cause).__name__
