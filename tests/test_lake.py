@@ -27,6 +27,12 @@ def test_importing_the_package_is_light() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_help_is_light() -> None:
+    """The command line tells its commands without Arrow or NumPy, which take longer than all else of it."""
+    program = "import sys, headwater.cli.root; assert not {'pyspark', 'pandas', 'pyarrow', 'numpy', 'numba', 'duckdb'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_lake_is_a_public_name() -> None:
     """The package gives the class, and no names that it does not have."""
     assert headwater.Lake is Lake

@@ -9,10 +9,11 @@
     │   └── MissingPackageError  a Python package that an extra brings: install the extra (exit code 2)
     ├── LimitError               a query took more time or memory than it may: ask for less, or allow more
     ├── StorageError             the file system refused: free space, permissions, reachability
-    │   ├── StoreDeniedError     a store refused who asks: correct the keys or grant permission
-    │   ├── StoreAbsentError     a store has no such bucket: correct its name, or make it
-    │   ├── StoreUnreachableError  no store answers: correct the endpoint, or wait for it
-    │   └── StoreTransientError  a store failed again and again: run the same command again
+    │   └── StoreError           an object store did, or a network before it: nothing is known to be damaged
+    │       ├── StoreDeniedError     a store refused who asks: correct the keys or grant permission
+    │       ├── StoreAbsentError     a store has no such bucket: correct its name, or make it
+    │       ├── StoreUnreachableError  no store answers: correct the endpoint, or wait for it
+    │       └── StoreTransientError  a store failed again and again: run the same command again
     ├── ConflictError            another writer was faster: read the table again and plan again
     ├── LakeFormatError          another release made the lake: upgrade the lake, or Headwater
     ├── CorruptLakeError         stored bytes differ from what was committed: restore or rebuild
@@ -41,12 +42,14 @@ __all__ = [
     "StorageError",
     "StoreAbsentError",
     "StoreDeniedError",
+    "StoreError",
     "StoreTransientError",
     "StoreUnreachableError",
     "UnreadableInputsError",
     "UsageError",
     "nearest",
     "one_line",
+    "raise_of_file_system",
 ]
 
 _SHOWN = 500
@@ -118,19 +121,23 @@ class StorageError(HeadwaterError):
     """The file system refused a read, write, rename or sync: it says nothing of the bytes that are stored."""
 
 
-class StoreDeniedError(StorageError):
+class StoreError(StorageError):
+    """An object store did not do what it was asked; never a property of a file, and never damage."""
+
+
+class StoreDeniedError(StoreError):
     """An object store refused who asks: wrong, missing or expired keys, or no permission for this bucket or key."""
 
 
-class StoreAbsentError(StorageError):
+class StoreAbsentError(StoreError):
     """An object store has no such bucket, or no such key where one was promised."""
 
 
-class StoreUnreachableError(StorageError):
+class StoreUnreachableError(StoreError):
     """Nothing answers where an object store should be: a wrong name, no network, or the wrong one of http and https."""
 
 
-class StoreTransientError(StorageError):
+class StoreTransientError(StoreError):
     """An object store failed at every try: too many requests, a fault of its own, a connection that was cut."""
 
 
@@ -148,6 +155,21 @@ class CorruptLakeError(HeadwaterError):
 
 class ReconciliationError(HeadwaterError):
     """Rows in differ from rows out plus rows rejected."""
+
+
+def raise_of_file_system(error: BaseException, where: str) -> None:
+    """Do nothing where an error is a library's complaint about bytes; an error of the file system that they come from is none, and is raised as one.
+
+    Args:
+        where: path or URI of the file.
+
+    Raises:
+        StorageError: the operating system failed to give the bytes, so nothing is known of them.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        raise StorageError(
+            f"cannot read {where}: {error.strerror or error.errno}; see that the file can be read, then run the same command again"
+        ) from error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -26,9 +26,11 @@ from headwater.warehouse import storage_probe
 from headwater.warehouse.commit import create_lake, reserve_fragments
 from headwater.warehouse.filesystem import HashedFile, delete_file, filesystem_of, read_bytes, write_file
 from headwater.warehouse.log import entry_name
+from headwater.warehouse.maintain import maintain
 from headwater.warehouse.snapshot import open_snapshot
 from headwater.warehouse.storage_errors import RETRIED
 from headwater.warehouse.storage_files import ONE_REQUEST_BYTES
+from headwater.warehouse.storage_systems import requests_of
 
 
 def _write(store: Store, name: str, data: bytes) -> None:
@@ -115,7 +117,7 @@ def test_errors_of_a_store_are_told_apart_and_are_never_damage(store: Store, mon
             ask("s3://no-such-bucket/lake")
     with monkeypatch.context() as changed:
         changed.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        with pytest.raises(StoreUnreachableError, match="check aws_endpoint_url"):
+        with pytest.raises(StoreUnreachableError, match="check the endpoint"):
             open_snapshot(lake)
     store.proxy.use(Fault(kind="error", of=operation_is("GET", "LIST", "HEAD"), status=503))
     with pytest.raises(StoreTransientError, match="run the same command again later"):
@@ -132,6 +134,23 @@ def test_damage_on_a_store_is_told_as_damage(store: Store) -> None:
     store.put(f"lake/samples/_delta_log/{entry_name(1)}", b"{not json")
     with pytest.raises(CorruptLakeError, match="restore it from a copy of the lake"):
         open_snapshot(lake)
+
+
+def test_unfinished_uploads_are_given_up_by_maintain(store: Store) -> None:
+    """What a killed process left of a long file is listed and removed when it is old enough, below the lake and nowhere else."""
+    lake = store.uri("lake")
+    create_lake(lake)
+    requests = requests_of(lake)
+    assert requests is not None
+    for name in ("lake/samples/one file.parquet", "lake-other/two.parquet"):
+        requests._ask("POST", f"{store.bucket}/{name}", "uploads=", ok=(200,))
+    assert maintain(lake, dry_run=True, orphan_hours=0).uploads == 1
+    assert maintain(lake).uploads == 0
+    assert maintain(lake, orphan_hours=0).uploads == 1
+    assert maintain(lake, orphan_hours=0).uploads == 0
+    left = requests.uploads(store.bucket, "")
+    assert left is not None
+    assert [upload.key for upload in left] == ["lake-other/two.parquet"]
 
 
 class _Careless(http.server.BaseHTTPRequestHandler):

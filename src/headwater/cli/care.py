@@ -214,9 +214,13 @@ def maintain(
     rows = [
         {"what": name.replace("_", " "), "count": format_bytes(n) if name.endswith("bytes") else f"{n:,}"}
         for name, n in report.items()
-        if name not in ("strangers", "dated_ahead", "takedowns")
+        if name not in ("strangers", "dated_ahead", "takedowns", "uploads")
     ]
     shown = [f"takedown {name}: the older files that were due are deleted" for name in report["takedowns"]]
+    if report["uploads"] is None:
+        shown.append("unfinished uploads cannot be listed here: let a rule of the bucket's life cycle end them")
+    elif report["uploads"]:
+        shown.append(f"unfinished uploads given up: {report['uploads']:,}")
     for said, names in (
         ("not Headwater's", report["strangers"]),
         ("dated in the future", report["dated_ahead"]),

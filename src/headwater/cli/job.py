@@ -47,6 +47,11 @@ __all__ = ["annotate", "decide", "dedup", "ingest", "run"]
 )
 @scale_option
 @benchmarks_option
+@click.option(
+    "--skip-unreadable",
+    is_flag=True,
+    help="Select and build without the inputs that could not be read, which are named; by default nothing is selected then, and the exit code is 1.",
+)
 @job_options
 def run(
     lake: str,
@@ -57,6 +62,7 @@ def run(
     build: str | None,
     scale: str | None,
     benchmarks: Sequence[str],
+    skip_unreadable: bool,
     master: str | None,
     conf: Sequence[str],
     output: str,
@@ -90,7 +96,17 @@ def run(
             alarms.update(_alarms(step.counts, loaded))
 
     with spark_session(master, conf) as spark:
-        report = run_all(spark, lake, loaded, given, batch=batch, name=build, scale=scale, on_step=tell)
+        report = run_all(
+            spark,
+            lake,
+            loaded,
+            given,
+            batch=batch,
+            name=build,
+            scale=scale,
+            skip_unreadable=skip_unreadable,
+            on_step=tell,
+        )
     with connect(lake) as connection:
         counted = funnel(connection, report.build, [stage.name for stage in loaded.stages])
         empty = empty_stages(connection, report.build)

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final
 import click
 
 from headwater.errors import one_line
-from headwater.untrusted import parse_decimal
 
 __all__ = ["DECIMAL", "WHOLE", "DecimalRange", "WholeRange"]
 
@@ -21,6 +20,8 @@ def _check(value: object, context: click.Context | None, parameter: click.Parame
     """Refuse a text that is no number in plain digits; a default is a number already."""
     if not isinstance(value, str):
         return
+    from headwater.untrusted import parse_decimal
+
     try:
         parse_decimal(value)
         is_number = not whole or value.strip().lstrip("+-").isdigit()

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-from headwater.errors import CorruptLakeError
+from headwater.errors import CorruptLakeError, raise_of_file_system
 from headwater.untrusted import UNREADABLE
 
 __all__ = ["arrow_damage_told", "damage_told"]
@@ -52,4 +52,5 @@ def arrow_damage_told() -> Iterator[None]:
             raise
         raise CorruptLakeError(f"{error}; {_WAY_ON} LAKE names what else is damaged") from error
     except UNREADABLE as error:
+        raise_of_file_system(error, "a file of the lake")
         raise CorruptLakeError(_TOLD) from error

@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 from pyarrow import fs as pafs
 
-from headwater.errors import BadInputError, CorruptLakeError, RecipeError, nearest, one_line
+from headwater.errors import BadInputError, CorruptLakeError, RecipeError, nearest, one_line, raise_of_file_system
 from headwater.filters.contamination.index import ContaminationIndex, ItemSet, Matchable, build_index
 from headwater.filters.contamination.items import Item
 from headwater.untrusted import UNREADABLE
@@ -109,7 +109,12 @@ def load_benchmark(stored: StoredSet) -> ItemSet:
                 unpacked += len(block)
                 if unpacked > MOST_BYTES:
                     raise ValueError(f"more than {MOST_BYTES:,} bytes when unpacked")
+    except FileNotFoundError as error:
+        raise CorruptLakeError(
+            one_line(f"cannot read {stored.uri}: {error}; add the set again: headwater benchmarks add")
+        ) from None
     except UNREADABLE as error:
+        raise_of_file_system(error, stored.uri)
         raise CorruptLakeError(
             one_line(f"cannot read {stored.uri}: {error}; add the set again: headwater benchmarks add")
         ) from None

@@ -15,7 +15,15 @@ from typing import Final, NamedTuple
 
 from pyarrow import fs as pafs
 
-from headwater.errors import BadInputError, CorruptLakeError, HeadwaterError, UsageError, nearest, one_line
+from headwater.errors import (
+    BadInputError,
+    CorruptLakeError,
+    HeadwaterError,
+    StoreError,
+    UsageError,
+    nearest,
+    one_line,
+)
 from headwater.filters.scores.model_file import parse_model
 from headwater.filters.scores.shipped import SHIPPED, Scorer, load_scorer, make_scorer, shipped_scorer
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
@@ -141,6 +149,8 @@ def _stored(lake: str, stored: StoredModel) -> Scorer:
         if model.words is not None:
             words = read_bytes(*filesystem_of(join(models_uri(lake), f"{model.words.sha256}.ftz")))
         return make_scorer(model, data, words, path)
+    except StoreError:
+        raise
     except (HeadwaterError, OSError) as error:
         raise CorruptLakeError(
             f"expected a score model in {path}, found damage: {one_line(str(error), 300)}; restore it from a copy, or add it again"
@@ -182,6 +192,8 @@ def stored_faults(lake: str) -> tuple[int, list[str]]:
     for each in stored:
         try:
             _stored(lake, each)
+        except StoreError:
+            raise
         except HeadwaterError as error:
             faults.append(str(error))
     return len(stored), faults

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from headwater.errors import HeadwaterError, UsageError
+from headwater.errors import HeadwaterError, StoreError, UsageError
 from headwater.filters.scores.heads import contributions, input_names, input_values
 from headwater.filters.scores.names import DOMAIN, MOST_SCORE
 from headwater.filters.scores.shipped import Scorer
@@ -57,6 +57,8 @@ def moved_by(
             entry["moved"] = _moved(scorer, str(value), signals, language, text)
         except UsageError:
             entry["lacking"] = "the lake does not have the model any more"
+        except StoreError:
+            raise
         except HeadwaterError as error:
             entry["lacking"] = str(error)
         told[column] = entry

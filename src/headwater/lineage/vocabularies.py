@@ -12,7 +12,7 @@ from typing import Final
 
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, HeadwaterError, UsageError, nearest, one_line
+from headwater.errors import CorruptLakeError, HeadwaterError, StoreError, UsageError, nearest, one_line
 from headwater.tokenize.forms.load import Vocabulary, load_vocabulary, read_vocabulary, shipped_vocabularies
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
 
@@ -61,6 +61,8 @@ def stored_vocabulary(lake: str, name: str) -> Vocabulary:
     way_on = "restore it from a copy, or delete it and train it again"
     try:
         found = read_vocabulary(name, read_bytes(filesystem, path))
+    except StoreError:
+        raise
     except (HeadwaterError, OSError) as error:
         raise CorruptLakeError(f"expected a vocabulary in {path}, found damage; {way_on}") from error
     if found.name != name:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from headwater.errors import UnreadableInputsError, UsageError
+from headwater.errors import UnreadableInputsError, UsageError, one_line
 from headwater.lineage.run_events import whole_run
 from headwater.pipelines.annotate.step import annotate
 from headwater.pipelines.builds.step import build
@@ -74,6 +74,7 @@ def run(
     batch: str | None = None,
     name: str | None = None,
     scale: str | None = None,
+    skip_unreadable: bool = False,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> RunReport:
     """Run every step and return what each did; a lake that does not exist is made.
@@ -82,12 +83,13 @@ def run(
         inputs: what to ingest first; none to go on with what the lake holds.
         batch: name of the ingested batch.
         name: name of the build.
+        skip_unreadable: select and build without inputs that could not be read; the report of ingest names them.
         scale: build a proxy of this share of the selection in its place; see ``proxy``.
         on_step: called with the report of each step as it ends.
 
     Raises:
         UnreadableInputsError: some inputs could not be read. The others are in the lake, measured and decided upon; nothing was selected or
-            built, since a build without them would look like one with them.
+            built, since a build without them would look like one with them, unless ``skip_unreadable`` asks for it.
         HeadwaterError: the step that failed says why; what earlier waves committed stays, and the same call goes on from there.
     """
     # What can be refused is refused before anything is written.
@@ -100,7 +102,9 @@ def run(
     job = resolve(recipe, lake)
     _make_lake(lake)
     with whole_run(lake, recipe.literals, recipe.lineage.openlineage):
-        return _run_steps(spark, job, inputs, batch, name, scale, _Steps(on_step=on_step))
+        return _run_steps(
+            spark, job, inputs, batch, name, scale, _Steps(on_step=on_step), skip_unreadable=skip_unreadable
+        )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -127,6 +131,8 @@ def _run_steps(
     name: str | None,
     scale: str | None,
     steps: _Steps,
+    *,
+    skip_unreadable: bool,
 ) -> RunReport:
     lake, recipe = job.lake, job.recipe
     unreadable: tuple[tuple[str, str], ...] = ()
@@ -139,10 +145,11 @@ def _run_steps(
     steps.end("annotate", annotate(spark, job))
     steps.end("deduplicate", deduplicate(spark, job))
     steps.end("decide", decide(spark, job))
-    if unreadable:
+    if unreadable and not skip_unreadable:
+        uri, why = unreadable[0]
         raise UnreadableInputsError(
-            f"expected every input to be readable, found {len(unreadable)} that could not be read, {unreadable[0][0]} among them; the others are "
-            "in the lake, but nothing was selected or built: repair or leave out, then run again"
+            f"expected every input to be readable, found {len(unreadable)} that could not be read, such as {uri}: {one_line(why, 300)}; the others "
+            "are in the lake, but nothing was selected or built: repair or leave out, then run again, or build without them: --skip-unreadable"
         )
     selection = select(spark, job, build=name)
     steps.end("select", _selection_counts(selection))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, StorageError, one_line
+from headwater.errors import CorruptLakeError, StorageError, one_line, raise_of_file_system
 from headwater.hashes import items_of_hashes
 from headwater.reader.batches import RUN
 from headwater.untrusted import UNREADABLE
@@ -53,6 +53,7 @@ def read_sidecar(
             table = stored.read(wanted)
         column = {name: table[name].combine_chunks() for name in (*_COLUMNS, *wanted)}
     except (*UNREADABLE, KeyError) as error:
+        raise_of_file_system(error, path)
         raise CorruptLakeError(
             one_line(f"{path}: expected a sidecar of boundaries: {error}; restore it, or build --repair")
         ) from error

@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 
 from pyarrow import fs as pafs
 
-from headwater.errors import HeadwaterError, UsageError
+from headwater.errors import HeadwaterError, StoreError, UsageError
 from headwater.tokenize.shards.checking import check_files
 from headwater.tokenize.shards.manifest import MANIFEST, MARK, Manifest, read_manifest, root_of
 from headwater.tokenize.shards.roots import ROOT, read_root
@@ -71,6 +71,8 @@ def _build(filesystem: pafs.FileSystem, path: str, folder: str, suffixes: Sequen
     if exists(filesystem, join(path, ROOT)) is not None:
         try:
             root, expected = read_root(read_bytes(filesystem, join(path, ROOT)), ROOT)
+        except StoreError:
+            raise
         except HeadwaterError as error:
             damaged[ROOT] = str(error)
     there = [

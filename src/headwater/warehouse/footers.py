@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError
+from headwater.errors import CorruptLakeError, raise_of_file_system
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import exists, filesystem_of, join
 
@@ -43,6 +43,7 @@ def read_footer(table_uri: str, path: str) -> Footer:
             if column.num_values and column.statistics is not None and column.statistics.has_min_max:
                 bounds += [int(column.statistics.min), int(column.statistics.max)]
     except (*UNREADABLE, TypeError) as error:
+        raise_of_file_system(error, path)
         raise CorruptLakeError(
             f"cannot read the footer of {path}; restore it from a copy or run the step again"
         ) from error

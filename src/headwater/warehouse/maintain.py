@@ -30,6 +30,7 @@ from headwater.warehouse.real_files import TEMPORARY_PATTERN, RealFile, refuse_l
 from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 from headwater.warehouse.takedown_files import delete_due
+from headwater.warehouse.unfinished_uploads import give_up_uploads
 
 __all__ = [
     "MOST_HOURS",
@@ -70,6 +71,7 @@ class MaintenanceReport:
         strangers: what lies below the table's folder and is not Headwater's, and links and the like in the lake's other folders, relative to the
             lake; it was left alone.
         dated_ahead: Headwater's own files that would go when they are old enough, but are dated in the future, relative to the lake; left alone.
+        uploads: uploads in parts that were given up, as killed processes leave them in a store; None where they cannot be listed.
         takedowns: ids of takedowns whose older files were due, and are deleted.
     """
 
@@ -83,6 +85,7 @@ class MaintenanceReport:
     strangers: tuple[str, ...] = ()
     dated_ahead: tuple[str, ...] = ()
     takedowns: tuple[str, ...] = ()
+    uploads: int | None = 0
 
 
 def maintain(
@@ -126,6 +129,7 @@ def maintain(
         strangers=tuple(swept.strangers),
         dated_ahead=tuple(swept.dated_ahead),
         takedowns=tuple(taken),
+        uploads=give_up_uploads(after.lake, orphan_hours, dry_run=dry_run),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, StorageError, one_line
+from headwater.errors import CorruptLakeError, StorageError, one_line, raise_of_file_system
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import filesystem_of, join
 from headwater.warehouse.row_groups import format_of
@@ -46,6 +46,7 @@ def open_file(
             f"cannot open {path}: {error}; grant permission to read, then run the same command again"
         ) from error
     except UNREADABLE as error:
+        raise_of_file_system(error, path)
         raise CorruptLakeError(
             f"cannot read {path}: {one_line(str(error))}; restore it from a copy or run the step again"
         ) from error

@@ -162,7 +162,7 @@ class FamilyWriter:
     ) -> None:
         """Remove what was written unless it was finished."""
         # An open writer would try to end its file when it is collected, long after the file is gone.
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, StorageError):
             self._writer.close()
         self._writer.is_open = False
         self._file.discard()

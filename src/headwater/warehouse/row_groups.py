@@ -9,7 +9,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, LakeFormatError, one_line
+from headwater.errors import CorruptLakeError, LakeFormatError, one_line, raise_of_file_system
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.schema import FAMILIES, OWN_SCORE, READABLE, arrow_schema
 
@@ -97,6 +97,7 @@ def read_group(file: pq.ParquetFile, path: str, group: int, columns: Sequence[st
     try:
         table = file.read_row_group(group, columns=[name for name in columns if name in there])
     except UNREADABLE as error:
+        raise_of_file_system(error, path)
         detail = one_line(re.sub(r"'.*'", "", str(error)))
         raise CorruptLakeError(
             f"cannot read row group {group} of {path}: {detail}; run verify, then restore the file"

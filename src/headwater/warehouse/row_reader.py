@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, one_line
+from headwater.errors import CorruptLakeError, one_line, raise_of_file_system
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import filesystem_of, is_local
 from headwater.warehouse.open_files import open_bytes, open_file
@@ -175,6 +175,7 @@ class RowReader:
                 name: value if value.type == kinds[name] else value.cast(kinds[name]) for name, value in values.items()
             }
         except UNREADABLE as error:
+            raise_of_file_system(error, path)
             raise CorruptLakeError(
                 f"cannot read row group {group} of {path}: {one_line(str(error))}; run verify, then restore the file"
             ) from error

@@ -18,6 +18,7 @@ from headwater.errors import (
     StorageError,
     StoreAbsentError,
     StoreDeniedError,
+    StoreError,
     StoreTransientError,
     StoreUnreachableError,
     one_line,
@@ -31,6 +32,8 @@ _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 8.0
 _REACH_S: Final = 10.0
 """For how long a store that cannot be reached at all is asked again: a wrong address is told soon, a restart is waited for."""
+_IN_OUTAGE_S: Final = 2.0
+"""The same while the store has answered nothing since a request was given up."""
 _COLOURS: Final = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 
 _KINDS: Final[tuple[tuple[type[StorageError], re.Pattern[str]], ...]] = (
@@ -76,7 +79,7 @@ _KINDS: Final[tuple[tuple[type[StorageError], re.Pattern[str]], ...]] = (
 _ADVICE: Final[dict[type[StorageError], str]] = {
     StoreDeniedError: "denied: check the keys, whether they have expired, and what they may do here; nothing stored is damaged",
     StoreAbsentError: "absent: check the name of the bucket, and the endpoint; nothing stored is damaged",
-    StoreUnreachableError: "unreachable: check aws_endpoint_url, http or https, and the network; nothing stored is damaged",
+    StoreUnreachableError: "unreachable: check the endpoint (aws_endpoint_url), http or https, and the network; nothing stored is damaged",
     StoreTransientError: "the store failed at every try: run the same command again later; nothing stored is damaged",
 }
 
@@ -116,7 +119,7 @@ def store_error(error: BaseException, doing: str) -> StorageError | None:
 
 def storage_error(error: OSError, doing: str) -> StorageError:
     """Return the error of a store, or of a file system, that an OSError of a request is: its kind is told where it is known."""
-    return store_error(error, doing) or StorageError(
+    return store_error(error, doing) or StoreError(
         f"cannot {doing}: {one_line(hide_secrets(str(error)), 300)}; nothing is known to be damaged: run the same command again"
     )
 
@@ -137,21 +140,37 @@ def retried(request: Callable[[], _Result], doing: str, most_s: float) -> _Resul
     wait = _FIRST_WAIT_S
     while True:
         try:
-            return request()
+            result = request()
         except FileNotFoundError:
             raise
         except (OSError, StoreTransientError) as error:
             found = error if isinstance(error, StorageError) else storage_error(error, doing)
-            if isinstance(found, StoreTransientError):
-                limit = most_s
-            elif isinstance(found, StoreUnreachableError):
-                limit = min(most_s, _REACH_S)
-            else:
+            if not isinstance(found, StoreTransientError | StoreUnreachableError):
                 raise found from error
             pause = wait * random.uniform(0.5, 1.0)  # noqa: S311 - so that tasks do not come back together
-            if time.monotonic() - begin + pause > limit:
+            if time.monotonic() - begin + pause > _limit_s(found, most_s):
+                _outage.begun = _outage.begun or time.monotonic()
                 raise found from error
+        else:
+            _outage.begun = None
+            return result
         with _lock:
             RETRIED[doing.partition(" ")[0]] += 1
         time.sleep(pause)
         wait = min(2 * wait, _LONGEST_WAIT_S)
+
+
+class _Outage:
+    """When this process first gave a request up since one succeeded: what comes after it is given up soon, or a thousand files would take a day."""
+
+    begun: float | None = None
+
+
+_outage: Final = _Outage()
+
+
+def _limit_s(error: StorageError, most_s: float) -> float:
+    """Return for how long a request is tried again, seconds."""
+    if _outage.begun is not None:
+        return min(most_s, _IN_OUTAGE_S)
+    return min(most_s, _REACH_S) if isinstance(error, StoreUnreachableError) else most_s

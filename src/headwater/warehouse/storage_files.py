@@ -58,11 +58,29 @@ class StoreHandler(pafs.FileSystemHandler):  # type: ignore[misc] # pyarrow has 
     ) -> None:
         self._scheme = scheme
         self._again = again
-        self._reading = reading
-        self._writing = writing
-        self._delete = delete
+        self._systems = (reading, writing, delete)
+        self._process = os.getpid()
         self._retry_s = retry_s
         self._buckets: set[str] = set()
+
+    def _own(self) -> tuple[pafs.FileSystem, pafs.FileSystem, Callable[[str], None] | None]:
+        """Return what makes the requests: after a fork anew, since threads and connections of the other process are dead or not ours."""
+        if self._process != os.getpid():
+            self._systems = self._again()._systems
+            self._process = os.getpid()
+        return self._systems
+
+    @property
+    def _reading(self) -> pafs.FileSystem:
+        return self._own()[0]
+
+    @property
+    def _writing(self) -> pafs.FileSystem:
+        return self._own()[1]
+
+    @property
+    def _delete(self) -> Callable[[str], None] | None:
+        return self._own()[2]
 
     def __reduce__(self) -> tuple[Callable[[], StoreHandler], tuple[()]]:
         """Made anew where it is unpickled, from the settings there."""
@@ -178,11 +196,15 @@ class StoreHandler(pafs.FileSystemHandler):  # type: ignore[misc] # pyarrow has 
 
     def _open(self, path: str, ahead: int) -> _StoredFile:
         try:
-            opened = self._do("open", path, lambda: self._reading.open_input_file(path))
+            return _StoredFile(
+                lambda: self._do("open", path, lambda: self._reading.open_input_file(path)),
+                f"{self._scheme}://{path}",
+                ahead,
+                self._retry_s,
+            )
         except FileNotFoundError:
             self.check_bucket(path)
             raise
-        return _StoredFile(opened, f"{self._scheme}://{path}", ahead, self._retry_s)
 
     def open_output_stream(self, path: str, metadata: object) -> pa.PythonFile:  # noqa: ARG002 - pyarrow's signature
         """Open an object to be written; it appears when it is closed."""
@@ -210,10 +232,12 @@ class StoreHandler(pafs.FileSystemHandler):  # type: ignore[misc] # pyarrow has 
 class _StoredFile(io.RawIOBase):
     """An object open for reading."""
 
-    def __init__(self, opened: pa.NativeFile, name: str, ahead: int, retry_s: float) -> None:
-        self._opened = opened
+    def __init__(self, reopen: Callable[[], pa.NativeFile], name: str, ahead: int, retry_s: float) -> None:
+        self._reopen = reopen
+        self._opened = reopen()
+        self._process = os.getpid()
         self._name = name
-        self._size = int(opened.size())
+        self._size = int(self._opened.size())
         self._ahead = ahead
         self._retry_s = retry_s
         self._place = 0
@@ -269,6 +293,9 @@ class _StoredFile(io.RawIOBase):
             return b"".join(pool.map(lambda cut: self._fetch_one(cut, min(_PIECE_BYTES, begin + length - cut)), cuts))
 
     def _fetch_one(self, begin: int, length: int) -> bytes:
+        if self._process != os.getpid():  # after a fork, as in StoreHandler
+            self._opened, self._process = self._reopen(), os.getpid()
+
         def ask() -> bytes:
             data: bytes = self._opened.read_at(length, begin)
             if len(data) != length:

@@ -125,13 +125,15 @@ class Requests:
         status, _ = self._ask("PUT", path, "", {"if-none-match": "*"}, data, ok=(200, 201, 204, 409, 412))
         return status not in (409, 412)
 
-    def uploads(self, bucket: str, prefix: str) -> list[Upload]:
-        """Return the uploads below a prefix that were never ended, in order of their keys."""
+    def uploads(self, bucket: str, prefix: str) -> list[Upload] | None:
+        """Return the uploads below a prefix that were never ended, in order of their keys; None where the store does not tell."""
         found: list[Upload] = []
         after = ""
         while True:
             query = f"prefix={quote(prefix, safe='')}{after}&uploads="
-            _, data = self._ask("GET", bucket, "&".join(sorted(query.split("&"))), ok=(200,))
+            status, data = self._ask("GET", bucket, "&".join(sorted(query.split("&"))), ok=(200, 405, 501))
+            if status != 200:
+                return None
             try:
                 tree = ElementTree.fromstring(data.decode())  # noqa: S314 - bounded in length; expat refuses what would grow
             except (ElementTree.ParseError, ValueError) as error:
@@ -182,7 +184,7 @@ class Requests:
         *,
         ok: tuple[int, ...],
     ) -> tuple[int, bytes]:
-        verb = {"GET": "list uploads of", "PUT": "write", "DELETE": "delete"}[method]
+        verb = {"GET": "list uploads of", "PUT": "write", "DELETE": "delete", "POST": "begin"}[method]
         doing = f"{verb} s3://{path}"
 
         def ask() -> tuple[int, bytes]:
@@ -222,7 +224,7 @@ class Requests:
         connection = kind(parts.netloc, timeout=seconds(self._settings, "timeout", 60.0))
         try:
             place = parts.path + (f"?{parts.query}" if parts.query else "")
-            connection.request(method, place, body=data or (b"" if method == "PUT" else None), headers=sent)
+            connection.request(method, place, body=data or (b"" if method in ("PUT", "POST") else None), headers=sent)
             answer = connection.getresponse()
             return answer.status, answer.read(_MOST_BYTES)
         finally:

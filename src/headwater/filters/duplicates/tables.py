@@ -64,6 +64,8 @@ def fold(character: str) -> int:
     """What one character of NFKC text becomes: a code point (32: a space, 0: nothing), with `MARK` for a combining mark."""
     category = unicodedata.category(character)
     code_point = ord(character)
+    if category == "Lo":
+        return code_point  # most characters: a letter without case
     if category == "Cf" or _is_variation_selector(code_point) or code_point == 0x34F:
         return 0
     if category == "Nd":
@@ -95,12 +97,19 @@ def normalization_tables() -> NormalizationTables:
     decomposed: list[int] = []
     decomposed_begins = [0]
     for code_point, character in enumerate(characters):
-        combining[code_point] = unicodedata.combining(character) | (256 if code_point in seconds else 0)
+        own_class = unicodedata.combining(character)
+        changes = (
+            unicodedata.decomposition(character) or 0xAC00 <= code_point <= 0xD7A3
+        )  # Hangul's syllables, by arithmetic
+        if not (changes or own_class or code_point in seconds or code_point in leaders):
+            decomposed_begins.append(len(decomposed))
+            continue
+        combining[code_point] = own_class | (256 if code_point in seconds else 0)
         parts = unicodedata.normalize("NFKD", character)
+        composed = unicodedata.normalize("NFKC", character)
         if parts != character:
             decomposed.extend(map(ord, parts))
         decomposed_begins.append(len(decomposed))
-        composed = unicodedata.normalize("NFKC", character)
         if len(composed) > 1:
             single[code_point] = MULTIPLE | (len(multiple_begins) - 1)
             multiple.extend(int(folded[ord(part)]) for part in composed)

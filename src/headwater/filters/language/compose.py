@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from functools import cache
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,8 @@ _Bytes = npt.NDArray[np.uint8]
 _Longs = npt.NDArray[np.int64]
 # Of an entry of `_tables`: the combining class; NFC changes it; it composes with some characters; the class that its decomposition ends in.
 _CLASS, _CHANGES, _SECOND, _LAST_CLASS_BITS = 255, 256, 512, 16
+_ASSIGNED: Final = (range(0x40000), range(0xE0000, 0xE1000))
+"""All that may compose or be a mark: Unicode keeps the other planes empty or private."""
 _NOT_ASCII = np.uint64(0x8080808080808080)
 _FIRST_LEAD = 0xCC  # lead byte of U+0300, the first character that has an entry
 
@@ -81,12 +84,15 @@ def _tables() -> tuple[npt.NDArray[np.uint32], _Longs]:
     """An entry for each code point, and the pairs that compose, first << 21 | second, ascending; Hangul's letters count as changed without pairs."""
     entries = np.zeros(sys.maxunicode + 1, np.uint32)
     pairs = []
-    for code_point in range(sys.maxunicode + 1):
+    for code_point in chain(*_ASSIGNED):
         character = chr(code_point)
-        entries[code_point] |= unicodedata.combining(character)
+        own_class = unicodedata.combining(character)
+        decomposition = unicodedata.decomposition(character)
+        if not own_class and not decomposition:
+            continue
         last = unicodedata.normalize("NFD", character)[-1]
-        entries[code_point] |= unicodedata.combining(last) << _LAST_CLASS_BITS
-        parts = unicodedata.decomposition(character).split()
+        entries[code_point] |= own_class | unicodedata.combining(last) << _LAST_CLASS_BITS
+        parts = decomposition.split()
         if not parts or parts[0].startswith("<"):
             continue
         if unicodedata.normalize("NFC", character) != character:

@@ -105,9 +105,15 @@ def fold(word: str, language: str) -> str:
     >>> fold("D’Ivoire", "fr"), fold("DIYARBAKIR", "tr")
     ("d'ivoire", 'dıyarbakır')
     """
-    lowers = _lowers()[int(language == "tr")]
-    points = (int(lowers[ord(character)]) if ord(character) < 0x10000 else ord(character) for character in word)
-    return "".join(chr(point) for point in points if point)
+    return word.translate(_folding(language == "tr"))
+
+
+@functools.cache
+def _folding(turkish: bool) -> dict[int, int | None]:
+    """Return what each character that folding changes becomes; None: nothing."""
+    lowers = _lowers()[int(turkish)]
+    changed = np.flatnonzero(lowers != np.arange(len(lowers)))
+    return {point: int(lowers[point]) or None for point in changed.tolist()}
 
 
 @functools.cache

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, HeadwaterError
+from headwater.errors import CorruptLakeError, HeadwaterError, StoreError
 from headwater.lineage.builds import build_vocabulary, builds_uri, read_stage_manifest
 from headwater.lineage.checks.needles import Needles
 from headwater.plain import JsonObject
@@ -224,6 +224,8 @@ def _search_tokens(
     filesystem, _ = filesystem_of(builds_uri(snapshot.lake, build, stage))
     try:
         context = read_stage_manifest(snapshot.lake, build, stage).context
+    except StoreError:
+        raise
     except HeadwaterError:
         context = 4096 * _SEQUENCES  # not finished: sequences are told apart by their ends of text alone
     tokens = open_tokens(filesystem, place)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headwater.errors import HeadwaterError
+from headwater.errors import HeadwaterError, StoreError
 from headwater.filters.spans.find import SPAN_COLUMNS, without_spans
 from headwater.filters.spans.policy import Policy
 from headwater.lineage.build_records import PROVENANCE, provenance_bytes, recorded_files, recorded_root
@@ -61,6 +61,8 @@ def _manifests(lake: LakeView, build: str | None = None) -> tuple[dict[tuple[str
         if build in (None, of):
             try:
                 found[of, stage] = read_stage_manifest(lake.lake, of, stage)
+            except StoreError:
+                raise
             except HeadwaterError:
                 faults.append(f"{of}/{stage}/manifest.json: missing, or no manifest")
     return found, faults
@@ -130,6 +132,8 @@ def _plausible(lake: LakeView, build: str, stage: str, name: str, data: bytes) -
             and (told["build"], told["stage"], told["input_version"]) == (build, stage, run.input_version)
             and run.run_id in told["runs"]["build"]
         )
+    except StoreError:
+        raise
     except (HeadwaterError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return False
 
@@ -235,6 +239,8 @@ def texts_decode(lake: LakeView) -> Found:
         manifests = {stage: each for (_, stage), each in of_build.items()}
         try:
             vocabulary = build_vocabulary(lake.snapshot, lake.lake, build)
+        except StoreError:
+            raise
         except HeadwaterError as error:
             faults.append(f"{build}: {error}")
             continue

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from headwater.errors import CorruptLakeError, HeadwaterError
+from headwater.errors import CorruptLakeError, HeadwaterError, StoreError
 from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.builds import build_records, build_roots, placed_as_planned, shard_files, texts_decode
 from headwater.lineage.checks.found import Found
@@ -81,6 +81,8 @@ def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> C
     try:
         count, faults = check(lake)
         notes = build_notes(lake) if name == "builds_finished" and not faults else []
+    except StoreError:
+        raise  # nothing was checked, so nothing is said of the lake
     except HeadwaterError as error:
         return Check(name=name, passed=False, detail=f"{str(error).splitlines()[0]}{_way_on(name, lake)}", count=0)
     except Exception as error:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, HeadwaterError, UsageError
+from headwater.errors import CorruptLakeError, HeadwaterError, StoreError, UsageError
 from headwater.lineage.builds import builds_uri
 from headwater.lineage.checks.pieces import Each, FilePiece, Piece, TextPiece
 from headwater.lineage.past_runs import ended_builds
@@ -136,6 +136,8 @@ def read_verified(lake: str) -> Verified | None:
         )
     try:
         then = open_snapshot(lake, found["version"])
+    except StoreError:
+        raise
     except HeadwaterError:  # the log was made anew, or goes no longer so far back
         return None
     return Verified(version=then.version, paths=frozenset(then.files["path"].to_pylist()), manifests=manifests)

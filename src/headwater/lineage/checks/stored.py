@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow.compute as pc
 
-from headwater.errors import HeadwaterError
+from headwater.errors import HeadwaterError, StoreError
 from headwater.filters.scores.shipped import SHIPPED, shipped_scorer
 from headwater.lineage.blocklists import has_list, list_faults
 from headwater.lineage.builds import LakeView, read_stage_manifest
@@ -30,6 +30,8 @@ def vocabularies(lake: LakeView) -> Found:
     for name in names:
         try:
             there[name] = stored_vocabulary(lake.lake, name)
+        except StoreError:
+            raise
         except HeadwaterError as error:
             faults.append(str(error))
     trained = [run.record("vocabulary", name) for run in read_runs(lake.snapshot) for name in _trained(run.operators)]
@@ -39,6 +41,8 @@ def vocabularies(lake: LakeView) -> Found:
         named = str(runs[-1].recipe["vocabulary"]["name"]) if runs else DEFAULT_VOCABULARY
         try:
             manifest = read_stage_manifest(lake.lake, build, stage)
+        except StoreError:
+            raise
         except HeadwaterError:
             continue  # what is wrong with manifests is another check's
         wanted.setdefault((named, manifest.vocabulary), f"build {build}")
@@ -105,6 +109,8 @@ def evaluation_sets(lake: LakeView) -> Found:
     for each in stored:
         try:
             load_benchmark(each)
+        except StoreError:
+            raise
         except HeadwaterError as error:
             faults.append(str(error))
     names = [each.name for each in stored]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError, one_line
+from headwater.errors import CorruptLakeError, one_line, raise_of_file_system
 from headwater.filters.spans.find import SPAN_COLUMNS
 from headwater.hashes import items_of_hashes
 from headwater.lineage.buckets import copy_positions, positions
@@ -161,6 +161,7 @@ def _read_shard(old: OldShard) -> tuple[npt.NDArray[np.uint32], pa.Table]:
         with filesystem.open_input_file(place) as stream:
             sidecar = pq.ParquetFile(stream).read()
     except UNREADABLE as error:
+        raise_of_file_system(error, place)
         raise CorruptLakeError(
             one_line(f"{place}: expected a sidecar of boundaries: {error}; build --repair")
         ) from error

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headwater.pipelines.ingest.decompress import BLOCK_BYTES, Limits
-from headwater.pipelines.ingest.opening import open_file, open_stream
+from headwater.pipelines.ingest.opening import open_file, open_stream, raise_unread
 from headwater.warehouse.filesystem import stream_sha256
 
 __all__ = [
@@ -244,7 +244,8 @@ def row_group_chunks(uri: str, limits: Limits) -> tuple[Chunk, ...]:
     with open_file(uri) as stream:
         try:
             metadata: pq.FileMetaData = pq.read_metadata(stream)
-        except (pa.ArrowException, OSError, ValueError):
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise_unread(error, uri)
             return one
     chunks = []
     begin = first_row = rows = group_bytes = 0

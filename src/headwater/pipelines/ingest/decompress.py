@@ -20,6 +20,7 @@ from typing import Final, Protocol
 
 import pyarrow as pa
 
+from headwater.errors import StorageError
 from headwater.pipelines.ingest.opening import open_stream
 from headwater.pipelines.ingest.refusals import fault
 from headwater.pipelines.recipe.bounds import EXPANSION_RATIO, NESTING, RECORD_BYTES, Bounds
@@ -148,7 +149,7 @@ class _CountedReader:
         """Return up to ``size`` stored bytes."""
         try:
             data: bytes = self._raw.read(size)
-        except OSError:
+        except (OSError, StorageError):
             self.failed = True
             raise
         self.count += len(data)
@@ -203,7 +204,7 @@ def unpacked_blocks(uri: str, compression: str, limits: Limits) -> Iterator[byte
             while True:
                 try:
                     block = stream.read(step)
-                except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
+                except (OSError, EOFError, lzma.LZMAError, pa.ArrowException, StorageError) as error:
                     truncated = isinstance(error, EOFError) or "Truncated" in str(error)
                     if raw.failed:
                         raise

@@ -13,9 +13,10 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from pyarrow import fs as pafs
 
+from headwater.errors import StorageError, raise_of_file_system
 from headwater.warehouse.filesystem import filesystem_of
 
-__all__ = ["file_state", "local_path", "name_of", "open_file", "open_stream", "uri_of_path"]
+__all__ = ["file_state", "local_path", "name_of", "open_file", "open_stream", "raise_unread", "uri_of_path"]
 
 
 def uri_of_path(path: str) -> str:
@@ -63,6 +64,17 @@ def open_file(uri: str) -> BinaryIO:
     filesystem, stored = filesystem_of(uri)
     file: BinaryIO = filesystem.open_input_file(stored)
     return file
+
+
+def raise_unread(error: BaseException, uri: str) -> None:
+    """Do nothing where an error is a complaint about the bytes of a file; one of whatever should have given them says nothing of the file.
+
+    Raises:
+        StorageError: the file system or the store failed to give them.
+    """
+    if isinstance(error, StorageError):
+        raise error
+    raise_of_file_system(error, uri)
 
 
 def file_state(uri: str) -> tuple[int, int]:

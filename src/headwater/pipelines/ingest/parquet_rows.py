@@ -22,7 +22,7 @@ from headwater.pipelines.ingest.chunks import Blocks, Chunk, TouchedFile
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.fields import FIELD_NAMES, find_names, note_replaced
 from headwater.pipelines.ingest.json_lines import Replaced
-from headwater.pipelines.ingest.opening import open_file
+from headwater.pipelines.ingest.opening import open_file, raise_unread
 from headwater.pipelines.ingest.plain_values import plain_rows
 from headwater.pipelines.ingest.refusals import fault
 
@@ -69,13 +69,16 @@ def parquet_batches(
         stream = opened if blocks is None or touched is None else TouchedFile(opened, blocks.block_bytes, touched)
         try:
             wanted = range(chunk.begin, chunk.end)
-            file = _open(stream, "ms" if _has_far_int96(stream, wanted) else "us")
+            file = _open(stream, "ms" if _has_far_int96(stream, wanted, uri) else "us")
             schema = file.schema_arrow
             groups = _there(file, wanted)
             rows = _rows_in_batch(file.metadata, groups, limits)
             all_names = schema.names
-        except _FAULTS:
+        except _FAULTS as error:
+            raise_unread(error, uri)
             raise fault("corrupt_parquet", uri) from None
+        if chunk.end == 0 and file.metadata.num_row_groups:
+            raise fault("file_changed", uri)  # its footer was not to be read before: no row of it may be passed over
         names = _text_names(schema, all_names, uri)
         number = chunk.first_record
         for batch in _batches(file, groups, rows, uri):
@@ -102,7 +105,7 @@ def _there(file: pq.ParquetFile, groups: Sequence[int]) -> list[int]:
     return [group for group in groups if group < file.metadata.num_row_groups]
 
 
-def _has_far_int96(stream: BinaryIO | TouchedFile, groups: Sequence[int]) -> bool:
+def _has_far_int96(stream: BinaryIO | TouchedFile, groups: Sequence[int], uri: str) -> bool:
     """Return whether some row groups have an INT96 beyond what microseconds hold, 292,277 years: milliseconds hold all of them."""
     file = _open(stream, "ms")
     schema = file.schema
@@ -113,7 +116,8 @@ def _has_far_int96(stream: BinaryIO | TouchedFile, groups: Sequence[int]) -> boo
     try:
         batches = file.iter_batches(_INT96_ROWS, row_groups=_there(file, groups), columns=names, use_threads=False)
         return any(_is_far(column) for batch in batches for column in batch.columns)
-    except _FAULTS:
+    except _FAULTS as error:
+        raise_unread(error, uri)
         return False  # the reading of all columns reports it
 
 
@@ -152,8 +156,8 @@ def _batches(file: pq.ParquetFile, groups: list[int], rows: int, uri: str) -> It
             given += batch.num_rows
             yield batch
         return
-    except _FAULTS:
-        pass
+    except _FAULTS as error:
+        raise_unread(error, uri)
     # The fault took rows of whole row groups with it, if they shared its batch: read on from there, a row group at a time.
     try:
         for group in groups:
@@ -162,7 +166,8 @@ def _batches(file: pq.ParquetFile, groups: list[int], rows: int, uri: str) -> It
                 given -= known
                 if known < batch.num_rows:
                     yield batch.slice(known)
-    except _FAULTS:
+    except _FAULTS as error:
+        raise_unread(error, uri)
         raise fault("corrupt_parquet", uri) from None
 
 

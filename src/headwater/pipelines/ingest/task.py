@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.buffers import text_buffers
-from headwater.errors import BadInputError, HeadwaterError, StorageError
+from headwater.errors import BadInputError, HeadwaterError, StorageError, StoreError, one_line
 from headwater.filters.urls.columns import capture_columns
 from headwater.hashes import content_hashes, origins, short_hashes
 from headwater.lineage.takedowns import TakenDown
@@ -50,6 +50,7 @@ __all__ = [
 
 VERSION: Final = INGEST_VERSION
 _NO_END: Final = 1 << 62
+_LONGEST_CAUSE: Final = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -274,6 +275,8 @@ def why_unread(error: Exception) -> str:
         return (
             f"{type(error).__name__}{place}, which no file should cause; a fault of Headwater: report it with the file"
         )
+    if isinstance(error, StoreError):
+        return one_line(str(error), _LONGEST_CAUSE)
     cause = error.__cause__ if isinstance(error, StorageError) and error.__cause__ is not None else error
     number = getattr(cause, "errno", None)
     return os.strerror(number) if number else type(cause).__name__

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from headwater.errors import CorruptLakeError, HeadwaterError
+from headwater.errors import CorruptLakeError, HeadwaterError, StoreError
 from headwater.lineage.checks.found import Found
 from headwater.lineage.checks.lake import Check, verify
 from headwater.lineage.checks.pieces import Piece, check_piece
@@ -77,5 +77,7 @@ def _check_all(pieces: list[bytes]) -> list[_Answer]:
 def _check(piece: Piece) -> _Answer:
     try:
         return check_piece(piece), None
+    except StoreError:
+        raise
     except HeadwaterError as error:
         return (0, []), str(error)

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headwater.errors import CorruptLakeError
+from headwater.errors import CorruptLakeError, raise_of_file_system
 from headwater.filters.spans.find import SPAN_COLUMNS, apply_spans, without_spans
 from headwater.filters.urls.hosts import hosts
 from headwater.fingerprint import fingerprint
@@ -243,6 +243,7 @@ def read_bin(folder: str, name: str, number: int) -> pa.Table:
         with filesystem.open_input_file(path) as file:
             return pq.ParquetFile(file, page_checksum_verification=True).read_row_group(number).cast(SCHEMA)
     except (OSError, pa.ArrowException) as error:
+        raise_of_file_system(error, path)
         raise CorruptLakeError(f"cannot read {path}: {error}; delete its folder, then train again") from error
 
 

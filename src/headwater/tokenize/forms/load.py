@@ -24,6 +24,7 @@ import numpy as np
 from headwater.arrays import Int32s
 from headwater.errors import BadInputError, UsageError, one_line
 from headwater.tokenize.encode.encoder import encodes_to_itself
+from headwater.tokenize.forms.ready import read_ready
 from headwater.tokenize.forms.tiktoken_ranks import read_tiktoken
 from headwater.tokenize.names import DEFAULT_VOCABULARY
 from headwater.tokenize.vocabulary.content import (
@@ -78,9 +79,12 @@ def load_vocabulary(name: str = DEFAULT_VOCABULARY) -> Vocabulary:
         UsageError: neither a shipped vocabulary nor a file.
         BadInputError: the file is no byte-level BPE, or cannot give text back, or its ids do not follow from its merges.
     """
-    shipped = resources.files("headwater.tokenize") / "data" / f"{name}.json.xz"
+    folder = resources.files("headwater.tokenize") / "data"
+    shipped, ready = folder / f"{name}.json.xz", folder / f"{name}.npz"
     if "/" not in name and _is_file(shipped):
-        return read_vocabulary(name, shipped.read_bytes())
+        data = shipped.read_bytes()
+        found = read_ready(name, ready.read_bytes(), data) if _is_file(ready) else None
+        return found or read_vocabulary(name, data)
     path = Path(name)
     if not _is_file(path):
         raise UsageError(
@@ -122,7 +126,7 @@ def _parse(name: str, data: bytes) -> object:
 def shipped_vocabularies() -> list[str]:
     """Return the names of the vocabularies that come with the package."""
     data = resources.files("headwater.tokenize") / "data"
-    names = [file.name for file in data.iterdir()]
+    names = [file.name for file in data.iterdir() if file.name.endswith(".json.xz")]
     return sorted(name.removesuffix(".json.xz") for name in names if name.startswith("headwater-"))
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, one_line
+from headwater.errors import CorruptLakeError, one_line, raise_of_file_system
 from headwater.untrusted import UNREADABLE
 
 __all__ = ["NPY_HEADER_BYTES", "SUFFIXES", "TokenFile", "open_tokens", "suffix_of", "token_suffix", "tokens_in"]
@@ -142,6 +142,7 @@ class _Parquet:
             self._file = pq.ParquetFile(file, page_checksum_verification=True)
             names = self._file.schema_arrow.names
         except UNREADABLE as error:
+            raise_of_file_system(error, where)
             raise CorruptLakeError(
                 one_line(f"cannot read {where}: {error}; run verify, then restore the file")
             ) from error
@@ -173,6 +174,7 @@ class _Parquet:
             try:
                 column = self._file.read_row_group(group, columns=[_COLUMN])[_COLUMN]
             except UNREADABLE as error:
+                raise_of_file_system(error, self._where)
                 raise CorruptLakeError(
                     one_line(
                         f"cannot read row group {group} of {self._where}: {error}; run verify, then restore the file"

@@ -269,16 +269,12 @@ def assemble(
 
 def content_of(vocabulary: Vocabulary) -> VocabularyContent:
     """Return the content that decides ids, as in the module's docstring."""
-    known = set(vocabulary.byte_ids.tolist())
-    runs: list[list[int]] = []
-    for made in vocabulary.merges[:, 2].tolist():
-        if made in known:
-            continue
-        known.add(made)
-        if runs and made == runs[-1][0] + runs[-1][1]:
-            runs[-1][1] += 1
-        else:
-            runs.append([made, 1])
+    made = np.concatenate([vocabulary.byte_ids, vocabulary.merges[:, 2]])
+    new = np.sort(np.unique(made, return_index=True)[1])[len(vocabulary.byte_ids) :]
+    ids = made[new].astype(np.int64)
+    begins = np.flatnonzero(np.diff(ids, prepend=-2) != 1)
+    lengths = np.diff(begins, append=len(ids))
+    runs = np.stack([ids[begins], lengths], axis=1).tolist()
     return {
         "format": FORMAT,
         "pre_tokenizer": json.loads(vocabulary.pre_tokenizer),
@@ -318,18 +314,20 @@ def _tokens_of_merges(
     merges[:, :2] = pairs
     ids = iter(new_ids)
     made_bytes = 0
+    made_ids = []
     for rank, (left, right) in enumerate(pairs.tolist()):
         if left not in tokens or right not in tokens:
             found = left if left not in tokens else right
             raise BadInputError(f"vocabulary {name}: expected parts made before merge {rank}, found id {found}")
-        length = len(tokens[left]) + len(tokens[right])
+        begin, rest = tokens[left], tokens[right]
+        length = len(begin) + len(rest)
         made_bytes += length
         if length > _MOST_TOKEN_BYTES or made_bytes > _MOST_MADE_BYTES:
             raise BadInputError(
                 f"vocabulary {name}: expected tokens of at most {_MOST_TOKEN_BYTES} bytes and merges of at most {_MOST_MADE_BYTES} in all, "
                 f"found more at merge {rank}"
             )
-        string = tokens[left] + tokens[right]
+        string = begin + rest
         made = known.get(string)
         if made is None:
             made = next(ids, -1)
@@ -340,7 +338,8 @@ def _tokens_of_merges(
                 )
             known[string] = made
             tokens[made] = string
-        merges[rank, 2] = made
+        made_ids.append(made)
+    merges[:, 2] = made_ids
     if (left_over := sum(1 for _ in ids)) > 0:
         raise BadInputError(f"vocabulary {name}: expected as many new strings as ids, found {left_over} ids too many")
     return tokens, merges

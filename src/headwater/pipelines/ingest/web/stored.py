@@ -6,6 +6,7 @@ import hashlib
 from types import TracebackType
 from typing import Final, Self
 
+from headwater.errors import StorageError
 from headwater.pipelines.ingest.opening import open_file
 
 __all__ = ["Stored"]
@@ -19,6 +20,7 @@ class Stored:
 
     Attributes:
         position: of the next byte, from the beginning of the file.
+        failed: what the file system or the store raised instead of bytes: a decoder that reads through this may make another error of it.
 
     Args:
         uri: the file.
@@ -39,6 +41,7 @@ class Stored:
         self._read_to = begin
         self._hashed_to = begin if hashing else _NEVER
         self._digest = hashlib.sha256()
+        self.failed: OSError | StorageError | None = None
 
     @property
     def position(self) -> int:
@@ -98,7 +101,11 @@ class Stored:
 
     def _read(self, size: int) -> bytes:
         wanted = size if self._end is None else min(size, self._end - self._read_to)
-        data = bytes(self._stream.read(wanted)) if wanted > 0 else b""
+        try:
+            data = bytes(self._stream.read(wanted)) if wanted > 0 else b""
+        except (OSError, StorageError) as error:
+            self.failed = error
+            raise
         end = self._read_to + len(data)
         if end > self._hashed_to:
             self._digest.update(memoryview(data)[self._hashed_to - self._read_to :])

@@ -169,6 +169,7 @@ class FrameReader:
     """
 
     def __init__(self, stored: Stored, dictionary: bytes | None) -> None:
+        self._stored = stored
         self._bytes = _FrameBytes(stored)
         self._reader = ZstdReader(self._bytes, dictionary=dictionary)
 
@@ -181,6 +182,10 @@ class FrameReader:
         """Return up to ``size`` unpacked bytes, none at the end, and why the frame cannot be read on."""
         try:
             data = bytes(self._reader.read(size))
-        except OSError:
+        except Exception as error:
+            if self._stored.failed is not None:
+                raise self._stored.failed from error
+            if not isinstance(error, OSError):
+                raise
             return b"", self._bytes.fault or "corrupt_compression"
         return data, None if data else self._bytes.fault
