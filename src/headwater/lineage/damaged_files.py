@@ -8,6 +8,7 @@ from typing import Final
 
 from headwater.errors import CorruptLakeError, raise_of_file_system
 from headwater.untrusted import UNREADABLE
+from headwater.warehouse.storage_errors import raise_of_store
 
 __all__ = ["arrow_damage_told", "damage_told"]
 
@@ -21,6 +22,7 @@ def damage_told() -> Iterator[None]:
 
     Raises:
         CorruptLakeError: a file that they read is damaged or gone, or a value in it cannot be what was stored.
+        StoreError: the store did not give what they read.
     """
     import duckdb  # which rows that pyarrow reads do not need
 
@@ -35,6 +37,7 @@ def damage_told() -> Iterator[None]:
     ):
         raise  # for other reasons than the bytes that it reads
     except (duckdb.Error, ValueError) as error:
+        raise_of_store(error)
         raise CorruptLakeError(_TOLD) from error
 
 

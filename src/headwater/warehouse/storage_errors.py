@@ -25,7 +25,7 @@ from headwater.errors import (
 )
 from headwater.warehouse.storage import hide_secrets
 
-__all__ = ["RETRIED", "retried", "storage_error", "store_error"]
+__all__ = ["RETRIED", "raise_of_store", "retried", "storage_error", "store_error"]
 
 _Result = TypeVar("_Result")
 _FIRST_WAIT_S: Final = 0.1
@@ -117,6 +117,19 @@ def store_error(error: BaseException, doing: str) -> StorageError | None:
     return kind(f"cannot {doing}: {_ADVICE[kind]}; the store said: {said}")
 
 
+def raise_of_store(error: BaseException) -> None:
+    """Do nothing, or raise the error of a store whose message another library, such as DuckDB, has put into an error of its own.
+
+    Raises:
+        StoreError: as whoever read from the store raised it.
+    """
+    text = str(error)
+    for kind, advice in _ADVICE.items():
+        if advice in text:
+            told = re.search(rf"cannot (?:(?!cannot ).)*{re.escape(advice)}[^\n]*", text)
+            raise kind(told[0] if told else text) from error
+
+
 def storage_error(error: OSError, doing: str) -> StorageError:
     """Return the error of a store, or of a file system, that an OSError of a request is: its kind is told where it is known."""
     return store_error(error, doing) or StoreError(
@@ -155,7 +168,7 @@ def retried(request: Callable[[], _Result], doing: str, most_s: float) -> _Resul
             _outage.begun = None
             return result
         with _lock:
-            RETRIED[doing.partition(" ")[0]] += 1
+            RETRIED[doing.partition("://")[0].rpartition(" ")[0]] += 1
         time.sleep(pause)
         wait = min(2 * wait, _LONGEST_WAIT_S)
 
