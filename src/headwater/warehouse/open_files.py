@@ -12,7 +12,7 @@ from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import filesystem_of, join
 from headwater.warehouse.row_groups import format_of
 
-__all__ = ["open_bytes", "open_file"]
+__all__ = ["gone", "open_bytes", "open_file"]
 
 
 def open_file(
@@ -40,7 +40,7 @@ def open_file(
         )
         _ = file.schema_arrow  # made on first use, of a footer that may be damaged
     except FileNotFoundError as error:
-        raise CorruptLakeError(f"the log names {path}, which is gone; restore it or run the step again") from error
+        raise gone(path) from error
     except PermissionError as error:
         raise StorageError(
             f"cannot open {path}: {error}; grant permission to read, then run the same command again"
@@ -52,6 +52,11 @@ def open_file(
         ) from error
     format_of(file, path)
     return file
+
+
+def gone(path: str) -> CorruptLakeError:
+    """Return what to say of a file that the log names and that is not there."""
+    return CorruptLakeError(f"the log names {path}, which is gone; restore it or run the step again")
 
 
 def open_bytes(table_uri: str, path: str) -> pa.NativeFile:
