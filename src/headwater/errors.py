@@ -26,6 +26,7 @@ by its id, a record by its file and number.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 __all__ = [
@@ -53,6 +54,8 @@ __all__ = [
 ]
 
 _SHOWN = 500
+_NO_FILE = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO)
+"""What is raised where there is no file, or something else: that is known of the place then; None: a library's own."""
 _SHOWN_OF_RECIPES = 1000
 
 
@@ -166,7 +169,7 @@ def raise_of_file_system(error: BaseException, where: str) -> None:
     Raises:
         StorageError: the operating system failed to give the bytes, so nothing is known of them.
     """
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and error.errno not in _NO_FILE:
         raise StorageError(
             f"cannot read {where}: {error.strerror or error.errno}; see that the file can be read, then run the same command again"
         ) from error

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from stores.fixtures import Store
-from stores.proxy import Fault, operation_is
+from stores.proxy import Fault, Kind, operation_is
 
 from headwater.errors import BadInputError, StoreError
 from headwater.pipelines.ingest.decompress import Limits
@@ -93,14 +93,15 @@ def test_an_outage_is_told_whenever_it_comes(store: Store, monkeypatch: pytest.M
     assert whole[0] > 0
     assert not whole[1]
     told = 0
-    for kind in ("error", "cut"):
+    kinds: tuple[Kind, ...] = ("error", "cut")
+    for kind in kinds:
         for after in range(12):
             for reading in (False, True):
                 store.proxy.use(
                     Fault(
                         kind=kind, of=operation_is("GET", "HEAD"), after=after, status=503 if kind == "error" else None
                     )
-                )  # type: ignore[arg-type]
+                )
                 try:
                     found = info if reading else inspect_file(uri, len(data), LIMITS)
                     assert found == info

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import dataset
 from pyarrow import fs as pafs
 from stores.fixtures import Store
-from stores.proxy import Fault, operation_is
+from stores.proxy import Fault, Kind, operation_is
 
 from headwater.errors import (
     CorruptLakeError,
@@ -22,6 +24,7 @@ from headwater.errors import (
     StoreTransientError,
     StoreUnreachableError,
 )
+from headwater.lineage.damaged_files import damage_told
 from headwater.warehouse import storage_probe
 from headwater.warehouse.commit import create_lake, reserve_fragments
 from headwater.warehouse.filesystem import HashedFile, delete_file, filesystem_of, read_bytes, write_file
@@ -29,7 +32,7 @@ from headwater.warehouse.log import entry_name
 from headwater.warehouse.maintain import maintain
 from headwater.warehouse.snapshot import open_snapshot
 from headwater.warehouse.storage_errors import RETRIED
-from headwater.warehouse.storage_files import ONE_REQUEST_BYTES
+from headwater.warehouse.storage_spool import ONE_REQUEST_BYTES
 from headwater.warehouse.storage_systems import requests_of
 
 
@@ -68,13 +71,13 @@ def test_what_is_not_finished_gets_no_name(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", ["error", "refuse", "cut", "lost"])
-def test_requests_that_fail_for_a_while_are_tried_again_and_counted(store: Store, kind: str) -> None:
+def test_requests_that_fail_for_a_while_are_tried_again_and_counted(store: Store, kind: Kind) -> None:
     """Whatever a network does to three requests of each sort, the bytes come through, and the tries are counted."""
     data = bytes(range(256)) * 20_000
     store.put("lake/there.bin", data)
     before = sum(RETRIED.values())
     for operation in ("PUT", "HEAD", "GET"):
-        store.proxy.use(Fault(kind=kind, of=operation_is(operation), times=3, status=503 if kind == "error" else None))  # type: ignore[arg-type]
+        store.proxy.use(Fault(kind=kind, of=operation_is(operation), times=3, status=503 if kind == "error" else None))
         _write(store, f"{operation}.bin", data)
         filesystem, folder = filesystem_of(store.uri("lake"))
         assert read_bytes(filesystem, f"{folder}/there.bin") == data
@@ -99,6 +102,25 @@ def test_parquet_over_a_failing_store_is_read_or_a_storage_error(store: Store, m
         store.proxy.use(Fault(kind="error", of=operation_is("GET"), status=503))
         with pytest.raises(StoreTransientError, match="run the same command again later; nothing stored is damaged"):
             opened.read()
+
+
+def test_an_outage_beneath_duckdb_is_told_as_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DuckDB makes of an error of the store is that error again, and not damage."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"n": list(range(400_000))}), sink, row_group_size=40_000, compression="none")
+    store.put("lake/rows.parquet", sink.getvalue().to_pybytes())
+    monkeypatch.setenv("HEADWATER_RETRY_TIMEOUT", "0.2s")
+    filesystem, folder = filesystem_of(store.uri("lake"))
+    rows = dataset.dataset(f"{folder}/rows.parquet", filesystem=filesystem, format="parquet")
+    with duckdb.connect() as connection:
+        connection.register("rows", rows)
+        assert connection.execute("SELECT sum(n) FROM rows").fetchall() == [(399_999 * 200_000,)]
+        store.proxy.use(Fault(kind="error", of=operation_is("GET"), status=503))
+        with (
+            pytest.raises(StoreTransientError, match=r"^cannot read s3://.*run the same command again later"),
+            damage_told(),
+        ):
+            connection.execute("SELECT sum(n) FROM rows").fetchall()
 
 
 def test_errors_of_a_store_are_told_apart_and_are_never_damage(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import sys
 import threading
@@ -327,19 +326,13 @@ def spark_session(master: str | None, conf: Sequence[str]) -> Iterator[SparkSess
     Under ``spark-submit`` its master and settings count where the command line names no others.
     """
     settings = parse_conf(conf)
-    from headwater.pipelines.spark.sessions import session
-
-    if "PYSPARK_GATEWAY_PORT" in os.environ:
-        from pyspark import SparkConf
-
-        submitted = dict(SparkConf().getAll())
-        master = master or submitted.get("spark.master")
-        settings = submitted | settings
     from pyspark.sql import SparkSession
+
+    from headwater.pipelines.spark.sessions import session
 
     running = SparkSession.getActiveSession() is not None
     with _quiet_interrupts() as install:
-        spark = session(master=master or _MASTER, conf=settings)
+        spark = session(master=master, conf=settings)
         install()  # Spark has put its own handler in place, which asks the JVM in the middle of another question
         try:
             with tell_runs():

@@ -77,6 +77,9 @@ def main() -> None:
     except OSError as error:  # commands tell theirs; this one is of the help's own output
         sys.exit(f"Error: cannot write to standard output: {error.strerror or error}")
     finally:
+        if (errors := sys.modules.get("headwater.warehouse.storage_errors")) and errors.RETRIED:
+            told = ", ".join(f"{what} {count:,}" for what, count in sorted(errors.RETRIED.items()))
+            click.echo(f"requests to the store that failed for a while and were tried again: {told}", err=True)
         if filesystem := sys.modules.get("headwater.warehouse.filesystem"):
             filesystem.discard_unfinished()
         drop_unwritten()

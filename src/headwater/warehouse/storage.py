@@ -7,7 +7,6 @@ taken from the environment, from those files, or from a file that is named (``aw
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -228,10 +227,13 @@ def _shared_files(profile: str | None) -> dict[str, str]:
     keys = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", str(home / "credentials"))
     config = os.environ.get("AWS_CONFIG_FILE", str(home / "config"))
     named = profile or "default"
-    found = _section(config, _stamp(config), named if named == "default" else f"profile {named}")
-    found = {**found, **_section(keys, _stamp(keys), named)}
-    if profile and not found:
+    sections = [
+        _section(config, _stamp(config), named if named == "default" else f"profile {named}"),
+        _section(keys, _stamp(keys), named),
+    ]
+    if profile and sections == [None, None]:
         raise UsageError(f"expected the profile {profile!r} in {keys} or {config}, found none; check aws_profile")
+    found = {name: value for section in sections for name, value in (section or {}).items()}
     if "aws_secret_access_key" not in found:  # of a role: both libraries ask for its keys themselves
         found.pop("aws_access_key_id", None)
     return found
@@ -246,16 +248,19 @@ def _stamp(path: str) -> int:
 
 
 @lru_cache(maxsize=64)
-def _section(path: str, stamp: int, name: str) -> dict[str, str]:
+def _section(path: str, stamp: int, name: str) -> dict[str, str] | None:
+    """Return what a section of a shared file says of the settings here; None where there is no such section. ``stamp`` is for the cache."""
     if not stamp:
-        return {}
+        return None
+    import configparser  # where there is such a file only
+
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(read_bounded(Path(path), 1 << 20).decode())
     except (OSError, ValueError, configparser.Error) as error:
         raise UsageError(f"cannot read {path}: {type(error).__name__}; mend the file, or set aws_profile") from None
     if not parser.has_section(name):
-        return {}
+        return None
     names = {
         "aws_access_key_id": "aws_access_key_id",
         "aws_secret_access_key": "aws_secret_access_key",
@@ -330,16 +335,27 @@ def worker_environment() -> dict[str, str]:
     """Return what the environment of Python workers must hold so that the same settings are found there; it may hold secrets."""
     found: dict[str, str] = {}
     for kind in SETTINGS:
-        for name, value in settings_of(kind).items():
+        settings = _settings_if_sound(kind)
+        if "aws_secret_access_key" in settings:
+            settings.pop("aws_profile", None)  # its keys go along: a machine of a cluster need not have the file
+        for name, value in settings.items():
             found[(_PREFIX + name if name in _EVERY else name).upper()] = value
     return found
+
+
+def _settings_if_sound(kind: str) -> dict[str, str]:
+    """Return the settings of a kind of store, none where its files are wrong: whoever opens such a store is told so."""
+    try:
+        return settings_of(kind)
+    except UsageError:
+        return {}
 
 
 def hide_secrets(text: str) -> str:
     """Return a text without any secret that is set, and without a shared access signature in an address."""
     shown = re.sub(r"([?&](?:sig|sas|X-Amz-[A-Za-z-]+)=)[^&\s\"'<]+", rf"\1{_HIDDEN}", text)
     for kind in SETTINGS:
-        for name, value in settings_of(kind).items():
+        for name, value in _settings_if_sound(kind).items():
             if name in _secret_names() and len(value) >= 6:
                 shown = shown.replace(value, _HIDDEN)
     return shown

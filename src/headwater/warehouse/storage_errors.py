@@ -155,7 +155,7 @@ def retried(request: Callable[[], _Result], doing: str, most_s: float) -> _Resul
             _outage.begun = None
             return result
         with _lock:
-            RETRIED[doing.partition(" ")[0]] += 1
+            RETRIED[doing.partition("://")[0].rpartition(" ")[0]] += 1
         time.sleep(pause)
         wait = min(2 * wait, _LONGEST_WAIT_S)
 

@@ -15,8 +15,8 @@ import headwater.pipelines.ingest.step as ingest_step
 from headwater.errors import UnreadableInputsError, UsageError
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.views import connect
-from headwater.pipelines.ingest.again import known_files
 from headwater.pipelines.ingest.inputs import InputFile, list_inputs
+from headwater.pipelines.ingest.known import KnownFiles
 from headwater.pipelines.ingest.step import IngestReport, ingest, ingest_warnings
 from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
 from headwater.pipelines.run import run
@@ -211,12 +211,13 @@ def test_shards_are_those_of_one_run(
 
 def disturb(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
     """Call ``change`` between the inspection of a wave and its reading."""
+    find = KnownFiles.find
 
     def after_inspection(*given: Any) -> Any:
         change()
-        return known_files(*given)
+        return find(*given)
 
-    monkeypatch.setattr(ingest_step, "known_files", after_inspection)
+    monkeypatch.setattr(KnownFiles, "find", after_inspection)
 
 
 def test_inputs_that_change_or_go_are_errors(
@@ -253,7 +254,7 @@ def test_inputs_that_change_or_go_are_errors(
 def test_a_run_goes_no_further_than_decide_without_an_input(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An input that is gone when it is to be read is an error of the run before select; the same command goes on when it is back."""
+    """An input that is gone when it is to be read is an error of the run before select, with its cause; a build without it is made when asked for."""
     (folder,) = main_job.write_folders(tmp_path / "in", folders=1)
     gone = InputFile(uri=str(tmp_path / "in" / "gone.jsonl"), size=10)
 
@@ -264,11 +265,16 @@ def test_a_run_goes_no_further_than_decide_without_an_input(
     steps: list[str] = []
     with monkeypatch.context() as context:
         context.setattr(ingest_step, "list_inputs", with_one_more)
-        with pytest.raises(UnreadableInputsError, match=r"gone\.jsonl"):
+        with pytest.raises(UnreadableInputsError, match=r"gone\.jsonl: No such file or directory; .*--skip-unreadable"):
             run(spark, str(tmp_path / "lake"), recipe(), [folder], on_step=lambda step: steps.append(step.step))
     assert steps == ["ingest", "annotate", "deduplicate", "decide"]
     assert not (tmp_path / "lake" / "builds").exists()
     assert rows(tmp_path / "lake", "SELECT count(*) FROM stages") == [(0,)]
+    with monkeypatch.context() as context:
+        context.setattr(ingest_step, "list_inputs", with_one_more)
+        report = run(spark, str(tmp_path / "lake"), recipe(), [folder], skip_unreadable=True)
+    assert [uri for step in report.steps if step.step == "ingest" for uri, _ in step.counts["unreadable"]] == [gone.uri]
+    assert (tmp_path / "lake" / "builds" / report.build).is_dir()
 
 
 def test_odd_inputs(spark: SparkSession, lake: Path, raw: Path) -> None:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from headwater.errors import UsageError
 from headwater.pipelines.spark.launch import launch
 
-__all__ = ["hush", "is_notice", "start_jvm"]
+__all__ = ["hush", "is_notice", "jvm_runs", "start_jvm", "submitted_to_jvm"]
 
 _NOTICES: Final = re.compile(
     rb"WARNING: Using incubator modules: jdk\.incubator\.vector"
@@ -28,6 +28,9 @@ _NOTICES: Final = re.compile(
 """What Java, Spark's launcher and Spark always say, whole lines. Spark adds the incubator module to every JVM; Java has no switch for the warning."""
 _STDERR: Final = 2
 _hushed = threading.Event()
+_started = threading.Event()
+_submitted: dict[str, str] = {}
+"""What the JVM that this process started was given by others."""
 
 
 def is_notice(line: bytes) -> bool:
@@ -46,18 +49,37 @@ def hush() -> None:
     _hushed.set()
 
 
-def start_jvm(settings: Mapping[str, str]) -> None:
-    """Start the JVM, unless one runs already; both of its outputs go line by line to standard error, without the notices.
+def jvm_runs() -> bool:
+    """Return whether a JVM runs, started by this process or by ``spark-submit``."""
+    from pyspark import SparkContext
+
+    return SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def submitted_to_jvm() -> dict[str, str]:
+    """Return the settings that the running JVM was given by others than Headwater; before the gateway to it is open, Spark knows none."""
+    from pyspark import SparkConf, SparkContext
+
+    if _started.is_set():
+        return {**_submitted}
+    SparkContext._ensure_initialized()
+    return dict(SparkConf().getAll())
+
+
+def start_jvm(settings: Mapping[str, str], submitted: Mapping[str, str]) -> None:
+    """Start a JVM; both of its outputs go line by line to standard error, without the notices.
 
     Standard output stays free for answers. Python workers of a local master inherit these outputs, so theirs take the same way.
+
+    Args:
+        settings: what Headwater and its caller give; they win over ``spark-defaults.conf``, and ``PYSPARK_SUBMIT_ARGS`` over them.
+        submitted: what these two give.
 
     Raises:
         UsageError: the JVM ended before Spark was up; what it said is on standard error, and its first line in the message.
     """
     from pyspark import SparkContext
 
-    if SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ:
-        return
     reading, writing = os.pipe()
     output = _Output(reading)
     try:
@@ -68,6 +90,8 @@ def start_jvm(settings: Mapping[str, str]) -> None:
         output.join()
         said = output.first_line or "it said nothing"
         raise UsageError(f"expected Java to start Spark, but it ended: {said}; check JAVA_HOME and --conf")
+    _submitted.update(submitted)
+    _started.set()
     SparkContext._ensure_initialized(gateway=launched[1])
 
 

@@ -12,64 +12,47 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from headwater.errors import MissingDependencyError, UsageError
 from headwater.extras import needing_extras
-from headwater.pipelines.spark.gateway import start_jvm
+from headwater.pipelines.spark.gateway import jvm_runs, start_jvm, submitted_to_jvm
 from headwater.pipelines.spark.progress import Progress
+from headwater.pipelines.spark.settings import (
+    choose_python,
+    is_local,
+    jvm_settings,
+    own_settings,
+    submitted_settings,
+)
+from headwater.pipelines.spark.slots import parallelism
+from headwater.pipelines.spark.watch import beat, watched
+from headwater.pipelines.spark.worker_setup import equip_workers
 from headwater.warehouse.faults import reach_in_task
-from headwater.warehouse.storage import worker_environment
 
 if TYPE_CHECKING:
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-__all__ = ["parallelism", "run_tasks", "session"]
+__all__ = ["parallelism", "run_tasks", "session", "task_body"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_MASTER: Final = "local[*]"
 _MIN_JAVA: Final = 17
-_LOGGING: Final = Path(__file__).with_name("log4j2.properties")
-_IDLE_TIMEOUT_S: Final = 3600
-"""Longer than the slowest legal batch: a worker that says nothing for this long is killed and its task tried again."""
-
-_SETTINGS: Final[dict[str, str]] = {
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.execution.pyspark.udf.idleTimeoutSeconds": str(_IDLE_TIMEOUT_S),
-    "spark.sql.execution.pyspark.udf.killOnIdleTimeout": "true",
-    "spark.python.worker.idleTimeoutSeconds": str(_IDLE_TIMEOUT_S),
-    "spark.python.worker.killOnIdleTimeout": "true",
-    "spark.python.worker.reuse": "true",
-    # Named, not imported: it knows the steps, which know this room.
-    "spark.python.daemon.module": "headwater.pipelines.worker_daemon",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
-    "spark.sql.execution.arrow.maxBytesPerBatch": str(32 << 20),
-    "spark.sql.adaptive.enabled": "true",
-    "spark.sql.parquet.enableVectorizedReader": "true",
-    "spark.sql.parquet.mergeSchema": "false",
-    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
-    "spark.task.maxFailures": "4",
-    # One thread a Python worker: cores are Spark's to give out.
-    "spark.executorEnv.OMP_NUM_THREADS": "1",
-    "spark.executorEnv.TOKENIZERS_PARALLELISM": "false",
-    # Spark keeps a pool of workers for each environment. It sets this for SQL only: set for all, one pool serves both, and libraries and
-    # kernels are loaded once a worker.
-    "spark.executorEnv.SPARK_SIMPLIFIED_TRACEBACK": "1",
-}
 
 
 def session(
-    master: str = "local[*]", conf: Mapping[str, str] | None = None, app_name: str = "headwater"
+    master: str | None = None, conf: Mapping[str, str] | None = None, app_name: str = "headwater"
 ) -> SparkSession:
     """Return the running Spark session, or start one.
 
+    Of one setting, what ``conf`` says counts, then what was submitted (see ``settings``), then Headwater's own.
+
     Args:
-        master: a Spark master; under ``spark-submit`` the one it was given wins. ``local[N]`` is made ``local[N,3]``: local mode would
-            otherwise try nothing twice.
-        conf: further settings, which win over Headwater's own.
+        master: a Spark master; None for the one submitted, and ``local[*]`` where none was. ``local[N]`` is made ``local[N,3]``: local
+            mode would otherwise try nothing twice.
+        conf: further settings, which win over all others.
 
     Raises:
         MissingPackageError: the extra ``spark`` is not installed.
@@ -82,38 +65,29 @@ def session(
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
         PySparkLogger.getLogger(name).disabled = True  # each writes a line of Java's stack of what is raised besides
     _check_java()
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-
-    local = re.fullmatch(r"local\[(\*|\d+)\]|local", master)
-    if local:
-        master = f"local[{local.group(1) or 1},3]"
-    settings = _SETTINGS | {"spark.app.name": app_name, "spark.master": master}
-    if master.startswith("local"):
-        cores = _local_cores(master)
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        settings |= {
-            "spark.driver.bindAddress": "127.0.0.1",
-            # Spark puts these before the user's own spark.driver.extraJavaOptions.
-            "spark.driver.defaultJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.memory": "2g",
-            "spark.sql.shuffle.partitions": str(2 * cores),
-            "spark.default.parallelism": str(cores),
-        }
-    settings |= conf or {}
-    start_jvm(settings)
+    conf = dict(conf or {})
+    runs = jvm_runs()
+    submitted = submitted_to_jvm() if runs else submitted_settings()
+    given = {**submitted, **({} if master is None else {"spark.master": master}), **conf}
+    own = own_settings(given.get("spark.master", _MASTER), app_name)
+    chosen = own["spark.master"]
+    if not runs:
+        if is_local(chosen):
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        others = {key: value for key, value in own.items() if key not in submitted}
+        start_jvm(jvm_settings(chosen, submitted) | others | conf | {"spark.master": chosen}, submitted)
+    os.environ["PYSPARK_PYTHON"] = choose_python(given)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     builder = SparkSession.builder
-    for key, value in settings.items():
+    for key, value in (own | given | {"spark.master": chosen}).items():
         builder = builder.config(key, value)
     try:
         spark = builder.getOrCreate()
     except Exception as error:
         raise UsageError(
-            f"Spark did not start with master {master!r}: {_cause(error)}; check --master and --conf"
+            f"Spark did not start with master {chosen!r}: {_cause(error)}; check --master and --conf"
         ) from error
-    # Travels with each task to its Python worker: no setting of Spark's, which its pages and logs would show.
-    spark.sparkContext.environment.update(worker_environment())
+    equip_workers(spark.sparkContext)
     return spark
 
 
@@ -123,11 +97,6 @@ def _cause(error: Exception) -> str:
         line.strip(" :") for line in str(error).splitlines() if line.strip() and not line.lstrip().startswith("at ")
     ]
     return next((line for line in lines if "Exception" in line), lines[0] if lines else type(error).__name__)
-
-
-def _local_cores(master: str) -> int:
-    found = re.search(r"\[(\d+)", master)
-    return int(found.group(1)) if found else os.cpu_count() or 1
 
 
 def _check_java() -> None:
@@ -149,11 +118,6 @@ def _check_java() -> None:
         raise MissingDependencyError(
             f"expected Java {_MIN_JAVA} or later, found {version} at {java}; install it and set JAVA_HOME"
         )
-
-
-def parallelism(spark: SparkSession) -> int:
-    """Return how many tasks run at once."""
-    return max(1, int(spark.sparkContext.defaultParallelism))
 
 
 def run_tasks(
@@ -178,17 +142,31 @@ def run_tasks(
     if not items:
         return []
     context = spark.sparkContext
+    call = task_body(context, function, progress, size, point)
+    return list(context.parallelize(items, min(len(items), tasks or len(items))).mapPartitions(call).collect())
+
+
+def task_body(
+    context: SparkContext,
+    function: Callable[[_Item], _Result],
+    progress: Progress | None = None,
+    size: Callable[[_Result], tuple[int, int]] | None = None,
+    point: str | None = None,
+) -> Callable[[Iterable[_Item]], Iterable[_Result]]:
+    """Return what a task does with its items; arguments as of ``run_tasks``."""
     done = None if progress is None or size is None else progress.counters(context)
 
     def call(part: Iterable[_Item]) -> Iterable[_Result]:
-        for item in part:
-            result = function(item)
-            if point is not None:
-                reach_in_task(point)
-            if done is not None and size is not None:
-                rows, size_bytes = size(result)
-                done[0].add(rows)
-                done[1].add(size_bytes)
-            yield result
+        with watched():
+            for item in part:
+                result = function(item)
+                beat()
+                if point is not None:
+                    reach_in_task(point)
+                if done is not None and size is not None:
+                    rows, size_bytes = size(result)
+                    done[0].add(rows)
+                    done[1].add(size_bytes)
+                yield result
 
-    return list(context.parallelize(items, min(len(items), tasks or len(items))).mapPartitions(call).collect())
+    return call

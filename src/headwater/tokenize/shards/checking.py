@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import BinaryIO
 
+from headwater.errors import raise_of_file_system
 from headwater.tokenize.shards.files import Digest, hash_stream
 from headwater.tokenize.shards.manifest import Manifest
 
@@ -18,15 +19,19 @@ def check_files(
 
     Args:
         manifest: of the stage.
-        open_file: opens a file by name; an `OSError` counts as missing.
+        open_file: opens a file by name; one that is not there counts as missing.
         suffixes: only files whose names end in one of them.
+
+    Raises:
+        StorageError: the file system or the store failed to give a file's bytes: nothing is known of it.
     """
     damaged: dict[str, str] = {}
     for file in (file for shard in manifest.shards for file in shard.files if file.name.endswith(suffixes)):
         try:
             with open_file(file.name) as stream:
                 found = hash_stream(stream)
-        except OSError:
+        except OSError as error:
+            raise_of_file_system(error, file.name)
             damaged[file.name] = "missing"
             continue
         if found.n_bytes != file.n_bytes:
