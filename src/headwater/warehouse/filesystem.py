@@ -25,7 +25,8 @@ from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.storage import kind_of_store, settings_of
 
 if TYPE_CHECKING:
-    from headwater.warehouse.storage_files import Spool, StoreHandler
+    from headwater.warehouse.storage_files import StoreHandler
+    from headwater.warehouse.storage_spool import Spool
 
 __all__ = [
     "HashedFile",
@@ -278,7 +279,7 @@ class HashedFile:
         self._spool: Spool | None = None
         self._stream: BinaryIO | None = None
         if self._store is not None:
-            from headwater.warehouse.storage_files import Spool
+            from headwater.warehouse.storage_spool import Spool
 
             self._spool = Spool(settings_of(kind_of_store(uri) or "").get("storage_scratch"))
             self.sink = HashingSink(self._spool)
