@@ -21,9 +21,11 @@ from headwater.errors import (
     StorageError,
     StoreAbsentError,
     StoreDeniedError,
+    StoreError,
     StoreTransientError,
     StoreUnreachableError,
 )
+from headwater.lineage.checks.lake import verify
 from headwater.lineage.damaged_files import damage_told
 from headwater.warehouse import storage_probe
 from headwater.warehouse.commit import create_lake, reserve_fragments
@@ -146,6 +148,25 @@ def test_errors_of_a_store_are_told_apart_and_are_never_damage(store: Store, mon
         open_snapshot(lake)
     store.proxy.use()
     assert open_snapshot(lake).version == 0
+
+
+def test_verify_in_an_outage_says_nothing_of_the_lake(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the store stops answering, verify ends with its error, or every check has passed; none fails, and none advises to restore."""
+    lake = store.uri("lake")
+    create_lake(lake)
+    reserve_fragments(lake, 4)
+    monkeypatch.setenv("HEADWATER_RETRY_TIMEOUT", "0.05s")
+    ended: list[type[StoreError] | None] = []
+    for after in (0, 4, 9, 15, 10_000):
+        store.proxy.use(Fault(kind="error", of=operation_is("GET", "HEAD", "LIST"), after=after, status=503))
+        try:
+            checks = verify(lake)
+        except StoreError as error:
+            ended.append(type(error))
+        else:
+            assert all(check.passed for check in checks)
+            ended.append(None)
+    assert ended == [StoreTransientError] * 4 + [None]
 
 
 def test_damage_on_a_store_is_told_as_damage(store: Store) -> None:
