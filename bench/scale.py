@@ -144,6 +144,18 @@ def _targets(lake: str, _: float) -> Figures:
     }
 
 
+def _select(lake: str, _: float) -> Figures:
+    """Tell what a selection is made from, the files of every fragment, as ``select`` does to know whether it was made before."""
+    from headwater.pipelines.selection import step
+    from headwater.warehouse.snapshot import open_snapshot
+
+    snapshot = open_snapshot(lake)
+    found: Figures = {}
+    with _timed(found, "locate_and_tell"):
+        state = step._state(list(snapshot.locate(snapshot.covered("content"), step._FAMILIES)))
+    return found | {"state": state}
+
+
 def _commit(lake: str, _: float) -> Figures:
     """Commit what a minute brings, a thirtieth of the slots' tasks, and leave a checkpoint, on a disk that answers at once."""
     from bench.scale_lake import entries, families, moved
@@ -286,6 +298,7 @@ PARTS: Final[dict[str, Callable[[str, float], Figures]]] = {
     "plan": _plan,
     "locate": _locate,
     "targets": _targets,
+    "select": _select,
     "sizes": _sizes,
     "known": _known,
     "build": _build,
