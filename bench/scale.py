@@ -2,6 +2,7 @@
 
     python -m bench.scale
     python -m bench.scale --fragments 20000 --parts open,locate
+    python -m bench.scale --lake /tmp/large --parts plan,locate,targets,select
 
 No task runs: the lake is a real log of files that do not exist (``scale_lake``), the store is a local folder whose answers take 30 ms
 (``slow_store``), and Spark's part is what is handed to it. Each part has a process of its own. Where today's way and the one before it can both be
@@ -142,6 +143,18 @@ def _targets(lake: str, _: float) -> Figures:
         "kb_the_largest": significant(max(sizes) / 1e3),
         "mb_all_as_they_were_broadcast_to_each_worker": significant(len(pickle.dumps(targets)) / 1e6),
     }
+
+
+def _select(lake: str, _: float) -> Figures:
+    """Tell what a selection is made from, the files of every fragment, as ``select`` does to know whether it was made before."""
+    from headwater.pipelines.selection import step
+    from headwater.warehouse.snapshot import open_snapshot
+
+    snapshot = open_snapshot(lake)
+    found: Figures = {}
+    with _timed(found, "locate_and_tell"):
+        state = step._state(list(snapshot.locate(snapshot.covered("content"), step._FAMILIES)))
+    return found | {"state": state}
 
 
 def _commit(lake: str, _: float) -> Figures:
@@ -286,6 +299,7 @@ PARTS: Final[dict[str, Callable[[str, float], Figures]]] = {
     "plan": _plan,
     "locate": _locate,
     "targets": _targets,
+    "select": _select,
     "sizes": _sizes,
     "known": _known,
     "build": _build,
@@ -314,7 +328,9 @@ def main() -> None:
     parser.add_argument("--request-ms", type=float, default=30.0, help="how long the store takes to answer")
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--part", help="measure one in this process, on the lake of --lake")
-    parser.add_argument("--lake", help="of an earlier call; by default one is made")
+    parser.add_argument(
+        "--lake", help="a folder to keep the lake in, made where it is not there; by default one that is deleted"
+    )
     options = parser.parse_args()
     if options.part:
         print(json.dumps(measure(options.part, options.lake, options.request_ms)))
@@ -324,7 +340,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="headwater-scale-") as folder:
         lake = options.lake or str(Path(folder) / "lake")
         report: Figures = {"fragments": options.fragments, "slots": _SLOTS, "request_ms": options.request_ms}
-        if options.lake is None:
+        if not Path(lake).exists():
             with _timed(report, "making_the_lake"):
                 make_lake(lake, options.fragments)
         report["machine"] = {"cores": os.cpu_count(), "load_before": [round(x, 1) for x in os.getloadavg()]}
