@@ -25,6 +25,7 @@ _FAMILIES: Final = {
     "texts": "texts that extractors made of pages",
     "uri_index": "entries of the index of URLs",
     "host_index": "entries of the index of hosts",
+    "hash_index": "entries of the index of texts",
     "language": "languages",
     "signals": "measures of the texts",
     "scores": "scores of the texts",

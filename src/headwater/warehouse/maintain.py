@@ -30,6 +30,7 @@ from headwater.warehouse.real_files import TEMPORARY_PATTERN, RealFile, refuse_l
 from headwater.warehouse.schema import FAMILIES
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 from headwater.warehouse.takedown_files import delete_due
+from headwater.warehouse.text_index import index_texts
 from headwater.warehouse.unfinished_uploads import give_up_uploads
 
 __all__ = [
@@ -91,7 +92,7 @@ class MaintenanceReport:
 def maintain(
     lake: str, *, retention_hours: float = 168.0, orphan_hours: float = 24.0, dry_run: bool = False
 ) -> MaintenanceReport:
-    """Compact narrow families, write a checkpoint, and delete files that no kept version and no running step needs.
+    """Index texts, compact narrow families, write a checkpoint, and delete files that no kept version and no running step needs.
 
     Args:
         retention_hours: files that the newest version no longer holds are deleted when their removal is older than this.
@@ -112,6 +113,8 @@ def maintain(
     refuse_links(filesystem, filesystem_of(lake)[1], join(root, LOG))
     if not dry_run:
         check_room(before)
+    if not dry_run:
+        index_texts(lake)
     compacted = 0 if dry_run else compact(lake)
     after = open_snapshot(lake)
     if not dry_run:

@@ -23,6 +23,7 @@ from headwater.lineage.checks.scope import EVERYTHING, Scope
 from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
 from headwater.lineage.checks.stored import block_lists, evaluation_sets, retained_files, score_models, vocabularies
 from headwater.lineage.checks.takedowns import takedowns
+from headwater.lineage.checks.text_index import text_index_faults
 from headwater.lineage.checks.texts import texts_chosen
 from headwater.lineage.questions import rows
 from headwater.lineage.views import connect
@@ -35,7 +36,7 @@ __all__ = ["Check", "verify"]
 
 _SHOWN: Final = 5
 _SPARSE: Final = ("html", "texts", "spans", "contamination", "stages", "placements", "vocabularies", "takedowns")
-_INDEXES: Final = ("host_index", "uri_index")
+_INDEXES: Final = ("hash_index", "host_index", "uri_index")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,9 +135,11 @@ def _one_live_file(lake: LakeView) -> Found:
 
 
 def _aligned(lake: LakeView) -> Found:
-    """Families of a fragment hold the same ids in the same order; rows of sparse families belong to samples."""
+    """Families of a fragment hold the same ids in the same order; rows of sparse families belong to samples; the index of texts has them."""
     faults, count = [], 0
+    fragments = []
     for where in lake.located():
+        fragments.append(where.fragment)
         try:
             columns: dict[str, list[str]] = {family: [] for family in ALIGNED if family in where.files}
             for table in read_aligned(lake.snapshot.uri, where, columns):
@@ -149,7 +152,7 @@ def _aligned(lake: LakeView) -> Found:
             f"SELECT DISTINCT sample_id FROM {family} ANTI JOIN content USING (sample_id) ORDER BY 1 LIMIT 100",
             lambda row, family=family: f"family {family} has rows of sample {row['sample_id']}, which has no content",  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         )
-    return count, faults
+    return count, faults + text_index_faults(lake.snapshot, np.array(fragments, np.int64))
 
 
 def _ids_unique(lake: LakeView) -> Found:
