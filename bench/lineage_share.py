@@ -29,7 +29,7 @@ __all__ = ["measure"]
 _OFF: Final = Path(__file__).parent / "lineage_off"
 _ONLY_ASKED: Final = ("uri_index", "host_index", "placements")
 """Families that no step reads."""
-_BYTES: Final = ("files", "runs", "uri_index", "host_index", "verdicts", "stages", "placements")
+_BYTES: Final = ("files", "runs", "uri_index", "host_index", "hash_index", "verdicts", "stages", "placements")
 
 
 def _job(folder: Path, recipe: str, inputs: list[str], master: str, *, lineage: bool) -> tuple[float, str]:
@@ -47,12 +47,12 @@ def _job(folder: Path, recipe: str, inputs: list[str], master: str, *, lineage: 
     rows = {family: sum(open_snapshot(lake).live(family)["rows"].to_pylist()) for family in _ONLY_ASKED}
     if not rows["placements"] if lineage else any(rows.values()):
         raise PeerFailedError(f"expected a job {'with' if lineage else 'without'} lineage, found one with rows {rows}")
-    return float(found["cpu_seconds"]), lake  # type: ignore[arg-type] # a number, as run gives it
+    return float(found["cpu_seconds"]), lake
 
 
 def _shards(lake: str) -> dict[str, str]:
     """Return the SHA-256 of every shard's file by stage and name, from the manifests."""
-    found = {}
+    found: dict[str, str] = {}
     for path in sorted(Path(lake, "builds").glob("*/*/manifest.json")):
         for shard in read_manifest(path.read_bytes(), str(path)).shards:
             found |= {f"{path.parent.name}/{file.name}": file.sha256 for file in shard.files}
