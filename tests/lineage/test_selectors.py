@@ -105,7 +105,7 @@ def test_several_ways_name_what_each_of_them_names(
 ) -> None:
     """The samples that are in all, ascending; where there is none, an error that names every way."""
     answers = {way: TRUTH[way](views) for way in ways}
-    named: Names = {way: value for way, (value, _) in answers.items()}  # type: ignore[misc, assignment] # a way is a key of Names
+    named: Names = {way: value for way, (value, _) in answers.items()}  # type: ignore[assignment] # a way is a key of Names
     expected = sorted(set.intersection(*(set(ids) for _, ids in answers.values())))
     if expected:
         assert samples_named(str(finished_lake.folder), **named) == expected

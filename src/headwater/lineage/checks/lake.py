@@ -14,18 +14,19 @@ from typing import Final
 import numpy as np
 
 from headwater.errors import CorruptLakeError, HeadwaterError, StoreError
-from headwater.lineage.builds import LakeView
+from headwater.lineage.builds import LakeView, require_named_build
 from headwater.lineage.checks.builds import build_records, build_roots, placed_as_planned, shard_files, texts_decode
 from headwater.lineage.checks.found import Found
+from headwater.lineage.checks.indexes import indexes
 from headwater.lineage.checks.log import log_entries, log_statistics
 from headwater.lineage.checks.pieces import Each, file_pieces, in_turn, summed, text_pieces
-from headwater.lineage.checks.scope import EVERYTHING, Scope
-from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
+from headwater.lineage.checks.scope import EVERYTHING, Scope, read_verified
+from headwater.lineage.checks.stages import build_notes, builds_finished
 from headwater.lineage.checks.stored import block_lists, evaluation_sets, retained_files, score_models, vocabularies
 from headwater.lineage.checks.takedowns import takedowns
-from headwater.lineage.checks.text_index import text_index_faults
 from headwater.lineage.checks.texts import texts_chosen
 from headwater.lineage.questions import rows
+from headwater.lineage.view_datasets import cause_of
 from headwater.lineage.views import connect
 from headwater.plain import Row
 from headwater.warehouse.parquet import read_aligned
@@ -65,12 +66,11 @@ def verify(
         scope: how much of these is read again.
     """
     snapshot = open_snapshot(lake, version)
+    require_named_build(snapshot, build)
     with connect(lake, snapshot.version) as connection:
         context = LakeView(
             lake=lake, snapshot=snapshot, connection=connection, build=build, fragments=scope.fragments(snapshot)
         )
-        if build is not None:
-            check_build_known(snapshot, build)
         taken = scope.limited(each)
         pieced: dict[str, Callable[[LakeView], Found]] = {
             name: partial(check, each=taken) for name, check in _PIECED.items()
@@ -87,6 +87,9 @@ def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> C
     except HeadwaterError as error:
         return Check(name=name, passed=False, detail=f"{str(error).splitlines()[0]}{_way_on(name, lake)}", count=0)
     except Exception as error:
+        cause = cause_of(error)
+        if isinstance(cause, StoreError):
+            raise cause from error
         detail = f"something that it reads is damaged ({type(error).__name__}); other checks name the file"
         return Check(name=name, passed=False, detail=detail, count=0)
     detail = "; ".join(faults[:_SHOWN]) + (f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else "")
@@ -135,11 +138,9 @@ def _one_live_file(lake: LakeView) -> Found:
 
 
 def _aligned(lake: LakeView) -> Found:
-    """Families of a fragment hold the same ids in the same order; rows of sparse families belong to samples; the index of texts has them."""
+    """Families of a fragment hold the same ids in the same order; rows of sparse families belong to samples."""
     faults, count = [], 0
-    fragments = []
     for where in lake.located():
-        fragments.append(where.fragment)
         try:
             columns: dict[str, list[str]] = {family: [] for family in ALIGNED if family in where.files}
             for table in read_aligned(lake.snapshot.uri, where, columns):
@@ -152,7 +153,7 @@ def _aligned(lake: LakeView) -> Found:
             f"SELECT DISTINCT sample_id FROM {family} ANTI JOIN content USING (sample_id) ORDER BY 1 LIMIT 100",
             lambda row, family=family: f"family {family} has rows of sample {row['sample_id']}, which has no content",  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         )
-    return count, faults + text_index_faults(lake.snapshot, np.array(fragments, np.int64))
+    return count, faults
 
 
 def _ids_unique(lake: LakeView) -> Found:
@@ -236,6 +237,11 @@ def _winners_kept(lake: LakeView) -> Found:
     )
 
 
+def _verified_record(lake: LakeView) -> Found:
+    """What `verify --incremental` recorded, by which it leaves out what was verified, is as it was written."""
+    return int(read_verified(lake.lake) is not None), []
+
+
 _FROM_COPY: Final = "Restore these files from a copy of the lake"
 _MADE_AGAIN: Final = f"{_FROM_COPY}; without one, make the lake again from its inputs"
 _REPAIR: Final = "Write it anew: headwater build {lake} RECIPE --build BUILD --repair"
@@ -248,6 +254,7 @@ _REMEDIES: Final = {
     "ids_unique": _MADE_AGAIN,
     "content_hashes": _MADE_AGAIN,
     "texts_chosen": _MADE_AGAIN,
+    "indexes": _MADE_AGAIN,
     "counts_reconcile": _MADE_AGAIN,
     "runs_known": _MADE_AGAIN,
     "winners_kept": _MADE_AGAIN,
@@ -274,6 +281,7 @@ _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "ids_unique": _ids_unique,
     "content_hashes": _content_hashes,
     "texts_chosen": texts_chosen,
+    "indexes": indexes,
     "counts_reconcile": _counts_reconcile,
     "runs_known": _runs_known,
     "winners_kept": _winners_kept,
@@ -289,4 +297,5 @@ _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "shard_files": shard_files,
     "placed_as_planned": placed_as_planned,
     "texts_decode": texts_decode,
+    "verified_record": _verified_record,
 }

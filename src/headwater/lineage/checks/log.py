@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b, sha256
 from typing import Final
 
@@ -15,8 +16,8 @@ from headwater.errors import CorruptLakeError
 from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.found import Found
 from headwater.plain import JsonObject
-from headwater.warehouse.filesystem import exists, file_sha256, join, read_bytes
-from headwater.warehouse.footers import read_footer
+from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, join, read_bytes
+from headwater.warehouse.footers import Footer, read_footer
 from headwater.warehouse.fragments import NAME_PATTERN
 from headwater.warehouse.log import (
     CHECKPOINT_RECORD,
@@ -34,6 +35,7 @@ from headwater.warehouse.log import (
     read_log,
     read_record,
 )
+from headwater.warehouse.many_files import for_each
 from headwater.warehouse.snapshot import Snapshot
 
 __all__ = ["log_entries", "log_statistics"]
@@ -41,6 +43,8 @@ __all__ = ["log_entries", "log_statistics"]
 _NAME: Final = re.compile(NAME_PATTERN)
 _WRITERS: Final = ("headwater", "fragments")
 """Application ids whose numbers decide what the next commit does."""
+_DIGITS: Final = 20
+"""Of a version, in the name of its checkpoint."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -237,10 +241,20 @@ def _checkpoint_faults(snapshot: Snapshot, chained: int | None) -> list[str]:
             read_bytes(filesystem, join(folder, LAST_CHECKPOINT)), there
         )
         return [] if pointed else [f"{LAST_CHECKPOINT} names no checkpoint that is there"]
-    faults = [f"{name} has no recorded hash" for name in there if name not in record["files"]]
+    # A writer that was killed between a checkpoint and its record leaves one that is newer than all recorded: it is what the table was
+    # opened from, and so was held against the entries. What names the newest one names it then, or another that is there.
+    newest = max((name for name in record["files"] if name != LAST_CHECKPOINT), default="")
+    unrecorded = [name for name in there if name not in record["files"]]
+    ahead = [name for name in there if name != LAST_CHECKPOINT and name[:_DIGITS] > newest[:_DIGITS]]
+    faults = [
+        f"{name} has no recorded hash" for name in unrecorded if not ahead or name not in (*ahead, LAST_CHECKPOINT)
+    ]
     for name, recorded in record["files"].items():
         if name not in there:
             faults.append(f"{name} is gone")
+        elif ahead and name == LAST_CHECKPOINT:
+            if not _names_checkpoint(read_bytes(filesystem, join(folder, name)), there):
+                faults.append(f"{name} names no checkpoint that is there")
         elif file_sha256(filesystem, join(folder, name)) != recorded:
             faults.append(f"{name} has not the SHA-256 that was recorded of it")
     return faults
@@ -259,11 +273,11 @@ def log_statistics(lake: LakeView) -> Found:
     """Size, rows and least and greatest sample_id that the log says of a live file are those of the file and its footer."""
     faults = []
     snapshot = lake.snapshot
-    for row in snapshot.files.select(["path", "size", "rows", "min_id", "max_id"]).to_pylist():
-        try:
-            footer = read_footer(snapshot.uri, row["path"])
-        except CorruptLakeError as error:
-            faults.append(str(error))
+    said = snapshot.files.select(["path", "size", "rows", "min_id", "max_id"]).to_pylist()
+    footers = for_each(filesystem_of(snapshot.uri)[0], partial(_footer, snapshot.uri), [row["path"] for row in said])
+    for row, footer in zip(said, footers, strict=True):
+        if isinstance(footer, str):
+            faults.append(footer)
             continue
         for name, found in (
             ("size", footer.size),
@@ -274,3 +288,11 @@ def log_statistics(lake: LakeView) -> Found:
             if row[name] != found:
                 faults.append(f"{row['path']}: the log says {name} {row[name]}, the file {found}")
     return snapshot.files.num_rows, faults
+
+
+def _footer(table_uri: str, path: str) -> Footer | str:
+    """Return what the footer of a file says, or why it cannot be read."""
+    try:
+        return read_footer(table_uri, path)
+    except CorruptLakeError as error:
+        return str(error)
