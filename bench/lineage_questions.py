@@ -103,6 +103,9 @@ def measure(lake: str, questions: int) -> dict[str, object]:
     def of_host() -> int:
         return sum(len(batch) for batch in lookup.samples_of_host(HOST))
 
+    row = lookup.row("minhash", by_id[0], ["bands"])
+    if row is not None and row["bands"]:
+        answer["similar"] = _timed([partial(there.similar, sample, least=0.0) for sample in by_id])
     answer["host_samples"] = of_host()
     answer["samples_of_host"] = _timed([of_host] * 3, warm_up=1)
     answer["impact_of_host"] = _timed([partial(there.impact, host=HOST)] * 3, warm_up=1)

@@ -15,7 +15,7 @@ from headwater.hashes import short_hashes
 from headwater.lineage.host_questions import hosted
 from headwater.lineage.index_rows import index_rows
 from headwater.warehouse.fragments import ROW_BITS
-from headwater.warehouse.text_index import hash_keys, indexed_fragments
+from headwater.warehouse.made_indexes import hash_keys, indexed_fragments
 
 if TYPE_CHECKING:
     from headwater.lineage.lookup import Lookup
@@ -50,7 +50,7 @@ def with_hash(lookup: Lookup, content_hash: bytes) -> list[int]:
 
     Of fragments that have an index one row group a file is read, of the others all hashes, 16 bytes a sample.
     """
-    indexed = np.empty(0, np.int64) if content_hash == _NO_TEXT else indexed_fragments(lookup.snapshot)
+    indexed = np.empty(0, np.int64) if content_hash == _NO_TEXT else indexed_fragments(lookup.snapshot, "hash_index")
     found = _scanned(lookup, np.setdiff1d(lookup.snapshot.covered("content"), indexed), content_hash)
     if len(indexed):
         keys = hash_keys(pa.array([content_hash], pa.binary()))

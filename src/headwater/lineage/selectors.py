@@ -269,7 +269,9 @@ def _of_family(snapshot: Snapshot, family: str, columns: Sequence[str], test: _T
     if kind.aligned:
         return _aligned(snapshot, family, columns, test)
     alone = (
-        not kind.by_build and not kind.by_operator and family not in ("uri_index", "host_index", "hash_index", "html")
+        not kind.by_build
+        and not kind.by_operator
+        and family not in ("uri_index", "host_index", "hash_index", "band_index", "html")
     )
     return (_sparse if alone else _anywhere)(snapshot, family, columns, test)
 

@@ -27,6 +27,7 @@ _FAMILIES: Final = {
     "uri_index": "entries of the index of URLs",
     "host_index": "entries of the index of hosts",
     "hash_index": "entries of the index of texts",
+    "band_index": "entries of the index of signatures",
     "language": "languages",
     "signals": "measures of the texts",
     "scores": "scores of the texts",

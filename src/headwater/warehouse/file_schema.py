@@ -12,7 +12,16 @@ from headwater.warehouse.schema import FORMAT, arrow_schema
 
 __all__ = ["STATISTICS", "dictionary_columns", "file_schema"]
 
-STATISTICS: Final = ["sample_id", "uri_hash", "domain_hash", "hash_key", "token_begin", "shard", "record_no"]
+STATISTICS: Final = [
+    "sample_id",
+    "uri_hash",
+    "domain_hash",
+    "hash_key",
+    "band_key",
+    "token_begin",
+    "shard",
+    "record_no",
+]
 _NO_DICTIONARY: Final = {
     "text",
     "text_hash",
@@ -29,6 +38,7 @@ _NO_DICTIONARY: Final = {
     "signature_macs",
     "uri_hash",
     "hash_key",
+    "band_key",
     "sample_id",
     "origin",
     "record_no",

@@ -6,7 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
-__all__ = ["HASH_INDEX", "HOST_INDEX", "URI_INDEX"]
+__all__ = ["BAND_INDEX", "HASH_INDEX", "HOST_INDEX", "URI_INDEX"]
 
 _I64 = pa.int64()
 
@@ -19,3 +19,4 @@ HOST_INDEX: Final = {
     "host_hash": (_I64, "the same of captures.host"),
 }
 HASH_INDEX: Final = {"hash_key": (_I64, "first 8 bytes of content.content_hash, as a signed big-endian integer")}
+BAND_INDEX: Final = {"band_key": (pa.int32(), "upper 32 bits of one of minhash.bands")}

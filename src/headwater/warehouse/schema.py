@@ -14,7 +14,7 @@ from typing import Final
 import pyarrow as pa
 
 from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
-from headwater.warehouse.index_columns import HASH_INDEX, HOST_INDEX, URI_INDEX
+from headwater.warehouse.index_columns import BAND_INDEX, HASH_INDEX, HOST_INDEX, URI_INDEX
 from headwater.warehouse.placement_columns import PLACEMENTS
 from headwater.warehouse.takedown_columns import TAKEDOWNS
 from headwater.warehouse.web_columns import BLOCKLISTS, CAPTURES, HTML, RECAPTURES, TEXTS
@@ -143,6 +143,11 @@ _FAMILIES = [
         name="hash_index",
         meaning="Text to sample, sorted by the beginning of content_hash within a file; made by maintain, for large fragments.",
         fields=HASH_INDEX,
+    ),
+    Family(
+        name="band_index",
+        meaning="Band of a signature to sample, sorted by the band within a file; made by maintain, for large fragments.",
+        fields=BAND_INDEX,
     ),
     Family(
         name="captures",

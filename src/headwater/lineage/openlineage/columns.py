@@ -115,6 +115,7 @@ SOURCES: Final[Mapping[str, Mapping[str, tuple[Column, ...]]]] = {
         "host_hash": (Column(family="captures", name="host"),),
     },
     "hash_index": {"hash_key": (_TEXT,)},
+    "band_index": {"band_key": (_TEXT,)},
     "language": {"*": (_TEXT,)},
     "signals": {"*": (_TEXT,)},
     "scores": {"*": ()},

@@ -11,16 +11,16 @@ import pytest
 from family_rows import OPERATOR
 
 from headwater.hashes import content_hashes
-from headwater.lineage.checks.text_index import text_index_faults
+from headwater.lineage.checks.made_indexes import made_index_faults
 from headwater.lineage.lookup import Lookup
-from headwater.warehouse import index_files, text_index
+from headwater.warehouse import index_files, made_indexes
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import FileEntry, fragment_mask, sample_ids
+from headwater.warehouse.made_indexes import indexed_fragments, make_indexes
 from headwater.warehouse.maintain import maintain
 from headwater.warehouse.parquet import read_file, write_family
 from headwater.warehouse.schema import arrow_schema
 from headwater.warehouse.snapshot import open_snapshot
-from headwater.warehouse.text_index import index_texts, indexed_fragments
 
 FRAGMENTS = [1, 2, 3, 64, 65]
 """Of one batch; 65 is too far from 1 for one file."""
@@ -51,9 +51,9 @@ def _texts(fragment: int) -> list[str]:
 @pytest.fixture
 def lake(lake_folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A lake of five fragments, all large enough for an index, in files of at most three of them."""
-    monkeypatch.setattr(text_index, "LEAST_ROWS", 9)
-    monkeypatch.setattr(text_index, "MOST_INDEX_ROWS", 27)
-    monkeypatch.setattr(index_files, "_GROUP_ROWS", 4)
+    monkeypatch.setattr(made_indexes, "LEAST_ROWS", 9)
+    monkeypatch.setattr(made_indexes, "MOST_INDEX_ROWS", 27)
+    monkeypatch.setattr(index_files, "GROUP_ROWS", 4)
     snapshot = create_lake(str(lake_folder))
     entries = [_content(snapshot.uri, number, _texts(number)) for number in FRAGMENTS]
     entries.append(_content(snapshot.uri, 66, ["everywhere"]))
@@ -88,19 +88,19 @@ def _same_as_scan(lake: str) -> None:
 
 def _faults(lake: str) -> list[str]:
     snapshot = open_snapshot(lake)
-    return text_index_faults(snapshot, snapshot.covered("content"))
+    return made_index_faults(snapshot, snapshot.covered("content"))
 
 
 def test_an_index_finds_what_a_scan_finds(lake: str) -> None:
     """Of every text, once or often, in one file or several; a small fragment has no index and is found; nothing is made twice."""
     _same_as_scan(lake)
-    assert index_texts(lake) == 5
+    assert make_indexes(lake) == 5
     snapshot = open_snapshot(lake)
-    assert indexed_fragments(snapshot).tolist() == FRAGMENTS
+    assert indexed_fragments(snapshot, "hash_index").tolist() == FRAGMENTS
     assert [row["rows"] for row in snapshot.live("hash_index").to_pylist()] == [27, 18]
     _same_as_scan(lake)
     assert _faults(lake) == []
-    assert index_texts(lake) == 0
+    assert make_indexes(lake) == 0
     assert open_snapshot(lake).version == snapshot.version
     maintain(lake, retention_hours=0.0)
     _same_as_scan(lake)
@@ -108,7 +108,7 @@ def test_an_index_finds_what_a_scan_finds(lake: str) -> None:
 
 def test_where_texts_are_others_now_the_index_is_none(lake: str) -> None:
     """Content that was extracted anew is read until the next maintenance indexes it; what stood in the same file is found throughout."""
-    index_texts(lake)
+    make_indexes(lake)
     snapshot = open_snapshot(lake)
     (old,) = (
         snapshot.live("content")
@@ -117,12 +117,12 @@ def test_where_texts_are_others_now_the_index_is_none(lake: str) -> None:
     )
     texts = ["everywhere", *(f"new {number}" for number in range(8))]
     commit(snapshot, adds=[_content(snapshot.uri, 2, texts, OTHER)], removes=[old], wave=("extract", 1), lake=lake)
-    assert indexed_fragments(open_snapshot(lake)).tolist() == [1, 3, 64, 65]
+    assert indexed_fragments(open_snapshot(lake), "hash_index").tolist() == [1, 3, 64, 65]
     _same_as_scan(lake)
     assert _found(lake, "new 3") == [(2 << 24) + 4]
     assert _faults(lake) == []
-    assert index_texts(lake) > 0
-    assert indexed_fragments(open_snapshot(lake)).tolist() == FRAGMENTS
+    assert make_indexes(lake) > 0
+    assert indexed_fragments(open_snapshot(lake), "hash_index").tolist() == FRAGMENTS
     _same_as_scan(lake)
     assert _faults(lake) == []
 
@@ -133,7 +133,7 @@ def test_what_was_taken_down_is_not_indexed(lake: str) -> None:
     paths = [row["path"] for row in snapshot.live("content").to_pylist() if row["base"] == 3]
     texts = ["", *_texts(3)[1:]]
     commit(snapshot, adds=[_content(snapshot.uri, 3, texts)], removes=paths, wave=("takedown", 1), lake=lake)
-    index_texts(lake)
+    make_indexes(lake)
     _same_as_scan(lake)
     assert _found(lake, "") == [3 << 24]
     assert _faults(lake) == []
@@ -142,7 +142,7 @@ def test_what_was_taken_down_is_not_indexed(lake: str) -> None:
 @pytest.mark.parametrize("fault", ["missing", "other", "order"])
 def test_verify_finds_an_index_that_is_wrong(lake: str, fault: str) -> None:
     """A text that the index lacks, another hash for one, hashes out of order: each is a fault that names the file."""
-    index_texts(lake)
+    make_indexes(lake)
     snapshot = open_snapshot(lake)
     row = snapshot.live("hash_index").to_pylist()[0]
     table = pa.concat_tables(list(read_file(snapshot.uri, row["path"])))
