@@ -5,8 +5,8 @@
 Content hashes, origins, URLs and places are drawn, and agree with each other as a real job's do: a copy lies in the shard that its content hash
 gives, a URL's hash is in the index (of the first samples of each fragment that of its URL, of the others a random one, since only the first are asked
 for). Measures repeat from fragment to fragment. All families have the files, row groups and pages that a job writes for fragments of 150,000 samples;
-``--signals-every`` leaves out spans of family signals, which is 155 columns wide, where the disk is small; ``--bands`` adds bands of signatures, drawn at
-random, and signatures that are all alike, to ask for near-duplicates. Written with pyarrow, without Spark.
+``--signals-every`` leaves out spans of family signals, which is 155 columns wide, where the disk is small; ``--bands`` adds bands of signatures,
+drawn at random, and signatures that are all alike, to ask for near-duplicates. Written with pyarrow, without Spark.
 
 Disk: 300 bytes a sample, of which 223 are signals. Processor time: 10 s for 10⁶ samples; 475 s for 10⁸ with signals of every fourth span. Memory: 32
 bytes a sample for the places, and 600 MB.
