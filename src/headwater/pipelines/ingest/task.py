@@ -51,7 +51,7 @@ __all__ = [
 
 VERSION: Final = INGEST_VERSION
 _NO_END: Final = 1 << 62
-_LONGEST_CAUSE: Final = 300
+_LONGEST_CAUSE: Final = 600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
