@@ -6,8 +6,10 @@ import os
 import re
 import shlex
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -48,7 +50,7 @@ class Twins:
     scratch: Path
     called: set[str] = field(default_factory=set)
 
-    def ask(self, line: str, code: int = 0, **names: str) -> str:
+    def ask(self, line: str, names: Mapping[str, str] = MappingProxyType({}), code: int = 0) -> str:
         """Call a command on both, and return what both answered.
 
         Args:
@@ -152,7 +154,7 @@ def test_questions(twins: Twins, tmp_path: Path) -> None:
     }
     before = set(twins.scratch.iterdir())
     for line in QUESTIONS:
-        assert twins.ask(line, **names).strip(), line
+        assert twins.ask(line, names).strip(), line
     assert set(twins.scratch.iterdir()) == before
 
 
@@ -171,14 +173,14 @@ def test_care_and_copies(twins: Twins, store: Any, tmp_path: Path) -> None:
     recipe = tmp_path / "small.toml"
     recipe.write_text(_RECIPE)
     names = {"MORE": str(more), "MODEL": str(model), "RECIPE": str(recipe)}
-    twins.ask("benchmarks add LAKE MORE --name rivers", **names)
+    twins.ask("benchmarks add LAKE MORE --name rivers", names)
     assert "rivers" in twins.ask("benchmarks list LAKE")
-    twins.ask("score add LAKE MODEL", **names)
+    twins.ask("score add LAKE MODEL", names)
     assert "letters" in twins.ask("score list LAKE")
     twins.ask("upgrade LAKE")
     twins.ask("init OUT/other")
     twins.ask("init LAKE", code=2)
-    twins.ask("build LAKE RECIPE --build small --repair", **names)  # nothing is damaged
+    twins.ask("build LAKE RECIPE --build small --repair", names)  # nothing is damaged
     for kind in EXPORT_FORMATS if _LONG else ("mds", "parquet"):
         twins.ask(f"export LAKE small OUT/{kind} --format {kind}")
         twins.ask(f"export LAKE small OUT/{kind} --format {kind}")  # again: nothing to do
@@ -222,12 +224,14 @@ def _checkpoint(twins: Twins) -> str:
 
 def test_vocabularies(twins: Twins, tmp_path: Path) -> None:
     """A vocabulary of the lake is inspected and exported by its URI as by its path; places on this machine are no URIs."""
-    letters = vocabulary_from_merges(name="own", pattern=r"\s?\p{L}+|\s+|.", alphabet=range(256), pairs=[(97, 98)])
+    letters = vocabulary_from_merges(
+        name="own", pattern=r"\s?\p{L}+|\s+|.", alphabet=range(256), pairs=np.array([[97, 98]], np.int32)
+    )
     for lake in (twins.here, twins.there):
         write_file(vocabularies_uri(lake), "own.json.xz", write_vocabulary(letters), root=lake)
     told = twins.ask("vocab inspect LAKE/vocabularies/own.json.xz --against LAKE/vocabularies/own.json.xz")
     assert "own" in told
-    twins.ask("vocab export LAKE/vocabularies/own.json.xz FOLDER", FOLDER=str(tmp_path / "exported"))
+    twins.ask("vocab export LAKE/vocabularies/own.json.xz FOLDER", {"FOLDER": str(tmp_path / "exported")})
     assert (tmp_path / "exported" / "tokenizer.json").is_file()
     for line in (
         "vocab export {there}/vocabularies/own.json.xz {there}/out",
@@ -278,12 +282,12 @@ def test_the_job_and_a_takedown(twins: Twins, store: Any, tmp_path: Path) -> Non
         )
     )
     names = _subjects(twins.here) | {"RECIPE": str(recipe), "THIRD": str(third)}
-    twins.ask("ingest LAKE RECIPE THIRD --batch three", **names)
+    twins.ask("ingest LAKE RECIPE THIRD --batch three", names)
     for step in ("annotate", "dedup", "decide"):
-        twins.ask(f"{step} LAKE RECIPE", **names)
-    twins.ask("select LAKE RECIPE --build grown", **names)
-    twins.ask("build LAKE RECIPE --build grown", **names)
-    twins.ask("run LAKE RECIPE", **names)  # nothing is left to do
+        twins.ask(f"{step} LAKE RECIPE", names)
+    twins.ask("select LAKE RECIPE --build grown", names)
+    twins.ask("build LAKE RECIPE --build grown", names)
+    twins.ask("run LAKE RECIPE", names)  # nothing is left to do
     for name in store.names("lake/builds/grown"):
         if not name.endswith((".parquet", "provenance.json")):  # those name runs
             assert store.read(name) == Path(twins.here, name.removeprefix("lake/")).read_bytes(), name
@@ -292,10 +296,10 @@ def test_the_job_and_a_takedown(twins: Twins, store: Any, tmp_path: Path) -> Non
     store.put(f"lake/{damaged}", b"damaged")
     Path(twins.here, damaged).write_bytes(b"damaged")
     twins.ask("verify LAKE --build small --master local[2]", code=1)
-    twins.ask("build LAKE RECIPE --build small --repair", **names)
+    twins.ask("build LAKE RECIPE --build small --repair", names)
     assert store.read(f"lake/{damaged}") == whole
-    twins.ask("reproduce LAKE small", **names)
-    twins.ask("takedown LAKE --sample ID --who someone --why asked --immediately", **names)
+    twins.ask("reproduce LAKE small", names)
+    twins.ask("takedown LAKE --sample ID --who someone --why asked --immediately", names)
     twins.ask("takedown LAKE --list")
     twins.ask("verify LAKE")
     twins.ask("verify LAKE --master local[2]")

@@ -84,7 +84,7 @@ _FILE_NAMES: Final = frozenset(["inputs"])
 """Options whose values name files of others, which may be named in any bytes."""
 
 
-class _OfThisMachine(click.ParamType):
+class _OfThisMachine(click.ParamType[object]):
     """A path on this machine.
 
     Args:
