@@ -37,6 +37,8 @@ _SLOTS: Final = 1000
 _TASKS_PER_SLOT: Final = 4
 _REQUESTS: Final = 1_000
 _SHARDS: Final = 3 * 65_536
+"""The most that three stages have."""
+_DOCUMENTS: Final = 3 * 10**10
 _ENTRIES: Final = 49
 _NARROW: Final = ("minhash", "duplicates", "scores", "signals", "language", "spans", "tokens", "contamination")
 
@@ -249,25 +251,52 @@ def _described(number: int) -> Figures:
     }
 
 
-def _build(lake: str, request_ms: float) -> Figures:
-    """Count the blocks of a build's shuffle, and write a stage's manifest from the records of its shards."""
-    from bench.slow_store import mount
+def _shuffles(_: str, __: float) -> Figures:
+    """Count partitions and blocks of each shuffle for the documents of so many fragments, as steps plan them; nothing is run."""
     from headwater.pipelines.builds.step import _runs_of_shards
+    from headwater.pipelines.decide import step as decide
+    from headwater.pipelines.deduplicate import clusters, pairs
+    from headwater.pipelines.spark.blocks import FLUSH_BYTES, partitions_of
+
+    tasks = _TASKS_PER_SLOT * _SLOTS
+    found: Figures = {"documents": _DOCUMENTS}
+    sizes = {
+        "bands": _DOCUMENTS * pairs._BANDS * pairs._BANDED.itemsize,
+        "buckets": 2 * _DOCUMENTS * pairs._SIGNED.itemsize,
+        "texts": _DOCUMENTS * clusters._TEXT.itemsize,
+    }
+    for name, size in sizes.items():
+        found[name] = _shuffle(size, tasks, partitions_of(size, _SLOTS)) | {
+            "rows_b_a_partition_and_flush": significant(FLUSH_BYTES / partitions_of(size, _SLOTS))
+        }
+    size = _DOCUMENTS * decide._CANDIDATE_BYTES
+    found["election_if_all_are_in_clusters"] = _shuffle(size, tasks, decide.election_partitions(_DOCUMENTS, _SLOTS))
+    found["election_with_200_partitions"] = _shuffle(size, tasks, 200)
+    tokens = 20 * 10**12 * 4
+    tasks = 8 * _SLOTS
+    found["build"] = _shuffle(tokens, tasks, _runs_of_shards(_SHARDS, tasks)) | {"shards": _SHARDS}
+    found["build_with_a_partition_a_shard"] = _shuffle(tokens, tasks, _SHARDS)
+    return found
+
+
+def _shuffle(size: int, tasks: int, partitions: int) -> Figures:
+    return {
+        "tb": significant(size / 1e12),
+        "tasks": tasks,
+        "partitions": partitions,
+        "blocks": tasks * partitions,
+        "mb_a_partition": significant(size / partitions / 1e6),
+        "kb_a_block": significant(size / partitions / tasks / 1e3),
+    }
+
+
+def _manifests(lake: str, request_ms: float) -> Figures:
+    """Read the records of a thousand shards, of which a stage's manifest is made, from a store."""
+    from bench.slow_store import mount
     from headwater.tokenize.shards.manifest import Shard, read_shard, write_shard
-    from headwater.warehouse.filesystem import filesystem_of
+    from headwater.warehouse.filesystem import exists, filesystem_of, read_bytes
     from headwater.warehouse.many_files import read_present
 
-    tasks = 8 * _SLOTS
-    runs = _runs_of_shards(_SHARDS, tasks)
-    found: Figures = {
-        "shards": _SHARDS,
-        "tasks": tasks,
-        "blocks_with_a_partition_a_shard": tasks * _SHARDS,
-        "blocks": tasks * runs,
-        "partitions": runs,
-        "gb_a_partition_of_20T_tokens": significant(20e12 * 4 / runs / 1e9),
-        "kb_a_block_of_20T_tokens": significant(20e12 * 4 / runs / tasks / 1e3),
-    }
     shard = Shard(
         number=0,
         sequences=16_384,
@@ -287,11 +316,18 @@ def _build(lake: str, request_ms: float) -> Figures:
         Path(path).write_bytes(write_shard(replace(shard, number=number)))
     store = mount(request_ms)
     filesystem = sys.modules[filesystem_of.__module__].filesystem_of("/")[0]
-    with _timed(found, f"records_of_{_REQUESTS}_shards"):
+    found: Figures = {"shards": _REQUESTS}
+    with _timed(found, "one_after_the_other"):
+        one = [read_bytes(filesystem, path) for path in paths if exists(filesystem, path) is not None]
+    found["one_after_the_other"]["requests"] = store.asked.total()
+    with _timed(found, "at_once_bounded"):
         records = [
             read_shard(data, path) for path, data in zip(paths, read_present(filesystem, paths), strict=True) if data
         ]
-    return found | {"records": len(records), "requests": store.asked.total()}
+    found["at_once_bounded"]["requests"] = store.asked.total() - found["one_after_the_other"]["requests"]
+    if len(one) != len(records):
+        raise RuntimeError("expected the same records")
+    return found
 
 
 PARTS: Final[dict[str, Callable[[str, float], Figures]]] = {
@@ -302,7 +338,8 @@ PARTS: Final[dict[str, Callable[[str, float], Figures]]] = {
     "select": _select,
     "sizes": _sizes,
     "known": _known,
-    "build": _build,
+    "manifests": _manifests,
+    "shuffles": _shuffles,
     "commit": _commit,
 }
 """Part → what measures it; the last one changes the lake."""
