@@ -44,7 +44,7 @@ import pyarrow as pa
 
 from headwater.buffers import text_buffers
 from headwater.errors import MissingDependencyError, UsageError
-from headwater.filters.fasttext.model import read_model
+from headwater.filters.fasttext.model import FastTextModel, read_model
 from headwater.filters.fasttext.predict import KernelModel, predict, prepare, sum_segments
 from headwater.filters.language.compose import compose
 from headwater.filters.language.judge import add_up, judge_documents, judge_segments
@@ -66,6 +66,7 @@ __all__ = [
     "identify",
     "load_model",
     "load_model_file",
+    "model_digests",
 ]
 
 VERSION = 5
@@ -99,6 +100,7 @@ _SURE_BY_LANGUAGE |= dict.fromkeys(("fi", "tr", "hi"), 0.98)
 _BCP47 = {"als": "gsw", "bh": "bho", "ku": "kmr", "sh": "hr"}
 """Labels of lid.176 (codes of Wikipedia editions) that mean another language in BCP 47, or none. All others are the tag itself."""
 
+_OWN, _RELATIVES = "language.ftz", "relatives.ftz"
 _Flags = npt.NDArray[np.bool_]
 _Floats = npt.NDArray[np.float32]
 _Longs = npt.NDArray[np.int64]
@@ -142,9 +144,13 @@ def load_model(name: str = DEFAULT_MODEL) -> LanguageModel:
         MissingDependencyError: the package or the file is not there.
         BadInputError: the file is not a usable fastText model.
     """
+    return _load_shipped_models(_shipped_path(name))
+
+
+def _shipped_path(name: str) -> Path:
     if name not in MODELS:
         raise UsageError(f"language: expected one of the classifiers {', '.join(MODELS)}, found {name!r}")
-    return _load_shipped_models(_find_shipped_model(MODELS[name]))
+    return _find_shipped_model(MODELS[name])
 
 
 @functools.cache
@@ -160,8 +166,8 @@ def load_model_file(path: str | Path) -> LanguageModel:
         BadInputError: it is not a usable fastText model.
     """
     model = read_model(path)
-    own_sha256, own_labels, own_kernel = _load_own_model("language.ftz")
-    relatives_sha256, relatives_labels, relatives_kernel = _load_own_model("relatives.ftz")
+    own_sha256, own_labels, own_kernel = _load_own_model(_OWN)
+    relatives_sha256, relatives_labels, relatives_kernel = _load_own_model(_RELATIVES)
     malay_sha256, malay = read_weights()
     return LanguageModel(
         sha256=model.sha256,
@@ -191,8 +197,25 @@ def _find_shipped_model(file: str = MODELS[DEFAULT_MODEL]) -> Path:
 @functools.cache
 def _load_own_model(file: str) -> tuple[str, tuple[str, ...], KernelModel]:
     """Digest, labels and arrays of a model of ours, read once a process: the file is part of this package."""
-    model = read_model(Path(__file__).parents[1] / "data" / file)
+    model = _read_own_model(file)
     return model.sha256, model.labels, prepare(model)
+
+
+@functools.cache
+def _read_own_model(file: str) -> FastTextModel:
+    return read_model(Path(__file__).parents[1] / "data" / file)
+
+
+@functools.cache
+def model_digests(name: str = DEFAULT_MODEL) -> tuple[str, str, str]:
+    """``sha256``, ``own_sha256`` and ``relatives_sha256`` of what `load_model` gives, without making it ready: no kernel is called.
+
+    Raises:
+        As `load_model`.
+    """
+    model = read_model(_shipped_path(name))
+    relatives = _read_own_model(_RELATIVES).sha256 + read_weights()[0]
+    return model.sha256, _read_own_model(_OWN).sha256, relatives
 
 
 def identify(texts: pa.Array, model: LanguageModel) -> pa.RecordBatch:

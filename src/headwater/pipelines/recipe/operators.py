@@ -186,14 +186,14 @@ def _annotate_operators(
     scorers: Mapping[str, Scorer],
     reads: Mapping[str, tuple[str, ...]],
 ) -> dict[str, JsonObject]:
-    models = language.load_model(recipe.language.model)
+    language_sha256, own_sha256, relatives_sha256 = language.model_digests(recipe.language.model)
     noise = load_noise_model().sha256
     own: dict[str, JsonObject] = {
         "language": {
             "version": language.VERSION,
-            "model": models.sha256,
-            "own_model": models.own_sha256,
-            "relatives": models.relatives_sha256,
+            "model": language_sha256,
+            "own_model": own_sha256,
+            "relatives": relatives_sha256,
         },
         "signals": {"version": signals.VERSION, "noise": noise},
         "scores": {
