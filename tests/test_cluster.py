@@ -112,7 +112,7 @@ def test_an_executor_is_killed_and_the_shards_are_the_same(
             driver.wait()
     found = cluster.applications()["whole"]
     assert (found["state"], found["cores"]) == ("FINISHED", 2)
-    assert len(list(cluster.folder.glob(f"worker-*/work/{found['id']}/*"))) == 3  # the killed one was replaced
+    assert len(list(cluster.folder.glob(f"worker-*/executors/{found['id']}/*"))) == 3  # the killed one was replaced
     assert shard_hashes(tmp_path / "lake", demo_lake.build) == shard_hashes(demo_lake.folder, demo_lake.build)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "log"]
 
