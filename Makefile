@@ -1,5 +1,5 @@
 # make demo       installs what is missing and runs the whole job on the text that the package ships
-# make test       installs what is missing and runs what `make check` runs, then every test, in two processes
+# make test       installs what is missing and runs what `make check` runs and every test, in two processes
 # make test-all   the same, on every document of the corpus, at every moment and with every signal: half an hour more
 # make test-fast  the tests that need neither Spark nor another library's environment and are not marked slow: a minute or two
 # make coverage   the same tests as `make test`, and the share of the lines of src/headwater that they ran
@@ -7,7 +7,7 @@
 # make soak      ten thousand seeded faults (hours); goes on where it was stopped; TRIALS=500 for fewer
 # make bench      the benchmarks (minutes; needs the corpus beside the repository)
 
-.PHONY: setup demo test test-all test-fast coverage check lint types imports soak bench clean
+.PHONY: setup demo test test-all test-fast coverage check check-fast lint types imports soak bench clean
 .SILENT:
 MAKEFLAGS += --no-print-directory
 
@@ -25,10 +25,11 @@ demo:
 	scripts/setup.sh run
 	$(WITH_JAVA) .venv/bin/python -m headwater.demo
 
-test: check
+# Types are one of the tests (tests/test_mypy.py): they take minutes on one processor, and the other has tests to run.
+test: check-fast
 	$(WITH_JAVA) $(PYTEST)
 
-test-all: check
+test-all: check-fast
 	HEADWATER_ALL=1 $(WITH_JAVA) $(PYTEST)
 
 test-fast:
@@ -44,6 +45,10 @@ coverage:
 check:
 	scripts/setup.sh dev
 	$(MAKE) -j2 types lint imports
+
+check-fast:
+	scripts/setup.sh dev
+	$(MAKE) -j2 imports lint
 
 lint:
 	.venv/bin/ruff check --no-cache $(PYTHON_FOLDERS)

@@ -28,6 +28,7 @@ DEMO_TEXT = REPOSITORY / "src" / "headwater" / "demo"
 
 LONGEST = (
     "test_trials.py",
+    "test_mypy.py",
     "test_crashes.py",
     "test_main_job_determinism.py",
     "test_main_job_increments.py",

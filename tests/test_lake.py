@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from headwater.warehouse.schema import ALIGNED, FAMILIES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+    from small_lake import SmallLake
 
 
 def test_importing_the_package_is_light() -> None:
@@ -129,3 +131,47 @@ def test_verify_passes(demo_lake: DemoLake) -> None:
         "score_models",
         "evaluation_sets",
     ]  # the demo has one extractor, whose texts are content, and none of the others
+
+
+def test_the_class_answers_what_the_command_line_answers() -> None:
+    """Every question and every care of the command line is a method too, under its name or another one; only steps of a job are not, one by one."""
+    from headwater.cli.root import cli
+
+    named = {
+        "init": "create",
+        "sql": "duckdb",
+        "report": "report_build",
+        "steps": "stage",
+        "what-if": "what_if",
+        "extractors": "duckdb",
+    }
+    apart = {"ingest", "extract", "annotate", "dedup", "decide", "select", "build", "export", "reproduce"}
+    apart |= {"vocab", "score", "benchmarks", "upgrade"}
+    missing = {name for name in cli.commands if name not in apart and not hasattr(Lake, named.get(name, name))}
+    assert missing == set()
+    assert apart <= set(cli.commands)
+
+
+def test_care_of_a_lake(finished_lake: SmallLake, tmp_path: Path) -> None:
+    """A takedown is planned, made, listed and gone on with; runs, commits and what is kept are told; what went is found nowhere."""
+    shutil.copytree(finished_lake.folder, tmp_path / "lake")
+    lake = Lake(tmp_path / "lake")
+    with lake.duckdb() as connection:
+        (sample, uri) = connection.execute(
+            "SELECT sample_id, uri FROM samples WHERE uri IS NOT NULL ORDER BY 1"
+        ).fetchall()[0]
+    assert not lake.search([uri])["absent"]
+    planned = lake.plan_takedown(uri=uri)
+    assert planned["samples"]["named"] > 0
+    assert planned["impact"]["samples"] == sum(planned["samples"].values())
+    record = lake.takedown(uri=uri, who="counsel", why="case 12", after_days=0)
+    assert sample in record["samples"]
+    assert [each["takedown"] for each in lake.takedowns()] == [record["takedown"]]
+    assert lake.resume_takedown(record["takedown"])["state"] == "ended"
+    assert lake.search([uri])["absent"]
+    assert all(check.passed for check in lake.verify(share=0.5))
+    assert lake.runs()[-1]["step"] in ("revise", "takedown")
+    assert next(lake.log(limit=1))["version"] == lake.snapshot().version
+    assert lake.retain()["n_bytes"] > 0
+    assert lake.maintain(dry_run=True).takedowns == ()
+    assert {row["reason"] for row in lake.report_rules()} >= {"taken_down"}

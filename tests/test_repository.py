@@ -194,18 +194,35 @@ def test_ci_runs_what_the_readme_names() -> None:
     assert commands[0].endswith("exec make test")
 
 
-def test_make_test_checks_first_and_ends_with_pytest() -> None:
-    """`make test` runs the four checks of `make check`, then pytest and nothing after it, so that its last line is pytest's."""
+def planned(goal: str) -> list[str]:
+    """Return the lines that `make` would run for a goal."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    planned = subprocess.run(
-        ["make", "-n", "test"], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True
+    done = subprocess.run(
+        ["make", "-n", goal], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True
     )
-    lines = planned.stdout.splitlines()
-    checks = ["ruff check", "ruff format --check", "/mypy ", "lint-imports"]
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("goal", ["test", "test-all"])
+def test_make_test_checks_first_and_ends_with_pytest(goal: str) -> None:
+    """It runs the checks of `make check`, then pytest and nothing after it, so that its last line is pytest's; types are a test that pytest runs."""
+    lines = planned(goal)
+    checks = ["ruff check", "ruff format --check", "lint-imports"]
     places = [next(number for number, line in enumerate(lines) if check in line) for check in checks]
     tests = [number for number, line in enumerate(lines) if "-m pytest" in line]
     assert tests == [len(lines) - 1]
     assert max(places) < tests[0]
+    assert lines[-1].endswith("-m pytest -n 2 --dist loadgroup")
+    assert (REPOSITORY / "tests" / "test_mypy.py").is_file()
+
+
+@pytest.mark.parametrize("goal", ["types", "check"])
+def test_types_are_checked_in_every_folder(goal: str) -> None:
+    """mypy reads each folder that ruff reads."""
+    lines = planned(goal)
+    (types,) = [line for line in lines if "/mypy " in line]
+    (lint,) = [line for line in planned("lint") if "ruff check" in line]
+    assert types.split()[1:] == [word for word in lint.split()[2:] if not word.startswith("-")]
 
 
 def test_contributing_names_what_is_there() -> None:

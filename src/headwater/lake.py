@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 import pyarrow as pa
 
+from headwater.care import Care
 from headwater.errors import UsageError
 from headwater.lineage.lake_questions import LakeQuestions
 from headwater.plain import JsonObject
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from headwater.filters.rules.rule import LimitSetting
-    from headwater.lineage.checks.lake import Check
     from headwater.lineage.sql_connection import LakeConnection
     from headwater.pipelines.recipe.job import Recipe
     from headwater.pipelines.run import RunReport
@@ -45,7 +45,7 @@ _DDL: Final[dict[pa.DataType, str]] = {
 }
 
 
-class Lake(LakeQuestions, Reach, Reports):
+class Lake(LakeQuestions, Reach, Reports, Care):
     """A lake: one folder with the wide table and the builds made from it.
 
         from headwater import Lake
@@ -244,12 +244,6 @@ class Lake(LakeQuestions, Reach, Reports):
         loaded = find_recipe(recipe) if isinstance(recipe, str | Path) else recipe
         loaded.storage.use()
         return what_if_sweep(self.path, loaded, limit, values, build=build)
-
-    def verify(self, build: str | None = None) -> list[Check]:
-        """Return what was checked of the lake and its builds, passed or not."""
-        from headwater.lineage.checks.lake import verify
-
-        return verify(self.path, build)
 
 
 def _family_of(column: str, own: Sequence[str]) -> str:

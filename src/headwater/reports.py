@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.plain import JsonObject
+from headwater.plain import JsonObject, Row
 
 __all__ = ["Reports"]
 
@@ -45,6 +45,18 @@ class Reports:
 
         with connect(self.path) as connection:
             return personal_report(connection, type_)
+
+    def report_rules(self, reason: str | None = None) -> list[Row]:
+        """Return what each rule removes of each language: samples, those of which it is the first reason, of how many, and the share.
+
+        Args:
+            reason: only this one, as ``blocklist_ads``.
+        """
+        from headwater.lineage.rules_report import rules_report
+        from headwater.lineage.views import connect
+
+        with connect(self.path) as connection:
+            return rules_report(connection, reason)
 
     def card(self, build: str | None = None) -> JsonObject:
         """Return the data card of a build, with a draft of the EU's public summary; ``docs/how-to/standards.md`` has the answer's shape.

@@ -13,15 +13,37 @@ from typing import Final
 
 import main_job
 from warcs import PACKERS, conversion, warcinfo
-from zygote import Zygote
+from zygote import Driver, Zygote
 
-__all__ = ["COMMANDS", "STEPS", "Prepared", "command", "prepare", "shard_hashes", "stray_files", "temporary_files"]
+__all__ = [
+    "CANARIES",
+    "COMMANDS",
+    "OTHER_URL",
+    "PLANTED_URL",
+    "STEPS",
+    "Prepared",
+    "command",
+    "prepare",
+    "shard_hashes",
+    "stray_files",
+    "takedown_command",
+    "temporary_files",
+]
 
 STEPS: Final = ("ingest", "annotate", "dedup", "decide", "select", "build")
 COMMANDS: Final = (*STEPS, "run", "maintain")
 _EVERY: Final = 2
 _FILES: Final = 3
 LIMIT_S: Final = 300.0
+_DELETE: Final = "takedown/delete/"
+PLANTED_URL: Final = "https://canary-5508.example/about-her"
+OTHER_URL: Final = "https://site0.example.org/0"
+CANARIES: Final = (
+    "a zanzibar quokka keeper said five-five-zero-eight",
+    "canary-5508.example/about-her",
+    "meta-canary-5508",
+)
+"""What stands in the text, in the URL and in the metadata of what is planted: a document, a copy and a near-duplicate of it."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -34,6 +56,9 @@ class Prepared:
         counts: step → operation → how many the driver does undisturbed.
         seconds: step → how long it takes.
         hashes: SHA-256 by file of the shards that every trial must lead to.
+        taken: the same where what was planted was taken down.
+        points: fault points of a takedown, in the order in which one comes by; of those at each file that it deletes the first, the middle and
+            the last.
     """
 
     inputs: Path
@@ -42,6 +67,8 @@ class Prepared:
     seconds: dict[str, float] = field(default_factory=dict)
     build: str = ""
     hashes: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, str] = field(default_factory=dict)
+    points: list[str] = field(default_factory=list)
 
 
 def command(name: str, lake: Path, inputs: Sequence[Path] = ()) -> list[str]:
@@ -52,10 +79,28 @@ def command(name: str, lake: Path, inputs: Sequence[Path] = ()) -> list[str]:
     return [*given, "--input", *map(str, inputs)] if name in ("ingest", "run") and inputs else given
 
 
+def takedown_command(lake: Path, url: str) -> list[str]:
+    """Return the arguments of the takedown of what was planted, or of another document; its reason says which."""
+    why = "planted" if url == PLANTED_URL else "other"
+    return ["takedown", str(lake), "--uri", url, "--near", "0.75", "--who", "tests", "--why", why, "--immediately"]
+
+
+def _planted() -> list[dict[str, str]]:
+    """Return a document with canaries in it, a copy and a near-duplicate."""
+    one, other = (main_job.documents()[number]["text"] for number in (3, 5))
+    text = f"{one} And {CANARIES[0]} once. {other}"
+    return [
+        {"text": text, "url": PLANTED_URL, "note": CANARIES[2]},
+        {"text": text, "url": "https://mirror.example/copy"},
+        {"text": f"{text} 2026.", "url": "https://mirror.example/near"},
+    ]
+
+
 def write_inputs(folder: Path) -> None:
-    """Write every second document of the main job's tests into three files, and a few into a web archive, which was cut."""
+    """Write every second document of the main job's tests and what is planted into three files, and a few into a web archive, which was cut."""
     folder.mkdir(parents=True)
-    lines = [json.dumps(record, ensure_ascii=False) for record in main_job.documents()[::_EVERY]]
+    records = [*main_job.documents()[::_EVERY], *_planted()]
+    lines = [json.dumps(record, ensure_ascii=False) for record in records]
     random.Random(5).shuffle(lines)
     for number in range(_FILES):
         (folder / f"part-{number}.jsonl").write_text("\n".join(lines[number::_FILES]) + "\n", "utf-8")
@@ -79,8 +124,8 @@ def prepare(zygote: Zygote, root: Path) -> Prepared:
             prepared.states[step, whole] = root / f"before-{step}-{whole}"
             shutil.copytree(lake, prepared.states[step, whole])
             begin = time.monotonic()
-            counts = _undisturbed(zygote, command(step, lake, [inputs]), root)
-            prepared.counts[step], prepared.seconds[step] = counts, time.monotonic() - begin
+            done = _undisturbed(zygote, command(step, lake, [inputs]), root)
+            prepared.counts[step], prepared.seconds[step] = done.counts, time.monotonic() - begin
         for name in ("run", "maintain"):
             prepared.states[name, whole] = root / f"before-{name}-{whole}"
             source = lake if name == "maintain" else prepared.states["annotate", whole]
@@ -88,17 +133,35 @@ def prepare(zygote: Zygote, root: Path) -> Prepared:
         if whole:
             (prepared.build,) = (path.name for path in (lake / "builds").iterdir())
             prepared.hashes = shard_hashes(lake, prepared.build)
-        prepared.counts["maintain"] = _undisturbed(zygote, command("maintain", lake), root)
+        prepared.counts["maintain"] = _undisturbed(zygote, command("maintain", lake), root).counts
         prepared.counts["run"] = prepared.counts["annotate"]
         prepared.seconds |= {"maintain": 0.5, "run": prepared.seconds["annotate"]}
+    _take_down(zygote, prepared, root)
     return prepared
 
 
-def _undisturbed(zygote: Zygote, arguments: list[str], root: Path) -> dict[str, int]:
+def _take_down(zygote: Zygote, prepared: Prepared, root: Path) -> None:
+    """Take down what was planted without disturbance: the points that it comes by, and the shards that are left."""
+    lake = root / "lake-taken"
+    shutil.copytree(prepared.states["maintain", True], lake)
+    done = _undisturbed(zygote, takedown_command(lake, PLANTED_URL), root)
+    prepared.counts["takedown"] = done.counts
+    points = list(dict.fromkeys(done.points))
+    deletes = [point for point in points if point.startswith(_DELETE)]
+    some = {deletes[0], deletes[len(deletes) // 2], deletes[-1]}
+    prepared.points = [point for point in points if point in some or not point.startswith(_DELETE)]
+    _undisturbed(zygote, command("run", lake, [prepared.inputs]), root)
+    prepared.taken = shard_hashes(lake, prepared.build)
+    if prepared.taken == prepared.hashes:
+        raise RuntimeError("expected that what was planted is in the build and went from it, found the same shards")
+    shutil.rmtree(lake)
+
+
+def _undisturbed(zygote: Zygote, arguments: list[str], root: Path) -> Driver:
     driver = zygote.start(arguments, root / "undisturbed.txt")
     if driver.wait(LIMIT_S) != 0:
         raise RuntimeError(f"{arguments}: {driver.code}: {driver.said.read_text('utf-8')[-3000:]}")
-    return driver.counts
+    return driver
 
 
 def shard_hashes(lake: Path, build: str) -> dict[str, str]:

@@ -26,6 +26,8 @@ from typing import Any, Final
 import deltalake
 from pyarrow import fs as pafs
 
+from headwater.errors import StorageError
+
 __all__ = ["CAN_REFUSE", "Fault", "Shim", "follow_file", "lay_fault", "refuse_writes"]
 
 _CALLS = {"x86_64": (257, 82, 264, 316, 74, 317), "aarch64": (56, -1, 38, 276, 82, 277)}
@@ -46,6 +48,7 @@ class Fault:
         code: name of the error or of the signal.
         seconds: by which the clock jumps.
         lasting: every later operation fails too.
+        point: at this fault point (``headwater.warehouse.faults``), by its name, and at no operation; ``task/NAME`` of those in tasks.
     """
 
     action: str
@@ -54,6 +57,7 @@ class Fault:
     code: str = ""
     seconds: float = 0.0
     lasting: bool = False
+    point: str = ""
 
 
 class Shim:
@@ -67,6 +71,7 @@ class Shim:
 
     def __init__(self, root: str, fault: Callable[[], Fault | None], pause: Callable[[], None] = lambda: None) -> None:
         self.counts: Counter[str] = Counter()
+        self.points: list[str] = []
         self.fired = False
         self._root = root
         self._fault = fault
@@ -82,13 +87,24 @@ class Shim:
         fault = self._fault()
         if fault is not self._last:
             self._last, self._seen = fault, 0
-        if fault is None or fault.operation not in (None, operation):
+        if fault is None or fault.point or fault.operation not in (None, operation):
             return None
         self._seen += 1
         if not (self._seen == fault.number or (fault.lasting and self._seen > fault.number)):
             return None
         self.fired = True
         return self._let_happen(fault, operation, path)
+
+    def reach_point(self, point: str) -> None:
+        """Note a fault point and let happen what is due there, once: a kill, or an exception."""
+        self.points.append(point)
+        fault = self._fault()
+        if fault is None or fault.point != point or self.fired:
+            return
+        self.fired = True
+        if fault.action == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise StorageError(f"a fault at {point}")
 
     def _let_happen(self, fault: Fault, operation: str, path: str) -> Fault | None:
         match fault.action:
@@ -111,6 +127,10 @@ class Shim:
                 _jump(fault.seconds)
         return None
 
+    def told(self) -> dict[str, object]:
+        """Return what was done, for the process that started this one."""
+        return {"counts": dict(self.counts), "points": self.points, "fired": self.fired}
+
     def install(self) -> None:
         """Put this between Headwater and the operating system, for the rest of this process."""
         pafs.LocalFileSystem = _watched_filesystem(self)
@@ -131,6 +151,17 @@ class Shim:
         Path.open = watched_open  # type: ignore[assignment,method-assign]  # that is the point
         os.fsync = watched_fsync
         self._watch_delta()
+        self._watch_points()
+
+    def _watch_points(self) -> None:
+        """Come by wherever a module of Headwater's comes by one of its fault points; of modules that are loaded."""
+        from headwater.warehouse import faults
+
+        plain = {"reach": (faults.reach, ""), "reach_in_task": (faults.reach_in_task, "task/")}
+        for module in [each for name, each in sys.modules.items() if name.startswith("headwater.")]:
+            for name, (function, prefix) in plain.items():
+                if getattr(module, name, None) is function:
+                    setattr(module, name, lambda point, prefix=prefix: self.reach_point(prefix + point))
 
     def _watch_delta(self) -> None:
         table = deltalake.DeltaTable

@@ -14,7 +14,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from lakes import prepare
+from lakes import Prepared, prepare
+from takedown_trials import ACTIONS
 from trials import as_json, run_trial
 from zygote import Zygote
 
@@ -33,12 +34,19 @@ def done_already(log: Path) -> set[str]:
     return found
 
 
+def each_number(seed: str, prepared: Prepared) -> list[str]:
+    """Return a seed, or all that ``takedown point:*`` stands for."""
+    if seed != "takedown point:*":
+        return [seed]
+    return [f"takedown point:{number}" for number in range(len(prepared.points) * len(ACTIONS))]
+
+
 def run_round(seeds: list[str], log: Path) -> int:
     """Run some trials on one Spark, write a line for each, and return how many found something."""
     found = 0
     with tempfile.TemporaryDirectory(prefix="headwater-faults-") as name, Zygote(Path(name)) as zygote:
         prepared = prepare(zygote, Path(name) / "prepared")
-        for seed in seeds:
+        for seed in [one for each in seeds for one in each_number(each, prepared)]:
             outcome = run_trial(zygote, prepared, Path(name), seed)
             with log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(as_json(outcome), ensure_ascii=False) + "\n")
@@ -61,7 +69,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=100, help="how many, from --from on")
     parser.add_argument("--from", dest="first", type=int, default=0, help="number of the first")
-    parser.add_argument("--seed", action="append", default=[], help="only this one, such as 17 or pair:17")
+    parser.add_argument(
+        "--seed", action="append", default=[], help="only this one, such as 17, pair:17 or takedown point:*"
+    )
     parser.add_argument("--log", type=Path, default=Path("soak.jsonl"))
     given = parser.parse_args()
     wanted = given.seed or [str(number) for number in range(given.first, given.first + given.trials)]

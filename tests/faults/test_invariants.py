@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,14 @@ def run_here(monkeypatch: pytest.MonkeyPatch) -> None:
     ) -> list[Any]:  # Any: a task
         return [function(item) for item in items]
 
-    for module in (again, ingest_step, units):
+    def arrivals(
+        _: object, function: Callable[[Any], Any], items: Sequence[Any], *__: object, **___: object
+    ) -> Iterator[list[tuple[int, Any]]]:  # Any: a task
+        yield [(number, function(item)) for number, item in enumerate(items)]
+
+    for module in (again, ingest_step):
         monkeypatch.setattr(module, "run_tasks", run_tasks)
+    monkeypatch.setattr(units, "arrivals", arrivals)
 
 
 def small_ingest(spark: SparkSession, lake: Path) -> None:

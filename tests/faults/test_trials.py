@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 HERE = Path(__file__).parent
 POINTS = 12
 """Before and after the first commit of each of the six steps."""
+TAKEDOWNS = tuple(f"takedown point:{number}" for number in (4, 7, 18, 21, 28, 31, 38, 47))
+"""A takedown killed, or ended by an exception, at some of its fault points; ``HEADWATER_ALL`` has all of them, and both at each."""
 TRIALS = 100
 LIMIT_S = 1500
 
@@ -44,15 +46,26 @@ def soak(log: Path, *arguments: str) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("half", [0, 1])
 def test_faults(tmp_path: Path, half: int) -> None:
-    """Half of the hundred: the points around commits one by one, and trials by seed; nothing is found, and most faults come to pass."""
+    """Half of the hundred: points around commits and of takedowns one by one, and trials by seed; nothing is found, and most faults come to pass."""
     points = [f"killed at commit:{number}" for number in range(half, POINTS, 2)]
-    drawn = [str(number) for number in range(half, TRIALS - POINTS, 2)]
-    wanted = points + drawn
+    takedowns = TAKEDOWNS[half::2]
+    drawn = [str(number) for number in range(half, TRIALS - POINTS - len(TAKEDOWNS), 2)]
+    wanted = [*points, *takedowns, *drawn]
     lines = soak(tmp_path / "log.jsonl", *(f"--seed={seed}" for seed in wanted))
     assert [line["seed"] for line in lines] == wanted
     assert [line for line in lines if line["wrong"]] == []
     assert sum(bool(line["fired"]) for line in lines) > 0.8 * len(lines)
     assert len({line["kind"] for line in lines}) >= (9 if CAN_REFUSE else 8)
+
+
+@pytest.mark.skipif(
+    "HEADWATER_ALL" not in os.environ, reason="make test-all has every fault point; make test has eight of them"
+)
+def test_every_point_of_a_takedown(tmp_path: Path) -> None:
+    """Killed and ended by an exception at each fault point in turn, a takedown ends whole when its command is run again."""
+    lines = soak(tmp_path / "log.jsonl", "--seed=takedown point:*")
+    assert len(lines) >= 40
+    assert [line for line in lines if line["wrong"] or not line["fired"]] == []
 
 
 def test_log_is_resumed(tmp_path: Path) -> None:

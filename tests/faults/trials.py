@@ -10,111 +10,22 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from lakes import COMMANDS, LIMIT_S, STEPS, Prepared, command, shard_hashes, stray_files, temporary_files
+from lakes import COMMANDS, LIMIT_S, STEPS, Prepared, command, temporary_files
 from processes import Process
 from shim import CAN_REFUSE, Fault
-from zygote import CRASHED, Driver, Zygote, stop
+from takedown_trials import beside_a_takedown, disturbed_takedown, takedown_point
+from trial import FoundError, Outcome, Trial
+from zygote import Zygote, stop
 
-__all__ = ["KINDS", "Outcome", "run_trial"]
+__all__ = ["KINDS", "run_trial"]
 
 _ERRORS: Final = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EMFILE", "EACCES")
 _QUIET_S: Final = 60.0
-
-
-@dataclass(kw_only=True, slots=True)
-class Outcome:
-    """What came of one trial.
-
-    Attributes:
-        what: the disturbance in words.
-        fired: whether it came to pass; a fault may wait for an operation that is not done.
-        wrong: what was found wrong; empty where all is well.
-    """
-
-    seed: str
-    kind: str
-    what: str
-    fired: bool
-    wrong: str
-    seconds: float
-
-
-class FoundError(Exception):
-    """What a trial found."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Trial:
-    """One trial while it runs."""
-
-    zygote: Zygote
-    prepared: Prepared
-    folder: Path
-    random: random.Random
-    number: int | None = None
-    what: str = ""
-    fired: bool = True
-    drivers: list[Driver] = field(default_factory=list)
-
-    @property
-    def lake(self) -> Path:
-        """The trial's own lake."""
-        return self.folder / "lake"
-
-    @property
-    def inputs(self) -> Path:
-        """The trial's own inputs."""
-        return self.folder / "in"
-
-    def begin(self, step: str, whole: bool = True) -> None:
-        """Take a copy of the lake from before a step."""
-        shutil.copytree(self.prepared.states[step, whole], self.lake)
-        shutil.copytree(self.prepared.inputs, self.inputs)
-
-    def start(self, name: str, fault: Fault | None = None, inputs: Sequence[Path] = ()) -> Driver:
-        """Start a command on the trial's lake, with all of its inputs or those given."""
-        said = self.folder / f"said-{len(self.drivers)}-{name}.txt"
-        driver = self.zygote.start(command(name, self.lake, inputs or [self.inputs]), said, fault)
-        self.drivers.append(driver)
-        return driver
-
-    def end(self, driver: Driver, allowed: set[int]) -> None:
-        """Wait for a driver and look how it ended."""
-        code = driver.wait(LIMIT_S)
-        if code is None:
-            stop(driver)
-            raise FoundError(f"{driver.said.name}: hung for {LIMIT_S:.0f} s")
-        said = driver.said.read_text("utf-8", "replace")
-        if code not in allowed or code == CRASHED:
-            raise FoundError(f"{driver.said.name}: expected exit code {sorted(allowed)}, found {code}: {said[-1500:]}")
-        if code in (1, 2) and "Error: " not in said and "Aborted" not in said:
-            raise FoundError(f"{driver.said.name}: exit code {code} without a message: {said[-800:]}")
-
-    def operation(self, step: str) -> int:
-        """Draw the number of one of the operations that a step's driver does."""
-        return self.random.randint(1, max(1, sum(self.prepared.counts[step].values())))
-
-    def conclude(self) -> None:
-        """Run everything again and compare."""
-        self.zygote.lay_worker_fault(None)
-        self.zygote.settle()
-        self.end(self.start("run"), {0})
-        for arguments in (
-            ["maintain", str(self.lake), "--orphan-hours", "0"],
-            ["verify", str(self.lake)],
-        ):
-            driver = self.zygote.start(arguments, self.folder / f"said-{arguments[0]}-at-the-end.txt")
-            self.drivers.append(driver)
-            self.end(driver, {0})
-        if shard_hashes(self.lake, self.prepared.build) != self.prepared.hashes:
-            raise FoundError("other shards than undisturbed")
-        if strays := stray_files(self.lake):
-            raise FoundError(f"stray files: {strays[:5]}")
 
 
 def _killed_driver(trial: Trial) -> None:
@@ -352,6 +263,10 @@ def _refusals(name: str) -> set[int]:
     return {1, 2} if name in ("dedup", "decide", "select", "build", "maintain") else set()
 
 
+_EVERY: Final = 12
+"""Of the seeds that only a number names, each so many-th is a trial of a takedown."""
+_TAKEDOWNS: Final = ("takedown", "takedown", "beside a takedown")
+
 KINDS: Final[dict[str, tuple[Callable[[Trial], None], int]]] = {
     "killed driver": (_killed_driver, 14),
     "killed at commit": (_killed_at_commit, 4),
@@ -367,8 +282,12 @@ KINDS: Final[dict[str, tuple[Callable[[Trial], None], int]]] = {
     "inputs": (_inputs, 8),
     "pair": (_pair, 16),
     "at once": (_at_once, 8),
+    "takedown point": (takedown_point, 0),
+    "takedown": (disturbed_takedown, 0),
+    "beside a takedown": (beside_a_takedown, 0),
 }
-"""Kind → its trial, and its weight in the draw."""
+"""Kind → its trial, and its weight in the draw; those of takedowns are drawn apart."""
+_OF_TAKEDOWNS: Final = ("takedown point", *_TAKEDOWNS)
 
 
 def run_trial(zygote: Zygote, prepared: Prepared, root: Path, seed: str) -> Outcome:
@@ -376,6 +295,8 @@ def run_trial(zygote: Zygote, prepared: Prepared, root: Path, seed: str) -> Outc
     draw = random.Random(seed)
     given, _, number = seed.rpartition(":")
     kind = given or draw.choices(list(KINDS), [weight for _, weight in KINDS.values()])[0]
+    if not given and int(number) % _EVERY == _EVERY - 1:
+        kind = draw.choice(_TAKEDOWNS)
     folder = root / "trial"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -384,7 +305,8 @@ def run_trial(zygote: Zygote, prepared: Prepared, root: Path, seed: str) -> Outc
     wrong = ""
     try:
         KINDS[kind][0](trial)
-        trial.conclude()
+        if kind not in _OF_TAKEDOWNS:  # these conclude themselves
+            trial.conclude()
     except FoundError as found:
         wrong = str(found)
     finally:

@@ -53,6 +53,7 @@ class Driver:
     go: int
     code: int | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    points: list[str] = field(default_factory=list)
     fired: bool = False
 
     def poll(self) -> int | None:
@@ -73,7 +74,7 @@ class Driver:
         lines = [line for line in rest.decode().splitlines() if line.startswith("{")]
         if lines:
             found = json.loads(lines[-1])
-            self.counts, self.fired = found["counts"], found["fired"]
+            self.counts, self.points, self.fired = found["counts"], found["points"], found["fired"]
 
     def wait(self, limit_s: float) -> int | None:
         """Return the exit code, None where it still runs after so many seconds."""
@@ -182,7 +183,7 @@ class Zygote:
             code = CRASHED
         sys.stdout.flush()
         sys.stderr.flush()
-        os.write(paused, b"\n" + json.dumps({"counts": dict(shim.counts), "fired": shim.fired}).encode() + b"\n")
+        os.write(paused, b"\n" + json.dumps(shim.told()).encode() + b"\n")
         return code
 
     def _own_connections(self) -> None:
@@ -227,6 +228,7 @@ def _import_all() -> None:
     import headwater.pipelines.ingest.step
     import headwater.pipelines.run
     import headwater.pipelines.selection.proxy
+    import headwater.pipelines.takedown.step
     from headwater.filters.html.choice_model import load_choice_model
     from headwater.filters.language import identify
     from headwater.pipelines.recipe.job import load_recipe

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from damage import take_down
 
 from headwater.cli.card_layout import format_card
 from headwater.cli.root import cli
@@ -49,6 +50,14 @@ def test_tokens_are_those_of_the_manifests(finished_lake: SmallLake, card: Card)
         assert stage["tokens"] == manifest["tokens"] == sum(row["tokens"] for row in of_stage)
         assert stage["documents"] == manifest["documents"] == sum(row["copies"] for row in of_stage)
     assert card["totals"]["tokens"] == sum(stage["tokens"] for stage in card["stages"]) > 0
+
+
+def test_the_card_of_a_build_that_lost_a_sample(copied_lake: SmallLake) -> None:
+    """After a takedown, which deletes files of the version that the build was made from, the card is that of the revised build."""
+    record = take_down(copied_lake.folder)
+    card = Lake(copied_lake.folder).card(copied_lake.build)
+    assert [each["takedown"] for each in card["takedowns"]] == [record.takedown]
+    test_tokens_are_those_of_the_manifests(copied_lake, card)
 
 
 @pytest.mark.parametrize("table", ["sources", "licenses", "languages", "domains", "kinds"])

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark  # the lake is made by Spark, once
 
-TRIALS = 22
+TRIALS = 34
 """Two of each kind of file; ``python tests/support/damage.py LAKE`` makes as many as one likes."""
 
 
@@ -72,6 +72,7 @@ def test_the_lake_is_whole(aged_lake: Path) -> None:
     """Nothing is found where nothing was damaged, and there are files of every kind."""
     assert _failed(aged_lake) == {}
     assert set(damage.targets(aged_lake)) == {
+        "build root",
         "checkpoint",
         "evaluation set",
         "last checkpoint",
@@ -83,6 +84,10 @@ def test_the_lake_is_whole(aged_lake: Path) -> None:
         "shard file",
         "shard record",
         "table file",
+        "takedown key",
+        "takedown record",
+        "takedown report",
+        "verified record",
         "vocabulary",
     }
 
@@ -277,7 +282,7 @@ def test_an_interrupted_build_hides_nothing(copied_lake: SmallLake) -> None:
 
 def test_an_unknown_build_is_a_usage_error(copied: Path) -> None:
     """A mistyped build is told before anything is checked, with the names that there are."""
-    with pytest.raises(UsageError, match="found 'smal'; it has small"):
+    with pytest.raises(UsageError, match="found none named 'smal'; did you mean 'small'"):
         verify(str(copied), build="smal")
 
 

@@ -198,14 +198,14 @@ def test_other_programs_read_it(earlier: str) -> None:
     with connect(earlier) as connection:
         listed = ", ".join(names)
         duck = rows(connection, f"SELECT {listed} FROM stages")
-        counts = dict(connection.execute("SELECT family, count(*) FROM lake GROUP BY 1").fetchall())
+        counts = {family: rows(connection, f"SELECT count(*) AS n FROM {family}")[0]["n"] for family in FAMILIES}
 
     def ordered(found: list[dict[str, Any]]) -> list[str]:
         return sorted(json.dumps(row, sort_keys=True) for row in found)
 
     assert ordered(delta) == ordered(plain) == ordered(duck)
     families = table.to_pyarrow_table(columns=["family"])["family"].value_counts().to_pylist()
-    assert counts == {item["values"]: item["counts"] for item in families}
+    assert {family: n for family, n in counts.items() if n} == {item["values"]: item["counts"] for item in families}
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from stores.fixtures import Store
 from stores.proxy import Fault, operation_is
 
 from headwater.warehouse.commit import commit, create_lake, reserve_fragments
-from headwater.warehouse.filesystem import file_sha256, filesystem_of, write_hashed
+from headwater.warehouse.filesystem import HashingSink, file_sha256, filesystem_of, write_hashed
 from headwater.warehouse.snapshot import open_snapshot
 from headwater.warehouse.storage_files import ONE_REQUEST_BYTES
 
@@ -90,10 +90,12 @@ def test_a_long_file_comes_whole(store: Store, name: str) -> None:
     """A file in parts, of which some request fails or was done and not answered: it is there, whole, under its name."""
     data = os.urandom(1 << 10) * ((ONE_REQUEST_BYTES >> 10) + 1)
     faults = [dataclasses.replace(fault) for fault in _PARTS[name]]
+
+    def fill(sink: HashingSink) -> None:
+        sink.write(data)
+
     store.proxy.use(*faults)
-    name, sha256, size = write_hashed(
-        store.uri("lake"), lambda sink: sink.write(data) and None, str, root=store.uri("lake")
-    )
+    name, sha256, size = write_hashed(store.uri("lake"), fill, str, root=store.uri("lake"))
     assert all(fault.struck for fault in faults)
     assert (store.names(), size) == ({f"lake/{name}": len(data)}, len(data))
     store.proxy.use()

@@ -32,7 +32,7 @@ from headwater.warehouse.log import entry_name
 from headwater.warehouse.maintain import maintain
 from headwater.warehouse.snapshot import open_snapshot
 from headwater.warehouse.storage_errors import RETRIED
-from headwater.warehouse.storage_files import ONE_REQUEST_BYTES
+from headwater.warehouse.storage_spool import ONE_REQUEST_BYTES
 from headwater.warehouse.storage_systems import requests_of
 
 

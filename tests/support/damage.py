@@ -28,6 +28,7 @@ import numpy as np
 
 from headwater.errors import HeadwaterError
 from headwater.lineage.checks.lake import verify
+from headwater.lineage.checks.scope import RECORD, record_verified
 from headwater.lineage.evaluation_sets import list_benchmarks, load_benchmark
 from headwater.lineage.lookup import open_lookup
 from headwater.lineage.questions import rows
@@ -35,12 +36,15 @@ from headwater.lineage.runs import begin_run, commit_wave
 from headwater.lineage.story import why
 from headwater.lineage.views import connect
 from headwater.lineage.vocabularies import store_vocabulary
+from headwater.pipelines.takedown.asked import Asked
+from headwater.pipelines.takedown.step import takedown
 from headwater.tokenize.forms.load import vocabulary_from_merges, write_vocabulary
 from headwater.warehouse.log_repair import repair_log
-from headwater.warehouse.maintain import maintain, pinned_versions
+from headwater.warehouse.maintain import maintain, pinned_files
 from headwater.warehouse.snapshot import open_snapshot
+from headwater.warehouse.takedown_records import Record
 
-__all__ = ["KINDS", "Trial", "damages_of", "kind_of", "prepare", "targets", "trial"]
+__all__ = ["KINDS", "Trial", "damages_of", "kind_of", "prepare", "take_down", "targets", "trial"]
 
 KINDS: Final = ("append", "cut", "delete", "double", "empty", "flip", "swap", "zero")
 _PAGE: Final = 4096
@@ -54,6 +58,7 @@ _KIND_OF: Final = (
     ("builds/.*manifest.json", "manifest"),
     ("builds/.*provenance.json", "provenance"),
     (r"builds/.*shard-[0-9]+\.json", "shard record"),
+    ("builds/[^/]+/root.json", "build root"),
     ("builds/", "shard file"),
     ("vocabularies/", "vocabulary"),
     ("benchmarks/", "evaluation set"),
@@ -61,6 +66,7 @@ _KIND_OF: Final = (
     ("takedowns/key", "takedown key"),
     (r"takedowns/.*\.json", "takedown record"),
     ("takedowns/", "takedown report"),
+    ("verified.json", "verified record"),
 )
 _RAW: Final = re.compile(r"Traceback|Panic|SystemError|Kernel error|Arrow error|DeltaError|0x[0-9a-f]{6}")
 
@@ -92,10 +98,23 @@ class Trial:
 
 
 def prepare(lake: Path) -> None:
-    """Give a finished lake what a lake has after some time: two vocabularies, a checkpoint, replaced files, a commit after the checkpoint."""
+    """Give a finished lake what a lake has after some time.
+
+    That is two vocabularies, a takedown by which a build was revised, a checkpoint, replaced files, a record of what was verified, and a commit
+    after the checkpoint.
+    """
     _train(lake, "first", 101)
+    take_down(lake)
     maintain(str(lake))
+    record_verified(open_snapshot(str(lake)))
     _train(lake, "second", 105)
+
+
+def take_down(lake: Path) -> Record:
+    """Take down the first sample that a build holds, at once, and return the record."""
+    with connect(str(lake)) as connection:
+        sample = rows(connection, "SELECT min(sample_id) AS first FROM placements")[0]["first"]
+    return takedown(str(lake), Asked(who="who", why="why", named={"sample": sample}, after_days=0.0))
 
 
 def _train(lake: Path, name: str, letter: int) -> None:
@@ -207,6 +226,8 @@ def _harmless(lake: Path, copy: Path, path: str, changed: list[str]) -> str:
         return "a file that nothing names"
     if path.startswith("samples/family=") and not set(changed) & _needed(lake):
         return "a replaced file that no build was made from"
+    if path == RECORD and not (copy / path).exists():
+        return "nothing is recorded, so that everything is read again"
     if path.startswith("models/") and not (copy / path).exists():
         return "a score model that no run used"
     if path.startswith("benchmarks/") and len(changed) == 1:
@@ -224,8 +245,8 @@ def _bytes(place: Path) -> bytes | None:
 
 def _needed(lake: Path) -> set[str]:
     newest = open_snapshot(str(lake))
-    versions = [newest, *(open_snapshot(str(lake), version) for version in pinned_versions(newest))]
-    return {f"samples/{path}" for each in versions for path in each.files["path"].to_pylist()}
+    kept = [newest.files, *pinned_files(newest).values()]
+    return {f"samples/{path}" for files in kept for path in files["path"].to_pylist()}
 
 
 def _ask(done: Trial, lake: Path) -> None:

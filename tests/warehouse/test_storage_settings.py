@@ -67,6 +67,7 @@ def test_a_profile_gives_what_the_environment_lacks(monkeypatch: pytest.MonkeyPa
     assert (found["aws_access_key_id"], found["aws_secret_access_key"]) == ("AKFILE", SECRET)
     assert (found["aws_region"], found["aws_endpoint_url"]) == ("eu-north-1", "https://store.example")
     assert worker_environment()["AWS_SECRET_ACCESS_KEY"] == SECRET
+    assert "AWS_PROFILE" not in worker_environment()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKENV")
     assert "aws_secret_access_key" not in settings_of(S3)
     with (tmp_path / "config").open("a") as config:

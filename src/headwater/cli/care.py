@@ -98,7 +98,6 @@ def verify(
             )
         _search(lake, absent, output)
         return
-    from headwater.lineage.builds import require_named_build
     from headwater.lineage.checks.lake import verify as verify_lake
     from headwater.lineage.checks.scope import Scope, read_verified, record_verified
     from headwater.warehouse.snapshot import open_snapshot
@@ -108,15 +107,16 @@ def verify(
             "--incremental: expected neither --build, --version nor --share beside it; it records everything"
         )
     snapshot = open_snapshot(lake, version)
-    require_named_build(snapshot, build)
     scope = Scope(share=share, since=read_verified(lake) if incremental else None)
     if incremental:
         version = snapshot.version
     if master is None:
         checks = verify_lake(lake, build, version, scope=scope)
     else:
+        from headwater.lineage.builds import require_named_build
         from headwater.pipelines.verification.by_spark import verify_by_spark
 
+        require_named_build(snapshot, build)  # before Spark starts
         with spark_session(master, conf) as spark:
             checks = verify_by_spark(spark, lake, build, version, scope=scope)
     passed = all(check.passed for check in checks)

@@ -8,53 +8,18 @@ from typing import TYPE_CHECKING, Final, Unpack
 import click
 
 from headwater.cli.numbers import WHOLE, DecimalRange, WholeRange
-from headwater.cli.options import answer, build_option, example, lake_argument, names_options, output_option, together
+from headwater.cli.options import answer, build_option, example, lake_argument, names_options, output_option
 from headwater.cli.rendering import Answer, clean, format_count, format_table
+from headwater.cli.training_options import Training, epochs_option, training_options, training_order
 from headwater.errors import UsageError
 
 if TYPE_CHECKING:
     from headwater.lineage.names import Names
     from headwater.lineage.training_order import TrainingOrder
 
-__all__ = ["format_impact", "impact"]
+__all__ = ["format_impact", "format_reach", "impact"]
 
 _MOST_ROWS: Final = 12
-
-_training_options = together(
-    click.option(
-        "--batch-size",
-        type=WholeRange(min=1),
-        metavar="B",
-        help="Sequences a step, all ranks together: tells the steps too.",
-    ),
-    click.option(
-        "--seed", type=WHOLE, metavar="N", help="Seed of the reader (by default 0) or of Megatron (by default 1234)."
-    ),
-    click.option("--no-shuffle", is_flag=True, help="The reader kept the stored order."),
-    click.option(
-        "--epochs",
-        type=WholeRange(min=1),
-        default=1,
-        show_default=True,
-        metavar="N",
-        help="How many epochs the reader made.",
-    ),
-    click.option(
-        "--for",
-        "trainer",
-        type=click.Choice(["reader", "megatron"]),
-        default="reader",
-        show_default=True,
-        help="Whose reading order applies.",
-    ),
-    click.option(
-        "--train-samples", type=WholeRange(min=1), metavar="N", help="Megatron: iterations times the global batch size."
-    ),
-    click.option(
-        "--split", default="1,0,0", show_default=True, metavar="A,B,C", help="Megatron: the value of its --split."
-    ),
-    click.option("--no-extra-token", is_flag=True, help="Megatron: add_extra_token_to_sequence was off."),
-)
 
 
 @click.command(
@@ -76,7 +41,8 @@ _training_options = together(
 @build_option
 @click.option("--stage", metavar="NAME", help="Only this stage.")
 @click.option("--version", type=WHOLE, metavar="N", help="Version of the table to query; by default the newest.")
-@_training_options
+@training_options("Sequences a step, all ranks together: tells the steps too.")
+@epochs_option
 @click.option(
     "--forget-order",
     metavar="FILE",
@@ -112,22 +78,19 @@ def impact(
     --batch-size the training steps that took some; the vocabularies that they trained and the evaluation sets found in them. Samples of a run or
     an operator are found, for each build, in the version of the table that it was made from.
     """
-    from headwater.lineage.training_order import TrainingOrder
-
-    if batch_size is None and (seed is not None or train_samples is not None or forget_order is not None):
-        raise UsageError("expected --batch-size B beside what says how training read, found none")
-    order = None
-    if batch_size is not None:
-        order = TrainingOrder(
-            batch_size=batch_size,
-            trainer=trainer,
-            seed=seed,
-            shuffle=not no_shuffle,
-            epochs=epochs,
-            samples=train_samples if trainer == "megatron" else None,
-            extra_token=not no_extra_token,
-            split=split,
-        )
+    if batch_size is None and forget_order is not None:
+        raise UsageError("expected --batch-size B beside --forget-order, found none")
+    told: Training = {
+        "batch_size": batch_size,
+        "seed": seed,
+        "no_shuffle": no_shuffle,
+        "epochs": epochs,
+        "trainer": trainer,
+        "train_samples": train_samples,
+        "split": split,
+        "no_extra_token": no_extra_token,
+    }
+    order = training_order(told)
     if forget_order is None:
         if from_step is not None or to_step is not None:
             raise UsageError("expected --forget-order FILE beside --from-step and --to-step, found none")
@@ -182,7 +145,12 @@ def _whole(value: int | None) -> str:
 
 def format_impact(found: Answer) -> str:
     """Return the answer as tables: in total, by stage of each build, by language and shard, vocabularies and evaluation sets."""
-    blocks = [_told(found)]
+    return f"{_told(found)}\n\n{format_reach(found)}"
+
+
+def format_reach(found: Answer) -> str:
+    """Return the same without the counts of samples."""
+    blocks = []
     stages = [(build, stage) for build in found["builds"] for stage in build["stages"]]
     if not stages:
         blocks.append("no build holds any of them")

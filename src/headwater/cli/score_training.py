@@ -158,7 +158,7 @@ def train(
     from headwater.pipelines.scoring.words import WordSettings
     from headwater.pipelines.scoring.write import write_trained
     from headwater.warehouse.filesystem import filesystem_of
-    from headwater.warehouse.real_files import refuse_lakes
+    from headwater.warehouse.lake_folders import refuse_lakes
 
     refuse_lakes(*filesystem_of(str(out.absolute())))
     ScoreSettings(name=name, model=name)  # a name that no recipe could use is told before the work

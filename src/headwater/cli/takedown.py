@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
+from headwater.cli.impact import format_reach
 from headwater.cli.numbers import DECIMAL
 from headwater.cli.options import (
     answer,
@@ -24,12 +25,14 @@ from headwater.cli.options import (
     together,
 )
 from headwater.cli.rendering import format_bytes, format_count, format_table
+from headwater.cli.training_options import Training, epochs_option, training_options, training_order
 from headwater.errors import UsageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from headwater.lineage.names import Names
+    from headwater.lineage.training_order import TrainingOrder
     from headwater.pipelines.takedown.asked import Asked
     from headwater.plain import JsonObject
     from headwater.warehouse.takedown_records import Record
@@ -94,6 +97,8 @@ _asked_options = together(
 @lake_argument
 @names_options
 @_asked_options
+@training_options("Sequences a training step, all ranks together: tells the steps that took what goes.")
+@epochs_option
 @spark_options
 @output_option
 def takedown(
@@ -110,6 +115,14 @@ def takedown(
     absent: str | None,
     resume: str | None,
     listed: bool,
+    batch_size: int | None,
+    seed: int | None,
+    no_shuffle: bool,
+    epochs: int,
+    trainer: str,
+    train_samples: int | None,
+    split: str,
+    no_extra_token: bool,
     master: str | None,
     conf: tuple[str, ...],
     output: str,
@@ -133,8 +146,19 @@ def takedown(
         open_snapshot(lake)
         _list(read_records(lake), output)
         return
+    training: Training = {
+        "batch_size": batch_size,
+        "seed": seed,
+        "no_shuffle": no_shuffle,
+        "epochs": epochs,
+        "trainer": trainer,
+        "train_samples": train_samples,
+        "split": split,
+        "no_extra_token": no_extra_token,
+    }
+    order = training_order(training)
     if resume is not None:
-        if is_named or dry_run:
+        if is_named or dry_run or order is not None:
             raise UsageError(
                 "--resume: expected nothing else beside it; what was asked for is in the takedown's record"
             )
@@ -143,7 +167,7 @@ def takedown(
             record = go_on(lake, resume, spark=spark)
         _tell(lake, record, absent, output)
         return
-    asked = _asked(names, text, records, near, who, why, immediately, after_days, builds, dry_run)
+    asked = _asked(names, text, records, near, who, why, immediately, after_days, builds, dry_run, order)
     if dry_run:
         plan = plan_takedown(lake, asked)
         answer(plan, lambda: _planned(plan), output)
@@ -164,6 +188,7 @@ def _asked(
     after_days: float | None,
     builds: tuple[str, ...],
     dry_run: bool,
+    order: TrainingOrder | None,
 ) -> Asked:
     """Return what the command was asked for.
 
@@ -192,6 +217,7 @@ def _asked(
         near=near,
         builds=builds or None,
         after_days=0.0 if immediately else 30.0 if after_days is None else after_days,
+        order=order,
     )
 
 
@@ -222,10 +248,8 @@ def _planned(plan: JsonObject) -> str:
         f"{format_count(older['files'], 'file')} of earlier versions to delete besides, {format_bytes(older['bytes'])}, "
         + ("at once" if plan["delete_after_days"] == 0 else f"in {plan['delete_after_days']:g} days"),
     ]
-    if plan["builds"]:
-        lines.append(format_table([row | {"shards": ", ".join(map(str, row["shards"]))} for row in plan["builds"]]))
-    else:
-        lines.append("in no build")
+    if plan["impact"] is not None:
+        lines += ["", "what goes reaches:", format_reach(plan["impact"]), ""]
     return "\n".join([*lines, "nothing was changed"])
 
 

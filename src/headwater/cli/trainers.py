@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from headwater.cli.numbers import WHOLE, WholeRange
+from headwater.cli.numbers import WholeRange
 from headwater.cli.options import answer, example, lake_argument, output_option
 from headwater.cli.rendering import format_table
+from headwater.cli.training_options import training_options
 from headwater.errors import UsageError
 
 __all__ = ["steps"]
@@ -36,17 +37,7 @@ _COLUMNS = (
 @click.argument("build")
 @click.argument("stage")
 @click.option("--step", type=WholeRange(min=0), required=True, metavar="N", help="0-based training step.")
-@click.option(
-    "--batch-size",
-    type=WholeRange(min=1),
-    required=True,
-    metavar="B",
-    help="Sequences per step, all ranks together.",
-)
-@click.option(
-    "--seed", type=WHOLE, metavar="N", help="Seed of the reader (by default 0) or of Megatron (by default 1234)."
-)
-@click.option("--no-shuffle", is_flag=True, help="The reader kept the stored order.")
+@training_options("Sequences per step, all ranks together.", required=True, samples="--samples")
 @click.option(
     "--world-size",
     type=WholeRange(min=1),
@@ -54,21 +45,6 @@ _COLUMNS = (
     metavar="W",
     help="Number of ranks, to show which one had which sequence.",
 )
-@click.option(
-    "--for",
-    "trainer",
-    type=click.Choice(["reader", "megatron"]),
-    default="reader",
-    show_default=True,
-    help="Whose reading order applies.",
-)
-@click.option(
-    "--samples", type=WholeRange(min=1), metavar="N", help="Megatron: iterations times the global batch size."
-)
-@click.option(
-    "--split", default="1,0,0", show_default=True, metavar="A,B,C", help="Megatron: the value of its --split."
-)
-@click.option("--no-extra-token", is_flag=True, help="Megatron: add_extra_token_to_sequence was off.")
 @output_option
 def steps(
     lake: str,
@@ -80,7 +56,7 @@ def steps(
     no_shuffle: bool,
     world_size: int,
     trainer: str,
-    samples: int | None,
+    train_samples: int | None,
     split: str,
     no_extra_token: bool,
     output: str,
@@ -94,6 +70,7 @@ def steps(
         raise UsageError(f"expected a --batch-size that {world_size} ranks share equally, found {batch_size}")
     from headwater.lineage.builds import builds_uri
     from headwater.lineage.past_runs import require_build
+    from headwater.lineage.training_order import MEGATRON_SEED
     from headwater.lineage.training_steps import megatron_step, reader_step, samples_in
     from headwater.lineage.views import connect
     from headwater.reader import open_stage
@@ -105,15 +82,15 @@ def steps(
         found = reader_step(opened, step, batch_size=batch_size, seed=seed or 0, shuffle=not no_shuffle)
         for number, row in enumerate(found):
             row["rank"] = number // (batch_size // world_size)
-    elif samples is None:
+    elif train_samples is None:
         raise UsageError("expected --samples N with --for megatron, the training samples it is asked for; found none")
     else:
         found = megatron_step(
             opened,
             step,
             batch_size=batch_size,
-            samples=samples,
-            seed=1234 if seed is None else seed,
+            samples=train_samples,
+            seed=MEGATRON_SEED if seed is None else seed,
             extra_token=not no_extra_token,
             split=split,
         )

@@ -40,7 +40,7 @@ def export(vocabulary: str, folder: Path, no_tiktoken: bool, output: str) -> Non
     from headwater.tokenize.forms.export import export_vocabulary
     from headwater.tokenize.forms.load import load_vocabulary
     from headwater.warehouse.filesystem import filesystem_of
-    from headwater.warehouse.real_files import refuse_lakes
+    from headwater.warehouse.lake_folders import refuse_lakes
 
     refuse_lakes(*filesystem_of(str(folder)))
     loaded = load_vocabulary(vocabulary)

@@ -118,7 +118,7 @@ def what_if(
     if plot is not None:
         from headwater.pipelines.what_if.plot import plot_sweep
         from headwater.warehouse.filesystem import filesystem_of
-        from headwater.warehouse.real_files import refuse_lakes
+        from headwater.warehouse.lake_folders import refuse_lakes
 
         refuse_lakes(*filesystem_of(plot), lake)
     found = asked.what_if_sweep(lake, loaded, name, parse_values(values), changes, build=build, version=version)

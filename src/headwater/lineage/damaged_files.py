@@ -6,11 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-from headwater.errors import CorruptLakeError, raise_of_file_system
+from headwater.errors import CorruptLakeError, HeadwaterError, raise_of_file_system
 from headwater.untrusted import UNREADABLE
-from headwater.warehouse.storage_errors import raise_of_store
 
-__all__ = ["arrow_damage_told", "damage_told"]
+__all__ = ["arrow_damage_told", "damage_told", "reading_error"]
 
 _WAY_ON: Final = "headwater verify"
 _TOLD: Final = "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
@@ -37,8 +36,22 @@ def damage_told() -> Iterator[None]:
     ):
         raise  # for other reasons than the bytes that it reads
     except (duckdb.Error, ValueError) as error:
-        raise_of_store(error)
-        raise CorruptLakeError(_TOLD) from error
+        raise reading_error(error) from error
+
+
+def reading_error(error: BaseException) -> HeadwaterError:
+    """Return what is told of an error of DuckDB that reading the lake's files ended with.
+
+    Raises:
+        StorageError: the operating system failed to give the bytes.
+    """
+    # Only there, since DuckDB's own reader does not pass on what pyarrow, or a store, said.
+    from headwater.lineage.view_datasets import cause_of
+
+    cause = cause_of(error)
+    if cause is not None:
+        raise_of_file_system(cause, "a file of the lake")
+    return cause if isinstance(cause, HeadwaterError) else CorruptLakeError(_TOLD)
 
 
 @contextlib.contextmanager

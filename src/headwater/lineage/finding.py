@@ -58,13 +58,14 @@ def found_places(
     for ids in batches:
         places: dict[int, list[Row]] = {}
         names = ["sample_id", *PLACE_COLUMNS]
-        for table in lookup.sparse("placements", ids, names, build=build):
+        content = lookup.table("content", ids, ["source", "uri", "content_hash", "origin"])
+        for table in lookup.sparse("placements", ids, names, build=build, content=content):
             for row in table.to_pylist():
                 if stage in (None, row["stage"]):
                     places.setdefault(row.pop("sample_id"), []).append(row)
-        content = lookup.table("content", ids, ["source", "uri"])
         verdicts = lookup.table("verdicts", ids, ["kept", "first_reason", "duplicate_of"])
-        of_batch = zip(ids.tolist(), content.to_pylist(), verdicts.to_pylist(), strict=True)
+        origins = content.select(["source", "uri"]).to_pylist()
+        of_batch = zip(ids.tolist(), origins, verdicts.to_pylist(), strict=True)
         for sample, origin, verdict in of_batch:
             mine = sorted(places.get(sample, []), key=_position)
             yield {"sample_id": sample, **origin, **verdict, "placements": mine}

@@ -28,8 +28,8 @@ from headwater.lineage.training_order import TrainingOrder
 from headwater.plain import JsonObject
 from headwater.reader import Stage, open_stage
 from headwater.warehouse.filesystem import filesystem_of
+from headwater.warehouse.lake_folders import refuse_lakes
 from headwater.warehouse.parquet import read_file
-from headwater.warehouse.real_files import refuse_lakes
 from headwater.warehouse.snapshot import Snapshot
 
 __all__ = ["FORGET_ORDER", "SUFFIXES", "write_forget_order"]

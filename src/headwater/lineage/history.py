@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from headwater.errors import CorruptLakeError, UsageError
+from headwater.errors import UsageError
 from headwater.plain import JsonObject
 from headwater.warehouse.fragments import parse_name
-from headwater.warehouse.log import entry_fault, entry_name, entry_numbers, read_entry, read_log
+from headwater.warehouse.log import entry_damage_told, entry_numbers, read_entry, read_log
 from headwater.warehouse.snapshot import open_snapshot
 
 __all__ = ["commits"]
@@ -45,14 +45,9 @@ def commits(lake: str, *, limit: int | None = None, run: str | None = None) -> I
     shown = 0
     for version in sorted(entry_numbers(snapshot.uri), reverse=True):
         for number, data in read_log(snapshot.uri, range(version, version + 1)):
-            try:
+            newest = number == snapshot.version
+            with entry_damage_told(snapshot.uri, number, newest=newest, expected="a commit of Headwater's"):
                 found = _commit(number, read_entry(data))
-            except (ValueError, KeyError, TypeError, OverflowError, OSError):
-                fault = entry_fault(snapshot.uri, number, newest=number == snapshot.version)
-                raise CorruptLakeError(
-                    fault
-                    or f"expected a commit of Headwater's in {entry_name(number)} of the log, found another; restore it from a copy"
-                ) from None
             if run is None or found["run"] == run:
                 yield found
                 shown += 1

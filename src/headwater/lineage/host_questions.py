@@ -14,6 +14,7 @@ from headwater.errors import UsageError
 from headwater.filters.urls.hosts import HOST_PATTERN, UNUSUAL_HOST, host_of, plain_host, with_parents
 from headwater.filters.urls.suffixes import registered_domain
 from headwater.hashes import short_hashes
+from headwater.lineage.index_rows import index_rows
 from headwater.warehouse.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def of_domain(lookup: Lookup, domain: str) -> Iterator[_Ints]:
     wanted = _domain(domain)
     hashes = short_hashes([wanted])
     found = [
-        table["sample_id"].to_numpy() for table in lookup.index_rows("host_index", "domain_hash", hashes, ["sample_id"])
+        table["sample_id"].to_numpy()
+        for table in index_rows(lookup, "host_index", "domain_hash", hashes, ["sample_id"])
     ]
     found += _unindexed(lookup, None, lambda name: registered_domain(name) == wanted)
     return _batches(found)
@@ -87,7 +89,7 @@ def _of_host(lookup: Lookup, wanted: str) -> list[_Ints]:
 def _indexed_host(lookup: Lookup, wanted: str) -> list[_Ints]:
     # The domain of a host is one of its ends, whatever list of suffixes ingest had, and the index is sorted by it.
     ends, host = short_hashes(with_parents(wanted)), int(short_hashes([wanted])[0])
-    tables = lookup.index_rows("host_index", "domain_hash", ends, ["sample_id", "host_hash"])
+    tables = index_rows(lookup, "host_index", "domain_hash", ends, ["sample_id", "host_hash"])
     return [table.filter(pc.equal(table["host_hash"], host))["sample_id"].to_numpy() for table in tables]
 
 

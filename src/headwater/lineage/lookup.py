@@ -15,14 +15,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headwater.errors import CorruptLakeError
-from headwater.filters.urls.hosts import without_credentials
-from headwater.hashes import short_hashes
 from headwater.lineage.damaged_files import arrow_damage_told
 from headwater.lineage.past_runs import PastRun, read_runs
 from headwater.lineage.placed_rows import placed_rows
+from headwater.lineage.sample_sets import SampleSet
 from headwater.lineage.view_values import in_order, plain_rows, urls_shown
 from headwater.plain import Row
 from headwater.warehouse.filesystem import lake_place
@@ -55,13 +53,19 @@ class Lookup:
         self.snapshot = snapshot
         self.live = LiveFiles(snapshot)
         self.reader = RowReader(snapshot.uri)
+        self._ids: OrderedDict[tuple[str, int], npt.NDArray[np.int64]] = OrderedDict()
+        self._ids_lock = threading.Lock()
 
     def columns(self, family: str) -> list[str]:
         """Return the columns of a family as its view has them: ``sample_id`` first, then ``run_id`` and ``batch`` last."""
         return [*self._schema(family).names, "batch"]
 
     def _schema(self, family: str) -> pa.Schema:
-        return arrow_schema(family, self.snapshot.own_scores if family == "scores" else ())
+        return arrow_schema(family, self._own_scores if family == "scores" else ())
+
+    @functools.cached_property
+    def _own_scores(self) -> tuple[str, ...]:
+        return self.snapshot.own_scores
 
     @arrow_damage_told()
     def row(self, family: str, sample: int, columns: Sequence[str] | None = None, *, raw: bool = False) -> Row | None:
@@ -99,12 +103,17 @@ class Lookup:
         path, row = files.path(file), sample & _ROWS
         if files.fragments(file) == 1:
             return self.reader.group_of(path, row)
-        group = files.rank(file, fragment_of(sample))
+        return self._group(family, file, fragment_of(sample)), row
+
+    def _group(self, family: str, file: int, fragment: int) -> int:
+        """Return the row group of a fragment in a file that has one for each."""
+        files = self.live.of(family)
+        path, group = files.path(file), files.rank(file, fragment)
         if group >= self.reader.groups(path):
             raise CorruptLakeError(
                 f"expected a row group for each fragment in {path}, found too few; run verify, then restore the file"
             )
-        return group, row
+        return group
 
     def _shown(self, found: pa.Table, names: Sequence[str], batch: str) -> pa.Table:
         """Return the columns as the views show them, in the order asked for."""
@@ -122,7 +131,7 @@ class Lookup:
     def table(self, family: str, samples: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Return columns of an aligned family of many samples, a row each in their order; null where the family does not cover one.
 
-        A file is read once, a row group in memory at a time.
+        A file is read once a fragment, some 64 MB in memory at a time.
 
         Args:
             samples: int64 [n], in any order; one may be there twice.
@@ -137,9 +146,9 @@ class Lookup:
         for begin, end in _runs_of(ordered >> ROW_BITS):
             fragment = int(ordered[begin]) >> ROW_BITS
             for file in files.covering(fragment) if fragment >= 0 else ():
-                for at, table in self._of_fragment(family, file, ordered[begin:end], names):
-                    parts.append(self._shown(table, names, files.batch(file)).cast(schema))
-                    places.append(order[begin:end][at])
+                at, table = self._of_fragment(family, file, ordered[begin:end], names)
+                parts.append(self._shown(table, names, files.batch(file)).cast(schema))
+                places.append(order[begin:end][at])
         found = pa.concat_tables([*parts, schema.empty_table()])
         rows = np.full(len(samples), -1, np.int64)
         if places:
@@ -148,25 +157,20 @@ class Lookup:
 
     def _of_fragment(
         self, family: str, file: int, samples: npt.NDArray[np.int64], names: Sequence[str]
-    ) -> Iterator[tuple[npt.NDArray[np.int64], pa.Table]]:
-        """Yield, by row group, which of some ascending samples of one fragment a file has, and their rows."""
-        path = self.live.of(family).path(file)
+    ) -> tuple[npt.NDArray[np.int64], pa.Table]:
+        """Return which of some ascending samples of one fragment a file has, and their rows."""
+        files = self.live.of(family)
+        path, fragment = files.path(file), fragment_of(int(samples[0]))
+        begin, end = 0, self.reader.all_rows(path)
+        if files.fragments(file) > 1:
+            begin, end = self.reader.span(path, self._group(family, file, fragment))
+        rows = begin + (samples & _ROWS)
+        at = np.flatnonzero(rows < end)
         stored = [name for name in dict.fromkeys(["sample_id", *names]) if name != "batch"]
-        by_group: dict[int, list[tuple[int, int]]] = {}
-        for number, sample in enumerate(samples.tolist()):
-            place = self._place(family, file, sample)
-            if place is not None:
-                by_group.setdefault(place[0], []).append((number, place[1]))
-        for group, members in by_group.items():
-            at, rows = np.array(members, np.int64).T
-            there = rows < self.reader.rows(path, group)
-            at = at[there]
-            if len(at) == 0:
-                continue
-            found = self.reader.take(path, group, rows[there], stored)
-            if not np.array_equal(found["sample_id"].to_numpy(), samples[at]):
-                raise _strange(fragment_of(int(samples[0])), path)
-            yield at, found
+        found = self.reader.take_all(path, rows[at], stored)
+        if not np.array_equal(found["sample_id"].to_numpy(), samples[at]):
+            raise _strange(fragment, path)
+        return at, found
 
     @arrow_damage_told()
     def rows(
@@ -194,17 +198,24 @@ class Lookup:
         return in_order([row for part in parts for row in plain_rows(part, raw=raw)], names)
 
     def sparse(
-        self, family: str, samples: npt.NDArray[np.int64], columns: Sequence[str], *, build: str | None = None
+        self,
+        family: str,
+        samples: npt.NDArray[np.int64],
+        columns: Sequence[str],
+        *,
+        build: str | None = None,
+        content: pa.Table | None = None,
     ) -> Iterator[pa.Table]:
         """Yield the same as tables, a file's row group at a time.
 
         Args:
             samples: int64 [n], ascending, each once.
+            content: of the same samples ``content_hash`` and ``origin``, where they have been read; placements are found by them.
         """
         if len(samples) == 0:
             return
         if family == "placements":
-            yield from placed_rows(self, samples, columns, build)
+            yield from placed_rows(self, samples, columns, build, content)
             return
         files = self.live.of(family)
         for file, mine in self._files_with(family, samples, build):
@@ -230,69 +241,41 @@ class Lookup:
         path = self.live.of(family).path(file)
         names = list(columns)
         for group in self.reader.between(path, "sample_id", int(samples[0]), int(samples[-1])):
-            ids = self.reader.read(path, group, ["sample_id"])["sample_id"].to_numpy()
-            at = np.flatnonzero(_among(ids, samples))
+            at = _places_of(self._ids_in(path, group), samples)
             if len(at) == 0:
                 continue
             stored = [name for name in dict.fromkeys(["sample_id", *names]) if name != "batch"]
             found = self.reader.take(path, group, at, stored)
             yield self._shown(found, names, batch)
 
+    def _ids_in(self, path: str, group: int) -> npt.NDArray[np.int64]:
+        """Return the ids of a row group; the last few are kept, since a story asks for a sample's stages more than once."""
+        key = (path, group)
+        with self._ids_lock:
+            known = self._ids.get(key)
+            if known is not None:
+                self._ids.move_to_end(key)
+                return known
+        found: npt.NDArray[np.int64] = self.reader.read(path, group, ["sample_id"])["sample_id"].to_numpy()
+        with self._ids_lock:
+            self._ids[key] = found
+            while len(self._ids) > _KEPT:
+                self._ids.popitem(last=False)
+        return found
+
     @arrow_damage_told()
     def samples_at(self, uri: str) -> list[int]:
-        """Return the samples with a URI, ascending; a user and password in it do not matter.
+        """Return the samples with a URI, ascending; a user and password in it do not matter."""
+        from headwater.lineage.index_questions import at_uri
 
-        Each sample of the index with its hash is looked at, since hashes of two URIs may be equal. Lakes of earlier releases hold URLs with
-        their credentials, hashed with them: those are found among the samples of their host.
-        """
-        plain = without_credentials(uri)
-        hashes = np.unique(short_hashes(list(dict.fromkeys((plain, uri)))))
-        found = self._are_at(plain, self._hashed("uri_index", "uri_hash", hashes))
-        return found or self._are_at(plain, self._with_credentials(plain))
-
-    def _are_at(self, plain: str, samples: npt.NDArray[np.int64]) -> list[int]:
-        uris = self.table("content", samples, ["uri"])["uri"].to_pylist()
-        return [sample for sample, uri in zip(samples.tolist(), uris, strict=True) if uri == plain]
-
-    def _with_credentials(self, plain: str) -> npt.NDArray[np.int64]:
-        """Return samples among which those are whose URL is this one with credentials before its host."""
-        from headwater.lineage.host_questions import hosted
-
-        return hosted(self, plain)
-
-    def _hashed(self, family: str, column: str, hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the samples of an index whose hash is one of some, ascending."""
-        found = [table["sample_id"].to_numpy() for table in self.index_rows(family, column, hashes, ["sample_id"])]
-        return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-
-    def index_rows(
-        self, family: str, column: str, hashes: npt.NDArray[np.int64], columns: Sequence[str]
-    ) -> Iterator[pa.Table]:
-        """Yield the rows of an index with one of some hashes; a row group whose hashes lie elsewhere is not read."""
-        files = self.live.of(family)
-        wanted = pa.array(np.unique(hashes))
-        for file in range(len(files.base)):
-            path = files.path(file)
-            groups = {group for each in hashes.tolist() for group in self.reader.between(path, column, each, each)}
-            for group in sorted(groups):
-                found = self.reader.read(path, group, list(dict.fromkeys([column, *columns])))
-                mine = found.filter(pc.is_in(found[column], wanted))
-                if mine.num_rows:
-                    yield mine
+        return at_uri(self, uri)
 
     @arrow_damage_told()
     def samples_of_hash(self, content_hash: bytes) -> list[int]:
-        """Return the samples with exactly this text, by its BLAKE2b-128, ascending: a scan of all hashes, 16 bytes a sample."""
-        files = self.live.of("content")
-        wanted = pa.scalar(content_hash, pa.binary())
-        found: list[int] = []
-        for file in range(len(files.base)):
-            path = files.path(file)
-            for group in range(self.reader.groups(path)):
-                same = pc.equal(self.reader.read(path, group, ["content_hash"])["content_hash"], wanted)
-                if pc.any(same, min_count=0).as_py():
-                    found += self.reader.read(path, group, ["sample_id"]).filter(same)["sample_id"].to_pylist()
-        return sorted(found)
+        """Return the samples with exactly this text, by its BLAKE2b-128, ascending."""
+        from headwater.lineage.index_questions import with_hash
+
+        return with_hash(self, content_hash)
 
     @arrow_damage_told()
     def samples_of_host(self, host: str) -> Iterator[npt.NDArray[np.int64]]:
@@ -381,10 +364,11 @@ def open_lookup(lake: str, version: int | None = None) -> Lookup:
     return lookup
 
 
-def _among(ids: npt.NDArray[np.int64], samples: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Return bool [n]: whether each id is one of some ascending samples."""
-    at = np.minimum(np.searchsorted(samples, ids), len(samples) - 1)
-    return np.asarray(samples[at] == ids)
+def _places_of(ids: npt.NDArray[np.int64], samples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return where some ids are one of some ascending samples."""
+    if len(samples) == 1:
+        return np.flatnonzero(ids == samples[0])
+    return SampleSet([samples]).find(ids)[0]
 
 
 def _runs_of(numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:

@@ -30,12 +30,15 @@ __all__ = ["placed_rows", "placement_at"]
 _Ints = npt.NDArray[np.int64]
 
 
-def placed_rows(lookup: Lookup, samples: _Ints, columns: Sequence[str], build: str | None) -> Iterator[pa.Table]:
+def placed_rows(
+    lookup: Lookup, samples: _Ints, columns: Sequence[str], build: str | None, content: pa.Table | None = None
+) -> Iterator[pa.Table]:
     """Yield the placements of some samples, by file.
 
     Args:
         samples: int64 [n], ascending, each once.
         build: only of this build.
+        content: ``content_hash`` and ``origin`` of the samples, where they have been read.
     """
     wanted: dict[tuple[str, str], tuple[list[_Ints], list[_Ints]]] = {}
     for table in lookup.sparse("stages", samples, ["sample_id", "build", "stage", "copies"], build=build):
@@ -49,11 +52,19 @@ def placed_rows(lookup: Lookup, samples: _Ints, columns: Sequence[str], build: s
             ids.append(mine["sample_id"].to_numpy())
             copies.append(mine["copies"].to_numpy().astype(np.int64))
     for (name, stage), (ids, copies) in wanted.items():
-        yield from _of_stage(lookup, name, stage, np.concatenate(ids), np.concatenate(copies), columns)
+        chosen_ids, chosen_copies = np.concatenate(ids), np.concatenate(copies)
+        known = None if content is None else content.take(pa.array(np.searchsorted(samples, chosen_ids)))
+        yield from _of_stage(lookup, name, stage, chosen_ids, chosen_copies, columns, known)
 
 
 def _of_stage(
-    lookup: Lookup, build: str, stage: str, samples: _Ints, copies: _Ints, columns: Sequence[str]
+    lookup: Lookup,
+    build: str,
+    stage: str,
+    samples: _Ints,
+    copies: _Ints,
+    columns: Sequence[str],
+    content: pa.Table | None,
 ) -> Iterator[pa.Table]:
     """Yield the same of one stage: from the shards that content and seed say, and where they lack a copy from all others."""
     files = lookup.live.of("placements")
@@ -62,7 +73,7 @@ def _of_stage(
     if shards == 0:
         return
     whole = shards & (shards - 1) == 0 and np.array_equal(files.base[at], np.arange(shards))
-    said = _said(lookup, build, samples, copies, at) if whole else {}
+    said = _said(lookup, build, samples, copies, at, content) if whole else {}
     names = list(dict.fromkeys([*columns, "sample_id", "copy"]))
     found = [
         table
@@ -84,12 +95,15 @@ def _files_of(lookup: Lookup, build: str, stage: str) -> _Ints:
     return np.flatnonzero(mine.to_numpy(zero_copy_only=False))
 
 
-def _said(lookup: Lookup, build: str, samples: _Ints, copies: _Ints, files: _Ints) -> dict[int, _Ints]:
+def _said(
+    lookup: Lookup, build: str, samples: _Ints, copies: _Ints, files: _Ints, content: pa.Table | None
+) -> dict[int, _Ints]:
     """Return file → samples of which it should hold a copy; nothing where the run does not say the build's seed."""
     seed = _seed(lookup, build)
     if seed is None:
         return {}
-    content = lookup.table("content", samples, ["content_hash", "origin"])
+    if content is None:
+        content = lookup.table("content", samples, ["content_hash", "origin"])
     there = content["content_hash"].is_valid().to_numpy()
     content = content.filter(content["content_hash"].is_valid())
     origin = content["origin"].to_numpy().astype(np.int64)

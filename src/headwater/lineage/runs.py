@@ -121,6 +121,7 @@ def commit_wave(
     *,
     final: bool = False,
     valid: Callable[[Snapshot, Unit], bool] | None = None,
+    together: Callable[[Sequence[Unit]], Sequence[FileEntry]] | None = None,
     changes_data: bool = True,
 ) -> tuple[Snapshot, list[Unit]]:
     """Commit the units that still hold, with the run's row, and return the new snapshot and the units that were dropped.
@@ -132,6 +133,7 @@ def commit_wave(
     Args:
         final: store the run's end.
         valid: a further condition of a unit, judged against the snapshot that the commit is planned from.
+        together: writes what is said of all units that are committed, in files of their own.
 
     Raises:
         ConflictError: other writers were faster a hundred times.
@@ -151,7 +153,8 @@ def commit_wave(
                 counts[name] = counts.get(name, 0) + value
         ended = datetime.datetime.now(datetime.UTC) if final else None
         entry = _write_row(snapshot, run, counts, ended)
-        adds = [add for unit in held for add in unit.adds]
+        shared = Unit(adds=together(held) if together is not None and held else [])
+        adds = [add for unit in (*held, shared) for add in unit.adds]
         removes = [path for unit in held for path in unit.removes]
         if entry.path != run.row:  # a wave that counted nothing has the row of the wave before
             adds.append(entry)
@@ -171,7 +174,7 @@ def commit_wave(
             continue
         run.counts, run.waves, run.row = counts, run.waves + 1, entry.path
         reach(f"{run.step}/after-commit/{run.waves}")
-        _tell(run, held, after, final=final)
+        _tell(run, [*held, shared] if shared.adds else held, after, final=final)
         return after, dropped
     raise ConflictError(f"{_TRIES} commits of {run.step} lost against other writers; run the same command again")
 

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from headwater.errors import HeadwaterError, StoreError, UsageError
-from headwater.filters.scores.heads import contributions, input_names, input_values
+from headwater.filters.scores.heads import Values, contributions, input_names, input_values
+from headwater.filters.scores.model import Input
 from headwater.filters.scores.names import DOMAIN, MOST_SCORE
 from headwater.filters.scores.shipped import Scorer
 from headwater.filters.scores.words import word_odds
@@ -45,6 +46,7 @@ def moved_by(
         text: gives the sample's text, where a model reads it.
     """
     models = _models(run)
+    known: dict[Input, Values] = {}
     told: JsonObject = {}
     for column, value in scores.items():
         if column not in models or value is None:
@@ -54,7 +56,7 @@ def moved_by(
             entry["score"] = round(int(value) / MOST_SCORE, 4)
         try:
             scorer = scorer_of(lake, models[column])
-            entry["moved"] = _moved(scorer, str(value), signals, language, text)
+            entry["moved"] = _moved(scorer, str(value), signals, language, text, known)
         except UsageError:
             entry["lacking"] = "the lake does not have the model any more"
         except StoreError:
@@ -73,7 +75,12 @@ def _models(run: PastRun | None) -> Mapping[str, str]:
 
 
 def _moved(
-    scorer: Scorer, value: str, signals: ValuesByName, language: str | None, text: Callable[[], str | None]
+    scorer: Scorer,
+    value: str,
+    signals: ValuesByName,
+    language: str | None,
+    text: Callable[[], str | None],
+    known: dict[Input, Values],
 ) -> list[JsonObject]:
     model = scorer.model
     if not model.is_score and value not in model.classes:
@@ -82,7 +89,7 @@ def _moved(
     odds = None
     if scorer.words is not None:
         odds = word_odds(pa.array([text() or ""], pa.large_string()), scorer.words)
-    inputs = input_values(model, values, [language], odds)
+    inputs = input_values(model, values, [language], odds, known)
     by = contributions(model, inputs, 0 if model.is_score else model.classes.index(value))
     names = input_names(model)
     groups: dict[
@@ -105,5 +112,5 @@ def _moved(
     ]
 
 
-def _number(value: object) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _number(value: object) -> Values:
     return np.array([float(value) if isinstance(value, int | float) else np.nan])

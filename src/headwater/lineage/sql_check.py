@@ -1,8 +1,7 @@
 """What a user's SQL may be: one statement that only reads the views of a lake.
 
-DuckDB has no mode in which a connection may read files but not write them, and its delta extension does not keep to the folders that DuckDB is
-allowed. So a statement is parsed by DuckDB itself and its syntax tree walked before it runs: kinds of nodes, tables and functions that
-are not known to be harmless are refused, whatever they are.
+DuckDB has no mode in which a connection may read files but not write them. So a statement is parsed by DuckDB itself and its syntax tree walked
+before it runs: kinds of nodes, tables and functions that are not known to be harmless are refused, whatever they are.
 """
 
 from __future__ import annotations
@@ -70,8 +69,8 @@ _EXPECTED: Final = (
 )
 
 
-def check_statement(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
-    """Refuse what is not one query over the views; nothing is run.
+def check_statement(connection: duckdb.DuckDBPyConnection, statement: str) -> JsonObject:
+    """Return the syntax tree of one query over the views, and refuse whatever else is given; nothing is run.
 
     Args:
         connection: whose parser will read the statement when it is run.
@@ -97,6 +96,7 @@ def check_statement(connection: duckdb.DuckDBPyConnection, statement: str) -> No
         _check(node, named)
         if node.get("function_name") and id(node) not in in_from:
             _check_length(str(node["function_name"]).lower(), node["children"])
+    return tree
 
 
 def without_explain(statement: str) -> str:

@@ -18,8 +18,9 @@ import duckdb
 
 from headwater.errors import LimitError, UsageError, one_line
 from headwater.lineage.sql_check import check_parameters, check_statement
-from headwater.lineage.sql_errors import show_refusals, told
+from headwater.lineage.sql_errors import REFUSED, show_refusals, told
 from headwater.lineage.sql_watch import Watch
+from headwater.plain import JsonObject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,6 +170,22 @@ def _weight(value: object) -> int:
     return _VALUE_BYTES
 
 
+def _replaced(cursor: duckdb.DuckDBPyConnection, queries: Mapping[str, str]) -> bool:
+    """Put queries in the place of views, for a cursor alone; return whether it could be done."""
+    try:
+        for view, query in queries.items():
+            cursor.execute(f"CREATE TEMPORARY VIEW {view} AS {query}")
+    except duckdb.IOException:  # a file is gone: the views themselves tell whoever reads it
+        _restored(cursor, queries)
+        return False
+    return True
+
+
+def _restored(cursor: duckdb.DuckDBPyConnection, queries: Mapping[str, str]) -> None:
+    for view in queries:
+        cursor.execute(f"DROP VIEW IF EXISTS temp.{view}")
+
+
 class LakeConnection:
     """SQL over the views of a lake that can only read; ``with`` closes it.
 
@@ -176,6 +193,7 @@ class LakeConnection:
         connection: with the views; nothing else may use it.
         limits: of each query.
         give_up: what to do when a query that must end does not; it does not return. By default it is waited for.
+        queries: gives, of a statement's syntax tree, view → query that may stand in its place for that statement; none by default.
     """
 
     def __init__(
@@ -183,8 +201,10 @@ class LakeConnection:
         connection: duckdb.DuckDBPyConnection,
         limits: Limits,
         give_up: Callable[[BaseException], None] | None = None,
+        queries: Callable[[JsonObject], Mapping[str, str]] | None = None,
     ) -> None:
         self._connection = connection
+        self._queries = queries
         self._limits = limits
         self._watch = Watch(limits.timeout_s, limits.memory, give_up)
 
@@ -199,11 +219,19 @@ class LakeConnection:
             LimitError: it took longer, or more memory, than it may.
             CorruptLakeError: a file that it reads is gone or damaged.
         """
-        check_statement(self._connection, statement)
+        tree = check_statement(self._connection, statement)
         check_parameters(parameters)
+        queries = {} if self._queries is None else self._queries(tree)
         cursor = self._connection.cursor()
 
         def run() -> None:
+            if queries and _replaced(cursor, queries):
+                try:
+                    cursor.execute(statement, parameters)
+                except REFUSED:  # told of the views themselves
+                    _restored(cursor, queries)
+                else:
+                    return
             with show_refusals(cursor, statement, parameters):
                 cursor.execute(statement, parameters)
 

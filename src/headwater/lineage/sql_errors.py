@@ -13,12 +13,15 @@ from typing import Final, TypeVar
 
 import duckdb
 
-from headwater.errors import CorruptLakeError, HeadwaterError, LimitError, UsageError, one_line
+from headwater.errors import HeadwaterError, LimitError, UsageError, one_line
+from headwater.lineage.damaged_files import reading_error
 from headwater.lineage.sql_check import without_explain
+from headwater.lineage.view_datasets import cause_of
 
-__all__ = ["show_refusals", "told"]
+__all__ = ["REFUSED", "show_refusals", "told"]
 
-_OF_THE_QUERY: Final = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
+REFUSED: Final = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
+"""What DuckDB raises of a query that it does not run."""
 _OF_A_FILE: Final = re.compile(r"Invalid Input Error: [^'\"]*\bfile ['\"].*\.parquet\b", re.IGNORECASE | re.DOTALL)
 _KIND: Final = re.compile(r"[A-Z][A-Za-z ]* Error(?=:)")
 _PLACE: Final = re.compile(r"\n\nLINE \d+: .*", re.DOTALL)
@@ -35,10 +38,10 @@ def show_refusals(
     """Raise UsageError with DuckDB's own message where it refuses the query without running it."""
     try:
         yield
-    except _OF_THE_QUERY:
+    except REFUSED:
         try:
             cursor.execute(f"EXPLAIN {without_explain(statement)}", parameters)
-        except _OF_THE_QUERY as error:
+        except REFUSED as error:
             said = one_line(_PLACE.sub("", str(error)))
             raise UsageError(f"the query cannot be answered; DuckDB says: {said}") from error
         raise
@@ -71,12 +74,13 @@ def _meaning(error: duckdb.Error, memory: int) -> HeadwaterError:
     said = str(error)
     if type(error) is duckdb.Error and said.startswith(_NO_MEMORY):
         return _no_memory(memory)
-    # Errors without a kind are those of the reader of Parquet.
-    damaged = isinstance(error, duckdb.IOException | duckdb.SerializationException) or type(error) is duckdb.Error
-    if damaged or _OF_A_FILE.match(said):
-        return CorruptLakeError(
-            "expected files of the lake that can be read, found one damaged or gone; headwater verify LAKE names it and what to do"
-        )
+    # Errors without a kind are those of the reader of Parquet; what is forbidden is a file that is gone, since DuckDB would look for its name.
+    damaged = (
+        isinstance(error, duckdb.IOException | duckdb.PermissionException | duckdb.SerializationException)
+        or type(error) is duckdb.Error
+    )
+    if damaged or _OF_A_FILE.match(said) or cause_of(error) is not None:
+        return reading_error(error)
     kind = _KIND.match(said)
     return _no_answer(kind[0] if kind else "an error without a name")
 

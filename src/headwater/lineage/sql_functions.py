@@ -1,7 +1,7 @@
 """The functions that a user's query may call: those of DuckDB that work on values alone.
 
 What reads or writes files, plans or runs other SQL, or looks at settings is not among them, and neither is what a later DuckDB or an
-extension adds (the delta extension brings ``write_blob``): a function is refused until it is listed here. Neither are those whose time
+extension adds: a function is refused until it is listed here. Neither are those whose time
 grows with the square of a text, such as ``levenshtein``: DuckDB looks at its limits between values, not within one.
 """
 

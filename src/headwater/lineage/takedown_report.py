@@ -5,6 +5,7 @@ It names samples and builds and no text, URL or host: those that were asked for 
 
 from __future__ import annotations
 
+import hashlib
 import html
 from collections.abc import Sequence
 from typing import Final
@@ -13,7 +14,7 @@ from headwater.plain import ValuesByName
 from headwater.warehouse.filesystem import join, write_file
 from headwater.warehouse.takedown_records import FOLDER, Record
 
-__all__ = ["report_html", "report_sections", "report_text", "write_report"]
+__all__ = ["report_hashes", "report_html", "report_sections", "report_text", "write_report"]
 
 _WIDTH: Final = 100
 _SHOWN: Final = 5
@@ -51,8 +52,17 @@ def write_report(lake: str, record: Record) -> None:
         StorageError: the file system refused.
     """
     folder = join(lake, FOLDER)
-    write_file(folder, f"{record.takedown}.txt", report_text(record).encode(), root=lake)
-    write_file(folder, f"{record.takedown}.html", report_html(record).encode(), root=lake)
+    for ending, said in _files(record).items():
+        write_file(folder, f"{record.takedown}.{ending}", said, root=lake)
+
+
+def report_hashes(record: Record) -> dict[str, str]:
+    """Return ending → SHA-256, hexadecimal, of the files that ``write_report`` writes."""
+    return {ending: hashlib.sha256(said).hexdigest() for ending, said in _files(record).items()}
+
+
+def _files(record: Record) -> dict[str, bytes]:
+    return {"txt": report_text(record).encode(), "html": report_html(record).encode()}
 
 
 def _count(n: int, one: str, many: str | None = None) -> str:
@@ -138,11 +148,55 @@ def _builds(record: Record) -> list[str]:
     ]
     if record.places:
         lines.append(
-            "What a model has learnt cannot be taken out of it by this program. Models trained on the sequences listed above, before the build was "
-            "revised, have seen these documents. Which training steps these were follows from the trainer's batch size: see headwater impact "
-            "and headwater steps."
+            "What a model has learnt cannot be taken out of it by this program. Models trained on the sequences listed here, before the build was "
+            "revised, have seen these documents."
         )
+        lines += _training(record)
     return lines or ["No build held any of the documents."]
+
+
+def _training(record: Record) -> list[str]:
+    """Return which sequences of which stages held the documents, and in which training steps they were."""
+    lines = []
+    for place in record.places:
+        if "of_sequences" not in place:
+            continue
+        where = f"Build {place['build']}, stage {place['stage']}, as it was before"
+        lines.append(f"{where}: {_ranges('sequence', place)} of {place['of_sequences']:,}, counted from 0.")
+        if "steps" in place:
+            steps = place["steps"]
+            lines.append(f"{where}: {_ranges('training step', steps)} of {steps['of']:,}, counted from 0.")
+    if record.training is None:
+        lines.append(
+            "Which training steps these were follows from the trainer's batch size and order, which were not told (--batch-size)."
+        )
+    elif lines:
+        told = record.training
+        settings = [
+            f"batches of {_count(told['batch_size'], 'sequence')}",
+            "the seed that it has by default" if told["seed"] is None else f"seed {told['seed']}",
+        ]
+        if told["trainer"] == "megatron":
+            settings.append(f"{_count(told['samples'], 'training sample')}, split {told['split']}")
+        else:
+            settings.append(
+                f"{_count(told['epochs'], 'epoch')}, {'shuffled' if told['shuffle'] else 'in the stored order'}"
+            )
+        lines.append(f"The training steps are those of a training run by {told['trainer']} with {', '.join(settings)}.")
+    return lines
+
+
+def _ranges(noun: str, told: ValuesByName) -> str:
+    """Return ranges of numbers in words.
+
+    >>> _ranges("step", {"ranges": [[3, 5], [9, 9]], "ranges_left_out": 0})
+    'steps 3 to 5, 9'
+    """
+    ranges = told["ranges"]
+    shown = [str(first) if first == last else f"{first} to {last}" for first, last in ranges[:_LISTED]]
+    more = len(ranges) - len(shown) + told["ranges_left_out"]
+    one = len(ranges) == 1 and ranges[0][0] == ranges[0][1]
+    return f"{noun if one else noun + 's'} {', '.join(shown)}" + (f" and {more:,} more ranges" if more else "")
 
 
 def _told(done: ValuesByName) -> str:

@@ -15,10 +15,22 @@ from headwater.reader import Reader, Stage
 from headwater.reader.megatron_order import stage_order
 from headwater.reader.order import places_of
 
-__all__ = ["MEGATRON_SEED", "TrainingOrder"]
+__all__ = ["MEGATRON_SEED", "TrainingOrder", "ranges_of"]
 
 MEGATRON_SEED: Final = 1234
 _MOST_RANGES: Final = 1000
+
+
+def ranges_of(numbers: Int64s) -> JsonObject:
+    """Return the ranges of neighbours among ascending numbers, each its first and its last, the first thousand, and how many more there are.
+
+    >>> ranges_of(np.array([3, 4, 5, 9]))
+    {'ranges': [[3, 5], [9, 9]], 'ranges_left_out': 0}
+    """
+    begins = numbers[np.diff(numbers, prepend=-2) > 1]
+    ends = numbers[np.diff(numbers, append=numbers[-1:] + 2) > 1]
+    ranges = np.stack([begins, ends], axis=1)[:_MOST_RANGES].tolist()
+    return {"ranges": ranges, "ranges_left_out": len(begins) - len(ranges)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,17 +110,13 @@ class TrainingOrder:
         """Return in which steps some sequences are taken: first, last, how many of how many, and the ranges of neighbours."""
         steps = np.unique(self.places(stage, sequences) // self.batch_size)
         total = self.steps(stage)
-        begins = steps[np.diff(steps, prepend=-2) > 1]
-        ends = steps[np.diff(steps, append=total + 1) > 1]
-        ranges = np.stack([begins, ends], axis=1)[:_MOST_RANGES].tolist()
         return {
             "first": int(steps[0]) if len(steps) else None,
             "last": int(steps[-1]) if len(steps) else None,
             "touched": len(steps),
             "of": total,
             "share": len(steps) / total if total else 0.0,
-            "ranges": ranges,
-            "ranges_left_out": len(begins) - len(ranges),
+            **ranges_of(steps),
         }
 
     def _megatron(self, stage: Stage) -> Int64s:

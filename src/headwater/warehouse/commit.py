@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +22,11 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from headwater.errors import ConflictError, CorruptLakeError, StorageError, UsageError
-from headwater.warehouse.filesystem import exists, filesystem_of, is_local, join
+from headwater.warehouse.filesystem import filesystem_of, is_local, join
 from headwater.warehouse.fragments import FileEntry, expand_masks
 from headwater.warehouse.log import LOG, PREVIOUS, entry_numbers, entry_sha256, plain_message, record_head
+from headwater.warehouse.log_repair import checkpoint_in_passing
+from headwater.warehouse.many_files import sizes_of
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.schema import FAMILIES, table_schema
 from headwater.warehouse.snapshot import DESCRIPTION, Snapshot, open_snapshot, table_uri
@@ -31,12 +34,14 @@ from headwater.warehouse.storage import delta_options
 from headwater.warehouse.storage_errors import store_error
 from headwater.warehouse.storage_probe import check_conditional_put
 
-__all__ = ["commit", "commit_once", "coverage_scope", "create_lake", "reserve_fragments"]
+__all__ = ["CHECKPOINT_EVERY", "commit", "commit_once", "coverage_scope", "create_lake", "reserve_fragments"]
 
 _SHARED = "headwater"
 _FRAGMENTS = "fragments"
 _TRIES = 200
 _RETENTION = "interval 365 days"
+CHECKPOINT_EVERY: Final = 50
+"""After how many versions a commit leaves a checkpoint, so that opening a lake reads at most so many entries."""
 
 
 def create_lake(lake: str) -> Snapshot:
@@ -204,8 +209,11 @@ def commit_once(
         raise found or StorageError(
             f"cannot commit to {snapshot.uri}: {plain_message(error)}; free space or grant permission, then run again"
         ) from error
-    _sync_log(snapshot.uri, snapshot.version + 1)
-    record_head(snapshot.uri, snapshot.version + 1)
+    version = snapshot.version + 1
+    _sync_log(snapshot.uri, version)
+    record_head(snapshot.uri, version)
+    if version % CHECKPOINT_EVERY == 0:
+        checkpoint_in_passing(snapshot.uri)
 
 
 def _sync_log(uri: str, version: int) -> None:
@@ -241,8 +249,7 @@ def _add(entry: FileEntry, now: int, changes_data: bool) -> AddAction:
 
 def _check_files(snapshot: Snapshot, adds: Sequence[FileEntry]) -> None:
     filesystem, root = filesystem_of(snapshot.uri)
-    for entry in adds:
-        size = exists(filesystem, join(root, entry.path))
+    for entry, size in zip(adds, sizes_of(filesystem, [join(root, entry.path) for entry in adds]), strict=True):
         if size != entry.size:
             found = "no file" if size is None else f"{size} bytes"
             raise CorruptLakeError(f"expected {entry.size} bytes in {entry.path}, found {found}; run the step again")

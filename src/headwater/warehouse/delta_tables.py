@@ -11,7 +11,6 @@ from deltalake.exceptions import TableNotFoundError
 from headwater.errors import StorageError
 from headwater.warehouse.storage import RETRY_S, delta_options, kind_of_store, seconds, settings_of
 from headwater.warehouse.storage_errors import retried, store_error
-from headwater.warehouse.storage_systems import reach_store
 
 __all__ = ["is_of_library", "open_delta", "telling_store_errors"]
 
@@ -25,6 +24,10 @@ def open_delta(uri: str, version: int | None = None) -> DeltaTable:
     options = delta_options(uri)
     if not options:
         return DeltaTable(uri, version=version)
+
+    from headwater.warehouse.storage_systems import (
+        reach_store,
+    )  # with what makes requests, which a folder has no need of
 
     reach_store(uri)
 

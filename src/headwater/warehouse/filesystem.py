@@ -14,7 +14,7 @@ import secrets
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
@@ -23,8 +23,10 @@ from pyarrow import fs as pafs
 from headwater.errors import StorageError, UsageError
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.storage import kind_of_store, settings_of
-from headwater.warehouse.storage_files import Spool, StoreHandler
-from headwater.warehouse.storage_systems import store_of
+
+if TYPE_CHECKING:
+    from headwater.warehouse.storage_files import StoreHandler
+    from headwater.warehouse.storage_spool import Spool
 
 __all__ = [
     "HashedFile",
@@ -119,6 +121,10 @@ def filesystem_of(uri: str) -> tuple[pafs.FileSystem, str]:
             f"expected a URI without a password or key in it, found one in {shown}; give those in the store's own variables or files"
         )
     if kind_of_store(uri) is not None:
+        from headwater.warehouse.storage_systems import (
+            store_of,
+        )  # with what makes requests, which a folder has no need of
+
         return store_of(uri, shown)
     try:
         filesystem, path = pafs.FileSystem.from_uri(uri)
@@ -232,7 +238,11 @@ class HashingSink:
 
 def _handler(filesystem: pafs.FileSystem) -> StoreHandler | None:
     """Return what stands before an object store, or None for a file system that has folders and renames."""
-    found = filesystem.handler if isinstance(filesystem, pafs.PyFileSystem) else None
+    if not isinstance(filesystem, pafs.PyFileSystem):
+        return None
+    from headwater.warehouse.storage_files import StoreHandler
+
+    found = filesystem.handler
     return found if isinstance(found, StoreHandler) else None
 
 
@@ -266,17 +276,21 @@ class HashedFile:
         self._store = _handler(self._filesystem)
         refuse_links(self._filesystem, filesystem_of(root)[1], self._folder)
         self._temporary = join(self._folder, f".{secrets.token_hex(8)}.tmp")
-        self._stream: BinaryIO | Spool
+        self._spool: Spool | None = None
+        self._stream: BinaryIO | None = None
         if self._store is not None:
-            self._stream = Spool(settings_of(kind_of_store(uri) or "").get("storage_scratch"))
-        else:
-            _unfinished[self._temporary] = self._filesystem
-            with self._storage():
-                self._filesystem.create_dir(self._folder, recursive=True)
-                if is_local(self._filesystem):
-                    self._stream = Path(self._temporary).open("wb", buffering=1 << 20)  # noqa: SIM115 - closed by publish or discard
-                else:
-                    self._stream = self._filesystem.open_output_stream(self._temporary)
+            from headwater.warehouse.storage_spool import Spool
+
+            self._spool = Spool(settings_of(kind_of_store(uri) or "").get("storage_scratch"))
+            self.sink = HashingSink(self._spool)
+            return
+        _unfinished[self._temporary] = self._filesystem
+        with self._storage():
+            self._filesystem.create_dir(self._folder, recursive=True)
+            if is_local(self._filesystem):
+                self._stream = Path(self._temporary).open("wb", buffering=1 << 20)  # noqa: SIM115 - closed by publish or discard
+            else:
+                self._stream = self._filesystem.open_output_stream(self._temporary)
         self.sink = HashingSink(self._stream)
 
     @contextlib.contextmanager
@@ -290,10 +304,10 @@ class HashedFile:
 
     def publish(self, name: str) -> None:
         """Sync the file and give it its name."""
-        if isinstance(self._stream, Spool):
-            if self._store is not None:
-                self._store.put(join(self._folder, name), self._stream)
-            self._stream.close()
+        if self._store is not None and self._spool is not None:
+            self._store.put(join(self._folder, name), self._spool)
+            self._spool.close()
+        if self._stream is None:
             return
         local = is_local(self._filesystem)
         with self._storage():
@@ -309,11 +323,16 @@ class HashedFile:
     def discard(self) -> None:
         """Remove what was written; an error that led here stays the one that is raised."""
         with contextlib.suppress(OSError):
-            self._stream.close()
-        if self._store is None:
-            with contextlib.suppress(OSError):
-                delete_file(self._filesystem, self._temporary)
-            _unfinished.pop(self._temporary, None)
+            if self._spool is not None:
+                self._spool.close()
+        if self._store is not None:
+            return
+        with contextlib.suppress(OSError):
+            if self._stream is not None:
+                self._stream.close()
+        with contextlib.suppress(OSError):
+            delete_file(self._filesystem, self._temporary)
+        _unfinished.pop(self._temporary, None)
 
 
 def write_hashed(

@@ -37,6 +37,7 @@ __all__ = [
     "LOG",
     "PREVIOUS",
     "checkpoint_names",
+    "entry_damage_told",
     "entry_fault",
     "entry_name",
     "entry_numbers",
@@ -61,6 +62,8 @@ HEAD_RECORD: Final = "_headwater_head"
 CHECKPOINT_RECORD: Final = "_headwater_checkpoints"
 LAST_CHECKPOINT: Final = "_last_checkpoint"
 _FORMAT: Final = 1
+_READINGS: Final = 3
+_TRIES: Final = 10
 _ENTRY: Final = re.compile(r"([0-9]{20})\.json")
 _CHECKPOINT: Final = re.compile(r"[0-9]{20}\.checkpoint(\..+)?\.parquet")
 _ASIDE: Final = re.compile(r"_headwater_.+\.aside-[0-9a-f]{8}")
@@ -190,6 +193,27 @@ def entry_fault(uri: str, version: int, *, newest: bool) -> str | None:
     return None
 
 
+@contextlib.contextmanager
+def entry_damage_told(uri: str, version: int, *, newest: bool, expected: str) -> Iterator[None]:
+    """Tell what cannot be read or made of an entry within as damage to the log, in one line that says what to do.
+
+    Args:
+        newest: whether no other entry comes after it.
+        expected: what an entry of Headwater's would have had, where Delta can read this one.
+
+    Raises:
+        CorruptLakeError: it cannot.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
+        fault = entry_fault(uri, version, newest=newest)
+        raise CorruptLakeError(
+            fault
+            or f"expected {expected} in {entry_name(version)} of the log, found something else; restore it from a copy"
+        ) from None
+
+
 def find_fault(uri: str) -> str | None:
     """Return the first fault among the entries that are read to open the newest version without a checkpoint, or None."""
     newest = max(entry_numbers(uri), default=-1)
@@ -230,16 +254,28 @@ def record_head(uri: str, version: int) -> None:
         _write(uri, HEAD_RECORD, {"format": _FORMAT, "version": version, "sha256": entry_sha256(uri, version)})
 
 
-def record_checkpoints(uri: str) -> None:
-    """Write down the hashes of the log's checkpoints and of the file that names the newest.
+def record_checkpoints(uri: str, version: int = -1) -> None:
+    """Write down the hashes of the log's checkpoints, that of ``version``, which was just written, anew, and of the file that names the newest.
+
+    Of checkpoints that were recorded before, the hash of then stays: so damage since is seen. Another writer may make a checkpoint meanwhile,
+    and write over this record: what is recorded is looked at again after, until it is what is there.
 
     Raises:
         StorageError: the file system refused.
+        CorruptLakeError: the record before is damaged.
     """
     filesystem, folder = log_folder(uri)
-    names = [*checkpoint_names(uri), *([LAST_CHECKPOINT] if exists(filesystem, join(folder, LAST_CHECKPOINT)) else [])]
-    files = {name: file_sha256(filesystem, join(folder, name)) for name in names}
-    _write(uri, CHECKPOINT_RECORD, {"format": _FORMAT, "files": files})
+    recorded: JsonObject = (read_record(uri, CHECKPOINT_RECORD) or {"files": {}})["files"]
+    known = {name: sha256 for name, sha256 in recorded.items() if not name.startswith(entry_name(version)[:20])}
+    for _ in range(_TRIES):
+        files = {}
+        for name in checkpoint_names(uri):
+            known[name] = files[name] = known.get(name) or file_sha256(filesystem, join(folder, name))
+        if exists(filesystem, join(folder, LAST_CHECKPOINT)) is not None:
+            files[LAST_CHECKPOINT] = file_sha256(filesystem, join(folder, LAST_CHECKPOINT))
+        if (read_record(uri, CHECKPOINT_RECORD) or {}).get("files") == files:
+            return
+        _write(uri, CHECKPOINT_RECORD, {"format": _FORMAT, "files": files})
 
 
 def _write(uri: str, name: str, record: JsonObject) -> None:
@@ -257,21 +293,30 @@ def read_record(uri: str, name: str) -> JsonObject | None:
     place = join(folder, name)
     if exists(filesystem, place) is None:
         return None
-    try:
-        found = json.loads(read_bytes(filesystem, place))
-        whole = isinstance(found, dict) and found.get("format") == _FORMAT
-        if whole and name == HEAD_RECORD:
-            whole = set(found) == {"format", "version", "sha256"} and type(found["version"]) is int
-        elif whole:
-            whole = set(found) == {"format", "files"} and isinstance(found["files"], dict)
-        if whole:
-            return dict(found)
-    except (ValueError, RecursionError):
-        pass
+    # A store gives length and bytes by two requests, and another writer may replace the record in between.
+    for _ in range(1 if is_local(filesystem) else _READINGS):
+        found = _parse_record(read_bytes(filesystem, place), name)
+        if found is not None:
+            return found
     lake = parent(uri)
     raise CorruptLakeError(
         f"expected a record of format {_FORMAT} at {place}, found none; write it again: headwater maintain {lake} --repair-log"
     )
+
+
+def _parse_record(data: bytes, name: str) -> JsonObject | None:
+    """Return what a record says, or None where it is damaged."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+        return None
+    if name == HEAD_RECORD:
+        whole = set(found) == {"format", "version", "sha256"} and type(found["version"]) is int
+    else:
+        whole = set(found) == {"format", "files"} and isinstance(found["files"], dict)
+    return found if whole else None
 
 
 def read_log(uri: str, numbers: Iterable[int]) -> Iterator[tuple[int, bytes]]:

@@ -10,6 +10,7 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyarrow import fs as pafs
 
@@ -29,13 +30,14 @@ from headwater.warehouse.log import (
     log_folder,
     misplaced_names,
     plain_message,
+    read_record,
     record_checkpoints,
     record_head,
 )
 from headwater.warehouse.real_files import refuse_links
 from headwater.warehouse.snapshot import Snapshot, open_snapshot, table_uri
 
-__all__ = ["LogRepair", "check_room", "repair_log", "write_checkpoint"]
+__all__ = ["LogRepair", "check_room", "checkpoint_in_passing", "repair_log", "write_checkpoint"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,14 +76,31 @@ def write_checkpoint(snapshot: Snapshot) -> None:
         StorageError: the file system refused.
     """
     check_room(snapshot)
+    _write_checkpoint(snapshot.uri, snapshot.delta)
+
+
+def checkpoint_in_passing(uri: str) -> None:
+    """Write a checkpoint of the newest version and the record of its hash after a commit, which stands whatever becomes of them.
+
+    Where none can be written, opening the lake reads more entries, and the next that is due is tried again; ``maintain`` says what is wrong.
+    """
+    if not misplaced_names(uri):
+        with contextlib.suppress(DeltaError, OSError, StorageError, CorruptLakeError):
+            _write_checkpoint(uri, open_delta(uri))
+
+
+def _write_checkpoint(uri: str, delta: DeltaTable) -> None:
+    if read_record(uri, CHECKPOINT_RECORD) is None:
+        # So that a first checkpoint without its hash is told from one of which the record is gone.
+        record_checkpoints(uri)
     try:
-        with telling_store_errors(snapshot.uri, "write a checkpoint of"):
-            snapshot.delta.create_checkpoint()
+        with telling_store_errors(uri, "write a checkpoint of"):
+            delta.create_checkpoint()
     except (DeltaError, OSError) as error:
         raise StorageError(
-            f"cannot write a checkpoint of {snapshot.uri}: {plain_message(error)}; free space or grant permission, then run again"
+            f"cannot write a checkpoint of {uri}: {plain_message(error)}; free space or grant permission, then run again"
         ) from error
-    record_checkpoints(snapshot.uri)
+    record_checkpoints(uri, delta.version())
 
 
 def repair_log(lake: str) -> LogRepair:

@@ -23,7 +23,7 @@ from headwater.warehouse.commit import commit
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAME_PATTERN, FileEntry, fragments_of
 from headwater.warehouse.index_files import INDEXES, MOST_INDEX_ROWS, merged_index
-from headwater.warehouse.log import LOG, entry_fault, entry_name, is_of_log, read_entry, read_log
+from headwater.warehouse.log import LOG, entry_damage_told, is_of_log, read_entry, read_log
 from headwater.warehouse.log_repair import check_room, write_checkpoint
 from headwater.warehouse.parquet import check_file, file_own_scores, read_file, write_family
 from headwater.warehouse.real_files import TEMPORARY_PATTERN, RealFile, refuse_links, walk_files
@@ -38,7 +38,6 @@ __all__ = [
     "compact",
     "maintain",
     "pinned_files",
-    "pinned_versions",
     "removal_times",
 ]
 
@@ -283,6 +282,7 @@ def _sweep(snapshot: Snapshot, retention_hours: float, orphan_hours: float, dry_
         ("builds", _LEFT_BY_BUILDS),
         ("vocabularies", _LEFT_BY_TRAININGS),
         ("benchmarks", re.compile(TEMPORARY_PATTERN)),
+        ("scratch", re.compile(rf"[^/]+/({TEMPORARY_PATTERN}|[0-9a-f]{{32}}\.parquet)")),
         ("models", re.compile(TEMPORARY_PATTERN)),
         ("takedowns", re.compile(TEMPORARY_PATTERN)),
     ):
@@ -309,17 +309,12 @@ def removal_times(snapshot: Snapshot) -> dict[str, datetime.datetime]:
     """Return files that earlier versions held → when the newest of them was replaced, from the log."""
     found: dict[str, datetime.datetime] = {}
     for version, data in read_log(snapshot.uri, range(snapshot.version + 1)):
-        try:
+        newest = version == snapshot.version
+        with entry_damage_told(snapshot.uri, version, newest=newest, expected="the time of each removal"):
             for kind, body in read_entry(data):
                 if kind == "remove":
                     moment = datetime.datetime.fromtimestamp(body["deletionTimestamp"] / 1000, datetime.UTC)
                     found[body["path"]] = moment
-        except (ValueError, KeyError, TypeError, OverflowError, OSError):
-            fault = entry_fault(snapshot.uri, version, newest=version == snapshot.version)
-            raise CorruptLakeError(
-                fault
-                or f"expected the time of each removal in {entry_name(version)} of the log, found another value; restore it from a copy"
-            ) from None
     return found
 
 
@@ -340,11 +335,6 @@ def pinned_files(snapshot: Snapshot, *, ended_only: bool = False) -> dict[int, p
         files = open_snapshot(snapshot.lake, version).files
         found[version] = files if version in whole else files.filter(pc.is_in(files["family"], _COUNTED))
     return found
-
-
-def pinned_versions(snapshot: Snapshot) -> list[int]:
-    """Return the versions that builds stand on whole, ascending: that of each build, or since it was revised that of its newest revision."""
-    return sorted(_pins(snapshot)[0])
 
 
 def _is_record(value: object) -> bool:

@@ -9,10 +9,13 @@ Format: github.com/apache/parquet-format, PageHeader and FileMetaData in Thrift'
 
 from __future__ import annotations
 
+import functools
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,6 +24,16 @@ __all__ = ["PHYSICAL", "Chunk", "find_page", "read_pages"]
 PHYSICAL: Final = {"BOOLEAN": 0, "INT32": 1, "INT64": 2, "FLOAT": 4, "BYTE_ARRAY": 6}
 """Parquet's numbers of the types that can be read so."""
 _CODECS: Final = {"UNCOMPRESSED": 0, "SNAPPY": 1, "ZSTD": 6}
+_NUMBERS: Final = {"INT32": np.dtype("<i4"), "INT64": np.dtype("<i8"), "FLOAT": np.dtype("<f4")}
+"""Numbers that a page holds as they are in memory."""
+_PLAIN_TYPES: Final = {
+    "BOOLEAN": pa.bool_(),
+    "INT32": pa.int32(),
+    "INT64": pa.int64(),
+    "FLOAT": pa.float32(),
+    "BYTE_ARRAY": pa.binary(),
+}
+_PLAIN: Final = 0
 _MAGIC: Final = b"PAR1"
 _DATA_PAGE: Final = 0
 _DICTIONARY_PAGE: Final = 2
@@ -50,9 +63,8 @@ class Chunk:
     end: int
 
     @classmethod
-    def of(cls, footer: pq.FileMetaData, group: int, column: int) -> Chunk | None:
+    def of(cls, shape: pq.ColumnSchema, part: pq.ColumnChunkMetaData) -> Chunk | None:
         """Return a column of a row group, or None where it is of a kind that cannot be read so."""
-        shape, part = footer.schema.column(column), footer.row_group(group).column(column)
         if shape.max_repetition_level or shape.max_definition_level > 1 or part.physical_type not in PHYSICAL:
             return None
         if part.compression not in _CODECS:
@@ -75,8 +87,11 @@ class Page:
     """The page of a column that holds a row, with the dictionary that it needs.
 
     Attributes:
+        data: of the page, header and body.
         first: the page's first row in the row group.
         rows: how many it has.
+        header: by the numbers of its fields.
+        header_bytes: its length.
     """
 
     chunk: Chunk
@@ -84,6 +99,8 @@ class Page:
     data: bytes
     first: int
     rows: int
+    header: dict[int, object]
+    header_bytes: int
 
 
 def find_page(file: pa.NativeFile, chunk: Chunk, row: int) -> Page | None:
@@ -107,7 +124,15 @@ def find_page(file: pa.NativeFile, chunk: Chunk, row: int) -> Page | None:
             if rows < 0:
                 raise ValueError("a page of fewer than no rows")
             if row < first + rows:
-                return Page(chunk=chunk, dictionary=dictionary, data=_bytes(file, at, after), first=first, rows=rows)
+                return Page(
+                    chunk=chunk,
+                    dictionary=dictionary,
+                    data=_bytes(file, at, after),
+                    first=first,
+                    rows=rows,
+                    header=header,
+                    header_bytes=size,
+                )
             first += rows
         elif kind == _DATA_PAGE_V2:
             return None
@@ -126,13 +151,59 @@ def read_pages(pages: Sequence[Page], row: int) -> dict[str, pa.Array]:
     found: dict[str, pa.Array] = {}
     shapes: dict[tuple[int, int], list[Page]] = {}
     for page in pages:
-        shapes.setdefault((page.first, page.rows), []).append(page)
+        plain = _plain_value(page, row)
+        if plain is not None:
+            found[page.chunk.name] = plain
+        else:
+            shapes.setdefault((page.first, page.rows), []).append(page)
     for (first, _), alike in shapes.items():
         reader = pq.ParquetFile(pa.BufferReader(_small_file(alike)), page_checksum_verification=True, pre_buffer=False)
-        table = reader.read_row_group(0)
+        table = reader.read_row_group(0, use_threads=False)
         for page in alike:
             found[page.chunk.name] = table[page.chunk.name].slice(row - first, 1).combine_chunks()
     return found
+
+
+def _plain_value(page: Page, row: int) -> pa.Array | None:
+    """Return the value of a row, an array of one, from a page of numbers that are all there and stand one after the other, or of nulls alone.
+
+    Of any other page None.
+
+    Raises:
+        pyarrow.ArrowException, OSError, ValueError: the page is damaged.
+    """
+    kind, there = _NUMBERS.get(page.chunk.kind), _levels(page.rows, 1) if page.chunk.optional else b""
+    nothing = _levels(page.rows, 0)
+    crc, size = page.header.get(4), page.header.get(2)
+    plain = kind is not None and not page.dictionary and _part(page.header, 5).get(2) == _PLAIN
+    as_numbers = kind is not None and plain and size == len(there) + page.rows * kind.itemsize
+    as_nulls = page.chunk.optional and size in (
+        len(nothing),
+        len(nothing) + 1,
+    )  # of a dictionary's numbers how wide they are
+    if not isinstance(crc, int) or page.chunk.codec != "ZSTD" or not (as_numbers or as_nulls):
+        return None
+    body = page.data[page.header_bytes :]
+    if zlib.crc32(body) != crc & 0xFFFFFFFF:
+        raise ValueError("a page of another checksum than its header says")
+    values = pa.decompress(body, decompressed_size=size, codec="zstd")
+    begins = values[: len(nothing)].to_pybytes()
+    if as_nulls and begins == nothing:
+        return pa.nulls(1, _PLAIN_TYPES[page.chunk.kind])
+    if kind is None or not as_numbers or begins[: len(there)] != there:
+        return None
+    return pa.array(np.frombuffer(values, kind, 1, len(there) + (row - page.first) * kind.itemsize))
+
+
+@functools.lru_cache(maxsize=256)
+def _levels(rows: int, level: int) -> bytes:
+    r"""Return the definition levels of so many values that are all there, or of nulls alone: a length, and one run of the level.
+
+    >>> _levels(300, 1)
+    b'\x03\x00\x00\x00\xd8\x04\x01'
+    """
+    run = _varint(rows << 1) + bytes([level])
+    return len(run).to_bytes(4, "little") + run
 
 
 def _bytes(file: pa.NativeFile, begin: int, end: int) -> bytes:

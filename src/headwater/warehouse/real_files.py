@@ -18,12 +18,11 @@ from pyarrow import fs as pafs
 
 from headwater.errors import UsageError
 
-__all__ = ["TEMPORARY_PATTERN", "RealFile", "refuse_lakes", "refuse_links", "walk_files"]
+__all__ = ["TEMPORARY_PATTERN", "RealFile", "refuse_links", "walk_files"]
 
 TEMPORARY_PATTERN: Final = r"\.[0-9a-f]{16}\.tmp"
 """Names of files that are being written, or that whoever wrote them was killed over."""
 _TEMPORARY: Final = re.compile(TEMPORARY_PATTERN)
-_LAKE_FOLDERS: Final = ("samples", "builds", "vocabularies", "benchmarks", "models", "takedowns")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,36 +62,6 @@ def refuse_links(filesystem: pafs.FileSystem, root: str, path: str) -> None:
                 f"expected a folder or file of its own at {place}, found a symbolic link; nothing is written or deleted through links: "
                 "put what it leads to in its place, or name that folder itself"
             )
-
-
-def refuse_lakes(filesystem: pafs.FileSystem, path: str, lake: str | None = None) -> None:
-    """Do nothing where ``path`` lies in none of the folders in which a lake keeps its own.
-
-    Links are followed: neither the path as it is named nor the place where it leads may lie there.
-
-    Args:
-        path: where something that is no part of a lake is to be written.
-        lake: path of the lake at hand, if there is one; another is known by the log of its table.
-
-    Raises:
-        UsageError: it lies there, in this lake or another one.
-    """
-    local = isinstance(filesystem, pafs.LocalFileSystem)
-    places = {os.path.normpath(path), os.path.realpath(path)} if local else {path.rstrip("/")}
-    own = {f"{lake}/{name}" for name in _LAKE_FOLDERS if lake is not None}
-    own |= {os.path.realpath(place) for place in own} if local else set()
-    for place in sorted(places):
-        parts = place.split("/")
-        for end in range(len(parts), 0, -1):
-            folder, above = "/".join(parts[:end]), "/".join(parts[: end - 1])
-            log = f"{above}/samples/_delta_log"
-            if folder in own or (
-                parts[end - 1] in _LAKE_FOLDERS and filesystem.get_file_info(log).type != pafs.FileType.NotFound
-            ):
-                raise UsageError(
-                    f"expected a place outside of a lake's own folders, found {path} in {folder}, where a lake keeps its own; "
-                    "name another folder"
-                )
 
 
 def walk_files(filesystem: pafs.FileSystem, root: str) -> Iterator[RealFile]:

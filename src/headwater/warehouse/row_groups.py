@@ -1,4 +1,4 @@
-"""One row group of a file: whether this release reads the format it was written in, and the columns that are wanted from it."""
+"""Row groups of a file: whether this release reads the format it was written in, and the columns that are wanted from it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ __all__ = [
     "own_scores_of",
     "read_columns",
     "read_group",
+    "read_groups",
+    "refuse_other_meaning",
 ]
 
 FORMAT_KEY: Final = b"headwater.format"
@@ -77,8 +79,16 @@ def check_meaning(file: pq.ParquetFile, path: str, columns: Sequence[str]) -> No
     Raises:
         LakeFormatError: one of them has, or is not in it.
     """
+    refuse_other_meaning(format_of(file, path), path, columns)
+
+
+def refuse_other_meaning(version: int, path: str, columns: Sequence[str]) -> None:
+    """Do the same for a file whose format is known.
+
+    Raises:
+        LakeFormatError: one of the columns has another meaning in it, or is not in it.
+    """
     since = FAMILIES[family_of(path)].since
-    version = format_of(file, path)
     for name in columns:
         if since.get(name, version) > version:
             raise LakeFormatError(
@@ -93,15 +103,30 @@ def read_group(file: pq.ParquetFile, path: str, group: int, columns: Sequence[st
     Raises:
         CorruptLakeError: the bytes cannot be read.
     """
+    return _read(file, path, [group], columns)
+
+
+def read_groups(file: pq.ParquetFile, path: str, groups: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    """Return columns of some row groups, one after the other, by one thread; otherwise as ``read_columns``.
+
+    Raises:
+        LakeFormatError, CorruptLakeError: as there.
+    """
+    check_meaning(file, path, columns)
+    return _read(file, path, groups, columns, threads=False)
+
+
+def _read(
+    file: pq.ParquetFile, path: str, groups: Sequence[int], columns: Sequence[str], *, threads: bool = True
+) -> pa.Table:
     there = set(file.schema_arrow.names)
     try:
-        table = file.read_row_group(group, columns=[name for name in columns if name in there])
+        table = file.read_row_groups(groups, columns=[name for name in columns if name in there], use_threads=threads)
     except UNREADABLE as error:
         raise_of_file_system(error, path)
         detail = one_line(re.sub(r"'.*'", "", str(error)))
-        raise CorruptLakeError(
-            f"cannot read row group {group} of {path}: {detail}; run verify, then restore the file"
-        ) from error
+        named = f"row group {groups[0]}" if len(groups) == 1 else f"row groups {groups[0]} to {groups[-1]}"
+        raise CorruptLakeError(f"cannot read {named} of {path}: {detail}; run verify, then restore the file") from error
     schema = arrow_schema(family_of(path), own_scores_of(file))
     for found in table.schema:
         kind = found.type.value_type if pa.types.is_dictionary(found.type) else found.type

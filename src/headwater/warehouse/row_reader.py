@@ -5,6 +5,8 @@ A file never changes under its name, which has its hash, so what a footer said s
 
 from __future__ import annotations
 
+import functools
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -19,9 +21,16 @@ import pyarrow.parquet as pq
 from headwater.errors import CorruptLakeError, one_line, raise_of_file_system
 from headwater.untrusted import UNREADABLE
 from headwater.warehouse.filesystem import filesystem_of, is_local
-from headwater.warehouse.open_files import open_bytes, open_file
+from headwater.warehouse.open_files import gone, open_bytes, open_file
 from headwater.warehouse.page_rows import Chunk, find_page, read_pages
-from headwater.warehouse.row_groups import check_meaning, family_of, own_scores_of, read_columns
+from headwater.warehouse.row_groups import (
+    family_of,
+    format_of,
+    own_scores_of,
+    read_columns,
+    read_groups,
+    refuse_other_meaning,
+)
 from headwater.warehouse.schema import arrow_schema
 
 __all__ = ["RowReader"]
@@ -32,6 +41,8 @@ _PAGE_ROWS: Final = 20_000
 """Most rows of a page, as pyarrow writes them: of a larger row group only the pages with the row are read."""
 _FEW: Final = 4
 """Up to so many rows of a row group are read one by one."""
+_AT_ONCE_BYTES: Final = 64 << 20
+"""Row groups of about so many bytes are read together."""
 _KINDS: Final = {
     pa.string(): "BYTE_ARRAY",
     pa.binary(): "BYTE_ARRAY",
@@ -47,11 +58,22 @@ _LOWEST, _HIGHEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 @dataclass(kw_only=True, slots=True)
 class _Known:
-    """What is known of a file: its footer, the first row of each row group and the end, bounds of columns by row group."""
+    """What is known of a file.
+
+    Attributes:
+        footer: as it was read once.
+        begins: the first row of each row group, and the end.
+        version: the format that it was written in.
+        own: columns of a team's own.
+        columns: number in the footer of each column that is not nested, by name.
+        bounds: smallest and largest value by row group, of columns that were asked for.
+    """
 
     footer: pq.FileMetaData
     begins: npt.NDArray[np.int64]
+    version: int
     own: tuple[str, ...]
+    columns: dict[str, int]
     bounds: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
     @property
@@ -78,9 +100,17 @@ class RowReader:
             return open_file(self._uri, path, footer=known.footer), known
         file = open_file(self._uri, path)
         footer = file.metadata
+        names = [footer.schema.column(number).path for number in range(footer.num_columns)]
         sizes = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
         begins = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(sizes, np.int64))])
-        known = _Known(footer=footer, begins=begins, own=own_scores_of(file), bounds={})
+        known = _Known(
+            footer=footer,
+            begins=begins,
+            version=format_of(file, path),
+            own=own_scores_of(file),
+            columns={name: number for number, name in enumerate(names) if "." not in name},
+            bounds={},
+        )
         with self._lock:
             if path not in self._files:
                 self._files[path] = known
@@ -102,10 +132,14 @@ class RowReader:
         """Return how many row groups a file has."""
         return int(self._known(path).footer.num_row_groups)
 
-    def rows(self, path: str, group: int) -> int:
-        """Return how many rows a row group has."""
+    def all_rows(self, path: str) -> int:
+        """Return how many rows a file has."""
+        return int(self._known(path).begins[-1])
+
+    def span(self, path: str, group: int) -> tuple[int, int]:
+        """Return the first row of a row group in its file, and the first one after it."""
         begins = self._known(path).begins
-        return int(begins[group + 1] - begins[group])
+        return int(begins[group]), int(begins[group + 1])
 
     def own_scores(self, path: str) -> tuple[str, ...]:
         """Return the columns of a team's own that a file of family ``scores`` has."""
@@ -133,19 +167,17 @@ class RowReader:
 
     def row(self, path: str, group: int, row: int, columns: Sequence[str]) -> pa.Table | None:
         """Return columns of one row of a row group, a table of one row; None where the group has fewer."""
-        file, known = self._open(path)
+        known = self._known(path)
         rows = int(known.begins[group + 1] - known.begins[group])
         if row >= rows:
             return None
-        values = (
-            self._values(path, file, known.footer, group, row, columns) if self._local and rows > _PAGE_ROWS else {}
-        )
+        values = self._values(path, known, group, row, columns) if self._local and rows > _PAGE_ROWS else {}
         rest = [name for name in columns if name not in values]
-        found = read_columns(file, path, group, rest).slice(row, 1) if rest else None
-        if found is None or not values:
-            return found if found is not None else pa.table(values).select(list(columns))
+        if not rest:
+            return pa.table(values).select(list(columns))
+        found = read_columns(self._open(path)[0], path, group, rest).slice(row, 1)
         others: dict[str, pa.Array | pa.ChunkedArray] = dict(zip(rest, found.columns, strict=True))
-        return pa.table(others | values).select(list(columns))
+        return pa.table(others | values).select(list(columns)) if values else found
 
     def take(self, path: str, group: int, rows: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Return columns of some rows of a row group; few of them are read one by one."""
@@ -154,31 +186,86 @@ class RowReader:
         found = [self.row(path, group, row, columns) for row in rows.tolist()]
         return pa.concat_tables([each for each in found if each is not None])
 
-    def _values(
-        self, path: str, file: pq.ParquetFile, footer: pq.FileMetaData, group: int, row: int, columns: Sequence[str]
-    ) -> dict[str, pa.Array]:
+    def take_all(self, path: str, rows: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        """Return columns of some rows of a file, by their numbers in the whole file: each row group with some is read once.
+
+        Several row groups are read at a time, of some 64 MB together; of a large one with few of the rows only the pages with them.
+
+        Args:
+            rows: int64 [n], ascending, of rows that the file has.
+        """
+        known = self._known(path)
+        groups = np.searchsorted(known.begins, rows, side="right") - 1
+        cuts = [0, *(np.flatnonzero(np.diff(groups)) + 1).tolist(), len(rows)] if len(rows) else [0]
+        parts: list[pa.Table] = []
+        waiting: list[tuple[int, npt.NDArray[np.int64]]] = []
+        held = 0
+        for begin, end in itertools.pairwise(cuts):
+            group = int(groups[begin])
+            mine = rows[begin:end] - known.begins[group]
+            if self._local and len(mine) <= _FEW and known.begins[group + 1] - known.begins[group] > _PAGE_ROWS:
+                parts += [*self._read_waiting(path, waiting, columns), self.take(path, group, mine, columns)]
+                waiting, held = [], 0
+                continue
+            waiting.append((group, mine))
+            held += self._size(known, group, columns)
+            if held >= _AT_ONCE_BYTES:
+                parts += self._read_waiting(path, waiting, columns)
+                waiting, held = [], 0
+        parts += self._read_waiting(path, waiting, columns)
+        return pa.concat_tables(parts) if parts else self.read(path, 0, columns).slice(0, 0)
+
+    def _read_waiting(
+        self, path: str, waiting: Sequence[tuple[int, npt.NDArray[np.int64]]], columns: Sequence[str]
+    ) -> list[pa.Table]:
+        """Return the rows wanted of some row groups, which are read together: one table, or none."""
+        if not waiting:
+            return []
+        file, known = self._open(path)
+        whole = read_groups(file, path, [group for group, _ in waiting], columns)
+        sizes = [int(known.begins[group + 1] - known.begins[group]) for group, _ in waiting]
+        begins = np.cumsum([0, *sizes[:-1]])
+        at = np.concatenate([begin + rows for begin, (_, rows) in zip(begins.tolist(), waiting, strict=True)])
+        return [whole.take(pa.array(at))]
+
+    def _size(self, known: _Known, group: int, columns: Sequence[str]) -> int:
+        """Return how many bytes columns of a row group take in memory, about; nested ones are not counted."""
+        part = known.footer.row_group(group)
+        return sum(
+            part.column(known.columns[name]).total_uncompressed_size for name in columns if name in known.columns
+        )
+
+    def _values(self, path: str, known: _Known, group: int, row: int, columns: Sequence[str]) -> dict[str, pa.Array]:
         """Return column → its value in a row, an array of one, of those columns whose pages can be read one by one."""
-        check_meaning(file, path, columns)
-        schema = arrow_schema(family_of(path), own_scores_of(file))
-        kinds = {field.name: field.type for field in schema}
-        wanted = kinds.keys() & set(columns)
+        refuse_other_meaning(known.version, path, columns)
+        kinds = _kinds(family_of(path), known.own)
+        footer = known.footer
         try:
             found = {}
             source = open_bytes(self._uri, path)
-            for number in range(footer.num_columns):
-                name = footer.schema.column(number).path
-                chunk = Chunk.of(footer, group, number) if name in wanted else None
+            part = footer.row_group(group)
+            for name in columns:
+                number = known.columns.get(name) if name in kinds else None
+                chunk = None if number is None else Chunk.of(footer.schema.column(number), part.column(number))
                 if chunk is not None and chunk.kind == _KINDS.get(kinds[name]):
                     found[name] = find_page(source, chunk, row)
             values = read_pages([page for page in found.values() if page is not None], row)
             return {
                 name: value if value.type == kinds[name] else value.cast(kinds[name]) for name, value in values.items()
             }
+        except FileNotFoundError as error:
+            raise gone(path) from error
         except UNREADABLE as error:
             raise_of_file_system(error, path)
             raise CorruptLakeError(
                 f"cannot read row group {group} of {path}: {one_line(str(error))}; run verify, then restore the file"
             ) from error
+
+
+@functools.lru_cache(maxsize=256)
+def _kinds(family: str, own: tuple[str, ...]) -> dict[str, pa.DataType]:
+    """Return the columns of a family by name, with their types."""
+    return {field.name: field.type for field in arrow_schema(family, own)}
 
 
 def _bounds(footer: pq.FileMetaData, column: str, path: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -24,6 +24,7 @@ from headwater.plain import JsonObject
 from headwater.warehouse.delta_tables import is_of_library, open_delta
 from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, is_local, join, lake_place
 from headwater.warehouse.fragments import NAME_PATTERN, FileName, expand_masks, operator_digits
+from headwater.warehouse.locating import locate
 from headwater.warehouse.log import (
     CHECKPOINT_RECORD,
     LAST_CHECKPOINT,
@@ -173,33 +174,16 @@ class Snapshot:
         return np.setdiff1d(self.covered("content"), self.covered(family, operator), assume_unique=False)
 
     def locate(self, fragments: _Ints, families: Sequence[str], batch: str | None = None) -> Iterator[FragmentFiles]:
-        """Yield where each fragment's rows of ``families`` lie; a family that does not cover a fragment is left out of it.
+        """Return, one after the other, where each fragment's rows of ``families`` lie; a family that does not cover a fragment is left out of it.
 
         Args:
             fragments: ascending int64.
             families: names; ``content`` is always added.
             batch: for families of a build, the build's name.
         """
-        lookups = {}
-        for family in dict.fromkeys(["content", *families]):
-            table = self.live(family, batch=batch if family == "stages" else None)
-            numbers, rows = _expand(table)
-            order = np.argsort(numbers, kind="stable")
-            first = np.searchsorted(rows, np.arange(table.num_rows)) if table.num_rows else np.empty(0, np.int64)
-            groups = np.arange(len(rows)) - first[rows] if len(rows) else rows
-            lookups[family] = (numbers[order], rows[order], groups[order], table["path"], table["batch"])
-        for fragment in fragments.tolist():
-            where: dict[str, tuple[str, int]] = {}
-            name = ""
-            for family, (numbers, rows, groups, paths, batches) in lookups.items():
-                at = int(np.searchsorted(numbers, fragment))
-                if at < len(numbers) and numbers[at] == fragment:
-                    where[family] = (paths[int(rows[at])].as_py(), int(groups[at]))
-                    if family == "content":
-                        name = batches[int(rows[at])].as_py()
-            if "content" not in where:
-                raise UsageError(f"expected a fragment of {self.uri}, found none with number {fragment}")
-            yield FragmentFiles(fragment=fragment, batch=name, files=where)
+        named = dict.fromkeys(["content", *families])
+        tables = {family: self.live(family, batch=batch if family == "stages" else None) for family in named}
+        return locate(self.uri, fragments, tables)
 
 
 def _expand(files: pa.Table) -> tuple[_Ints, _Ints]:

@@ -7,7 +7,6 @@ taken from the environment, from those files, or from a file that is named (``aw
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -253,6 +252,8 @@ def _section(path: str, stamp: int, name: str) -> dict[str, str] | None:
     """Return what a section of a shared file says of the settings here; None where there is no such section. ``stamp`` is for the cache."""
     if not stamp:
         return None
+    import configparser  # where there is such a file only
+
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(read_bounded(Path(path), 1 << 20).decode())
@@ -334,7 +335,10 @@ def worker_environment() -> dict[str, str]:
     """Return what the environment of Python workers must hold so that the same settings are found there; it may hold secrets."""
     found: dict[str, str] = {}
     for kind in SETTINGS:
-        for name, value in _settings_if_sound(kind).items():
+        settings = _settings_if_sound(kind)
+        if "aws_secret_access_key" in settings:
+            settings.pop("aws_profile", None)  # its keys go along: a machine of a cluster need not have the file
+        for name, value in settings.items():
             found[(_PREFIX + name if name in _EVERY else name).upper()] = value
     return found
 

@@ -25,7 +25,7 @@ from headwater.errors import (
 )
 from headwater.warehouse.storage import hide_secrets
 
-__all__ = ["RETRIED", "raise_of_store", "retried", "storage_error", "store_error"]
+__all__ = ["RETRIED", "retried", "storage_error", "store_error"]
 
 _Result = TypeVar("_Result")
 _FIRST_WAIT_S: Final = 0.1
@@ -115,19 +115,6 @@ def store_error(error: BaseException, doing: str) -> StorageError | None:
     plain = re.split(r"<\?xml|<Error>", text, maxsplit=1)[0] + (code[1] if code else "")
     said = one_line(hide_secrets(_COLOURS.sub("", plain)), 300)
     return kind(f"cannot {doing}: {_ADVICE[kind]}; the store said: {said}")
-
-
-def raise_of_store(error: BaseException) -> None:
-    """Do nothing, or raise the error of a store whose message another library, such as DuckDB, has put into an error of its own.
-
-    Raises:
-        StoreError: as whoever read from the store raised it.
-    """
-    text = str(error)
-    for kind, advice in _ADVICE.items():
-        if advice in text:
-            told = re.search(rf"cannot (?:(?!cannot ).)*{re.escape(advice)}[^\n]*", text)
-            raise kind(told[0] if told else text) from error
 
 
 def storage_error(error: OSError, doing: str) -> StorageError:

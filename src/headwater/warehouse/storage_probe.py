@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from headwater.errors import StorageError
 from headwater.warehouse.filesystem import filesystem_of, join
 from headwater.warehouse.storage import S3, kind_of_store, settings_of
-from headwater.warehouse.storage_systems import requests_of
 
 __all__ = ["PROBE", "check_conditional_put"]
 
@@ -39,6 +38,8 @@ def check_conditional_put(lake: str) -> None:
     place = (os.getpid(), endpoint, urlsplit(lake).netloc)
     if place in _sound or settings.get("aws_conditional_put", "").lower().startswith("etag"):
         return
+    from headwater.warehouse.storage_systems import requests_of
+
     requests = requests_of(lake)
     if requests is None:
         if endpoint:

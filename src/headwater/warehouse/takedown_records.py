@@ -18,12 +18,15 @@ from pyarrow import fs as pafs
 
 from headwater.errors import CorruptLakeError, UsageError
 from headwater.plain import JsonObject
+from headwater.untrusted import parse_json
 from headwater.warehouse.filesystem import filesystem_of, join, read_bytes, write_file
 
 __all__ = ["FOLDER", "STATES", "Record", "read_record", "read_records", "write_record"]
 
 FOLDER: Final = "takedowns"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
+_READ: Final = (1, 2)
+"""Formats that are read: 1 tells neither sequences, training nor the hashes of the report."""
 _NAME: Final = re.compile(r"([0-9]{8}T[0-9]{6}-[0-9a-f]{8})\.json")
 STATES: Final = ("planned", "removed", "revised", "deleted", "ended")
 """How far a takedown is: written down; gone from the newest version of the table; from builds; from older files; reported."""
@@ -49,7 +52,9 @@ class Record:
         removed: family → rows that were emptied or left out.
         rewritten: files written again and their bytes.
         removed_at: when they were, ISO 8601; run_id: of the run that did it.
-        places: build and stage → how many of them were there, with their copies, tokens, sequences and shards, before anything was done.
+        training: how training took the sequences of builds, as it was told; None: it was not.
+        places: build and stage → how many of them were there, with their copies, tokens, sequences and shards, and the training steps that
+            took them, before anything was done.
         restarted: builds that had not ended and had chosen some of them: they are built anew from a selection without them.
         revised: build → what was revised of it.
         settled: builds that stand on a version without them, those that held none too.
@@ -57,6 +62,7 @@ class Record:
         deleted: files and bytes of older versions that were deleted.
         left: what was not deleted, and why.
         proof: what a search for the texts found.
+        report: ending of each file of the report → its SHA-256, of a takedown that has ended.
     """
 
     takedown: str
@@ -89,6 +95,8 @@ class Record:
     deleted: dict[str, int] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
     proof: JsonObject = field(default_factory=dict)
+    training: JsonObject | None = None
+    report: dict[str, str] = field(default_factory=dict)
 
     def is_due(self, now: datetime.datetime) -> bool:
         """Return whether older files are to be deleted now."""
@@ -144,12 +152,31 @@ def _digest(told: JsonObject) -> str:
 
 def _parse(filesystem: pafs.FileSystem, place: str) -> Record:
     try:
-        told = json.loads(read_bytes(filesystem, place))
+        told = parse_json(read_bytes(filesystem, place))
         whole = told.pop("digest") == _digest(told)
-        if whole and told.pop("format") == _FORMAT and told["state"] in STATES:
+        named = told["takedown"] == place.rpartition("/")[2].removesuffix(".json")  # else two have changed places
+        if whole and named and told.pop("format") in _READ and told["state"] in STATES and _is_sound(told):
             return Record(**told)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         pass
     raise CorruptLakeError(
-        f"expected the record of a takedown, of format {_FORMAT}, at {place}, found another file; restore it from a copy"
+        f"expected the record of a takedown, of format {' or '.join(map(str, _READ))}, at {place}, found another file; restore it from a copy"
     )
+
+
+def _is_sound(told: JsonObject) -> bool:
+    """Return whether what is computed with has the types that it must have.
+
+    Raises:
+        ValueError: a time is none.
+        KeyError: a field is missing.
+        TypeError: a list is none.
+    """
+    for name in ("due", "removed_at"):
+        if told[name] is not None:
+            datetime.datetime.fromisoformat(told[name]).astimezone(datetime.UTC)
+    numbers = [*told["samples"], *(number for pair in told["records"] for number in pair)]
+    numbers += [number for pair in told["new_winners"] for number in pair]
+    pairs = all(len(pair) == 2 for pair in (*told["records"], *told["new_winners"]))
+    texts = all(isinstance(told[name], str) for name in ("takedown", "who", "why", "asked_at", "request", "key_id"))
+    return pairs and texts and all(type(number) is int and 0 <= number < 1 << 63 for number in numbers)

@@ -6,7 +6,6 @@ import datetime
 
 from headwater.warehouse.filesystem import filesystem_of
 from headwater.warehouse.storage import kind_of_store
-from headwater.warehouse.storage_systems import requests_of
 
 __all__ = ["give_up_uploads"]
 
@@ -22,6 +21,8 @@ def give_up_uploads(lake: str, hours: float, *, dry_run: bool) -> int | None:
     """
     if kind_of_store(lake) is None:
         return 0
+    from headwater.warehouse.storage_systems import requests_of
+
     requests = requests_of(lake)
     if requests is None:
         return None

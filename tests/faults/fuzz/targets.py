@@ -10,6 +10,7 @@ import random
 import shutil
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from headwater.filters.fasttext.model import read_model
 from headwater.filters.fasttext.predict import prepare
 from headwater.filters.rules.predicates import check_predicate
 from headwater.filters.rules.rule_set import RULE_COLUMNS, load_rules
+from headwater.lineage.checks.scope import read_verified
 from headwater.lineage.evaluation_sets import StoredSet, load_benchmark, store_set
 from headwater.pipelines.ingest.evaluation_items import read_items
 from headwater.pipelines.recipe.job import load_recipe
@@ -42,6 +44,7 @@ from headwater.untrusted import parse_json
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import open_snapshot
+from headwater.warehouse.takedown_records import Record, read_records, write_record
 
 from .mutations import mutate_bytes, mutate_json, mutate_toml
 from .pages import PAGES
@@ -485,6 +488,58 @@ def _toml(names: Sequence[str], folder: Path) -> Callable[[Path], Sequence[bytes
     return lambda _: [(folder / f"{name}.toml").read_bytes() for name in names]
 
 
+_TAKEDOWN: Final = "20270131T120000-0123abcd"
+
+
+def _takedown(folder: Path) -> Sequence[bytes]:
+    record = Record(takedown=_TAKEDOWN, who="who", why="why", asked_at="2027-01-31T12:00:00+00:00", request="ab")
+    record.samples, record.records, record.due = [7, 9], [[3, 4]], record.asked_at
+    write_record(str(folder / "lake"), record)
+    return [(folder / "lake" / "takedowns" / f"{_TAKEDOWN}.json").read_bytes()]
+
+
+def _with_digest(**changes: Any) -> bytes:  # Any: values that do not belong there
+    """Return a record that is whole in itself and says something that none says."""
+    record = Record(takedown=_TAKEDOWN, who="who", why="why", asked_at="", request="")
+    told = {"format": 2, **asdict(record)} | changes
+    digest = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return json.dumps(told | {"digest": digest}).encode()
+
+
+_NO_SAMPLES: Final[tuple[object, ...]] = ("x", None, [1.5], [-1], [1 << 70], [[1]], {"a": 1}, 7)
+_NO_PAIRS: Final[tuple[object, ...]] = ([[1]], [1], [["a", "b"]], None)
+_NO_TIMES: Final[tuple[object, ...]] = ("tomorrow", 7, [], "9" * 100_000)
+_NO_TEXTS: Final[tuple[object, ...]] = (None, 7, [])
+
+
+def _takedown_by_hand() -> Sequence[bytes]:
+    return [
+        *(
+            b"{}",
+            b"[]",
+            b"null",
+            b"[" * 100_000,
+            b"{" * 100_000,
+            b"\xff",
+            b"",
+            b"9" * 10_000,
+            b"[" + b"0," * 16_000_000 + b"0]",
+        ),
+        *(_with_digest(samples=value) for value in _NO_SAMPLES),
+        *(_with_digest(records=value) for value in _NO_PAIRS),
+        *(_with_digest(due=value) for value in _NO_TIMES),
+        *(_with_digest(who=value) for value in _NO_TEXTS),
+        *(_with_digest(state="gone"), _with_digest(takedown="another"), _with_digest(more=1), _with_digest(format=3)),
+    ]
+
+
+def _verified(folder: Path) -> Sequence[bytes]:
+    (folder / "lake").mkdir(exist_ok=True)
+    told = {"format": 2, "version": 3, "manifests": {"build/stage": "ab" * 32}}
+    digest = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return [json.dumps(told | {"digest": digest}).encode(), b'{"format": 1, "version": 3, "manifests": {}}']
+
+
 TARGETS: Final = (
     Target(name="recipe", seeds=_toml(shipped_recipes(), _RECIPES), mutate=mutate_toml, parse=load_recipe),
     Target(
@@ -612,6 +667,21 @@ TARGETS: Final = (
         parse=_open_lake,
         file_name=f"{_LOG}/{3:020d}.checkpoint.parquet",
         names_file=False,
+    ),
+    Target(
+        name="takedown record",
+        seeds=_takedown,
+        mutate=mutate_json,
+        parse=lambda path: read_records(str(path.parents[1])),
+        hostile=_takedown_by_hand,
+        file_name=f"lake/takedowns/{_TAKEDOWN}.json",
+    ),
+    Target(
+        name="verified record",
+        seeds=_verified,
+        mutate=mutate_json,
+        parse=lambda path: read_verified(str(path.parent)),
+        file_name="lake/verified.json",
     ),
     *PAGES,
 )

@@ -35,7 +35,7 @@ from headwater.reader import Reader, open_stage
 from headwater.reader.verify import verify_copy
 from headwater.tokenize.shards.manifest import Manifest
 from headwater.warehouse.faults import VARIABLE
-from headwater.warehouse.maintain import maintain, pinned_versions
+from headwater.warehouse.maintain import maintain, pinned_files
 from headwater.warehouse.parquet import read_file
 from headwater.warehouse.snapshot import open_snapshot
 
@@ -55,6 +55,14 @@ def _files(folder: Path) -> dict[str, str]:
 
 def _failed(lake: str) -> list[str]:
     return [f"{check.name}: {check.detail}" for check in verify(lake) if not check.passed]
+
+
+def _pinned(lake: str) -> list[int]:
+    """Return the versions of which every file is kept for a build."""
+    pinned = pinned_files(open_snapshot(lake))
+    return [
+        version for version, files in pinned.items() if files.num_rows == open_snapshot(lake, version).files.num_rows
+    ]
 
 
 def _rows(lake: str, family: str, columns: list[str]) -> list[tuple[object, ...]]:
@@ -91,7 +99,7 @@ def _built_anew(lake: str, folder: Path) -> dict[str, str]:
         placements=False,
     )
     located = snapshot.locate(snapshot.covered("stages", batch=BUILD), ["stages", "spans", "tokens"], batch=BUILD)
-    items = pa.record_batch({"item": pa.array([pickle.dumps(where) for where in located], pa.binary())})
+    items = pa.record_batch({"item": pa.array([pickle.dumps((where,)) for where in located], pa.binary())})
     # Below the lake's folder, since nothing is written elsewhere.
     for _ in write_shards(job, fragment_chunks(job, iter([items]))):
         pass
@@ -132,7 +140,7 @@ def test_one_sample_goes(copied_lake: SmallLake) -> None:
     where = _shards_of(lake)
     samples = [next(sample for sample, shards in sorted(where.items()) if place in shards) for place in _BUSY]
     touched = set(_BUSY)
-    before, manifests, pinned = _files(folder), _manifests(lake), pinned_versions(open_snapshot(lake))
+    before, manifests, pinned = _files(folder), _manifests(lake), _pinned(lake)
     hashes = {stage: before[f"{stage}/manifest.json"] for stage in STAGES}
     done = revise(None, lake, BUILD, gone=samples, cause="test")
     assert {(stage, shard) for stage, told in done.stages.items() for shard in told.shards} == touched
@@ -149,7 +157,7 @@ def test_one_sample_goes(copied_lake: SmallLake) -> None:
         assert now.shards_since(hashes[stage]) == told.shards
         assert now.revisions[0].sequences == manifests[stage].sequences
         assert manifests[stage].tokens - now.tokens == told.tokens > 0
-    assert pinned_versions(open_snapshot(lake)) == [done.version] != pinned
+    assert _pinned(lake) == [done.version] != pinned
     assert not (folder / ".revise").exists()
     assert build_report(lake, BUILD)["version"] == done.version
     with connect(lake) as connection:
@@ -202,7 +210,7 @@ def test_no_text_is_kept_for_it(copied_lake: SmallLake) -> None:
     assert (done.gone, done.stages) == (0, {})
     after = _files(copied_lake.folder / "builds" / BUILD)
     assert before == after
-    assert pinned_versions(open_snapshot(lake)) == [done.version]
+    assert _pinned(lake) == [done.version]
     maintain(lake, retention_hours=0)
     assert _failed(lake) == []
 

@@ -106,6 +106,30 @@ def test_the_same_rows_give_the_same_bytes(rows_a_batch: int, tmp_path: Path) ->
     assert _hashes(tmp_path / "a") == _hashes(tmp_path / "b")
 
 
+def test_a_run_of_shards_is_written_one_at_a_time(tmp_path: Path) -> None:
+    """Chunks that come shard by shard give the bytes of those in any order, each shard as soon as the next one begins."""
+    expected = _write(tmp_path / "a")
+    chunks = [chunk for begin in range(0, len(_rows()), 3) for chunk in _chunks(_rows()[begin : begin + 3])]
+    pieces = [chunk.slice(row, 1) for chunk in chunks for row in range(len(chunk))]
+    pieces.sort(key=lambda piece: piece["slot"][0].as_py())
+    batches = [pa.Table.from_batches(pieces[begin : begin + 5]) for begin in range(0, len(pieces), 5)]
+    batches = [table.combine_chunks().to_batches()[0] for table in batches]
+    came: list[int] = []
+
+    def noted() -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            came.append(max(batch["slot"].to_pylist()))
+            yield batch
+
+    units, when = [], []
+    for found in write_shards(_job(tmp_path / "b"), noted(), ordered=True):
+        units.append(pickle.loads(found["unit"][0].as_py()))  # noqa: S301 - written above
+        when.append(came[-1])
+    assert units == expected
+    assert when == [1, 2, 2]
+    assert _hashes(tmp_path / "a") == _hashes(tmp_path / "b")
+
+
 def test_placements_name_every_token_once(tmp_path: Path) -> None:
     """Per copy the pieces are its tokens and one end of text, in order; the rest of a shard is padding."""
     units = _write(tmp_path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from headwater.errors import ReconciliationError
 from headwater.hashes import halves_of_hashes, hashes_of_halves
 from headwater.pipelines.deduplicate import components
 from headwater.pipelines.deduplicate.components import connected_components
+from headwater.pipelines.deduplicate.scratch import Scratch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,8 +70,8 @@ def test_one_task_equals_union_find(pairs: list[tuple[int, int]], rows_a_block: 
 
 
 @pytest.mark.spark
-def test_stars_equal_one_task(spark: SparkSession) -> None:
-    """A graph of a chain of 200, a star of 500, cycles, repeats and random edges: the same rows on both ways."""
+def test_stars_equal_one_task(spark: SparkSession, tmp_path: Path) -> None:
+    """A graph of a chain of 200, a star of 500, cycles, repeats and random edges: the same rows on both ways, and nothing is left behind."""
     draw = random.Random(5)
     order = draw.sample(range(200), 200)
     pairs = list(zip(order, order[1:], strict=False))
@@ -82,19 +84,54 @@ def test_stars_equal_one_task(spark: SparkSession) -> None:
     blocks = spark.sparkContext.parallelize([_pack(edges[part::3]) for part in range(3)], 3)
     expected = _reference(edges)
     for single in (len(edges), 1):
-        assert _unpack(connected_components(spark, blocks, single).collect()) == expected
+        with Scratch(str(tmp_path), "run") as scratch:
+            roots = connected_components(spark, blocks, scratch, single)
+            assert _unpack(roots.collect()) == expected
+            assert _unpack(roots.collect()) == expected
+            assert bool(list(tmp_path.rglob("*.parquet"))) == (single == 1)
+        assert not list(tmp_path.rglob("*.parquet"))
 
 
 @pytest.mark.spark
-def test_no_edges_no_rows(spark: SparkSession) -> None:
+def test_what_is_kept_needs_nothing_that_it_was_made_from(spark: SparkSession, tmp_path: Path) -> None:
+    """Rows that were kept are read as often as they are asked for, and never made again; a second keeping deletes the first; none is no rows."""
+    made = spark.sparkContext.accumulator(0)
+
+    def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            made.add(batch.num_rows)
+            yield batch
+
+    with Scratch(str(tmp_path), "run") as scratch:
+        rows = spark.range(0, 100, 1, 3).mapInArrow(count, "id long")
+        kept = scratch.keep(rows)
+        first = set(tmp_path.rglob("*.parquet"))
+        for _ in range(2):
+            assert sorted(row.id for row in kept.collect()) == list(range(100))
+        assert made.value == 100
+        again = scratch.keep(kept.where("id < 10"))
+        assert first.isdisjoint(tmp_path.rglob("*.parquet"))
+        assert sorted(row.id for row in again.collect()) == list(range(10))
+        assert scratch.keep(again.where("id < 0")).collect() == []
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+@pytest.mark.spark
+def test_no_edges_no_rows(spark: SparkSession, tmp_path: Path) -> None:
     """An edge table without rows is solved on the one-task way."""
-    assert connected_components(spark, spark.sparkContext.parallelize([], 2)).collect() == []
+    assert (
+        connected_components(spark, spark.sparkContext.parallelize([], 2), Scratch(str(tmp_path), "run")).collect()
+        == []
+    )
 
 
 @pytest.mark.spark
-def test_rounds_that_do_not_end_are_an_error(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounds_that_do_not_end_are_an_error(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A graph that still changes in the last round is never given out as solved."""
     monkeypatch.setattr(components, "_MAX_ROUNDS", 1)
     blocks = spark.sparkContext.parallelize([_pack(_edges([(number, number + 1) for number in range(20)]))])
-    with pytest.raises(ReconciliationError, match="still change"):
-        connected_components(spark, blocks, 0)
+    with Scratch(str(tmp_path), "run") as scratch, pytest.raises(ReconciliationError, match="still change"):
+        connected_components(spark, blocks, scratch, 0)
+    assert not list(tmp_path.rglob("*.parquet"))

@@ -9,9 +9,10 @@ import pytest
 from web_lake import BATCH, FakeReader, page, web_lake
 
 from headwater.lineage.runs import Unit, begin_run, commit_wave
-from headwater.pipelines.ingest.again import find_again, known_files
+from headwater.pipelines.ingest.again import find_again
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo
+from headwater.pipelines.ingest.known import KnownFiles
 from headwater.pipelines.ingest.task import file_number
 from headwater.pipelines.ingest.web import pages
 from headwater.pipelines.ingest.web.captures import Page
@@ -57,7 +58,7 @@ def test_read_again_for_another_extractor(
     sha256 = "0" * 64
     _refuse(lake, file_number(sha256), reason)
     snapshot = open_snapshot(lake)
-    known = known_files(snapshot, {sha256})
+    known = KnownFiles().find(snapshot, {sha256})
     info = FileInfo(sha256=sha256, size=1, format="warc", compression="", chunks=())
     operators = [text_operator(each) for each in extractors]
     found = find_again(snapshot, known, [("pages.warc", info)], Limits(), extractors=operators, retry=False)

@@ -15,8 +15,8 @@ import headwater.pipelines.ingest.step as ingest_step
 from headwater.errors import UnreadableInputsError, UsageError
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.views import connect
-from headwater.pipelines.ingest.again import known_files
 from headwater.pipelines.ingest.inputs import InputFile, list_inputs
+from headwater.pipelines.ingest.known import KnownFiles
 from headwater.pipelines.ingest.step import IngestReport, ingest, ingest_warnings
 from headwater.pipelines.recipe.job import Recipe, load_recipe, parse_recipe
 from headwater.pipelines.run import run
@@ -211,12 +211,13 @@ def test_shards_are_those_of_one_run(
 
 def disturb(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
     """Call ``change`` between the inspection of a wave and its reading."""
+    find = KnownFiles.find
 
     def after_inspection(*given: Any) -> Any:
         change()
-        return known_files(*given)
+        return find(*given)
 
-    monkeypatch.setattr(ingest_step, "known_files", after_inspection)
+    monkeypatch.setattr(KnownFiles, "find", after_inspection)
 
 
 def test_inputs_that_change_or_go_are_errors(

@@ -60,13 +60,13 @@ def test_runs_of_equal_neighbours(keys: list[int]) -> None:
     st.integers(1, 5),
 )
 def test_rows_of_a_target_are_put_together(sizes: list[tuple[int, int]], rows_a_batch: int) -> None:
-    """Each target comes once, in order, with its rows and without its mark, however rows are cut into batches."""
+    """Each target comes once, in order, with its rows and the mark first, however rows are cut into batches."""
     targets = [target for target, size in sorted(sizes) for _ in range(size + 1)]
     ids = [number for _, size in sorted(sizes) for number in [-1, *range(size)]]
     table = pa.table({"target": pa.array(targets, pa.int32()), "sample_id": pa.array(ids, pa.int64())})
     found = list(rows_by_target(iter(table.to_batches(max_chunksize=rows_a_batch))))
     assert [target for target, _ in found] == [target for target, _ in sorted(sizes)]
-    assert [rows["sample_id"].to_pylist() for _, rows in found] == [list(range(size)) for _, size in sorted(sizes)]
+    assert [rows["sample_id"].to_pylist() for _, rows in found] == [[-1, *range(size)] for _, size in sorted(sizes)]
 
 
 def test_a_file_covers_neighbours_of_one_batch(lake_folder: Path) -> None:

@@ -20,9 +20,12 @@ from headwater.lineage.checks.absent import Absence, search_lake
 from headwater.lineage.checks.lake import verify
 from headwater.lineage.checks.needles import make_needles
 from headwater.lineage.questions import rows
+from headwater.lineage.training_order import TrainingOrder
+from headwater.lineage.training_steps import open_placed_stage
 from headwater.lineage.views import connect
 from headwater.lineage.vocabularies import store_vocabulary
 from headwater.pipelines.annotate.step import annotate
+from headwater.pipelines.builds.reproduce import reproduce
 from headwater.pipelines.builds.step import build
 from headwater.pipelines.decide.step import decide
 from headwater.pipelines.deduplicate.step import deduplicate
@@ -33,6 +36,7 @@ from headwater.pipelines.selection.step import select
 from headwater.pipelines.takedown.asked import Asked
 from headwater.pipelines.takedown.step import plan_takedown, resume, takedown
 from headwater.plain import Row
+from headwater.reader import Reader
 from headwater.tokenize.forms.load import vocabulary_from_merges, write_vocabulary
 from headwater.warehouse.faults import VARIABLE, reach
 from headwater.warehouse.maintain import maintain
@@ -188,6 +192,89 @@ def test_a_sample_in_three_builds_and_two_vocabularies(built: Planted) -> None:
             if now.get(path) != shards[name].get(path)
         }
         assert changed == touched
+
+
+@pytest.mark.slow
+def test_spark_does_what_this_process_does(built: Planted, spark: SparkSession, tmp_path: Path) -> None:
+    """A takedown by Spark's tasks leaves every build byte for byte as one by this process alone, and such that it can be made again."""
+    other = tmp_path / "other"
+    shutil.copytree(built.lake, other)
+    asked = _asked(named={"uri": URL}, near=0.8)
+    by_spark = takedown(str(built.lake), asked, spark=spark)
+    alone = takedown(str(other), asked)
+    assert (by_spark.state, by_spark.removed, by_spark.deleted["files"]) == (
+        "ended",
+        alone.removed,
+        alone.deleted["files"],
+    )
+    for name in BUILDS:
+        assert _shards(built.lake, name) == _shards(other, name)
+        assert by_spark.revised[name]["stages"].keys() == alone.revised[name]["stages"].keys()
+    assert reproduce(spark, str(built.lake), "again").same
+    assert _search(built.lake, list(CANARIES.values())).is_proof
+    assert _faults(built.lake) == []
+
+
+@pytest.mark.slow
+def test_every_copy_of_a_sample_goes(planted: Planted, spark: SparkSession) -> None:
+    """Of a sample that a build repeats, each copy goes: none is placed, and the shards lose the tokens of all of them."""
+    lake = planted.lake
+    told = tomllib.loads(small_lake._RECIPE)
+    told["stages"] = [told["stages"][1] | {"budget": "250 %", "context": 256}]
+    job = resolve(parse_recipe(told), str(lake))
+    select(spark, job, build="many")
+    build(spark, job, "many")
+    of_build = "FROM placements WHERE build = 'many'"
+    (before,) = _ask(
+        lake,
+        f"SELECT sample_id, count(DISTINCT copy) AS copies, sum(token_end - token_begin)::BIGINT AS tokens {of_build} "
+        "GROUP BY ALL ORDER BY copies DESC, sample_id LIMIT 1",
+    )
+    assert before["copies"] > 1
+    counted = f"SELECT sum(token_end - token_begin)::BIGINT AS tokens {of_build}"
+    (whole,) = _ask(lake, counted)
+    record = takedown(str(lake), _asked(named={"sample": before["sample_id"]}))
+    assert record.samples == [before["sample_id"]]
+    (place,) = [place for place in record.places if place["build"] == "many"]
+    assert (place["samples"], place["copies"], place["tokens"]) == (1, before["copies"], before["tokens"])
+    assert _ask(lake, f"SELECT * {of_build} AND sample_id = {before['sample_id']}") == []
+    (left,), (came,) = _ask(lake, counted), _ask(lake, f"{counted} AND {_is_new(record)}")
+    assert left["tokens"] - (came["tokens"] or 0) == whole["tokens"] - before["tokens"]
+    assert _faults(lake) == []
+
+
+def _is_new(record: Record) -> str:
+    """Return the condition of the rows of samples that stand in the place of those that went."""
+    return f"list_contains({[winner for _, winner in record.new_winners]}::BIGINT[], sample_id)"
+
+
+def test_the_report_names_sequences_and_training_steps(finished_lake: SmallLake, tmp_path: Path) -> None:
+    """Both forms of the report say which sequences of the stage held the sample, and in which steps a reader with these settings took them."""
+    lake = tmp_path / "lake"
+    shutil.copytree(finished_lake.folder, lake)
+    (row,) = _ask(lake, "SELECT sample_id, build, stage FROM placements WHERE stage = 'knowledge' ORDER BY ALL LIMIT 1")
+    order = TrainingOrder(batch_size=2, seed=5, epochs=2)
+    stage = open_placed_stage(str(lake), row["build"], "knowledge")
+    total = -(-2 * len(stage) // 2)
+    expected = [
+        step
+        for step, batch in zip(range(total), Reader(stage, batch_size=2, seed=5, epochs=2), strict=True)
+        if row["sample_id"] in {run["sample_id"] for run in batch.documents()}
+    ]
+    assert expected
+    planned = plan_takedown(str(lake), _asked(named={"sample": row["sample_id"]}, order=order))
+    record = takedown(str(lake), _asked(named={"sample": row["sample_id"]}, order=order))
+    (place,) = [place for place in record.places if place["stage"] == "knowledge"]
+    steps = [step for first, last in place["steps"]["ranges"] for step in range(first, last + 1)]
+    assert steps == expected
+    (stage_row,) = [each for each in planned["impact"]["builds"][0]["stages"] if each["stage"] == "knowledge"]
+    assert stage_row["steps"] == place["steps"]
+    assert (stage_row["tokens"], stage_row["of"]) == (place["tokens"], stage.manifest.tokens)
+    for ending in ("txt", "html"):
+        said = " ".join((lake / "takedowns" / f"{record.takedown}.{ending}").read_text().replace("\n  ", " ").split())
+        assert f"of {place['of_sequences']:,}, counted from 0" in said
+        assert f"of {total:,}, counted from 0" in said
+        assert "batches of 2 sequences, seed 5, 2 epochs, shuffled" in said
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ from stores.server import KEY_ID, REGION, StoreServer
 
 __all__ = ["RETRY_S", "Store", "store", "store_proxy", "store_server"]
 
-RETRY_S: Final = 4
+RETRY_S: Final = 2
 """For how long Headwater tries a request again in tests, seconds."""
 
 _OTHERS = (

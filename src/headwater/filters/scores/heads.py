@@ -79,7 +79,8 @@ def _of(rows: Mapping[str, tuple[float, ...]], number: int, other: float, langua
     """Return an input's number for each text's language; where no language has one of its own, the one number."""
     if not rows:
         return other
-    return of_languages({language: row[number] for language, row in rows.items()}, other, languages)
+    own = {name: rows[name][number] for name in languages.names if name is not None and name in rows}
+    return of_languages(own, other, languages)
 
 
 def _transformed(each: Input, signals: Mapping[str, Values], known: dict[Input, Values] | None) -> Values:

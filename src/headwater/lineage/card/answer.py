@@ -19,6 +19,7 @@ from headwater.lineage.funnel import funnel
 from headwater.lineage.past_runs import PastRun, newest_ended, read_runs, require_build, runs_of
 from headwater.lineage.personal_report import personal_report
 from headwater.lineage.questions import rows
+from headwater.lineage.revisions import build_version
 from headwater.lineage.views import connect
 from headwater.plain import JsonObject, Row
 from headwater.tokenize.shards.manifest import Manifest
@@ -52,7 +53,7 @@ def data_card(lake: str, build: str | None = None) -> JsonObject:
         raise UsageError(
             f"expected a finished build {name}, found one that is selected only; headwater build LAKE RECIPE goes on"
         )
-    version = max(run.input_version for run in runs_of(newest, "build", name))
+    version = build_version(newest, name)
     snapshot = open_snapshot(lake, version)
     with connect(lake, version) as connection:
         asked = stages_asked(selected, selection_columns(connection))

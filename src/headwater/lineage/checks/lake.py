@@ -14,13 +14,14 @@ from typing import Final
 import numpy as np
 
 from headwater.errors import CorruptLakeError, HeadwaterError, StoreError
-from headwater.lineage.builds import LakeView
+from headwater.lineage.builds import LakeView, require_named_build
 from headwater.lineage.checks.builds import build_records, build_roots, placed_as_planned, shard_files, texts_decode
 from headwater.lineage.checks.found import Found
+from headwater.lineage.checks.indexes import indexes
 from headwater.lineage.checks.log import log_entries, log_statistics
 from headwater.lineage.checks.pieces import Each, file_pieces, in_turn, summed, text_pieces
-from headwater.lineage.checks.scope import EVERYTHING, Scope
-from headwater.lineage.checks.stages import build_notes, builds_finished, check_build_known
+from headwater.lineage.checks.scope import EVERYTHING, Scope, read_verified
+from headwater.lineage.checks.stages import build_notes, builds_finished
 from headwater.lineage.checks.stored import block_lists, evaluation_sets, retained_files, score_models, vocabularies
 from headwater.lineage.checks.takedowns import takedowns
 from headwater.lineage.checks.texts import texts_chosen
@@ -64,12 +65,11 @@ def verify(
         scope: how much of these is read again.
     """
     snapshot = open_snapshot(lake, version)
+    require_named_build(snapshot, build)
     with connect(lake, snapshot.version) as connection:
         context = LakeView(
             lake=lake, snapshot=snapshot, connection=connection, build=build, fragments=scope.fragments(snapshot)
         )
-        if build is not None:
-            check_build_known(snapshot, build)
         taken = scope.limited(each)
         pieced: dict[str, Callable[[LakeView], Found]] = {
             name: partial(check, each=taken) for name, check in _PIECED.items()
@@ -233,6 +233,11 @@ def _winners_kept(lake: LakeView) -> Found:
     )
 
 
+def _verified_record(lake: LakeView) -> Found:
+    """What `verify --incremental` recorded, by which it leaves out what was verified, is as it was written."""
+    return int(read_verified(lake.lake) is not None), []
+
+
 _FROM_COPY: Final = "Restore these files from a copy of the lake"
 _MADE_AGAIN: Final = f"{_FROM_COPY}; without one, make the lake again from its inputs"
 _REPAIR: Final = "Write it anew: headwater build {lake} RECIPE --build BUILD --repair"
@@ -245,6 +250,7 @@ _REMEDIES: Final = {
     "ids_unique": _MADE_AGAIN,
     "content_hashes": _MADE_AGAIN,
     "texts_chosen": _MADE_AGAIN,
+    "indexes": _MADE_AGAIN,
     "counts_reconcile": _MADE_AGAIN,
     "runs_known": _MADE_AGAIN,
     "winners_kept": _MADE_AGAIN,
@@ -271,6 +277,7 @@ _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "ids_unique": _ids_unique,
     "content_hashes": _content_hashes,
     "texts_chosen": texts_chosen,
+    "indexes": indexes,
     "counts_reconcile": _counts_reconcile,
     "runs_known": _runs_known,
     "winners_kept": _winners_kept,
@@ -286,4 +293,5 @@ _CHECKS: Final[dict[str, Callable[[LakeView], Found]]] = {
     "shard_files": shard_files,
     "placed_as_planned": placed_as_planned,
     "texts_decode": texts_decode,
+    "verified_record": _verified_record,
 }

@@ -41,6 +41,8 @@ __all__ = ["log_entries", "log_statistics"]
 _NAME: Final = re.compile(NAME_PATTERN)
 _WRITERS: Final = ("headwater", "fragments")
 """Application ids whose numbers decide what the next commit does."""
+_DIGITS: Final = 20
+"""Of a version, in the name of its checkpoint."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -237,10 +239,20 @@ def _checkpoint_faults(snapshot: Snapshot, chained: int | None) -> list[str]:
             read_bytes(filesystem, join(folder, LAST_CHECKPOINT)), there
         )
         return [] if pointed else [f"{LAST_CHECKPOINT} names no checkpoint that is there"]
-    faults = [f"{name} has no recorded hash" for name in there if name not in record["files"]]
+    # A writer that was killed between a checkpoint and its record leaves one that is newer than all recorded: it is what the table was
+    # opened from, and so was held against the entries. What names the newest one names it then, or another that is there.
+    newest = max((name for name in record["files"] if name != LAST_CHECKPOINT), default="")
+    unrecorded = [name for name in there if name not in record["files"]]
+    ahead = [name for name in there if name != LAST_CHECKPOINT and name[:_DIGITS] > newest[:_DIGITS]]
+    faults = [
+        f"{name} has no recorded hash" for name in unrecorded if not ahead or name not in (*ahead, LAST_CHECKPOINT)
+    ]
     for name, recorded in record["files"].items():
         if name not in there:
             faults.append(f"{name} is gone")
+        elif ahead and name == LAST_CHECKPOINT:
+            if not _names_checkpoint(read_bytes(filesystem, join(folder, name)), there):
+                faults.append(f"{name} names no checkpoint that is there")
         elif file_sha256(filesystem, join(folder, name)) != recorded:
             faults.append(f"{name} has not the SHA-256 that was recorded of it")
     return faults

@@ -23,6 +23,7 @@ from headwater.lineage.checks.pieces import Each, FilePiece, Piece, TextPiece
 from headwater.lineage.past_runs import ended_builds
 from headwater.plain import JsonObject
 from headwater.tokenize.shards.manifest import MANIFEST
+from headwater.untrusted import parse_json
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
@@ -30,7 +31,9 @@ __all__ = ["EVERYTHING", "RECORD", "Scope", "Verified", "read_verified", "record
 
 RECORD: Final = "verified.json"
 """Beside the table: at which version everything was last verified."""
-_FORMAT: Final = 1
+_FORMAT: Final = 2
+_READ: Final = (1, 2)
+"""Formats that are read; 1 has no digest of itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,8 +128,9 @@ def read_verified(lake: str) -> Verified | None:
     if exists(filesystem, path) is None:
         return None
     try:
-        found = json.loads(read_bytes(filesystem, path))
-        whole = found["format"] == _FORMAT and type(found["version"]) is int and found["version"] >= 0
+        found = parse_json(read_bytes(filesystem, path))
+        whole = found["format"] in _READ and type(found["version"]) is int and found["version"] >= 0
+        whole = whole and (found["format"] == 1 or found.pop("digest") == _digest(found))
         manifests = {str(name): str(digest) for name, digest in found["manifests"].items()} if whole else {}
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
@@ -157,7 +161,13 @@ def record_verified(snapshot: Snapshot) -> None:
         if (digest := _manifest_sha256(lake, build, stage)) is not None
     }
     record: JsonObject = {"format": _FORMAT, "version": snapshot.version, "manifests": known}
+    record["digest"] = _digest(record)
     write_file(lake, RECORD, json.dumps(record, sort_keys=True, indent=1).encode() + b"\n", root=lake)
+
+
+def _digest(record: JsonObject) -> str:
+    """Return a hash of a record, which it holds itself: it decides what is not read again, so a flipped bit of it must be found."""
+    return blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _stages(lake: str, build: str) -> list[str]:

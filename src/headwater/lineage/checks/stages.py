@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from headwater.errors import UsageError
 from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.found import Found
 from headwater.lineage.empty_stages import empty_stages
 from headwater.lineage.past_runs import ended_builds
 from headwater.lineage.questions import rows
 from headwater.lineage.revisions import open_revisions
-from headwater.warehouse.snapshot import Snapshot
 
-__all__ = ["build_notes", "builds_finished", "check_build_known", "finished_stages", "unfinished_builds"]
-
-
-def check_build_known(snapshot: Snapshot, build: str) -> None:
-    """Do nothing where a build was chosen, begun or ended.
-
-    Raises:
-        UsageError: the lake has none of that name.
-    """
-    known = set(ended_builds(snapshot))
-    for family in ("stages", "placements"):
-        known |= set(snapshot.live(family)["batch"].to_pylist())
-    if build not in known:
-        listed = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"expected a build of this lake, found {build!r}; it has {listed}")
+__all__ = ["build_notes", "builds_finished", "finished_stages", "unfinished_builds"]
 
 
 def finished_stages(lake: LakeView) -> list[tuple[str, str]]:

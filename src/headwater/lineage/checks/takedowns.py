@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Final
 
 import numpy as np
 
+from headwater.filters.duplicates.minhash import N_BANDS, N_PERMUTATIONS
 from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.found import Found
 from headwater.lineage.keyed_hashes import find_key, key_id
+from headwater.lineage.past_runs import read_runs
 from headwater.lineage.questions import rows
-from headwater.lineage.takedown_report import report_html, report_text
+from headwater.lineage.takedown_report import report_hashes
 from headwater.lineage.takedowns import taken_samples
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes
 from headwater.warehouse.takedown_records import FOLDER, Record, read_records
@@ -29,11 +31,17 @@ def takedowns(lake: LakeView) -> Found:
     faults = _tombstones(lake)
     records = read_records(lake.lake)
     key = find_key(lake.lake)
-    known = {row["takedown"] for row in rows(lake.connection, "SELECT DISTINCT takedown FROM takedowns")}
+    named = {row["takedown"] for row in rows(lake.connection, "SELECT DISTINCT takedown FROM takedowns")}
+    # One of refused records alone has no rows there.
+    made = {
+        str(run.operators["takedown"]["id"]) for run in read_runs(lake.snapshot, "takedown") if run.ended is not None
+    }
+    known = named | made
     if known and key is None:
         faults.append("the key of what was taken down is gone, so that the same texts would come in again")
     for name in sorted(known - {record.takedown for record in records}):
-        faults.append(f"takedown {name} has rows and no record")
+        faults.append(f"takedown {name} was made and has no record in {FOLDER}/{name}.json")
+    faults += _keyed_faults(lake)
     for record in records:
         # An older version of the table is from before some of them.
         if record.version is not None and record.version <= lake.snapshot.version and record.reached("removed"):
@@ -63,6 +71,20 @@ def _tombstones(lake: LakeView) -> list[str]:
     return faults
 
 
+def _keyed_faults(lake: LakeView) -> list[str]:
+    """Return the samples whose keyed hashes are none: the same text would come in again."""
+    statement = (
+        "SELECT sample_id FROM takedowns WHERE octet_length(text_mac) IS DISTINCT FROM 16 OR octet_length(signature_macs) NOT IN (0, $signature) "
+        "OR (octet_length(signature_macs) = $signature AND len(band_macs) NOT IN (0, $bands)) OR octet_length(normalized_mac) <> 16 "
+        "ORDER BY 1 LIMIT 100"
+    )
+    found = rows(lake.connection, statement, {"signature": 4 * N_PERMUTATIONS, "bands": N_BANDS})
+    return [
+        f"sample {row['sample_id']} was taken down and has no keyed hashes by which its text is known again"
+        for row in found
+    ]
+
+
 def _record_faults(lake: LakeView, record: Record) -> list[str]:
     faults = []
     missing = np.setdiff1d(np.array(record.samples, np.int64), taken_samples(lake.snapshot))
@@ -72,13 +94,12 @@ def _record_faults(lake: LakeView, record: Record) -> list[str]:
     ]
     if record.reached("ended"):
         filesystem, folder = filesystem_of(join(lake.lake, FOLDER))
-        for name, text in (
-            (f"{record.takedown}.txt", report_text(record)),
-            (f"{record.takedown}.html", report_html(record)),
-        ):
+        # Records of format 1 have no hashes: their reports are what they say today.
+        for ending, expected in (record.report or report_hashes(record)).items():
+            name = f"{record.takedown}.{ending}"
             place = join(folder, name)
             if exists(filesystem, place) is None:
                 faults.append(f"{FOLDER}/{name}: missing")
-            elif read_bytes(filesystem, place) != text.encode():
-                faults.append(f"{FOLDER}/{name}: is not what the takedown's record says")
+            elif sha256(read_bytes(filesystem, place)).hexdigest() != expected:
+                faults.append(f"{FOLDER}/{name}: is not the report that was written, by the takedown's record")
     return faults

@@ -8,9 +8,9 @@ changed setting reaches exactly what depends on it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -36,8 +36,10 @@ from headwater.pipelines.recipe.blocklists import BlockListSettings
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.recipe.sections import ContaminationSettings, SpanSettings
 from headwater.pipelines.spark.aligned import group_neighbours
+from headwater.pipelines.spark.arrivals import Pace, arrivals
 from headwater.pipelines.spark.progress import Progress
-from headwater.pipelines.spark.sessions import parallelism, run_tasks
+from headwater.pipelines.spark.sessions import parallelism
+from headwater.pipelines.spark.watch import beat
 from headwater.tokenize.encode.encoder import encode
 from headwater.warehouse.columns import repeat_text, with_run
 from headwater.warehouse.faults import ANNOTATE
@@ -51,6 +53,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 __all__ = ["annotate", "measure_texts"]
+
+_TASK_BYTES: Final = 16 << 30
+"""About how much text a task reads at most, some twenty minutes of work: what is lost when it, or the driver, dies."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,16 +102,14 @@ def annotate(spark: SparkSession, job: Resolved, families: Sequence[str] | None 
     listed = store_blocklists(job.lake, job.recipe.blocklists) if "blocklists" in wanted else {}
     run = begin_run(job.lake, "annotate", job.recipe.literals, settings, snapshot.version)
     run.counts |= listed
-    slots = parallelism(spark)
-    with Progress("annotate", total_bytes=_missing_bytes(snapshot, wanted)) as progress:
+    slots, pace = parallelism(spark), Pace()
+    with Progress("annotate", total_bytes=_text_bytes(snapshot, _missing(snapshot, wanted))) as progress:
         while True:
             tasks = _plan(snapshot, run, job, wanted, slots)
             if not tasks:
                 break
-            for begin in range(0, len(tasks), 8 * slots):
-                wave = tasks[begin : begin + 8 * slots]
-                results = run_tasks(spark, _annotate, wave, progress, _size, point=ANNOTATE)
-                units = [_unit(snapshot, task, result) for task, result in zip(wave, results, strict=True)]
+            for done in arrivals(spark, _annotate, tasks, pace, progress, _size, point=ANNOTATE):
+                units = [_unit(snapshot, tasks[number], result) for number, result in done]
                 snapshot, _ = commit_wave(run, snapshot, units, valid=_texts_stand)
     finish_run(run, snapshot)
     return dict(run.counts)
@@ -125,11 +128,11 @@ def _with_what_they_read(job: Resolved, families: Sequence[str] | None) -> dict[
     return {family: operator for family, operator in wanted.items() if family in chosen}
 
 
-def _missing_bytes(snapshot: Snapshot, wanted: Mapping[str, str]) -> int:
-    missing = _missing(snapshot, wanted)
+def _text_bytes(snapshot: Snapshot, fragments: Collection[int]) -> int:
+    """Return about how many bytes of text some fragments hold."""
     content = snapshot.live("content")
-    chosen = np.isin(content["base"].to_numpy(), np.fromiter(missing, np.int64, len(missing)))
-    # A compressed byte is about three of text; the line is only a forecast.
+    chosen = np.isin(content["base"].to_numpy(), np.fromiter(fragments, np.int64, len(fragments)))
+    # A compressed byte is about three of text: the bar is only a forecast, and so is how long a task takes.
     return int(3 * content["size"].to_numpy()[chosen].sum())
 
 
@@ -151,7 +154,8 @@ def _plan(
 ) -> list[_Task]:
     """Return the tasks of everything missing: neighbours that lack the same families and replace the same files share a task."""
     missing = _missing(snapshot, wanted)
-    per_task = max(1, min(FRAGMENTS_PER_FILE, len(missing) // (8 * slots)))
+    most = _TASK_BYTES * len(missing) // max(1, _text_bytes(snapshot, missing))
+    per_task = max(1, min(FRAGMENTS_PER_FILE, len(missing) // (8 * slots), most))
     located = snapshot.locate(np.fromiter(missing, np.int64, len(missing)), tuple(wanted))
     groups = group_neighbours(
         located,
@@ -245,6 +249,7 @@ def _annotate(task: _Task) -> _Result:
         for where in task.fragments:
             parts: dict[str, list[pa.Table]] = {family: [] for family in task.families}
             for inputs in _inputs(task, where):
+                beat()
                 rows += inputs.rows.num_rows
                 text_bytes += int(inputs.rows["text_bytes"].to_numpy().sum())
                 for family, found in _measure(task, inputs):

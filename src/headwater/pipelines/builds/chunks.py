@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -104,14 +104,12 @@ def _binary(values: npt.NDArray[np.generic], bounds: npt.NDArray[np.int64]) -> p
 def from_chunks(chunks: Sequence[pa.RecordBatch]) -> TokenRows:
     """Return the documents of one slot in their final order: by position, then content hash, origin and copy.
 
+    Args:
+        chunks: batches of chunks of that slot alone.
+
     Their tokens lie one after the other in that order. Memory: the tokens once more.
     """
-    values = [
-        {name: batch.column(name)[row] for name in batch.schema.names} for batch in chunks for row in range(len(batch))
-    ]
-    parts = {
-        name: [np.frombuffer(value[name].as_buffer(), kind) for value in values] for name, kind in _COLUMNS.items()
-    }
+    parts = {name: [_values(batch.column(name), kind) for batch in chunks] for name, kind in _COLUMNS.items()}
     found = {name: np.concatenate([np.empty(0, _COLUMNS[name]), *arrays]) for name, arrays in parts.items()}
     halves = found["content_hash"].view(">u8").reshape(-1, 2)
     order = np.lexsort((found["copy"], found["origin"], halves[:, 1], halves[:, 0], found["position"]))
@@ -121,10 +119,17 @@ def from_chunks(chunks: Sequence[pa.RecordBatch]) -> TokenRows:
     target[order] = begin
     tokens = np.empty(int(rows["n_tokens"].sum()), np.uint32)
     at = 0
-    for value, lengths in zip(values, parts["n_tokens"], strict=True):
+    for batch, lengths in zip(chunks, parts["n_tokens"], strict=True):
         source = np.cumsum(lengths) - lengths
-        copy_tokens(
-            np.frombuffer(value["tokens"].as_buffer(), "<u4"), source, lengths, target[at : at + len(lengths)], tokens
-        )
+        copy_tokens(_values(batch.column("tokens"), "<u4"), source, lengths, target[at : at + len(lengths)], tokens)
         at += len(lengths)
     return TokenRows(**rows, begin=begin, tokens=tokens)
+
+
+def _values(column: pa.BinaryArray, kind: str) -> npt.NDArray[Any]:  # Any: of the kind
+    """Return the values of all rows of a column of chunks, one row after the other, without copying them."""
+    _, offsets, data = column.buffers()
+    if len(column) == 0 or data is None:  # of empty values there may be no buffer
+        return np.empty(0, kind)
+    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    return np.frombuffer(data, np.uint8)[ends[0] : ends[-1]].view(kind)

@@ -7,7 +7,6 @@ stage. Shard, which is the packing bucket: the position's first bits. Nothing de
 from __future__ import annotations
 
 import functools
-import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from headwater.lineage.buckets import bucket_of, copy_positions, positions
 from headwater.lineage.vocabularies import find_vocabulary
 from headwater.pipelines.builds.chunks import TokenRows, to_chunks
 from headwater.pipelines.recipe.job import Recipe
+from headwater.pipelines.spark.parcels import contents
 from headwater.tokenize.encode.encoder import encode
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_sparse, slice_by_bytes
 
@@ -149,7 +149,5 @@ def _slots_of(slots: tuple[tuple[str, int], ...], stage: str, shards: int) -> np
 
 def fragment_chunks(job: BuildJob, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the chunks of the fragments named in ``batches``; runs in a Spark task."""
-    for batch in batches:
-        for item in batch.column(0):
-            where: FragmentFiles = pickle.loads(item.as_buffer())  # noqa: S301 - written by this driver a moment ago
-            yield from _token_rows(job, where)
+    for where in contents(batches):
+        yield from _token_rows(job, where)

@@ -38,7 +38,8 @@ from headwater.tokenize.shards.mds import MdsShard, mds_index, mds_shard
 from headwater.tokenize.shards.tokens import token_suffix, tokens_in
 from headwater.tokenize.shards.writers import shard_writers
 from headwater.warehouse.filesystem import delete_file, exists, filesystem_of, join, parent, read_bytes, write_file
-from headwater.warehouse.real_files import refuse_lakes, refuse_links
+from headwater.warehouse.lake_folders import refuse_lakes
+from headwater.warehouse.real_files import refuse_links
 
 __all__ = ["CHUNK_BYTES", "export", "stages_of"]
 

@@ -266,7 +266,7 @@ def _packed(spark: SparkSession | None, job: BuildJob, parts: Parts) -> Iterator
 
 def _items(parts: Sequence[object]) -> Iterator[pa.RecordBatch]:
     for part in parts:
-        yield pa.record_batch({"item": pa.array([pickle.dumps(part)], pa.binary())})
+        yield pa.record_batch({"item": pa.array([pickle.dumps((part,))], pa.binary())})
 
 
 def _new_stage(plan: _Plan, job: BuildJob, stage: str) -> tuple[JsonObject, dict[str, int]]:

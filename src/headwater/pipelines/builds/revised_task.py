@@ -6,7 +6,6 @@ to the table since. They go through the same ordering and packing as in a build,
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from headwater.hashes import items_of_hashes
 from headwater.lineage.buckets import copy_positions, positions
 from headwater.pipelines.builds.chunks import TokenRows, to_chunks
 from headwater.pipelines.builds.encode_task import BuildJob, encode_rows
+from headwater.pipelines.spark.parcels import contents
 from headwater.tokenize.pack.placing import copy_tokens
 from headwater.tokenize.shards.manifest import Shard
 from headwater.tokenize.shards.tokens import open_tokens, suffix_of, token_suffix
@@ -71,14 +71,12 @@ class NewDocuments:
 
 def revised_chunks(job: BuildJob, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield the chunks of the old shards and new documents named in ``batches``; runs in a Spark task."""
-    for batch in batches:
-        for item in batch.column(0):
-            part: OldShard | NewDocuments = pickle.loads(item.as_buffer())  # noqa: S301 - written by this driver a moment ago
-            if isinstance(part, OldShard):
-                rows = kept_rows(job, part)
-                yield from to_chunks(np.full(len(rows), part.slot, np.int64), rows)
-            else:
-                yield from _new_rows(job, part)
+    for part in contents(batches):
+        if isinstance(part, OldShard):
+            rows = kept_rows(job, part)
+            yield from to_chunks(np.full(len(rows), part.slot, np.int64), rows)
+        else:
+            yield from _new_rows(job, part)
 
 
 def _new_rows(job: BuildJob, new: NewDocuments) -> Iterator[pa.RecordBatch]:

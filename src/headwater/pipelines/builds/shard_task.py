@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +17,7 @@ from headwater.pipelines.builds.chunks import TokenRows, from_chunks
 from headwater.pipelines.builds.encode_task import BuildJob
 from headwater.pipelines.builds.files import write_shard_file
 from headwater.pipelines.recipe.stages import Stage
+from headwater.pipelines.spark.blocks import run_bounds
 from headwater.tokenize.pack.strategies import Packed, pack
 from headwater.tokenize.shards.boundaries import boundaries_table
 from headwater.tokenize.shards.manifest import Shard, write_shard
@@ -29,12 +31,25 @@ from headwater.warehouse.schema import arrow_schema
 __all__ = ["empty_shard", "write_shards"]
 
 
-def write_shards(job: BuildJob, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the commit unit of every shard of a partition; its chunks arrive in any order."""
+def write_shards(
+    job: BuildJob, batches: Iterator[pa.RecordBatch], *, ordered: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """Yield the commit unit of every shard of a partition; its chunks arrive in any order.
+
+    Args:
+        ordered: all chunks of a shard come together, so that one shard at a time is held.
+    """
     held: dict[int, list[pa.RecordBatch]] = {}
     for batch in batches:
-        for row, slot in enumerate(batch.column("slot").to_pylist()):
-            held.setdefault(slot, []).append(batch.slice(row, 1))
+        slots = batch.column("slot").to_numpy()
+        bounds = run_bounds(slots).tolist()
+        for begin, end in itertools.pairwise(bounds):
+            slot = int(slots[begin])
+            if ordered and held and slot not in held:
+                ((last, chunks),) = held.items()
+                held = {}
+                yield _write_shard(job, last, from_chunks(chunks))
+            held.setdefault(slot, []).append(batch.slice(begin, end - begin))
     for slot in sorted(held):
         yield _write_shard(job, slot, from_chunks(held.pop(slot)))
 

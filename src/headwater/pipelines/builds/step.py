@@ -30,6 +30,7 @@ from headwater.pipelines.recipe.bounds import BUCKETS
 from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.recipe.stages import Stage
+from headwater.pipelines.spark.parcels import parcels
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
 from headwater.plain import JsonObject
@@ -45,7 +46,8 @@ from headwater.tokenize.shards.manifest import (
 )
 from headwater.tokenize.shards.roots import ROOT, build_root
 from headwater.version import __version__
-from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
+from headwater.warehouse.filesystem import filesystem_of, join, write_file
+from headwater.warehouse.many_files import read_present
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ __all__ = ["build", "packing_buckets", "run_shards", "stage_manifest"]
 
 VERSION: Final = 2
 PROVENANCE_FORMAT: Final = 1
+MOST_BLOCKS: Final = 100_000_000
+"""Most blocks of the shuffle, tasks times partitions: with eighty terabytes of tokens each has most of a megabyte."""
 _TOKEN_BYTES: Final = 4
 Chunks = Callable[[BuildJob, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -202,19 +206,36 @@ def run_shards(
 
     Args:
         parts: what the tasks read, a task one or more: as a rule fragments.
-        chunks: gives the chunks of some parts, each pickled in a row.
+        chunks: gives the chunks of some parts; see ``parcels``.
     """
-    items = [(pickle.dumps(part),) for part in parts]
+    from pyspark.sql import functions as sf
+
     context = spark.sparkContext
     slots = parallelism(spark)
-    work = spark.createDataFrame(context.parallelize(items, max(1, min(len(items), 8 * slots))), "item binary")
+    items = parcels(parts, 8 * slots)
+    work = spark.createDataFrame(context.parallelize(items, len(items)), "item binary")
     rows = work.mapInArrow(partial(chunks, job), SHUFFLE_ROW)
-    written = rows.repartitionById(len(job.slots), "slot").mapInArrow(partial(write_shards, job), "unit binary").rdd
+    runs = _runs_of_shards(len(job.slots), len(items))
+    if runs == len(job.slots):
+        sent = rows.repartitionById(runs, "slot")
+    else:
+        run = sf.expr(f"CAST((CAST(slot AS BIGINT) * {runs}) DIV {len(job.slots)} AS INT)")
+        sent = rows.withColumn("run", run).repartitionById(runs, "run").drop("run").sortWithinPartitions("slot")
+    written = sent.mapInArrow(partial(write_shards, job, ordered=runs < len(job.slots)), "unit binary").rdd
     partitions = written.getNumPartitions()
     for begin in range(0, partitions, 4 * slots):
         chosen = range(begin, min(partitions, begin + 4 * slots))
         found = context.runJob(written, lambda part: [row.unit for row in part], list(chosen))
         yield [pickle.loads(unit) for unit in found]  # noqa: S301 - written by this job's own tasks
+
+
+def _runs_of_shards(shards: int, tasks: int) -> int:
+    """Return into how many runs of neighbouring shards a shuffle goes, a partition each: one a shard, unless blocks would be too many.
+
+    A shuffle moves a block a task and partition: with a partition a shard, twenty trillion tokens would be billions of them, of some kilobytes.
+    The shards of a run are sorted apart where they arrive, by Spark, which spills to the local disk; one at a time is in memory as ever.
+    """
+    return max(1, min(shards, MOST_BLOCKS // tasks))
 
 
 def _write_manifests(
@@ -227,12 +248,12 @@ def _write_manifests(
             continue
         folder = builds_uri(lake, name, stage.name)
         filesystem, path = filesystem_of(folder)
-        found = []
-        for number in range(shards[stage.name]):
-            record = join(path, f"{shard_name(number)}.json")
-            if exists(filesystem, record) is None:
-                continue  # a shard to which no document fell
-            found.append(read_shard(read_bytes(filesystem, record), record))
+        records = [join(path, f"{shard_name(number)}.json") for number in range(shards[stage.name])]
+        found = [
+            read_shard(data, record)
+            for record, data in zip(records, read_present(filesystem, records), strict=True)
+            if data is not None  # otherwise no document fell to the shard
+        ]
         data = stage_manifest(recipe, stage, shards[stage.name], vocabulary, found)
         write_file(folder, MANIFEST, data, root=lake)
         written[stage.name] = data

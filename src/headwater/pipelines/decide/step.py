@@ -24,6 +24,7 @@ from headwater.pipelines.decide.election import LOSER, find_losers
 from headwater.pipelines.decide.verdicts import reconcile, verdict_rows, with_taken_down
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import fragment_rows, plan_targets, write_aligned
+from headwater.pipelines.spark.blocks import partitions_of
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism
 from headwater.warehouse.columns import family_columns, with_run
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["decide"]
 
+_CANDIDATE_BYTES: Final = 560
+_MOST_PARTITIONS: Final = 20_000
+"""Of an election, however many samples: rows are sorted where they arrive, by Spark, which spills, and are read a batch at a time."""
 _CANDIDATE: Final = (
     "sample_id long, cluster_id binary, quality int, text_bytes long, content_hash binary, origin long, "
     "signature binary, n_shingles int, normalized_hash binary"
@@ -120,7 +124,9 @@ def _losers(
         "origin",
         "sample_id",
     ]
-    ordered = rows.repartition("cluster_id").sortWithinPartitions(order)
+    texts = int(pc.sum(snapshot.live("duplicates")["rows"]).as_py() or 0)
+    parts = min(_MOST_PARTITIONS, partitions_of(texts * _CANDIDATE_BYTES, 2 * parallelism(spark)))
+    ordered = rows.repartition(parts, "cluster_id").sortWithinPartitions(order)
     return ordered.mapInArrow(partial(find_losers, job.min_agreement), LOSER)
 
 

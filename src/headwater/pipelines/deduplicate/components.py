@@ -16,6 +16,7 @@ import pyarrow as pa
 from headwater.errors import ReconciliationError
 from headwater.filters.duplicates.pairs import components
 from headwater.hashes import halves_of_hashes, hashes_of_halves
+from headwater.pipelines.deduplicate.scratch import Scratch
 from headwater.pipelines.spark.blocks import run_begins
 
 if TYPE_CHECKING:
@@ -35,12 +36,13 @@ _MAX_ROUNDS: Final = 100
 
 
 def connected_components(
-    spark: SparkSession, edges: RDD[bytes], single_task_edges: int = SINGLE_TASK_EDGES
+    spark: SparkSession, edges: RDD[bytes], scratch: Scratch, single_task_edges: int = SINGLE_TASK_EDGES
 ) -> RDD[bytes]:
     """Return blocks of ``ROOT`` rows for every node of an edge, the root's own row included.
 
     Args:
         edges: blocks of ``EDGE`` rows, two different nodes in every row; persisted by the caller, since it is read more than once.
+        scratch: keeps the edges of a round; the rows that are returned may be read from it.
         single_task_edges: most edges that are solved in one task.
 
     Raises:
@@ -49,7 +51,7 @@ def connected_components(
     if sum(edges.map(len).collect()) <= single_task_edges * EDGE.itemsize:
         return edges.coalesce(1).mapPartitions(_solve)
     frame = spark.createDataFrame(edges.map(_single), "block binary").mapInArrow(_unpack, "a binary, b binary")
-    return _stars(frame).mapInArrow(_pack, "block binary").rdd.map(_block)
+    return _stars(frame, scratch).mapInArrow(_pack, "block binary").rdd.map(_block)
 
 
 def _solve(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -90,18 +92,14 @@ def _pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.record_batch({"block": pa.array([found.tobytes()], pa.binary())})
 
 
-def _stars(edges: DataFrame) -> DataFrame:
+def _stars(edges: DataFrame, scratch: Scratch) -> DataFrame:
     from pyspark.sql import functions as sf
 
-    current = (
-        edges.select(sf.greatest("a", "b").alias("a"), sf.least("a", "b").alias("b"))
-        .where("a <> b")
-        .distinct()
-        .localCheckpoint()
-    )
+    larger_first = edges.select(sf.greatest("a", "b").alias("a"), sf.least("a", "b").alias("b"))
+    current = scratch.keep(larger_first.where("a <> b").distinct())
     state = None
     for _ in range(_MAX_ROUNDS):
-        current = _small_star(_large_star(current)).localCheckpoint()
+        current = scratch.keep(_small_star(_large_star(current)))
         row = current.agg(
             sf.count("*").alias("n"), sf.sum(sf.xxhash64("a", "b").cast("decimal(38,0)")).alias("s")
         ).first()

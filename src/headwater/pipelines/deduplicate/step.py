@@ -25,6 +25,7 @@ from headwater.pipelines.deduplicate.clusters import CLUSTER_ANSWER, KINDS, chan
 from headwater.pipelines.deduplicate.components import connected_components
 from headwater.pipelines.deduplicate.pairs import verified_pairs
 from headwater.pipelines.deduplicate.recaptures import mark_recaptures
+from headwater.pipelines.deduplicate.scratch import Scratch
 from headwater.pipelines.deduplicate.wave import whole
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import plan_targets, write_blocks
@@ -74,30 +75,33 @@ def deduplicate(spark: SparkSession, job: Resolved) -> dict[str, int]:
             located = snapshot.locate(ready, ["minhash", "duplicates"])
             sources = [(where, bool(new)) for where, new in zip(located, np.isin(ready, fresh), strict=True)]
             texts = int(pc.sum(snapshot.live("minhash", signed)["rows"]).as_py())
-            edges = verified_pairs(context, snapshot.uri, sources, texts, job.min_agreement)
-            edges.persist(StorageLevel.DISK_ONLY)
-            roots = connected_components(spark, edges)
-            roots.persist(StorageLevel.DISK_ONLY)
-            answers = cluster_texts(context, snapshot.uri, sources, texts, roots)
-            touched = np.empty(0, dtype=np.int64)
-            if len(fresh) < len(ready):
-                answers.persist(StorageLevel.DISK_ONLY)
-                touched = changed_fragments(answers)
-            targets = plan_targets(snapshot, "duplicates", np.union1d(fresh, touched), ["minhash"], parallelism(spark))
-            units = write_blocks(
-                context,
-                answers,
-                CLUSTER_ANSWER,
-                targets,
-                snapshot.uri,
-                "duplicates",
-                own,
-                {"content": ["content_hash"]},
-                partial(_fill, run.run_id),
-            )
+            with Scratch(job.lake, run.run_id) as scratch:
+                edges = verified_pairs(context, snapshot.uri, sources, texts, job.min_agreement)
+                edges.persist(StorageLevel.DISK_ONLY)
+                roots = connected_components(spark, edges, scratch)
+                roots.persist(StorageLevel.DISK_ONLY)
+                answers = cluster_texts(context, snapshot.uri, sources, texts, roots)
+                touched = np.empty(0, dtype=np.int64)
+                if len(fresh) < len(ready):
+                    answers.persist(StorageLevel.DISK_ONLY)
+                    touched = changed_fragments(answers)
+                targets = plan_targets(
+                    snapshot, "duplicates", np.union1d(fresh, touched), ["minhash"], parallelism(spark)
+                )
+                units = write_blocks(
+                    context,
+                    answers,
+                    CLUSTER_ANSWER,
+                    targets,
+                    snapshot.uri,
+                    "duplicates",
+                    own,
+                    {"content": ["content_hash"]},
+                    partial(_fill, run.run_id),
+                )
+                for cached in (edges, roots, answers):
+                    cached.unpersist()
             unit = whole(snapshot, units)
-            for cached in (edges, roots, answers):
-                cached.unpersist()
             read = _read_paths(snapshot)
             snapshot, dropped = commit_wave(run, snapshot, [unit], valid=partial(_unchanged, read))
             progress.add(rows=unit.counts["samples"])

@@ -28,6 +28,7 @@ from headwater.pipelines.extract.task import Done, ReplaceTask, TextsTask, Unrea
 from headwater.pipelines.extract.units import Stands, units_of
 from headwater.pipelines.recipe.extraction import choice, choice_operators, text_operator, without_pages
 from headwater.pipelines.recipe.job import Recipe
+from headwater.pipelines.spark.arrivals import Pace, arrivals
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
 from headwater.plain import JsonObject
@@ -51,7 +52,7 @@ class Tasks:
     """How work is run: on Spark, or (in tests) one task after the other in this process."""
 
     def __init__(self, spark: SparkSession | None, progress: Progress | None = None) -> None:
-        self._spark, self._progress = spark, progress
+        self._spark, self._progress, self._pace = spark, progress, Pace()
         self.slots = 1 if spark is None else parallelism(spark)
 
     def run(
@@ -64,6 +65,19 @@ class Tasks:
         if self._spark is None:
             return [function(item) for item in items]
         return run_tasks(self._spark, function, items, self._progress, size, point=EXTRACT)
+
+    def arriving(
+        self,
+        function: Callable[[_Item], _Result],
+        items: Sequence[_Item],
+        size: Callable[[_Result], tuple[int, int]] | None = None,
+    ) -> Iterator[list[_Result]]:
+        """Yield the results of a module-level function as they come in, whenever a commit is due."""
+        if self._spark is None:
+            yield [function(item) for item in items]
+            return
+        for found in arrivals(self._spark, function, items, self._pace, self._progress, size, point=EXTRACT):
+            yield [result for _, result in found]
 
 
 def extract(spark: SparkSession, lake: str, recipe: Recipe, *, forget_others: bool = False) -> dict[str, int]:
@@ -133,11 +147,8 @@ class _Extract:
         if len(self.recipe.extractors) == 1:
             return snapshot
         while work := self._missing_texts(snapshot):
-            for wave in self._waves(work):
-                units = [
-                    Unit(adds=done.entries, counts=_texts_counts(done))
-                    for done in self._read(self.tasks.run(write_texts, wave, _size))
-                ]
+            for results in self.tasks.arriving(write_texts, work, _size):
+                units = [Unit(adds=done.entries, counts=_texts_counts(done)) for done in self._read(results)]
                 if units:
                     snapshot, _ = commit_wave(self.run, snapshot, units)
         return snapshot

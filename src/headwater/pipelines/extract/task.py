@@ -17,6 +17,7 @@ from headwater.pipelines.extract.choose import KEPT, Replaced, chosen_extractors
 from headwater.pipelines.extract.pages import PLACES, Pages, open_pages, page_batches
 from headwater.pipelines.extract.texts import Reader, extract_pages, text_rows
 from headwater.pipelines.ingest.web.workers import shared_reader
+from headwater.pipelines.spark.watch import beat
 from headwater.warehouse.fragments import FileEntry
 from headwater.warehouse.parquet import FamilyWriter, FragmentFiles, read_aligned, read_file, write_family
 
@@ -98,6 +99,7 @@ def write_texts(task: TextsTask) -> Done | Unread:
                 for operator in task.extractors.values()
             ]
             for places in read_aligned(task.table, where, PLACES):
+                beat()
                 rows, found = _extract(task, reader, pages, places)
                 count += rows.num_rows
                 for writer, table in zip(writers, found, strict=True):
@@ -133,6 +135,7 @@ def write_content(task: ReplaceTask) -> Done | Unread:
     try:
         with FamilyWriter(of.table, "content", where.batch, where.fragment, 1, task.operator) as writer:
             for content, texts in _groups(task, captures, pages):
+                beat()
                 begin = sum(part.num_rows for part in parts)
                 beside = captures.slice(begin, content.num_rows)
                 if not content["sample_id"].equals(beside["sample_id"]):

@@ -30,6 +30,7 @@ from headwater.fingerprint import fingerprint
 from headwater.lineage.runs import Run, Unit
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
+from headwater.pipelines.ingest.known import KnownFile
 from headwater.pipelines.ingest.ranges import Ranges
 from headwater.pipelines.ingest.refusals import TAKEN_DOWN, WHOLE_FILE
 from headwater.pipelines.ingest.task import VERSION, Again, file_number
@@ -45,7 +46,7 @@ from headwater.warehouse.snapshot import Snapshot
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["KnownFile", "again_unit", "find_again", "known_files", "plan_again"]
+__all__ = ["again_unit", "find_again", "plan_again"]
 
 _OF_EXTRACTORS: Final = frozenset(["no_text", "nul_byte", PAGE_FAILED, PAGE_TOO_LARGE, PAGE_TOO_SLOW])
 """Reasons that another extractor may not have."""
@@ -56,36 +57,6 @@ _LIMIT_OF: Final = {
 }
 """Reason → the limit that it comes from."""
 _NONE: Final = np.empty(0, np.int64)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KnownFile:
-    """A file that the lake has: what its row in family ``files`` says, and where that row is."""
-
-    file_id: int
-    kind: str
-    records: int
-    quarantined: int
-    run_id: str
-    path: str
-
-    @property
-    def batch(self) -> str:
-        """Batch of the file's rows."""
-        return parse_name(self.path).batch
-
-
-def known_files(snapshot: Snapshot, sha256: set[str]) -> dict[str, KnownFile]:
-    """Return which of some SHA-256 the lake holds; one file of family ``files`` in memory at a time."""
-    columns = ["file_id", "sha256", "format", "records", "quarantined", "run_id"]
-    wanted = pa.array(sorted(sha256), pa.string())
-    found: dict[str, KnownFile] = {}
-    for path in snapshot.paths("files") if sha256 else ():
-        for table in read_file(snapshot.uri, path, columns):
-            for row in table.filter(pc.is_in(table["sha256"], wanted)).to_pylist():
-                digest, kind = row.pop("sha256"), row.pop("format")
-                found[digest] = KnownFile(kind=kind, path=path, **row)
-    return found
 
 
 def find_again(

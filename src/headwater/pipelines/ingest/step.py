@@ -16,13 +16,23 @@ from typing import TYPE_CHECKING, Final
 from headwater.filters.html.page import extractor_operator
 from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.takedowns import taken_down
-from headwater.pipelines.ingest.again import KnownFile, again_unit, find_again, known_files, plan_again
+from headwater.pipelines.ingest.again import again_unit, find_again, plan_again
 from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import FileInfo, inspect_file
 from headwater.pipelines.ingest.inputs import InputFile, list_inputs
+from headwater.pipelines.ingest.known import KnownFile, KnownFiles
 from headwater.pipelines.ingest.left_out import RULES, LeftOut
 from headwater.pipelines.ingest.task import VERSION, concerns_all_files, why_unread
-from headwater.pipelines.ingest.units import EXPANSION, PASSED_OVER, Reader, new_files_unit, plan
+from headwater.pipelines.ingest.units import (
+    EXPANSION,
+    PASSED_OVER,
+    Done,
+    Reader,
+    files_table,
+    new_files_unit,
+    plan,
+    write_files,
+)
 from headwater.pipelines.ingest.web.settings import WebSettings, web_settings
 from headwater.pipelines.recipe.bounds import FRAGMENT_BYTES
 from headwater.pipelines.recipe.checks import check_whole
@@ -31,7 +41,7 @@ from headwater.pipelines.recipe.job import Recipe
 from headwater.pipelines.spark.progress import Progress
 from headwater.pipelines.spark.sessions import parallelism, run_tasks
 from headwater.plain import JsonObject
-from headwater.warehouse.fragments import batch_name
+from headwater.warehouse.fragments import FileEntry, batch_name
 from headwater.warehouse.snapshot import Snapshot, open_snapshot
 from headwater.warehouse.table_format import declare_columns
 
@@ -156,7 +166,7 @@ def ingest(
     unread: dict[str, str] = {}
     known = 0
     with Progress("ingest") as progress:
-        wave_bytes = 8 * parallelism(spark) * _MAX_FRAGMENT_BYTES
+        slots = parallelism(spark)
         step = _Ingest(
             spark=spark,
             run=run,
@@ -169,7 +179,7 @@ def ingest(
             retry=retry_quarantined,
             extractors=extractors,
         )
-        for wave in _waves(found, wave_bytes):
+        for wave in _waves(found, 8 * slots * _MAX_FRAGMENT_BYTES, max(_WAVE_FILES, 8 * slots)):
             snapshot, held = step.add_wave(snapshot, wave)
             known += held
     finish_run(run, snapshot)
@@ -210,6 +220,7 @@ class _Ingest:
     unread: dict[str, str]
     retry: bool
     extractors: Sequence[str]
+    known: KnownFiles = field(default_factory=KnownFiles)
 
     def add_wave(self, snapshot: Snapshot, wave: Sequence[InputFile]) -> tuple[Snapshot, int]:
         """Add the files of a wave that the lake lacks, and return the snapshot after that and how many files it had."""
@@ -227,23 +238,39 @@ class _Ingest:
         while new:
             reader = self._reader(snapshot, new)
             parts = plan([(uri, info, None) for uri, info in new], reader.fragment_bytes)
-            done = reader.read([(self.batch, unit) for unit in parts])
-            units = [new_files_unit(snapshot.uri, self.run.run_id, each) for each in done if each is not None]
-            if not units:
-                break
             # A text that was taken down since it was read may be among those that were written.
-            holds = partial(_unknown, snapshot.paths("takedowns"))
-            snapshot, dropped = commit_wave(self.run, snapshot, units, valid=holds)
-            lost = {sha256 for unit in dropped for sha256 in unit.tags}
-            held = known_files(snapshot, lost)
+            taken = snapshot.paths("takedowns")
+            lost: set[str] = set()
+            for done in reader.read([(self.batch, unit) for unit in parts]):
+                snapshot, dropped = self._commit(snapshot, taken, done)
+                lost |= {sha256 for unit in dropped for sha256 in unit.tags}
+            if not lost:
+                break
+            held = self.known.find(snapshot, lost)
             n_known += len(held)
             new = [(uri, info) for uri, info in new if info.sha256 in lost and info.sha256 not in held]
         return snapshot, n_known
 
+    def _commit(self, snapshot: Snapshot, taken: list[str], done: Sequence[Done]) -> tuple[Snapshot, list[Unit]]:
+        """Commit files that were read, their rows of family ``files`` in one file; return the snapshot after that and the units that were dropped."""
+        made = [new_files_unit(self.run.run_id, each) for each in done]
+        rows = {sha256: row for _, described in made for sha256, row in described.items()}
+        tags = set(rows)
+
+        def write(units: Sequence[Unit]) -> list[FileEntry]:
+            table = files_table([rows[sha256] for unit in units for sha256 in sorted(unit.tags)])
+            return [write_files(snapshot.uri, self.batch, table)]
+
+        def holds(now: Snapshot, unit: Unit) -> bool:
+            """Return whether no file of a unit was ingested by another driver meanwhile, and nothing was taken down."""
+            return now.paths("takedowns") == taken and unit.tags.isdisjoint(self.known.find(now, tags))
+
+        return commit_wave(self.run, snapshot, [unit for unit, _ in made], valid=holds, together=write)
+
     def _read_again(self, snapshot: Snapshot, files: _Files) -> tuple[Snapshot, dict[str, KnownFile]]:
         """Read those files again of which more may be taken than the lake has; return the snapshot after that, and which files it had before."""
         while True:
-            known = known_files(snapshot, {info.sha256 for _, info in files})
+            known = self.known.find(snapshot, {info.sha256 for _, info in files})
             held = [(uri, info) for uri, info in files if info.sha256 in known]
             again = find_again(snapshot, known, held, self.limits, extractors=self.extractors, retry=self.retry)
             if not again:
@@ -258,7 +285,7 @@ class _Ingest:
                     [each for each in planned if known[each[1].sha256].batch == batch], reader.fragment_bytes
                 )
             ]
-            done = [each for each in reader.read(parts) if each is not None]
+            done = [each for part in reader.read(parts) for each in part]
             unit = again_unit(snapshot, self.run, done, known, only_changes=self.retry) if done else None
             if unit is None:
                 return snapshot, known
@@ -291,12 +318,12 @@ def _one_of_each(files: _Files) -> _Files:
     return list(found.values())
 
 
-def _waves(files: Iterator[InputFile], max_bytes: int) -> Iterator[list[InputFile]]:
-    """Yield files in groups that one commit can hold and one crash may cost."""
+def _waves(files: Iterator[InputFile], max_bytes: int, max_files: int) -> Iterator[list[InputFile]]:
+    """Yield files in groups of which all are known by their SHA-256 before any is read: enough for all tasks that run at once."""
     wave: list[InputFile] = []
     size = 0
     for file in files:
-        if wave and (len(wave) >= _WAVE_FILES or size + file.size > max_bytes):
+        if wave and (len(wave) >= max_files or size + file.size > max_bytes):
             yield wave
             wave, size = [], 0
         wave.append(file)
@@ -308,11 +335,6 @@ def _waves(files: Iterator[InputFile], max_bytes: int) -> Iterator[list[InputFil
 def _nothing_taken(taken: list[str], snapshot: Snapshot, _: Unit) -> bool:
     """Return whether nothing was taken down since files were read."""
     return snapshot.paths("takedowns") == taken
-
-
-def _unknown(taken: list[str], snapshot: Snapshot, unit: Unit) -> bool:
-    """Return whether no file of a unit was ingested by another driver meanwhile, and nothing was taken down."""
-    return snapshot.paths("takedowns") == taken and not known_files(snapshot, set(unit.tags))
 
 
 def _fragment_bytes(files: Sequence[tuple[str, FileInfo]], cores: int) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,8 +16,9 @@ from headwater.pipelines.ingest.decompress import Limits
 from headwater.pipelines.ingest.file_kinds import WEB, FileInfo
 from headwater.pipelines.ingest.task import VERSION, Again, FilePart, IngestResult, IngestTask, write_task
 from headwater.pipelines.ingest.web.settings import WebSettings
+from headwater.pipelines.spark.arrivals import Pace, arrivals
 from headwater.pipelines.spark.progress import Progress
-from headwater.pipelines.spark.sessions import run_tasks
+from headwater.plain import Row
 from headwater.warehouse.commit import reserve_fragments
 from headwater.warehouse.faults import INGEST
 from headwater.warehouse.fragments import FileEntry
@@ -111,16 +113,16 @@ class Reader:
     unread: dict[str, str]
     web: WebSettings = field(default_factory=WebSettings)
     taken: TakenDown | None = None
+    pace: Pace = field(default_factory=Pace)
 
-    def read(self, units: Sequence[tuple[str, list[Parts]]]) -> list[Done | None]:
+    def read(self, units: Sequence[tuple[str, list[Parts]]]) -> Iterator[list[Done]]:
         """Run every task of some units, each of a batch, again where its fragments did not suffice or a file could not be read.
 
-        Returns:
-            What each unit wrote, in order; None for one of which no file could be read.
+        Yields:
+            What units wrote that are whole, in their order, whenever a commit is due; never one of which no file could be read.
         """
         waiting = dict(enumerate(units))
         factors = [1] * len(units)
-        done: list[Done | None] = [None] * len(units)
         while waiting:
             tasks: list[IngestTask] = []
             owners: list[int] = []
@@ -132,22 +134,40 @@ class Reader:
             for at, task in enumerate(tasks):
                 tasks[at] = task.moved(first)
                 first += task.fragments
-            results = run_tasks(self.spark, write_task, tasks, self.progress, _size, point=INGEST)
-            for number, (batch, tasks_of_unit) in list(waiting.items()):
-                mine = [result for result, owner in zip(results, owners, strict=True) if owner == number]
-                unread = dict(pair for result in mine for pair in result.unread)
-                self.unread.update(unread)
-                if unread:
-                    rest = [tuple(part for part in parts if part.uri not in unread) for parts in tasks_of_unit]
-                    waiting[number] = (batch, [parts for parts in rest if parts])
-                elif any(result.overflow for result in mine):
-                    factors[number] *= 4
-                    continue
-                else:
-                    done[number] = Done(batch=batch, results=list(zip(tasks_of_unit, mine, strict=True)))
-                if done[number] is not None or not waiting[number][1]:
-                    del waiting[number]
-        return done
+            came: dict[int, dict[int, IngestResult]] = {}
+            lacking = Counter(owners)
+            for results in arrivals(self.spark, write_task, tasks, self.pace, self.progress, _size, point=INGEST):
+                for at, result in results:
+                    came.setdefault(owners[at], {})[at] = result
+                lacking.subtract(owners[at] for at, _ in results)
+                ended = sorted(number for number in came if not lacking[number])
+                whole = [self._judge(number, came.pop(number), waiting, factors) for number in ended]
+                if done := [each for each in whole if each is not None]:
+                    yield done
+
+    def _judge(
+        self,
+        number: int,
+        results: Mapping[int, IngestResult],
+        waiting: dict[int, tuple[str, list[Parts]]],
+        factors: list[int],
+    ) -> Done | None:
+        """Return what a unit wrote, of which all tasks have ended, and take it from those that wait; None where it has to run again, or never."""
+        batch, tasks_of_unit = waiting[number]
+        mine = [results[at] for at in sorted(results)]
+        unread = dict(pair for result in mine for pair in result.unread)
+        self.unread.update(unread)
+        if unread:
+            rest = [tuple(part for part in parts if part.uri not in unread) for parts in tasks_of_unit]
+            waiting[number] = (batch, [parts for parts in rest if parts])
+            if not waiting[number][1]:
+                del waiting[number]
+            return None
+        if any(result.overflow for result in mine):
+            factors[number] *= 4
+            return None
+        del waiting[number]
+        return Done(batch=batch, results=list(zip(tasks_of_unit, mine, strict=True)))
 
     def _task(self, batch: str, parts: Parts, factor: int) -> IngestTask:
         expected = sum(_expected(p.info) / max(1, len(p.info.chunks)) for p in parts)
@@ -174,9 +194,12 @@ def _size(result: IngestResult) -> tuple[int, int]:
     return result.rows, result.text_bytes
 
 
-def new_files_unit(table: str, run_id: str, done: Done) -> Unit:
-    """Return the commit unit of files that the lake does not have: what was written of them, and their rows of family ``files``."""
-    rows: dict[int, dict[str, Any]] = {}  # Any: values of a row, by column
+def new_files_unit(run_id: str, done: Done) -> tuple[Unit, dict[str, Row]]:
+    """Return the commit unit of files that the lake does not have, and SHA-256 → row of family ``files``.
+
+    The unit has what was written of them. Their rows are for whoever commits it: one file for all units of a commit.
+    """
+    rows: dict[int, Row] = {}
     reasons: dict[str, int] = {}
     for parts, result in done.results:
         for part in parts:
@@ -206,16 +229,15 @@ def new_files_unit(table: str, run_id: str, done: Done) -> Unit:
     passed_over: dict[str, int] = {}
     for row in rows.values():
         add_counts(passed_over, {f"{PASSED_OVER}{kind}": count for kind, count in (row["passed_over"] or {}).items()})
-    files = files_table(list(rows.values()))
     entries = [entry for _, result in done.results for entry in result.entries]
-    entries.append(write_files(table, done.batch, files))
     counts = {
         "files": len(rows),
-        "records": sum(files["records"].to_pylist()),
-        "quarantined": sum(files["quarantined"].to_pylist()),
+        "records": sum(row["records"] for row in rows.values()),
+        "quarantined": sum(row["quarantined"] for row in rows.values()),
         "text_bytes": sum(result.text_bytes for _, result in done.results),
     }
-    return Unit(adds=entries, counts=counts | reasons | passed_over, tags=frozenset(files["sha256"].to_pylist()))
+    described = {row["sha256"]: row for row in rows.values()}
+    return Unit(adds=entries, counts=counts | reasons | passed_over, tags=frozenset(described)), described
 
 
 def add_counts(to: dict[str, int], counts: Mapping[str, int]) -> None:

@@ -17,6 +17,8 @@ import pyarrow as pa
 
 from headwater.lineage.runs import Unit
 from headwater.pipelines.spark.blocks import Block, Records, exchange, gather, route, run_bounds
+from headwater.pipelines.spark.parcels import contents, parcels
+from headwater.pipelines.spark.slots import parallelism
 from headwater.warehouse.faults import reach_in_task
 from headwater.warehouse.fragments import (
     FRAGMENTS_PER_FILE,
@@ -48,6 +50,8 @@ __all__ = [
 Columns = Mapping[str, Sequence[str]]
 TASKS_PER_SLOT: Final = 4
 """Into how many tasks work is cut for each task that runs at once."""
+_WORK: Final = "_target"
+"""Column of the description of a target, among sparse rows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,19 +77,16 @@ def fragment_rows(
         schema: Spark's DDL of what ``transform`` returns.
         transform: a module-level function or partial, run in the tasks.
     """
-    items = [(pickle.dumps(where),) for where in locations]
-    slices = max(1, min(len(items), TASKS_PER_SLOT * int(spark.sparkContext.defaultParallelism)))
-    work = spark.createDataFrame(spark.sparkContext.parallelize(items, slices), "item binary")
+    items = parcels(list(locations), TASKS_PER_SLOT * parallelism(spark))
+    work = spark.createDataFrame(spark.sparkContext.parallelize(items, len(items)), "item binary")
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for item in batch.column(0):
-                where: FragmentFiles = pickle.loads(item.as_buffer())  # noqa: S301 - written by this driver a moment ago
-                # One table a fragment: rows are narrow, and what a transform starts (a DuckDB connection) costs more than they do.
-                table = pa.concat_tables(read_aligned(table_uri, where, columns))
-                found = transform(where, table)
-                if found is not None and found.num_rows:
-                    yield from found.combine_chunks().to_batches(max_chunksize=1 << 16)
+        for where in contents(batches):
+            # One table a fragment: rows are narrow, and what a transform starts (a DuckDB connection) costs more than they do.
+            table = pa.concat_tables(read_aligned(table_uri, where, columns))
+            found = transform(where, table)
+            if found is not None and found.num_rows:
+                yield from found.combine_chunks().to_batches(max_chunksize=1 << 16)
 
     return work.mapInArrow(read, schema)
 
@@ -179,30 +180,37 @@ def write_aligned(
     if not targets:
         return []
     owner = {where.fragment: number for number, target in enumerate(targets) for where in target.fragments}
-    owners = spark.createDataFrame(list(owner.items()), "fragment long, target int")
+    owners = spark.createDataFrame(
+        pa.table({"fragment": pa.array(owner.keys(), pa.int64()), "target": pa.array(owner.values(), pa.int32())})
+    )
     placed = (
         sparse.withColumn("fragment", sf.shiftright("sample_id", ROW_BITS))
         .join(sf.broadcast(owners), "fragment")
         .drop("fragment")
     )
-    # Every target has a row of its own, so a file is written even where nothing sparse falls into it.
-    names = [name for name in placed.columns if name not in ("target", "sample_id")]
-    marks = spark.range(len(targets)).select(
-        sf.col("id").cast("int").alias("target"),
-        sf.lit(-1).cast("long").alias("sample_id"),
-        *(sf.lit(None).alias(name) for name in names),
+    # Every target has a row of its own, which comes first and says what it is: a file is written even where nothing sparse falls into it, and no
+    # task gets to know of another's.
+    marks = spark.createDataFrame(
+        pa.table(
+            {
+                "target": pa.array(range(len(targets)), pa.int32()),
+                "sample_id": pa.array([-1] * len(targets), pa.int64()),
+                _WORK: pa.array([pickle.dumps(target) for target in targets], pa.binary()),
+            }
+        )
     )
     ordered = (
-        placed.unionByName(marks)
+        placed.unionByName(marks, allowMissingColumns=True)
         .repartition(min(len(targets), 2000), "target")
         .sortWithinPartitions("target", "sample_id")
     )
-    shared = spark.sparkContext.broadcast(list(targets))
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for number, rows in rows_by_target(batches):
+        for _, marked in rows_by_target(batches):
+            target: Target = pickle.loads(marked[_WORK][0].as_buffer())  # noqa: S301 - written by this job's driver
+            rows = marked.slice(1).drop_columns([_WORK])
             filled = partial(_fill_sparse, rows["sample_id"].to_numpy(), rows, fill)
-            unit = _write_target(table_uri, shared.value[number], family, operator, columns, filled)
+            unit = _write_target(table_uri, target, family, operator, columns, filled)
             yield pa.record_batch({"unit": pa.array([pickle.dumps(unit)], pa.binary())})
 
     found = ordered.mapInArrow(write, "unit binary").collect()
@@ -275,7 +283,7 @@ def _write_blocks(
 
 
 def rows_by_target(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Table]]:
-    """Yield (target, its rows without the mark); rows arrive sorted by target and may be cut between batches."""
+    """Yield (target, its rows, the mark first); rows arrive sorted by target and may be cut between batches."""
     held: list[pa.Table] = []
     current: int | None = None
     for batch in batches:
@@ -284,12 +292,12 @@ def rows_by_target(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.
         bounds = run_bounds(keys)
         for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
             if current is not None and int(keys[begin]) != current:
-                yield current, pa.concat_tables(held).slice(1)
+                yield current, pa.concat_tables(held)
                 held = []
             current = int(keys[begin])
             held.append(table.slice(begin, end - begin).drop_columns(["target"]))
     if current is not None:
-        yield current, pa.concat_tables(held).slice(1)
+        yield current, pa.concat_tables(held)
 
 
 def _fill_sparse(

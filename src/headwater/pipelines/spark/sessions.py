@@ -26,13 +26,15 @@ from headwater.pipelines.spark.settings import (
     submitted_settings,
 )
 from headwater.pipelines.spark.slots import parallelism
+from headwater.pipelines.spark.watch import beat, watched
 from headwater.pipelines.spark.worker_setup import equip_workers
 from headwater.warehouse.faults import reach_in_task
 
 if TYPE_CHECKING:
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-__all__ = ["parallelism", "run_tasks", "session"]
+__all__ = ["parallelism", "run_tasks", "session", "task_body"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -140,17 +142,31 @@ def run_tasks(
     if not items:
         return []
     context = spark.sparkContext
+    call = task_body(context, function, progress, size, point)
+    return list(context.parallelize(items, min(len(items), tasks or len(items))).mapPartitions(call).collect())
+
+
+def task_body(
+    context: SparkContext,
+    function: Callable[[_Item], _Result],
+    progress: Progress | None = None,
+    size: Callable[[_Result], tuple[int, int]] | None = None,
+    point: str | None = None,
+) -> Callable[[Iterable[_Item]], Iterable[_Result]]:
+    """Return what a task does with its items; arguments as of ``run_tasks``."""
     done = None if progress is None or size is None else progress.counters(context)
 
     def call(part: Iterable[_Item]) -> Iterable[_Result]:
-        for item in part:
-            result = function(item)
-            if point is not None:
-                reach_in_task(point)
-            if done is not None and size is not None:
-                rows, size_bytes = size(result)
-                done[0].add(rows)
-                done[1].add(size_bytes)
-            yield result
+        with watched():
+            for item in part:
+                result = function(item)
+                beat()
+                if point is not None:
+                    reach_in_task(point)
+                if done is not None and size is not None:
+                    rows, size_bytes = size(result)
+                    done[0].add(rows)
+                    done[1].add(size_bytes)
+                yield result
 
-    return list(context.parallelize(items, min(len(items), tasks or len(items))).mapPartitions(call).collect())
+    return call

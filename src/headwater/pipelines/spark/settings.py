@@ -23,6 +23,8 @@ __all__ = ["choose_python", "is_local", "jvm_settings", "own_settings", "read_pr
 _LOGGING: Final = Path(__file__).with_name("log4j2.properties")
 _IDLE_TIMEOUT_S: Final = 3600
 """Longer than the slowest legal batch: a worker that says nothing for this long is killed and its task tried again."""
+_LONGEST_TASK_S: Final = 12 * 3600
+"""The same for tasks that say nothing before they end: those over text are watched by the worker itself, see ``watch``."""
 _JAVA_OPTIONS: Final = "spark.driver.defaultJavaOptions"
 _PYTHON: Final = "spark.pyspark.python"
 
@@ -32,7 +34,7 @@ _SETTINGS: Final[dict[str, str]] = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.pyspark.udf.idleTimeoutSeconds": str(_IDLE_TIMEOUT_S),
     "spark.sql.execution.pyspark.udf.killOnIdleTimeout": "true",
-    "spark.python.worker.idleTimeoutSeconds": str(_IDLE_TIMEOUT_S),
+    "spark.python.worker.idleTimeoutSeconds": str(_LONGEST_TASK_S),
     "spark.python.worker.killOnIdleTimeout": "true",
     "spark.python.worker.reuse": "true",
     # Named, not imported: it knows the steps, which know this room.

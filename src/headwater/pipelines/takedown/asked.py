@@ -25,6 +25,7 @@ from headwater.warehouse.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from headwater.lineage.names import Names
+    from headwater.lineage.training_order import TrainingOrder
 
 __all__ = ["Asked", "Chosen", "choose", "request_of"]
 
@@ -42,6 +43,7 @@ class Asked:
         near: least similarity of near-duplicates that go too, None for none.
         builds: builds to revise, None for all that hold a sample.
         after_days: days until files of earlier versions are deleted; 0: at once.
+        order: how training took the sequences of builds, for the training steps in the report; None: they are not told.
     """
 
     who: str
@@ -52,6 +54,7 @@ class Asked:
     near: float | None = None
     builds: tuple[str, ...] | None = None
     after_days: float = 30.0
+    order: TrainingOrder | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

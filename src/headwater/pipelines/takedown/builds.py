@@ -13,10 +13,14 @@ import pyarrow as pa
 
 from headwater.lineage.builds import builds_uri
 from headwater.lineage.past_runs import ended_builds
+from headwater.lineage.placed_samples import placed_samples
 from headwater.lineage.questions import rows
+from headwater.lineage.sample_sets import SampleSet
+from headwater.lineage.training_order import TrainingOrder, ranges_of
 from headwater.lineage.views import connect
 from headwater.pipelines.builds.revise import revise
 from headwater.plain import JsonObject
+from headwater.reader import open_stage
 from headwater.warehouse.faults import reach
 from headwater.warehouse.filesystem import delete_file, filesystem_of, join
 from headwater.warehouse.fragments import ROW_BITS, expand_masks
@@ -49,8 +53,17 @@ def builds_with(snapshot: Snapshot, samples: npt.NDArray[np.int64]) -> dict[str,
     return {build: sorted(ids) for build, ids in sorted(found.items()) if ids}
 
 
-def places_of(snapshot: Snapshot, samples: npt.NDArray[np.int64], builds: Collection[str]) -> list[JsonObject]:
-    """Return where samples lie in builds: for each build and stage how many of them, their copies, tokens, sequences and shards."""
+def places_of(
+    snapshot: Snapshot,
+    samples: npt.NDArray[np.int64],
+    builds: Collection[str],
+    order: TrainingOrder | None = None,
+) -> list[JsonObject]:
+    """Return where samples lie in builds: for each build and stage how many of them, their copies, tokens, sequences and shards.
+
+    Of a stage that is finished also ``of_sequences``, how many it has, ``ranges`` of theirs by their numbers in the stage, and, where it is
+    known how training took them, ``steps``. A revision takes what these follow from away.
+    """
     if not builds:
         return []
     statement = (
@@ -60,7 +73,21 @@ def places_of(snapshot: Snapshot, samples: npt.NDArray[np.int64], builds: Collec
     )
     with connect(snapshot.lake, snapshot.version) as connection:
         connection.register("going", pa.table({"sample_id": samples}))
-        return rows(connection, statement)
+        found = rows(connection, statement)
+    going = SampleSet([samples])
+    return [row | _sequences(snapshot, going, row["build"], row["stage"], order) for row in found]
+
+
+def _sequences(snapshot: Snapshot, going: SampleSet, build: str, stage: str, order: TrainingOrder | None) -> JsonObject:
+    """Return which sequences of a stage hold some of the samples, and in which training steps they are; nothing of an unfinished stage."""
+    placed = placed_samples(snapshot, build, stage, going)
+    if placed.manifest is None:
+        return {}
+    numbers = placed.stage_sequences(placed.manifest.shards)
+    told: JsonObject = {"of_sequences": placed.manifest.sequences, **ranges_of(numbers)}
+    if order is not None:
+        told["steps"] = order.touched(open_stage(builds_uri(snapshot.lake, build, stage)), numbers)
+    return told
 
 
 def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None) -> None:

@@ -7,6 +7,7 @@ goes on with the part that it was at: by the same command, or by its id. Two tak
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import secrets
 from collections.abc import Callable, Iterable, Sequence
@@ -17,11 +18,13 @@ import numpy as np
 from headwater.errors import UsageError
 from headwater.lineage.checks.absent import search_lake
 from headwater.lineage.checks.needles import make_needles
+from headwater.lineage.impact import impact
 from headwater.lineage.keyed_hashes import key_id, make_key
 from headwater.lineage.past_runs import ended_builds
 from headwater.lineage.runs import begin_run, finish_run
-from headwater.lineage.takedown_report import write_report
+from headwater.lineage.takedown_report import report_hashes, write_report
 from headwater.lineage.takedowns import taken_samples
+from headwater.lineage.training_order import TrainingOrder
 from headwater.pipelines.takedown.asked import Asked, choose, request_of
 from headwater.pipelines.takedown.builds import builds_with, places_of, revise_builds
 from headwater.pipelines.takedown.removal import planned_bytes, remove_samples
@@ -91,6 +94,7 @@ def takedown(lake: str, asked: Asked, *, spark: SparkSession | None = None) -> R
         key_id=key_id(key),
         code_version=__version__,
         due=(now + datetime.timedelta(days=asked.after_days)).isoformat(),
+        training=None if asked.order is None else dataclasses.asdict(asked.order),
     )
     write_record(lake, record)
     reach("takedown/planned")
@@ -116,6 +120,8 @@ def prove(lake: str, takedown_id: str, lines: Iterable[str]) -> Record:
     record = read_record(lake, takedown_id)
     found = search_lake(open_snapshot(lake), make_needles(lines))
     record.proof = found.plain() | {"at": datetime.datetime.now(datetime.UTC).isoformat()}
+    if record.reached("ended"):
+        record.report = report_hashes(record)
     write_record(lake, record)
     write_report(lake, record)
     return record
@@ -146,8 +152,8 @@ def _go_on(lake: str, record: Record, spark: SparkSession | None) -> Record:
         write_record(lake, record)
         reach("takedown/deleted")
     write_report(lake, record)
-    if record.state == "deleted":
-        record.state = "ended"
+    if record.reached("deleted"):  # of one that had ended the report may say the same in other words now
+        record.state, record.report = "ended", report_hashes(record)
         write_record(lake, record)
     return record
 
@@ -165,7 +171,8 @@ def _remove(snapshot: Snapshot, record: Record, spark: SparkSession | None) -> S
     record.run_id = run.run_id
     samples = np.array(record.samples, np.int64)
     holding = set(builds_with(snapshot, samples))
-    record.places = places_of(snapshot, samples, holding)
+    order = None if record.training is None else TrainingOrder(**record.training)
+    record.places = places_of(snapshot, samples, holding, order)
     record.restarted = sorted(holding - set(ended_builds(snapshot)))
     write_record(snapshot.lake, record)
     after = remove_samples(snapshot, record, run, lambda function, items: _run(spark, function, items))
@@ -181,7 +188,9 @@ def _run(spark: SparkSession | None, function: Callable[[_Item], _Result], items
 
 
 def plan_takedown(lake: str, asked: Asked) -> JsonObject:
-    """Return what a takedown would do, as plain data; nothing is written.
+    """Return what a takedown would do, as plain data, and under ``impact`` what all that goes reaches; nothing is written.
+
+    ``impact`` has the shape of ``headwater impact``; it is None where only refused records were named.
 
     Raises:
         UsageError: nothing is named or found.
@@ -200,4 +209,5 @@ def plan_takedown(lake: str, asked: Asked) -> JsonObject:
         "builds": places_of(snapshot, samples, builds_with(snapshot, samples)),
         "taken_down_before": len(taken_samples(snapshot)),
         "delete_after_days": asked.after_days,
+        "impact": impact(lake, [samples], version=snapshot.version, order=asked.order) if len(samples) else None,
     }

@@ -45,6 +45,9 @@ def read_ready(name: str, packed: bytes, compact: bytes) -> Vocabulary | None:
             if content["source"].tobytes() != hashlib.sha256(compact).digest():
                 return None
             arrays = {array: content[array] for array in _ARRAYS}
+            arrays["token_bytes"].setflags(
+                write=False
+            )  # as those of every other vocabulary: kernels are compiled for the kind of array
             return Vocabulary(**json.loads(content["rest"].tobytes()), **arrays)
     except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error, zipfile.BadZipFile) as error:
         raise BadInputError(
