@@ -22,6 +22,7 @@ from repository_files import tracked_files
 from spark_cluster import SparkCluster
 
 from conftest import REPOSITORY, DemoLake
+from headwater.warehouse.commit import create_lake
 
 pytestmark = [
     pytest.mark.spark,
@@ -99,6 +100,7 @@ def test_every_script_with_a_packed_environment(
 ) -> None:
     """``--archives environment.tar.gz#environment``: each script of jobs/ in its turn; the shards are those of a local run."""
     lake = tmp_path / "lake"
+    create_lake(str(lake))
     inputs = [word for folder in demo_lake.inputs for word in ("--input", folder)]
     steps = ["ingest", "extract", "annotate", "deduplicate", "decide", "select", "build", "run"]
     assert sorted(f"{step}_job.py" for step in steps) == sorted(path.name for path in REPOSITORY.glob("jobs/*.py"))

@@ -35,7 +35,7 @@ def test_one_compiles_and_the_others_wait(compiled: list[int]) -> None:
     assert sorted(done) == [(False, 1)] * 3 + [(True, 1)]
     assert not once.compile_once()
     assert len(compiled) == 1
-    assert 1 <= compiled[0] <= 4
+    assert compiled[0] >= 1
 
 
 def test_another_processor_compiles_its_own(compiled: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
