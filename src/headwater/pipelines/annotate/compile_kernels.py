@@ -10,7 +10,6 @@ vocabularies of other kinds than those of the recipes, which compile at their fi
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final
