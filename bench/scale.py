@@ -2,6 +2,7 @@
 
     python -m bench.scale
     python -m bench.scale --fragments 20000 --parts open,locate
+    python -m bench.scale --lake /tmp/large --parts plan,locate,targets,select
 
 No task runs: the lake is a real log of files that do not exist (``scale_lake``), the store is a local folder whose answers take 30 ms
 (``slow_store``), and Spark's part is what is handed to it. Each part has a process of its own. Where today's way and the one before it can both be
@@ -36,6 +37,8 @@ _SLOTS: Final = 1000
 _TASKS_PER_SLOT: Final = 4
 _REQUESTS: Final = 1_000
 _SHARDS: Final = 3 * 65_536
+"""The most that three stages have."""
+_DOCUMENTS: Final = 3 * 10**10
 _ENTRIES: Final = 49
 _NARROW: Final = ("minhash", "duplicates", "scores", "signals", "language", "spans", "tokens", "contamination")
 
@@ -144,6 +147,18 @@ def _targets(lake: str, _: float) -> Figures:
     }
 
 
+def _select(lake: str, _: float) -> Figures:
+    """Tell what a selection is made from, the files of every fragment, as ``select`` does to know whether it was made before."""
+    from headwater.pipelines.selection import step
+    from headwater.warehouse.snapshot import open_snapshot
+
+    snapshot = open_snapshot(lake)
+    found: Figures = {}
+    with _timed(found, "locate_and_tell"):
+        state = step._state(list(snapshot.locate(snapshot.covered("content"), step._FAMILIES)))
+    return found | {"state": state}
+
+
 def _commit(lake: str, _: float) -> Figures:
     """Commit what a minute brings, a thirtieth of the slots' tasks, and leave a checkpoint, on a disk that answers at once."""
     from bench.scale_lake import entries, families, moved
@@ -236,25 +251,52 @@ def _described(number: int) -> Figures:
     }
 
 
-def _build(lake: str, request_ms: float) -> Figures:
-    """Count the blocks of a build's shuffle, and write a stage's manifest from the records of its shards."""
-    from bench.slow_store import mount
+def _shuffles(_: str, __: float) -> Figures:
+    """Count partitions and blocks of each shuffle for the documents of so many fragments, as steps plan them; nothing is run."""
     from headwater.pipelines.builds.step import _runs_of_shards
+    from headwater.pipelines.decide import step as decide
+    from headwater.pipelines.deduplicate import clusters, pairs
+    from headwater.pipelines.spark.blocks import FLUSH_BYTES, partitions_of
+
+    tasks = _TASKS_PER_SLOT * _SLOTS
+    found: Figures = {"documents": _DOCUMENTS}
+    sizes = {
+        "bands": _DOCUMENTS * pairs._BANDS * pairs._BANDED.itemsize,
+        "buckets": 2 * _DOCUMENTS * pairs._SIGNED.itemsize,
+        "texts": _DOCUMENTS * clusters._TEXT.itemsize,
+    }
+    for name, size in sizes.items():
+        found[name] = _shuffle(size, tasks, partitions_of(size, _SLOTS)) | {
+            "rows_b_a_partition_and_flush": significant(FLUSH_BYTES / partitions_of(size, _SLOTS))
+        }
+    size = _DOCUMENTS * decide._CANDIDATE_BYTES
+    found["election_if_all_are_in_clusters"] = _shuffle(size, tasks, decide.election_partitions(_DOCUMENTS, _SLOTS))
+    found["election_with_200_partitions"] = _shuffle(size, tasks, 200)
+    tokens = 20 * 10**12 * 4
+    tasks = 8 * _SLOTS
+    found["build"] = _shuffle(tokens, tasks, _runs_of_shards(_SHARDS, tasks)) | {"shards": _SHARDS}
+    found["build_with_a_partition_a_shard"] = _shuffle(tokens, tasks, _SHARDS)
+    return found
+
+
+def _shuffle(size: int, tasks: int, partitions: int) -> Figures:
+    return {
+        "tb": significant(size / 1e12),
+        "tasks": tasks,
+        "partitions": partitions,
+        "blocks": tasks * partitions,
+        "mb_a_partition": significant(size / partitions / 1e6),
+        "kb_a_block": significant(size / partitions / tasks / 1e3),
+    }
+
+
+def _manifests(lake: str, request_ms: float) -> Figures:
+    """Read the records of a thousand shards, of which a stage's manifest is made, from a store."""
+    from bench.slow_store import mount
     from headwater.tokenize.shards.manifest import Shard, read_shard, write_shard
-    from headwater.warehouse.filesystem import filesystem_of
+    from headwater.warehouse.filesystem import exists, filesystem_of, read_bytes
     from headwater.warehouse.many_files import read_present
 
-    tasks = 8 * _SLOTS
-    runs = _runs_of_shards(_SHARDS, tasks)
-    found: Figures = {
-        "shards": _SHARDS,
-        "tasks": tasks,
-        "blocks_with_a_partition_a_shard": tasks * _SHARDS,
-        "blocks": tasks * runs,
-        "partitions": runs,
-        "gb_a_partition_of_20T_tokens": significant(20e12 * 4 / runs / 1e9),
-        "kb_a_block_of_20T_tokens": significant(20e12 * 4 / runs / tasks / 1e3),
-    }
     shard = Shard(
         number=0,
         sequences=16_384,
@@ -274,11 +316,18 @@ def _build(lake: str, request_ms: float) -> Figures:
         Path(path).write_bytes(write_shard(replace(shard, number=number)))
     store = mount(request_ms)
     filesystem = sys.modules[filesystem_of.__module__].filesystem_of("/")[0]
-    with _timed(found, f"records_of_{_REQUESTS}_shards"):
+    found: Figures = {"shards": _REQUESTS}
+    with _timed(found, "one_after_the_other"):
+        one = [read_bytes(filesystem, path) for path in paths if exists(filesystem, path) is not None]
+    found["one_after_the_other"]["requests"] = store.asked.total()
+    with _timed(found, "at_once_bounded"):
         records = [
             read_shard(data, path) for path, data in zip(paths, read_present(filesystem, paths), strict=True) if data
         ]
-    return found | {"records": len(records), "requests": store.asked.total()}
+    found["at_once_bounded"]["requests"] = store.asked.total() - found["one_after_the_other"]["requests"]
+    if len(one) != len(records):
+        raise RuntimeError("expected the same records")
+    return found
 
 
 PARTS: Final[dict[str, Callable[[str, float], Figures]]] = {
@@ -286,9 +335,11 @@ PARTS: Final[dict[str, Callable[[str, float], Figures]]] = {
     "plan": _plan,
     "locate": _locate,
     "targets": _targets,
+    "select": _select,
     "sizes": _sizes,
     "known": _known,
-    "build": _build,
+    "manifests": _manifests,
+    "shuffles": _shuffles,
     "commit": _commit,
 }
 """Part → what measures it; the last one changes the lake."""
@@ -314,7 +365,9 @@ def main() -> None:
     parser.add_argument("--request-ms", type=float, default=30.0, help="how long the store takes to answer")
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--part", help="measure one in this process, on the lake of --lake")
-    parser.add_argument("--lake", help="of an earlier call; by default one is made")
+    parser.add_argument(
+        "--lake", help="a folder to keep the lake in, made where it is not there; by default one that is deleted"
+    )
     options = parser.parse_args()
     if options.part:
         print(json.dumps(measure(options.part, options.lake, options.request_ms)))
@@ -324,7 +377,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="headwater-scale-") as folder:
         lake = options.lake or str(Path(folder) / "lake")
         report: Figures = {"fragments": options.fragments, "slots": _SLOTS, "request_ms": options.request_ms}
-        if options.lake is None:
+        if not Path(lake).exists():
             with _timed(report, "making_the_lake"):
                 make_lake(lake, options.fragments)
         report["machine"] = {"cores": os.cpu_count(), "load_before": [round(x, 1) for x in os.getloadavg()]}

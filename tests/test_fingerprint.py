@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.errors import UsageError
-from headwater.fingerprint import canonical_json, fingerprint
+from headwater.fingerprint import canonical_json, fingerprint, fingerprint_of_rows
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -37,6 +37,12 @@ def test_canonical_json_reads_back(value: object) -> None:
     text = canonical_json(value)
     assert json.loads(text) == value
     assert canonical_json(json.loads(text)) == text
+
+
+@given(st.lists(_VALUES, max_size=4))
+def test_rows_one_at_a_time(rows: list[object]) -> None:
+    """A list that is never held whole has the fingerprint of the list."""
+    assert fingerprint_of_rows(iter(rows)) == fingerprint(rows)
 
 
 @given(st.dictionaries(st.text(), st.integers(), min_size=2, max_size=6))

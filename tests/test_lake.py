@@ -35,6 +35,14 @@ def test_help_is_light() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_importing_steps_runs_no_kernel() -> None:
+    """Importing every step calls no compiled function: the first call loads the back end of the compiler, which most drivers never need."""
+    program = (
+        "import sys, headwater.pipelines.run; assert not {'numba.np.arraymath', 'scipy.linalg'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_lake_is_a_public_name() -> None:
     """The package gives the class, and no names that it does not have."""
     assert headwater.Lake is Lake

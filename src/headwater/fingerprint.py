@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Final
 
 from headwater.errors import UsageError
 
-__all__ = ["canonical_json", "fingerprint"]
+__all__ = ["canonical_json", "fingerprint", "fingerprint_of_rows"]
 
 _MAX_DEPTH: Final = 64
 
@@ -49,6 +49,22 @@ def fingerprint(value: object) -> str:
     True
     """
     return blake2b(canonical_json(value).encode(), digest_size=16).hexdigest()
+
+
+def fingerprint_of_rows(rows: Iterable[object]) -> str:
+    """Return the fingerprint of a list of values, one in memory at a time.
+
+    Raises:
+        UsageError: as ``canonical_json``.
+
+    >>> fingerprint_of_rows(iter([[1, "a"], {}])) == fingerprint([[1, "a"], {}])
+    True
+    """
+    digest = blake2b(b"[", digest_size=16)
+    for number, row in enumerate(rows):
+        digest.update((b"," if number else b"") + canonical_json(row).encode())
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def _check(value: object, where: str, depth: int) -> None:

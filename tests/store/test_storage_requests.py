@@ -7,11 +7,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyarrow import dataset
 from pyarrow import fs as pafs
 from stores.fixtures import Store
 from stores.proxy import Fault, Kind, operation_is
@@ -21,10 +19,11 @@ from headwater.errors import (
     StorageError,
     StoreAbsentError,
     StoreDeniedError,
+    StoreError,
     StoreTransientError,
     StoreUnreachableError,
 )
-from headwater.lineage.damaged_files import damage_told
+from headwater.lineage.checks.lake import verify
 from headwater.warehouse import storage_probe
 from headwater.warehouse.commit import create_lake, reserve_fragments
 from headwater.warehouse.filesystem import HashedFile, delete_file, filesystem_of, read_bytes, write_file
@@ -59,6 +58,14 @@ def test_a_file_is_one_request_and_leaves_no_marker(store: Store) -> None:
     assert store.names() == {"lake/moved.bin": ONE_REQUEST_BYTES + 1}
     found = filesystem.get_file_info(pafs.FileSelector(store.bucket, recursive=True))
     assert [info.path for info in found if info.type == pafs.FileType.File] == [f"{folder}/moved.bin"]
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".bz2", ".zst", ".lz4", ".bin"])
+def test_bytes_are_stored_as_they_are(store: Store, suffix: str) -> None:
+    """The end of a name packs nothing: what is written is what is stored, in one request or in parts."""
+    for name, data in (("small", b"bytes of a sidecar"), ("large", bytes(ONE_REQUEST_BYTES + 1))):
+        _write(store, name + suffix, data)
+        assert store.read(f"lake/{name}{suffix}") == data
 
 
 def test_what_is_not_finished_gets_no_name(store: Store) -> None:
@@ -104,25 +111,6 @@ def test_parquet_over_a_failing_store_is_read_or_a_storage_error(store: Store, m
             opened.read()
 
 
-def test_an_outage_beneath_duckdb_is_told_as_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What DuckDB makes of an error of the store is that error again, and not damage."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table({"n": list(range(400_000))}), sink, row_group_size=40_000, compression="none")
-    store.put("lake/rows.parquet", sink.getvalue().to_pybytes())
-    monkeypatch.setenv("HEADWATER_RETRY_TIMEOUT", "0.2s")
-    filesystem, folder = filesystem_of(store.uri("lake"))
-    rows = dataset.dataset(f"{folder}/rows.parquet", filesystem=filesystem, format="parquet")
-    with duckdb.connect() as connection:
-        connection.register("rows", rows)
-        assert connection.execute("SELECT sum(n) FROM rows").fetchall() == [(399_999 * 200_000,)]
-        store.proxy.use(Fault(kind="error", of=operation_is("GET"), status=503))
-        with (
-            pytest.raises(StoreTransientError, match=r"^cannot read s3://.*run the same command again later"),
-            damage_told(),
-        ):
-            connection.execute("SELECT sum(n) FROM rows").fetchall()
-
-
 def test_errors_of_a_store_are_told_apart_and_are_never_damage(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong key, a bucket that is not there, nothing that answers and an outage each have their own error, when a lake is opened and made."""
     lake = store.uri("lake")
@@ -146,6 +134,25 @@ def test_errors_of_a_store_are_told_apart_and_are_never_damage(store: Store, mon
         open_snapshot(lake)
     store.proxy.use()
     assert open_snapshot(lake).version == 0
+
+
+def test_verify_in_an_outage_says_nothing_of_the_lake(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the store stops answering, verify ends with its error, or every check has passed; none fails, and none advises to restore."""
+    lake = store.uri("lake")
+    create_lake(lake)
+    reserve_fragments(lake, 4)
+    monkeypatch.setenv("HEADWATER_RETRY_TIMEOUT", "0.05s")
+    ended: list[type[StoreError] | None] = []
+    for after in (0, 4, 9, 15, 10_000):
+        store.proxy.use(Fault(kind="error", of=operation_is("GET", "HEAD", "LIST"), after=after, status=503))
+        try:
+            checks = verify(lake)
+        except StoreError as error:
+            ended.append(type(error))
+        else:
+            assert all(check.passed for check in checks)
+            ended.append(None)
+    assert ended == [StoreTransientError] * 4 + [None]
 
 
 def test_damage_on_a_store_is_told_as_damage(store: Store) -> None:

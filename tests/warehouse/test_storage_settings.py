@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pyarrow import fs as pafs
 
 from headwater import errors
 from headwater.cli.root import cli
@@ -107,6 +108,24 @@ def test_a_secret_of_a_file_is_used_and_hidden(tmp_path: Path) -> None:
     assert SECRET not in hide_secrets(f"<StringToSign>{SECRET}</StringToSign>")
     assert SECRET.encode() not in pickle.dumps(filesystem_of("s3://bucket/lake")[0])
     assert delta_options("/data/lake") == {}
+
+
+def test_the_region_is_asked_for_where_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS is asked for a bucket's region once; a store of another address is not AWS's; one that is set counts."""
+    asked: list[str] = []
+
+    def answer(bucket: str) -> str:
+        asked.append(bucket)
+        return "eu-west-3"
+
+    monkeypatch.setattr(pafs, "resolve_s3_region", answer)
+    for _ in range(2):
+        assert delta_options("s3://asked-bucket/lake")["aws_region"] == "eu-west-3"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://store.example")
+    assert delta_options("s3://asked-bucket/lake")["aws_region"] == "us-east-1"
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert delta_options("s3://asked-bucket/lake")["aws_region"] == "eu-north-1"
+    assert asked == ["asked-bucket"]
 
 
 def test_plain_http_is_refused_where_it_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:

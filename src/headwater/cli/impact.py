@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headwater.lineage.names import Names
     from headwater.lineage.training_order import TrainingOrder
 
-__all__ = ["format_impact", "format_reach", "impact"]
+__all__ = ["format_impact", "impact"]
 
 _MOST_ROWS: Final = 12
 
@@ -145,12 +145,7 @@ def _whole(value: int | None) -> str:
 
 def format_impact(found: Answer) -> str:
     """Return the answer as tables: in total, by stage of each build, by language and shard, vocabularies and evaluation sets."""
-    return f"{_told(found)}\n\n{format_reach(found)}"
-
-
-def format_reach(found: Answer) -> str:
-    """Return the same without the counts of samples."""
-    blocks = []
+    blocks = [_told(found)]
     stages = [(build, stage) for build in found["builds"] for stage in build["stages"]]
     if not stages:
         blocks.append("no build holds any of them")

@@ -62,15 +62,11 @@ add_storage_option(cli)
 refuse_empty_texts(cli)
 
 
-_WITHOUT_PANDAS = frozenset(["find", "similar", "trace", "why"])
-"""Commands that answer from files alone: neither Spark nor DuckDB's frames are in them."""
-
-
 def main() -> None:
     """Run the command line."""
     keep_standard_streams()
-    if _WITHOUT_PANDAS.intersection(sys.argv[1:2]):
-        spare_pandas()
+    if any(not word.startswith("-") for word in sys.argv[1:2]) and not {"-h", "--help"}.intersection(sys.argv):
+        spare_pandas()  # no command hands Arrow a frame; help needs neither
     end_in_order()
     try:
         cli(prog_name="headwater")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from headwater.cli.impact import format_reach
+from headwater.cli.impact import format_impact
 from headwater.cli.numbers import DECIMAL
 from headwater.cli.options import (
     answer,
@@ -249,7 +249,7 @@ def _planned(plan: JsonObject) -> str:
         + ("at once" if plan["delete_after_days"] == 0 else f"in {plan['delete_after_days']:g} days"),
     ]
     if plan["impact"] is not None:
-        lines += ["", "what goes reaches:", format_reach(plan["impact"]), ""]
+        lines += ["", "what goes reaches:", format_impact(plan["impact"]), ""]
     return "\n".join([*lines, "nothing was changed"])
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "kind_of_store",
     "parse_pairs",
     "plain_http",
+    "region_of",
     "seconds",
     "settings_of",
     "use_storage",
@@ -44,6 +45,7 @@ AZURE: Final = "az"
 _SCHEMES: Final = {"s3": S3, "s3a": S3, "gs": GOOGLE, "gcs": GOOGLE, "az": AZURE, "abfs": AZURE, "abfss": AZURE}
 _MOST_SECRET_BYTES: Final = 64 << 10
 _HIDDEN: Final = "[hidden]"
+_FIRST_REGION: Final = "us-east-1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -320,11 +322,29 @@ def delta_options(uri: str) -> dict[str, str]:
     options = {name: value for name, value in settings.items() if not known[name].ours}
     if kind == S3:
         options |= {"aws_allow_http": "true" if plain_http(settings) else "false"}
-        options.setdefault("aws_region", "us-east-1")
+        options["aws_region"] = region_of(settings, uri.partition("://")[2].partition("/")[0])
     for name, default in (("connect_timeout", 5.0), ("timeout", 60.0), ("retry_timeout", RETRY_S)):
         options[name] = f"{max(1, round(seconds(settings, name, default)))}s"
     options["max_retries"] = "20"
     return options
+
+
+def region_of(settings: Mapping[str, str], bucket: str) -> str:
+    """Return the region that is set; where none is, AWS is asked for the bucket's, and a store of another address has the first one's name."""
+    found = settings.get("aws_region")
+    if found:
+        return found
+    return _FIRST_REGION if settings.get("aws_endpoint_url") else _region_at_aws(bucket)
+
+
+@lru_cache
+def _region_at_aws(bucket: str) -> str:
+    from pyarrow import fs as pafs
+
+    try:
+        return str(pafs.resolve_s3_region(bucket))
+    except OSError:
+        return _FIRST_REGION  # no such bucket, or nobody answers: whoever asks for it next says so
 
 
 RETRY_S: Final = 60.0

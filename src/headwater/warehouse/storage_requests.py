@@ -169,7 +169,8 @@ class Requests:
         region = self._settings["aws_region"]
         endpoint = self._settings.get("aws_endpoint_url")
         hosted = is_true(self._settings, "aws_virtual_hosted_style_request") or (not endpoint and "." not in bucket)
-        address = urlsplit(endpoint or f"https://s3.{region}.amazonaws.com")
+        domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        address = urlsplit(endpoint or f"https://s3.{region}.{domain}")
         host = f"{bucket}.{address.netloc}" if hosted else address.netloc
         place = quote(key if hosted else f"{bucket}/{key}" if key else bucket, safe="/-_.~")
         return f"{address.scheme}://{host}{address.path.rstrip('/')}/{place}"

@@ -20,6 +20,7 @@ from headwater.warehouse.storage import (
     is_true,
     kind_of_store,
     plain_http,
+    region_of,
     seconds,
     settings_of,
 )
@@ -58,11 +59,11 @@ def store_of(uri: str, shown: str) -> tuple[pafs.PyFileSystem, str]:
     said = dict(parse_qsl(parts.query))
     if kind == S3 and (unknown := sorted(said.keys() - _OF_URI.keys())):
         raise UsageError(f"expected no setting {unknown[0]} in {shown}; give settings of stores by --storage KEY=VALUE")
-    return _system(kind, tuple(sorted(said.items())), shown), (parts.netloc + parts.path).rstrip("/")
+    return _system(kind, tuple(sorted(said.items())), parts.netloc, shown), (parts.netloc + parts.path).rstrip("/")
 
 
-def _system(kind: str, said: tuple[tuple[str, str], ...], shown: str) -> pafs.PyFileSystem:
-    settings = _settings(kind, dict(said))
+def _system(kind: str, said: tuple[tuple[str, str], ...], bucket: str, shown: str) -> pafs.PyFileSystem:
+    settings = _settings(kind, dict(said), bucket)
     key = (kind, tuple(sorted(settings.items())))
     found = _made.get(key)
     if found is None:
@@ -71,14 +72,14 @@ def _system(kind: str, said: tuple[tuple[str, str], ...], shown: str) -> pafs.Py
                 f"expected pyarrow with {_CLASSES[kind]} for {shown}, found one that was built without it; install pyarrow from its wheels"
             )
         try:
-            found = pafs.PyFileSystem(_handler(kind, settings, said, shown))
+            found = pafs.PyFileSystem(_handler(kind, settings, said, bucket, shown))
         except (pa.ArrowException, OSError) as error:
             raise storage_error(OSError(str(error)), f"open {shown}") from error
         _made[key] = found
     return found
 
 
-def _settings(kind: str, said: Mapping[str, str]) -> dict[str, str]:
+def _settings(kind: str, said: Mapping[str, str], bucket: str) -> dict[str, str]:
     settings = settings_of(kind)
     if kind != S3:
         return settings
@@ -86,11 +87,13 @@ def _settings(kind: str, said: Mapping[str, str]) -> dict[str, str]:
         settings["aws_region"] = said["region"]
     if "endpoint_override" in said:
         settings["aws_endpoint_url"] = f"{said.get('scheme', 'https')}://{said['endpoint_override']}"
-    settings.setdefault("aws_region", "us-east-1")
+    settings["aws_region"] = region_of(settings, bucket)
     return settings
 
 
-def _handler(kind: str, settings: Mapping[str, str], said: tuple[tuple[str, str], ...], shown: str) -> StoreHandler:
+def _handler(
+    kind: str, settings: Mapping[str, str], said: tuple[tuple[str, str], ...], bucket: str, shown: str
+) -> StoreHandler:
     retry_s = seconds(settings, "retry_timeout", RETRY_S)
     if kind == S3:
         reading, writing = (_s3(settings, tries) for tries in (1, _TRIES_OF_A_PART))
@@ -98,7 +101,7 @@ def _handler(kind: str, settings: Mapping[str, str], said: tuple[tuple[str, str]
     else:
         reading = writing = _google(settings, retry_s) if kind == GOOGLE else _azure(settings)
         delete = None
-    return StoreHandler(kind, functools.partial(_again, kind, said, shown), reading, writing, delete, retry_s)
+    return StoreHandler(kind, functools.partial(_again, kind, said, bucket, shown), reading, writing, delete, retry_s)
 
 
 def reach_store(uri: str) -> None:
@@ -114,8 +117,8 @@ def reach_store(uri: str) -> None:
         filesystem.handler.check_bucket(path)
 
 
-def _again(kind: str, said: tuple[tuple[str, str], ...], shown: str) -> StoreHandler:
-    found = _system(kind, said, shown).handler
+def _again(kind: str, said: tuple[tuple[str, str], ...], bucket: str, shown: str) -> StoreHandler:
+    found = _system(kind, said, bucket, shown).handler
     if not isinstance(found, StoreHandler):
         raise StorageError(f"cannot open {shown} again")
     return found
@@ -184,5 +187,5 @@ def requests_of(uri: str) -> Requests | None:
     """Return what makes requests of Headwater's own to the store of a URI, or None where it is not S3 or there is no key to sign with."""
     if kind_of_store(uri) != S3:
         return None
-    settings = _settings(S3, {})
+    settings = _settings(S3, {}, urlsplit(uri).netloc)
     return Requests(settings, seconds(settings, "retry_timeout", RETRY_S)) if Requests.possible(settings) else None

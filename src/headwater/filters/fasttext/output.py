@@ -18,6 +18,7 @@ from numba import njit
 from headwater.filters.fasttext.layout import KernelModel
 from headwater.filters.fasttext.model import HIERARCHICAL_SOFTMAX, SOFTMAX
 from headwater.filters.fasttext.tree import compute_log_probability, fill_leaves, find_best_leaf
+from headwater.filters.text.compile import plain
 from headwater.filters.text.exact_math import compute_exp
 
 __all__ = ["fill_probabilities", "find_best"]
@@ -27,7 +28,7 @@ _Floats = npt.NDArray[np.float32]
 _SIGMOID_LIMIT = 8
 _SIGMOID_STEPS = 512
 _SIGMOIDS: _Floats = np.array(
-    [1.0 / (1.0 + np.float64(np.float32(compute_exp(8.0 - step / 32.0)))) for step in range(_SIGMOID_STEPS + 1)],
+    [1.0 / (1.0 + np.float64(np.float32(plain(compute_exp)(8.0 - step / 32.0)))) for step in range(_SIGMOID_STEPS + 1)],
     dtype=np.float32,
 )
 _TIE = np.float32(0.999999)  # below this share of the best probability no logarithm in float32 is equal

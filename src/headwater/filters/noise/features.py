@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.filters.text.characters import HAN, KATAKANA, UPPER
-from headwater.filters.text.compile import inlined
+from headwater.filters.text.compile import inlined, plain
 from headwater.filters.text.symbols import is_bracket_end, is_bullet, is_closing_quote, is_terminal, opens_dialogue
 from headwater.filters.words.cut import ALPHA, WORD, Pieces
 
@@ -49,10 +49,8 @@ _OTHER_START, _BULLET_START, _NUMBER_START, _SPEECH_START, _LOWER_START, _CAPITA
 
 
 @inlined
-def _meaning(point: int) -> int:
-    """Return what a symbol counts as."""
-    if is_terminal(point):
-        return _TERMINAL
+def _meaning_within(point: int) -> int:
+    """Return what a symbol that ends no sentence counts as."""
     if point in (0x2C, 0x3001, 0x060C, 0xFF0C):
         return _COMMA
     if point in (0x7C, 0xBB, 0x203A, 0xB7, 0x2022, 0x3E, 0x2F, 0xAB, 0x2192):
@@ -64,7 +62,16 @@ def _meaning(point: int) -> int:
     return _AT if point == 0x40 else 0
 
 
-_MEANINGS: Final = np.array([_meaning(point) for point in range(_N_MEANINGS)], np.uint8)
+@inlined
+def _meaning(point: int) -> int:
+    """Return what a symbol counts as."""
+    return _TERMINAL if is_terminal(point) else _meaning_within(point)
+
+
+_MEANINGS: Final = np.array(
+    [_TERMINAL if plain(is_terminal)(point) else plain(_meaning_within)(point) for point in range(_N_MEANINGS)],
+    np.uint8,
+)
 
 
 @inlined

@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 from numba import njit
 from numba.core.types import unliteral  # type: ignore[attr-defined]  # types are made at import
 
-__all__ = ["inlined", "kernel"]
+__all__ = ["inlined", "kernel", "plain"]
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -36,6 +36,14 @@ def inlined(function: _Function) -> _Function:
     """
     compiled = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True, forceinline=True)(function)
     return cast(_Function, _one_form(compiled))
+
+
+def plain(function: _Function) -> _Function:
+    """Return a compiled function as Python runs it: for tables made at import.
+
+    The first call of any compiled function loads Numba's back end, 0.3 s in every process, of which most never call another.
+    """
+    return cast(_Function, getattr(function, "py_func", function))
 
 
 def _one_form(compiled: Any) -> Any:  # Any: Numba's dispatchers have no types

@@ -34,7 +34,7 @@ from headwater.filters.text.characters import (
     decode_point,
 )
 from headwater.filters.text.compile import kernel
-from headwater.filters.text.word_hash import HASH_SEED, mix, step_hash
+from headwater.filters.text.word_hash import HASH_SEED, hash_characters, mix, step_hash
 from headwater.filters.words.boundaries import Boundaries, load_boundaries
 from headwater.filters.words.runs import ALPHA, CAPITALS, MIXED, SPACED, WORD, cut_run, cut_unlearned
 
@@ -306,10 +306,7 @@ def hash_word(word: str) -> int:
     >>> hash_word("water") == cut_text("cold water")[1][1]
     True
     """
-    value = np.uint64(HASH_SEED)
-    for character in word:
-        value = np.uint64(step_hash(value, ord(character)))  # compiled code hands back a plain int
-    return int(mix(value))
+    return hash_characters(word)
 
 
 def cut_text(text: str) -> list[tuple[str, int]]:

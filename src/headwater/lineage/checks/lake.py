@@ -26,6 +26,7 @@ from headwater.lineage.checks.stored import block_lists, evaluation_sets, retain
 from headwater.lineage.checks.takedowns import takedowns
 from headwater.lineage.checks.texts import texts_chosen
 from headwater.lineage.questions import rows
+from headwater.lineage.view_datasets import cause_of
 from headwater.lineage.views import connect
 from headwater.plain import Row
 from headwater.warehouse.parquet import read_aligned
@@ -36,7 +37,7 @@ __all__ = ["Check", "verify"]
 
 _SHOWN: Final = 5
 _SPARSE: Final = ("html", "texts", "spans", "contamination", "stages", "placements", "vocabularies", "takedowns")
-_INDEXES: Final = ("host_index", "uri_index")
+_INDEXES: Final = ("band_index", "hash_index", "host_index", "uri_index")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +87,9 @@ def _checked(name: str, check: Callable[[LakeView], Found], lake: LakeView) -> C
     except HeadwaterError as error:
         return Check(name=name, passed=False, detail=f"{str(error).splitlines()[0]}{_way_on(name, lake)}", count=0)
     except Exception as error:
+        cause = cause_of(error)
+        if isinstance(cause, StoreError):
+            raise cause from error
         detail = f"something that it reads is damaged ({type(error).__name__}); other checks name the file"
         return Check(name=name, passed=False, detail=detail, count=0)
     detail = "; ".join(faults[:_SHOWN]) + (f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b, sha256
 from typing import Final
 
@@ -15,8 +16,8 @@ from headwater.errors import CorruptLakeError
 from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.found import Found
 from headwater.plain import JsonObject
-from headwater.warehouse.filesystem import exists, file_sha256, join, read_bytes
-from headwater.warehouse.footers import read_footer
+from headwater.warehouse.filesystem import exists, file_sha256, filesystem_of, join, read_bytes
+from headwater.warehouse.footers import Footer, read_footer
 from headwater.warehouse.fragments import NAME_PATTERN
 from headwater.warehouse.log import (
     CHECKPOINT_RECORD,
@@ -34,6 +35,7 @@ from headwater.warehouse.log import (
     read_log,
     read_record,
 )
+from headwater.warehouse.many_files import for_each
 from headwater.warehouse.snapshot import Snapshot
 
 __all__ = ["log_entries", "log_statistics"]
@@ -271,11 +273,11 @@ def log_statistics(lake: LakeView) -> Found:
     """Size, rows and least and greatest sample_id that the log says of a live file are those of the file and its footer."""
     faults = []
     snapshot = lake.snapshot
-    for row in snapshot.files.select(["path", "size", "rows", "min_id", "max_id"]).to_pylist():
-        try:
-            footer = read_footer(snapshot.uri, row["path"])
-        except CorruptLakeError as error:
-            faults.append(str(error))
+    said = snapshot.files.select(["path", "size", "rows", "min_id", "max_id"]).to_pylist()
+    footers = for_each(filesystem_of(snapshot.uri)[0], partial(_footer, snapshot.uri), [row["path"] for row in said])
+    for row, footer in zip(said, footers, strict=True):
+        if isinstance(footer, str):
+            faults.append(footer)
             continue
         for name, found in (
             ("size", footer.size),
@@ -286,3 +288,11 @@ def log_statistics(lake: LakeView) -> Found:
             if row[name] != found:
                 faults.append(f"{row['path']}: the log says {name} {row[name]}, the file {found}")
     return snapshot.files.num_rows, faults
+
+
+def _footer(table_uri: str, path: str) -> Footer | str:
+    """Return what the footer of a file says, or why it cannot be read."""
+    try:
+        return read_footer(table_uri, path)
+    except CorruptLakeError as error:
+        return str(error)

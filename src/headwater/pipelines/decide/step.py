@@ -35,7 +35,7 @@ from headwater.warehouse.snapshot import Snapshot, open_snapshot
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-__all__ = ["decide"]
+__all__ = ["decide", "election_partitions"]
 
 _CANDIDATE_BYTES: Final = 560
 _MOST_PARTITIONS: Final = 20_000
@@ -125,9 +125,14 @@ def _losers(
         "sample_id",
     ]
     texts = int(pc.sum(snapshot.live("duplicates")["rows"]).as_py() or 0)
-    parts = min(_MOST_PARTITIONS, partitions_of(texts * _CANDIDATE_BYTES, 2 * parallelism(spark)))
+    parts = election_partitions(texts, parallelism(spark))
     ordered = rows.repartition(parts, "cluster_id").sortWithinPartitions(order)
     return ordered.mapInArrow(partial(find_losers, job.min_agreement), LOSER)
+
+
+def election_partitions(texts: int, slots: int) -> int:
+    """Return into how many partitions the samples of an election go, of ``texts`` samples at most: some 128 MB each, until they are too many."""
+    return min(_MOST_PARTITIONS, partitions_of(texts * _CANDIDATE_BYTES, 2 * slots))
 
 
 def _clustered(where: FragmentFiles, table: pa.Table) -> pa.Table:

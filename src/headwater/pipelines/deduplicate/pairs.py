@@ -13,6 +13,7 @@ A bucket must fit a worker. Clusters of an earlier run take part as one: their n
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -37,6 +38,7 @@ from headwater.pipelines.spark.blocks import (
     partitions_of,
     route,
     run_begins,
+    run_bounds,
 )
 from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import FragmentFiles, read_aligned
@@ -89,9 +91,10 @@ def verified_pairs(
     )
     banded = context.parallelize(sources, tasks).mapPartitions(partial(_band_rows, table_uri, by_band))
     wanted = exchange(banded, by_band).mapPartitions(partial(_shared, starts))
+    owners = np.searchsorted(starts, [source[0].fragment for source in sources], side="right") - 1
+    bounds = run_bounds(owners).tolist()
     readers = [
-        (int(np.searchsorted(starts, source[0].fragment, side="right")) - 1, (1, pickle.dumps(source)))
-        for source in sources
+        (int(owners[begin]), (1, pickle.dumps(list(sources[begin:end])))) for begin, end in itertools.pairwise(bounds)
     ]
     asked = wanted.union(context.parallelize(readers, max(1, len(readers) // 1024)))
     signed = exchange(asked, tasks).mapPartitions(partial(_signatures, table_uri, by_bucket))
@@ -156,7 +159,10 @@ def _shared(starts: npt.NDArray[np.int64], blocks: Iterator[tuple[int, Block]]) 
 def _signatures(table_uri: str, partitions: int, blocks: Iterator[tuple[int, Block]]) -> Iterator[tuple[int, Block]]:
     """Yield the wanted rows with node, name and signature, each to its bucket's task."""
     held = list(blocks)
-    sources: list[FragmentSource] = [pickle.loads(data) for _, (kind, data) in held if kind == 1]  # noqa: S301 - written by this job's driver
+    sources: list[FragmentSource] = []
+    for _, (kind, data) in held:
+        if kind == 1:
+            sources += pickle.loads(data)  # noqa: S301 - written by this job's driver
     (wanted,) = gather((block for block in held if block[1][0] == 0), _WANTED)
     # The same set of members may have been found by several tasks.
     order = np.lexsort((wanted["bucket"][:, 1], wanted["bucket"][:, 0], wanted["address"]))

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from headwater.errors import UsageError
 from headwater.filters.scores.names import SCORE_COLUMNS
-from headwater.fingerprint import fingerprint
+from headwater.fingerprint import fingerprint, fingerprint_of_rows
 from headwater.lineage.past_runs import past_run
 from headwater.lineage.runs import begin_run
 from headwater.pipelines.recipe.job import Recipe
@@ -67,7 +67,7 @@ def _located(snapshot: Snapshot, own: str) -> tuple[npt.NDArray[np.int64], list[
 
 
 def _state(located: Sequence[FragmentFiles]) -> str:
-    return fingerprint([[where.fragment, sorted(path for path, _ in where.files.values())] for where in located])
+    return fingerprint_of_rows([where.fragment, sorted(path for path, _ in where.files.values())] for where in located)
 
 
 def select(

@@ -30,7 +30,7 @@ _Result = TypeVar("_Result")
 _INTERVAL_S: Final = 60.0
 _SHARE: Final = 0.05
 _LEAST_WAIT_S: Final = 0.2
-_CANCEL_S: Final = 30.0
+_CANCEL_S: Final = 10.0
 
 
 class Pace:
@@ -115,6 +115,7 @@ def arrivals(
         finally:
             ended.set()
 
+    from py4j.protocol import Py4JError
     from pyspark import InheritableThread
 
     thread = InheritableThread(target=work, daemon=True)
@@ -137,9 +138,10 @@ def arrivals(
             )
     finally:
         if not ended.is_set():
-            # Only where whoever takes the results has ended: what is still running is of no use to anyone.
-            context.cancelJobsWithTag(tag)
-            ended.wait(_CANCEL_S)
+            # Only where whoever takes the results has ended: what is still running is of no use to anyone. A JVM that is gone runs nothing.
+            with contextlib.suppress(Py4JError, OSError):
+                context.cancelJobsWithTag(tag)
+                ended.wait(_CANCEL_S)
 
 
 def _gather(

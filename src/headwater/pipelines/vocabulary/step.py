@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from headwater.errors import UsageError
-from headwater.fingerprint import fingerprint
+from headwater.fingerprint import fingerprint, fingerprint_of_rows
 from headwater.lineage.past_runs import past_run
 from headwater.lineage.runs import begin_run
 from headwater.lineage.vocabularies import (
@@ -257,7 +257,7 @@ def _record(spark: SparkSession, plan: _Plan, sampled: _Sampled, result: Trained
 
 
 def _state(located: Sequence[FragmentFiles]) -> str:
-    return fingerprint([[where.fragment, sorted(path for path, _ in where.files.values())] for where in located])
+    return fingerprint_of_rows([where.fragment, sorted(path for path, _ in where.files.values())] for where in located)
 
 
 def _targets(located: Sequence[FragmentFiles], slots: int) -> list[CountTarget]:
