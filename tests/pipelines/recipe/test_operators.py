@@ -14,7 +14,7 @@ from headwater.errors import RecipeError, UsageError
 from headwater.filters.contamination.items import Item
 from headwater.filters.duplicates import minhash
 from headwater.filters.language import identify as language
-from headwater.filters.language import names
+from headwater.filters.language import names, shipped_models
 from headwater.filters.signals import measure as signals
 from headwater.lineage.evaluation_sets import store_set
 from headwater.pipelines.recipe import operators
@@ -147,7 +147,7 @@ def test_the_named_language_model_counts(tmp_path: Path, monkeypatch: pytest.Mon
         read.append(name)
         return name, "own", "relatives"
 
-    monkeypatch.setattr(language, "model_digests", digests)
+    monkeypatch.setattr(shipped_models, "model_digests", digests)
     monkeypatch.setattr("headwater.pipelines.recipe.sections.MODELS", {**names.MODELS, "lid.other": "other.ftz"})
     assert _reached(tmp_path, lambda raw: raw["language"].update(model="lid.other"), find_recipe("demo")) == {
         "language",
