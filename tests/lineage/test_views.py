@@ -101,14 +101,15 @@ def test_values_of_every_kind_are_plain(lake: str) -> None:
 
 
 def test_samples_are_named_in_one_way(lake: str) -> None:
-    """By id, host, source or file; a host is matched whole, and nothing found is a wrong call."""
+    """By id, host, source or file, or several of them at once; a host is matched whole, and nothing found is a wrong call."""
     one = 1 << 24
     assert samples_named(lake, sample=one) == [one]
     assert samples_named(lake, host="one.example.org") == [one]
     assert samples_named(lake, source="b") == [one + 1]
+    assert samples_named(lake, sample=one, source="a") == [one]
     for wrong in (
         {},
-        {"sample": one, "source": "a"},
+        {"sample": one, "source": "b"},
         {"sample": 5},
         {"host": "oneXexample.org"},
         {"source": "' OR 1=1"},

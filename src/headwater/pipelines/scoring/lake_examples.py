@@ -26,20 +26,22 @@ def query_labelled(lake: str, positive: str, negative: str, where: str = "TRUE",
         ids=[],
         inputs={"positive": positive, "negative": negative, "where": where},
     )
-    connection = connect_for_users(lake)
-    for label, condition in ((1.0, positive), (0.0, negative)):
-        table = connection.execute(
-            f"SELECT sample_id, text, language, source FROM samples WHERE ({where}) AND ({condition}) ORDER BY content_hash, origin LIMIT {most}"
-        )
-        rows = table.fetchall()
-        if not rows:
-            raise UsageError(f"expected documents of the lake for which ({where}) AND ({condition}) holds, found none")
-        for sample, text, language, source in rows:
-            found.texts.append(str(text))
-            found.labels.append(label)  # type: ignore[arg-type] # numbers throughout
-            found.languages.append(None if language is None else str(language))
-            found.sources.append("(none)" if source is None else str(source))
-            found.ids.append(str(sample))
+    with connect_for_users(lake) as connection:
+        for label, condition in ((1.0, positive), (0.0, negative)):
+            table = connection.execute(
+                f"SELECT sample_id, text, language, source FROM samples WHERE ({where}) AND ({condition}) ORDER BY content_hash, origin LIMIT {most}"
+            )
+            rows = table.fetchall()
+            if not rows:
+                raise UsageError(
+                    f"expected documents of the lake for which ({where}) AND ({condition}) holds, found none"
+                )
+            for sample, text, language, source in rows:
+                found.texts.append(str(text))
+                found.labels.append(label)  # type: ignore[arg-type] # numbers throughout
+                found.languages.append(None if language is None else str(language))
+                found.sources.append("(none)" if source is None else str(source))
+                found.ids.append(str(sample))
     if len(set(found.ids)) < len(found.ids):
         raise UsageError("expected conditions that exclude each other, found documents for which both hold")
     return found
