@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import local
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import main_job
 from faulty_workers import ROOT
@@ -199,7 +199,7 @@ class Zygote:
         client.deque.clear()
         # What tasks add to accumulators comes to this process, not to the one that forked it.
         token = context._gateway.gateway_parameters.auth_token  # type: ignore[union-attr]  # as above
-        host, port = accumulators._start_update_server(token, False).server_address
+        host, port = cast("tuple[str, int]", accumulators._start_update_server(token, False).server_address)
         context._javaAccumulator = context._jvm.PythonAccumulatorV2(host, port, token)  # type: ignore[union-attr]  # as above
         context._jsc.sc().register(context._javaAccumulator)
         sessions.session = lambda *_, **__: spark
