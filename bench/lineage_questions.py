@@ -31,7 +31,7 @@ from headwater.warehouse.snapshot import open_snapshot
 __all__ = ["measure"]
 
 _WARM_UP: Final = 4
-_LINEAGE: Final = ("files", "runs", "uri_index", "host_index", "verdicts", "stages", "placements")
+_LINEAGE: Final = ("files", "runs", "uri_index", "host_index", "hash_index", "verdicts", "stages", "placements")
 """Families that are there to answer questions: where a sample is from, what was decided of it, where it went."""
 
 
@@ -64,8 +64,8 @@ def _samples(lookup: Lookup, n: int, *, by_url: bool) -> list[int]:
     return found
 
 
-def measure(lake: str, questions: int) -> dict[str, object]:
-    """Return the times of all questions."""
+def measure(lake: str, questions: int, *, hosts: bool = True) -> dict[str, object]:
+    """Return the times of all questions, of a host too if wanted."""
     begin = time.perf_counter()
     lookup = open_lookup(lake)
     opened = time.perf_counter() - begin
@@ -73,11 +73,17 @@ def measure(lake: str, questions: int) -> dict[str, object]:
     by_id, by_url = (_samples(lookup, questions + _WARM_UP, by_url=by_url) for by_url in (False, True))
     placed = [lookup.rows("placements", [sample])[0] for sample in _samples(lookup, questions + _WARM_UP, by_url=True)]
     uris = [uri_of(sample) for sample in by_url]
+    hashes = [
+        lookup.row("content", sample, ["content_hash"])
+        for sample in _samples(lookup, questions + _WARM_UP, by_url=False)
+    ]
+    texts = [row["content_hash"] for row in hashes if row is not None]
     asked: dict[str, list[Callable[[], object]]] = {
         "why_by_id": [partial(there.why, sample) for sample in by_id],
         "why_by_url": [partial(there.why, uri=uri) for uri in uris],
         "find_by_id": [partial(there.find, sample) for sample in by_id],
         "find_by_url": [partial(there.find, uri=uri) for uri in uris],
+        "find_by_hash": [partial(there.find, hash=each) for each in texts],
         "sample_of_token": [
             partial(placement_at, lookup, BUILD, STAGE, row["shard"], row["token_begin"] + 1) for row in placed
         ],
@@ -97,9 +103,14 @@ def measure(lake: str, questions: int) -> dict[str, object]:
     def of_host() -> int:
         return sum(len(batch) for batch in lookup.samples_of_host(HOST))
 
-    answer["host_samples"] = of_host()
-    answer["samples_of_host"] = _timed([of_host] * 3, warm_up=1)
-    answer["find_by_host"] = _timed([partial(there.find, host=HOST)] * 2, warm_up=1)
+    row = lookup.row("minhash", by_id[0], ["bands"])
+    if row is not None and row["bands"]:
+        answer["similar"] = _timed([partial(there.similar, sample, least=0.0) for sample in by_id])
+    if hosts:
+        answer["host_samples"] = of_host()
+        answer["samples_of_host"] = _timed([of_host] * 3, warm_up=1)
+        answer["impact_of_host"] = _timed([partial(there.impact, host=HOST)] * 3, warm_up=1)
+        answer["find_by_host"] = _timed([partial(there.find, host=HOST)], warm_up=0)
     answer["snapshot_again"] = _timed([partial(open_snapshot, lake)] * 3, warm_up=1)
     answer["peak_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     return answer
@@ -110,8 +121,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.lineage_questions", description=__doc__)
     parser.add_argument("lake", help="what bench.lineage_lake wrote")
     parser.add_argument("--questions", type=int, default=20, help="of each kind")
+    parser.add_argument(
+        "--without-hosts", action="store_true", help="leave out questions about a host, which take longest"
+    )
     options = parser.parse_args()
-    print(json.dumps(measure(options.lake, options.questions)))
+    print(json.dumps(measure(options.lake, options.questions, hosts=not options.without_hosts)))
 
 
 if __name__ == "__main__":

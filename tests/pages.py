@@ -19,7 +19,7 @@ PAGES: Final = [
 """The pages at the root of the repository, and every one below docs/."""
 
 MARKS: Final = {
-    "console": {"", "demo-lake", "demo-lake-copy"},
+    "console": {"", "cluster", "demo-lake", "demo-lake-copy"},
     "python": {"", "demo-lake", "small-lake", "loaders", "mds"},
     "sql": {"", "demo-lake"},
     "toml": {""},
@@ -31,6 +31,8 @@ MARKS: Final = {
 - ``demo-lake``: in a folder with the lake that ``make demo`` leaves, which only questions may read; ``demo-lake-copy``: with a copy of it,
   which the page's commands may change; ``demo-output``: what the demo prints, shortened.
   SQL so marked is asked of that lake, and the fence of text after it, marked ``answer``, is what comes out.
+- ``cluster``: as without a mark, in a run of its own; what its commands leave running, by the ``.pid`` files that they write, is ended. They use
+  Spark's own port 7077, so that two runs of the tests on one machine take turns.
 - ``small-lake``: with a lake of two samples.
 - ``loaders`` and ``mds``: with a build in every format, in the environments of the libraries that load shards.
 """

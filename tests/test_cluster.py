@@ -81,6 +81,28 @@ def test_what_was_submitted_wins(cluster: SparkCluster, tmp_path: Path) -> None:
     assert all(elsewhere.items() <= worker.items() for worker in found["workers"])
 
 
+def test_a_cluster_that_grows_from_nothing(cluster: SparkCluster, tmp_path: Path) -> None:
+    """Where executors come on demand, pieces are planned for those that can be had, not for the two cores of which Spark speaks before."""
+    script = tmp_path / "show.py"
+    script.write_text(_SHOW, "utf-8")
+    grows = {
+        "spark.dynamicAllocation.enabled": "true",
+        "spark.dynamicAllocation.maxExecutors": "7",
+        "spark.executor.cores": "1",
+        "spark.executor.memory": "640m",
+    }
+    done = cluster.submit(
+        script,
+        options=["--name", "grown", *(word for key, value in grows.items() for word in ("--conf", f"{key}={value}"))],
+        environment={"PYSPARK_PYTHON": sys.executable},
+        timeout_s=_TIMEOUT_S,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["slots"] == 7
+    assert len(found["workers"]) == 2
+
+
 def test_an_executor_is_killed_and_the_shards_are_the_same(
     cluster: SparkCluster, demo_lake: DemoLake, tmp_path: Path
 ) -> None:
@@ -112,7 +134,7 @@ def test_an_executor_is_killed_and_the_shards_are_the_same(
             driver.wait()
     found = cluster.applications()["whole"]
     assert (found["state"], found["cores"]) == ("FINISHED", 2)
-    assert len(list(cluster.folder.glob(f"worker-*/work/{found['id']}/*"))) == 3  # the killed one was replaced
+    assert len(list(cluster.folder.glob(f"worker-*/executors/{found['id']}/*"))) == 3  # the killed one was replaced
     assert shard_hashes(tmp_path / "lake", demo_lake.build) == shard_hashes(demo_lake.folder, demo_lake.build)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lake", "log"]
 

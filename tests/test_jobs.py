@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import subprocess
@@ -44,21 +45,21 @@ def test_script_is_its_command(
 
 
 @pytest.mark.spark
-def test_spark_submit_gives_master_and_settings(demo_lake: DemoLake) -> None:
-    """Under spark-submit a script runs with its master and settings; on a lake that lacks nothing it says so and exits with 0."""
+def test_spark_submit_gives_master_and_settings(demo_lake: DemoLake, tmp_path: Path) -> None:
+    """Under spark-submit a script runs with its master and settings, as Spark itself records; on a lake that lacks nothing it exits with 0."""
     script = REPOSITORY / "jobs" / "annotate_job.py"
-    submit = Path(sys.executable).parent / "spark-submit"
+    given = {
+        "spark.master": "local[1,2]",
+        "spark.task.maxFailures": "9",
+        "spark.sql.shuffle.partitions": "3",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": tmp_path.as_uri(),
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.rolling.enabled": "false",
+    }
+    settings = [word for key, value in given.items() for word in ("--conf", f"{key}={value}")]
     done = subprocess.run(
-        [
-            str(submit),
-            "--master",
-            "local[1,2]",
-            "--conf",
-            "spark.sql.shuffle.partitions=3",
-            str(script),
-            str(demo_lake.folder),
-            "demo",
-        ],
+        [str(Path(sys.executable).parent / "spark-submit"), *settings, str(script), str(demo_lake.folder), "demo"],
         env=os.environ | {"PYSPARK_PYTHON": sys.executable},
         capture_output=True,
         text=True,
@@ -67,3 +68,11 @@ def test_spark_submit_gives_master_and_settings(demo_lake: DemoLake) -> None:
     )
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.startswith("annotate      nothing new")
+    (log,) = tmp_path.iterdir()
+    (recorded,) = [
+        event["Spark Properties"]
+        for event in map(json.loads, log.read_text("utf-8").splitlines())
+        if event["Event"] == "SparkListenerEnvironmentUpdate"
+    ]
+    assert given.items() <= recorded.items()
+    assert recorded["spark.sql.session.timeZone"] == "UTC"  # Headwater's own, which nobody named

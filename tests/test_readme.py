@@ -8,12 +8,18 @@ PATH.
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import fcntl
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -111,6 +117,31 @@ def test_page_runs_as_printed(page: Path, clone_folder: Path, programs: Path) ->
     """Every command and program of a page exits with 0 and prints what the page says."""
     for fence in _runnable(page, ""):
         _check(fence, clone_folder, programs)
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+@pytest.mark.parametrize("page", _pages_with("cluster"), ids=name_of)
+def test_cluster_runs_as_printed(page: Path, clone_folder: Path, programs: Path, spark_port: None) -> None:
+    """The commands that start a master and workers and submit jobs to them do what the page says."""
+    try:
+        for fence in _runnable(page, "cluster"):
+            _check(fence, clone_folder, programs)
+    finally:
+        for file in clone_folder.glob("*.pid"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(file.read_text()), signal.SIGKILL)
+
+
+@pytest.fixture
+def spark_port() -> Iterator[None]:
+    """Wait for other runs of the tests on this machine that use Spark's own port; whoever else uses it must stop."""
+    with Path(tempfile.gettempdir(), "headwater-tests-7077.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(("127.0.0.1", 7077))
+        yield
 
 
 @pytest.mark.spark

@@ -74,7 +74,8 @@ def keep_kernels(package: Path) -> None:
     """
     if os.environ.get(_CACHE) or os.access(package, os.W_OK):
         return
-    name = hashlib.sha256(os.fsencode(package)).hexdigest()[:24]
+    installed = (package / "__init__.py").stat().st_mtime_ns
+    name = hashlib.sha256(b"%s %d" % (os.fsencode(package), installed)).hexdigest()[:24]
     folder = private_folder() / f"kernels-{name}"
     os.environ[_CACHE] = str(folder)
     if "numba" in sys.modules:  # it has read the variable

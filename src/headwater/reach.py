@@ -34,7 +34,7 @@ class Reach:
         order: TrainingOrder | None = None,
         **named: Unpack[Names],
     ) -> JsonObject:
-        """Return what the samples that are named in one way reach; ``docs/how-to/impact.md`` has the answer's shape.
+        """Return what the samples that are named reach; ``docs/how-to/impact.md`` has the answer's shape.
 
         Args:
             near: count near-duplicates from this similarity on as well.
@@ -44,7 +44,7 @@ class Reach:
             order: how training took the sequences, for the steps; ``headwater.lineage.training_order.TrainingOrder(batch_size=256)``.
 
         Raises:
-            UsageError: nothing or more than one thing is named, nothing is found, or there is no such build or stage.
+            UsageError: nothing is named, nothing is found, or there is no such build or stage.
         """
         from headwater.lineage.named_impact import named_impact
 
@@ -69,7 +69,7 @@ class Reach:
             near: mark near-duplicates from this similarity on as well.
 
         Raises:
-            UsageError: nothing or more than one thing is named, nothing is found, or no such build, stage, steps or file.
+            UsageError: nothing is named, nothing is found, or no such build, stage, steps or file.
             StorageError: the file cannot be written.
         """
         from headwater.lineage.named_impact import named_forget_order

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import local
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import main_job
 from faulty_workers import ROOT
@@ -188,14 +188,20 @@ class Zygote:
 
     def _own_connections(self) -> None:
         """Let this process talk to Spark by connections of its own, and take the session for one that was given to it."""
+        from pyspark import accumulators
         from pyspark.sql import SparkSession
 
         from headwater.pipelines.spark import sessions
 
-        client = self._spark.sparkContext._gateway._gateway_client  # type: ignore[union-attr]  # it is up
+        spark, context = self._spark, self._spark.sparkContext
+        client = context._gateway._gateway_client  # type: ignore[union-attr]  # it is up
         client.thread_connection = local()
         client.deque.clear()
-        spark = self._spark
+        # What tasks add to accumulators comes to this process, not to the one that forked it.
+        token = context._gateway.gateway_parameters.auth_token  # type: ignore[union-attr]  # as above
+        host, port = cast("tuple[str, int]", accumulators._start_update_server(token, False).server_address)
+        context._javaAccumulator = context._jvm.PythonAccumulatorV2(host, port, token)  # type: ignore[union-attr]  # as above
+        context._jsc.sc().register(context._javaAccumulator)
         sessions.session = lambda *_, **__: spark
         SparkSession.getActiveSession = classmethod(lambda _: spark)  # type: ignore[method-assign,assignment]  # as under spark-submit
 

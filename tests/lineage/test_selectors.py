@@ -63,6 +63,7 @@ TRUTH: dict[str, Callable[[duckdb.DuckDBPyConnection], tuple[Any, list[int]]]] =
         "gopher_max_top_3gram_chars",
         _ids(views, "verdicts WHERE list_contains(reasons, 'gopher_max_top_3gram_chars')"),
     ),
+    "language": lambda views: _same(views, "language", "language", "language <> 'en'"),
     "first_rule": lambda views: _same(views, "verdicts", "first_reason", "first_reason IS NOT NULL"),
     "run": lambda views: _same(views, "content", "run_id", "batch = 'two'"),
     "operator": lambda views: ("policy_lines@1", _ids(views, "spans WHERE operator = 'policy_lines'")),
@@ -94,6 +95,23 @@ def test_each_way_names_what_the_views_say(
     named: Names = {way: value}  # type: ignore[misc] # a way is a key of Names
     assert samples_named(str(finished_lake.folder), **named) == expected
     assert samples_named(str(finished_lake.folder), limit=1, **named) == expected[:1]
+
+
+@pytest.mark.parametrize(
+    "ways", [("source", "rule"), ("where", "run"), ("language", "samples", "operator"), ("host", "domain")]
+)
+def test_several_ways_name_what_each_of_them_names(
+    ways: tuple[str, ...], finished_lake: SmallLake, views: duckdb.DuckDBPyConnection
+) -> None:
+    """The samples that are in all, ascending; where there is none, an error that names every way."""
+    answers = {way: TRUTH[way](views) for way in ways}
+    named: Names = {way: value for way, (value, _) in answers.items()}  # type: ignore[assignment] # a way is a key of Names
+    expected = sorted(set.intersection(*(set(ids) for _, ids in answers.values())))
+    if expected:
+        assert samples_named(str(finished_lake.folder), **named) == expected
+        return
+    with pytest.raises(UsageError, match=" and ".join(f"--{way}.*" for way in ways)):
+        samples_named(str(finished_lake.folder), **named)
 
 
 def test_a_run_names_the_samples_of_which_it_wrote_a_row(

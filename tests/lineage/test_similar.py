@@ -22,15 +22,20 @@ from headwater.filters.duplicates.minhash import measure_minhash
 from headwater.filters.duplicates.number_settings import DEFAULT_NUMBERS
 from headwater.filters.signals.kinds import kinds
 from headwater.filters.signals.measure import measure_signals
+from headwater.lineage import similar
+from headwater.lineage.checks.made_indexes import made_index_faults
 from headwater.lineage.lookup import open_lookup
 from headwater.lineage.questions import rows
 from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
 from headwater.lineage.similar import similar_to, sketch_of_sample, sketch_of_text
 from headwater.lineage.views import connect
 from headwater.plain import Row
+from headwater.warehouse import index_files, made_indexes
 from headwater.warehouse.columns import with_run
 from headwater.warehouse.fragments import sample_ids
+from headwater.warehouse.made_indexes import make_indexes
 from headwater.warehouse.parquet import write_family
+from headwater.warehouse.snapshot import open_snapshot
 
 if TYPE_CHECKING:
     from small_lake import SmallLake
@@ -126,6 +131,36 @@ def test_what_is_found_is_what_shares_a_band(least: float, lake: str, stored: li
         assert (limited["similar"], limited["found"]) == (answer["similar"][:1], len(expected))
         pairs += len(expected)
     assert pairs > 0
+
+
+def test_an_index_of_bands_finds_the_same(lake: str, stored: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every sample and whatever the similarity, one fragment indexed or both: as a scan; an entry that is there by chance is nobody's band."""
+    monkeypatch.setattr(index_files, "GROUP_ROWS", 16)
+    samples = [row["sample_id"] for row in stored]
+
+    def asked() -> list[object]:
+        lookup = open_lookup(lake)
+        return [similar_to(lookup, sketch_of_sample(lookup, each), least) for each in samples for least in (0.0, 0.75)]
+
+    scanned = asked()
+    for rows_at_least, fragments in ((12, 1), (1, 1)):
+        monkeypatch.setattr(made_indexes, "LEAST_ROWS", rows_at_least)
+        assert make_indexes(lake) == 2 * fragments
+        found = asked()
+        for before, after in zip(scanned, found, strict=True):
+            assert isinstance(before, dict)
+            assert isinstance(after, dict)
+            assert (after["similar"], after["found"]) == (before["similar"], before["found"])
+            assert after["read"]["samples"] == len(stored)
+    # Every band, told apart by half of its hash alone: all samples are in the index for any of them, and none is near by that.
+    every = np.concatenate([made_indexes.band_keys(np.array(row["bands"], np.int64)) for row in stored if row["bands"]])
+    monkeypatch.setattr(similar, "band_keys", lambda _: every)
+    for before, after in zip(scanned, asked(), strict=True):
+        assert isinstance(before, dict)
+        assert isinstance(after, dict)
+        assert (after["similar"], after["found"]) == (before["similar"], before["found"])
+    snapshot = open_snapshot(lake)
+    assert made_index_faults(snapshot, snapshot.covered("content")) == []
 
 
 def test_a_text_has_the_sketch_of_its_sample(lake: str, stored: list[Row]) -> None:

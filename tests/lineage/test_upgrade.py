@@ -107,7 +107,17 @@ def test_an_earlier_lake_is_refused_with_the_command(earlier: str) -> None:
 
 _LATER = {"passed_over", "variant", "confidence"} | {
     name
-    for family in ("captures", "html", "texts", "host_index", "recaptures", "blocklists", "takedowns")
+    for family in (
+        "captures",
+        "html",
+        "texts",
+        "host_index",
+        "hash_index",
+        "band_index",
+        "recaptures",
+        "blocklists",
+        "takedowns",
+    )
     for name in FAMILIES[family].fields
 }
 """Columns that came after format 2 and mean nothing else in an older lake: they are null."""

@@ -60,6 +60,14 @@ def test_a_file_is_one_request_and_leaves_no_marker(store: Store) -> None:
     assert [info.path for info in found if info.type == pafs.FileType.File] == [f"{folder}/moved.bin"]
 
 
+@pytest.mark.parametrize("suffix", [".csv.gz", ".bz2", ".zst", ".lz4", ".bin"])
+def test_bytes_are_stored_as_they_are(store: Store, suffix: str) -> None:
+    """The end of a name packs nothing: what is written is what is stored, in one request or in parts."""
+    for name, data in (("small", b"bytes of a sidecar"), ("large", bytes(ONE_REQUEST_BYTES + 1))):
+        _write(store, name + suffix, data)
+        assert store.read(f"lake/{name}{suffix}") == data
+
+
 def test_what_is_not_finished_gets_no_name(store: Store) -> None:
     """A file that is given up is not there, however long it is, and no upload was begun."""
     file = HashedFile(store.uri("lake"), store.uri("lake"))

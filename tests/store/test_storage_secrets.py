@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,14 +13,11 @@ import pytest
 from pyspark.sql import SparkSession
 from stores.fixtures import Store
 
+from headwater.pipelines.ingest.chunks import file_sha256
 from headwater.pipelines.spark.sessions import run_tasks, session
 from headwater.warehouse import storage
 from headwater.warehouse.filesystem import filesystem_of, read_bytes
 from headwater.warehouse.storage import hide_secrets, use_storage
-
-
-def _read_there(uri: str) -> bytes:
-    return read_bytes(*filesystem_of(uri))
 
 
 @pytest.mark.spark
@@ -46,7 +44,7 @@ def test_python_workers_get_what_the_driver_was_given(
     }
     use_storage(given | {"aws_secret_access_key": f"@{tmp_path / 'secret'}"})
     assert session().sparkContext is context
-    assert run_tasks(spark, _read_there, [uri]) == [b"bytes of the store"]
+    assert run_tasks(spark, file_sha256, [uri]) == [hashlib.sha256(b"bytes of the store").hexdigest()]
     assert store.server.secret not in repr(context.getConf().getAll())
     machine = context._jvm
     assert machine is not None

@@ -12,5 +12,5 @@ __all__ = ["samples_named"]
 
 
 def samples_named(lake: str, limit: int | None = None, **named: Unpack[Names]) -> list[int]:
-    """Return the ids of the samples that are named in one way."""
+    """Return the ids of the samples that are named."""
     return [sample for batch in selected(None, open_lookup(lake), named, limit) for sample in batch.tolist()]

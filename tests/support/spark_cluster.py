@@ -150,7 +150,7 @@ class SparkCluster:
 
     def logs(self) -> str:
         """Return the ends of everything that master, workers and executors have written, for the message of a failed test."""
-        files = [*self.folder.glob("*.log"), *self.folder.glob("*/work/*/*/stderr")]
+        files = [*self.folder.glob("*.log"), *self.folder.glob("*/executors/*/*/stderr")]
         return "\n".join(f"== {file}\n{file.read_text('utf-8', 'replace')[-3000:]}" for file in sorted(files))
 
     def _start(self) -> None:
@@ -162,7 +162,7 @@ class SparkCluster:
         self.page = f"http://127.0.0.1:{port}"
         for number in range(self._workers):
             size = ["--cores", str(self._cores), "--memory", f"{self._memory_mb}m"]
-            work = self.folder / f"worker-{number}" / "work"
+            work = self.folder / f"worker-{number}" / "executors"
             work.mkdir(parents=True)
             arguments = [*ports, *size, "--work-dir", str(work), self.master]
             self._launch(f"worker-{number}", "org.apache.spark.deploy.worker.Worker", arguments)

@@ -121,7 +121,7 @@ def _index(uri: str, fragment: int, hashes: list[int]) -> FileEntry:
 
 def test_index_files_become_one_by_ranges_of_hashes(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every row stays, sorted by hash over all fragments; a row group holds a range, which its bounds tell; too many rows are two files."""
-    monkeypatch.setattr(index_files, "_GROUP_ROWS", 3)
+    monkeypatch.setattr(index_files, "GROUP_ROWS", 3)
     snapshot = open_snapshot(lake)
     hashes = {1: [5, -3, 9], 2: [], 4: [7, -8], 7: [5, 0]}
     entries = [_index(snapshot.uri, fragment, numbers) for fragment, numbers in hashes.items()]

@@ -273,7 +273,16 @@ def test_statistics_are_of_numbers_only(family: str, tmp_path: Path) -> None:
     with_statistics = {
         group.column(at).path_in_schema for at in range(group.num_columns) if group.column(at).is_stats_set
     }
-    assert with_statistics <= {"sample_id", "uri_hash", "domain_hash", "token_begin", "shard", "record_no"}
+    assert with_statistics <= {
+        "sample_id",
+        "uri_hash",
+        "domain_hash",
+        "hash_key",
+        "band_key",
+        "token_begin",
+        "shard",
+        "record_no",
+    }
     assert ("sample_id" in with_statistics) == FAMILIES[family].by_sample
     data = (tmp_path / entry.path).read_bytes()
     length = int.from_bytes(data[-8:-4], "little")

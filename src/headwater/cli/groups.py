@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -84,9 +84,34 @@ _FILE_NAMES: Final = frozenset(["inputs"])
 """Options whose values name files of others, which may be named in any bytes."""
 
 
+class _OfThisMachine(click.ParamType[object]):
+    """A path on this machine.
+
+    Args:
+        path: what it is checked and made by.
+    """
+
+    def __init__(self, path: click.Path) -> None:
+        self.name = path.name
+        self._path = path
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> object:  # Any: click's own signature
+        """Return the path."""
+        if "://" in os.fsdecode(value):
+            self.fail(f"expected a place on this machine, found the URI {os.fsdecode(value)!r}", param, ctx)
+        return self._path.convert(value, param, ctx)
+
+
 def refuse_empty_texts(command: click.Command) -> None:
-    """Make every argument and option of a command, and of those below it, refuse an empty text, and bytes that are no UTF-8."""
+    """Make every argument and option of a command, and of those below it, refuse an empty text, and bytes that are no UTF-8.
+
+    What names a file or folder of this machine refuses the URI of a store, which would be taken for a relative path.
+    """
     for parameter in command.params:
+        if isinstance(parameter.type, click.Path):
+            parameter.type = _OfThisMachine(parameter.type)
         if isinstance(parameter.type, click.types.StringParamType):
             parameter.type = _Text(any_bytes=parameter.name in _FILE_NAMES)
     if isinstance(command, click.Group):

@@ -148,6 +148,7 @@ names_options = together(
         help="The registered domain of documents' hosts, such as example.co.uk: all hosts below it.",
     ),
     click.option("--source", metavar="NAME", help="A source: the data set that records name."),
+    click.option("--language", metavar="TAG", help="A language, as family language has it: en, zh."),
     click.option("--licence", metavar="NAME", help="A licence, as declared for the file; unknown where none was."),
     click.option(
         "--file",

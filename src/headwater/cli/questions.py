@@ -147,8 +147,8 @@ def find(
 ) -> None:
     """Show where samples went, token by token.
 
-    Samples are named in one way, one or millions: the answer is printed as it is found, as rows of text or, with --output jsonl, a line of
-    JSON a sample.
+    Samples are named in one way or in several at once, one or millions: the answer is printed as it is found, as rows of text or, with
+    --output jsonl, a line of JSON a sample.
     """
     from headwater.lineage.finding import found_places
     from headwater.lineage.lookup import open_lookup

@@ -34,16 +34,16 @@ vocab.add_command(extend)
 def export(vocabulary: str, folder: Path, no_tiktoken: bool, output: str) -> None:
     """Export a vocabulary to tokenizers, transformers and tiktoken.
 
-    NAME_OR_PATH is a vocabulary that ships, or a .json.xz, tokenizer.json or .tiktoken file. It is written to DIR as
+    NAME_OR_PATH is a vocabulary that ships, or a .json.xz, tokenizer.json or .tiktoken file, by its path or URI. It is written to DIR as
     tokenizer.json, tokenizer_config.json, NAME.tiktoken and NAME.tiktoken.json.
     """
+    from headwater.lineage.vocabularies import named_vocabulary
     from headwater.tokenize.forms.export import export_vocabulary
-    from headwater.tokenize.forms.load import load_vocabulary
     from headwater.warehouse.filesystem import filesystem_of
     from headwater.warehouse.lake_folders import refuse_lakes
 
     refuse_lakes(*filesystem_of(str(folder)))
-    loaded = load_vocabulary(vocabulary)
+    loaded = named_vocabulary(vocabulary)
     written = export_vocabulary(loaded, folder, tiktoken=not no_tiktoken)
     files = [{"file": path.name, "bytes": path.stat().st_size} for path in written]
     found = {
@@ -99,10 +99,10 @@ def inspect(
     import numpy as np
 
     from headwater.cli.jsonl_texts import read_batches
+    from headwater.lineage.vocabularies import named_vocabulary
     from headwater.tokenize.forms.inspection import TextCounts, add_texts, describe_vocabulary, report_text
-    from headwater.tokenize.forms.load import load_vocabulary
 
-    loaded = [load_vocabulary(name) for name in (vocabulary, *against)]
+    loaded = [named_vocabulary(name) for name in (vocabulary, *against)]
     found = describe_vocabulary(loaded[0])
     if texts:
         counts = TextCounts(ids=np.zeros(loaded[0].model_size, dtype=np.int64))

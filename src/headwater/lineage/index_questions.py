@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from headwater.filters.urls.hosts import without_credentials
 from headwater.hashes import short_hashes
 from headwater.lineage.host_questions import hosted
 from headwater.lineage.index_rows import index_rows
+from headwater.warehouse.fragments import ROW_BITS
+from headwater.warehouse.made_indexes import hash_keys, indexed_fragments
 
 if TYPE_CHECKING:
     from headwater.lineage.lookup import Lookup
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["at_uri", "with_hash"]
 
 _Ints = npt.NDArray[np.int64]
+_NO_TEXT: Final = blake2b(digest_size=16).digest()
+"""What was taken down has it, and is in no index."""
 
 
 def at_uri(lookup: Lookup, uri: str) -> list[int]:
@@ -41,14 +46,32 @@ def _are_at(lookup: Lookup, plain: str, samples: _Ints) -> list[int]:
 
 
 def with_hash(lookup: Lookup, content_hash: bytes) -> list[int]:
-    """Return the samples with exactly this text, by its BLAKE2b-128, ascending: a scan of all hashes, 16 bytes a sample."""
+    """Return the samples with exactly this text, by its BLAKE2b-128, ascending.
+
+    Of fragments that have an index one row group a file is read, of the others all hashes, 16 bytes a sample.
+    """
+    indexed = np.empty(0, np.int64) if content_hash == _NO_TEXT else indexed_fragments(lookup.snapshot, "hash_index")
+    found = _scanned(lookup, np.setdiff1d(lookup.snapshot.covered("content"), indexed), content_hash)
+    if len(indexed):
+        keys = hash_keys(pa.array([content_hash], pa.binary()))
+        tables = list(index_rows(lookup, "hash_index", "hash_key", keys, ["sample_id"]))
+        ids = np.unique(np.concatenate([np.empty(0, np.int64), *(table["sample_id"].to_numpy() for table in tables)]))
+        ids = ids[np.isin(ids >> ROW_BITS, indexed)]
+        hashes = lookup.table("content", ids, ["content_hash"])["content_hash"].to_pylist()
+        found += [sample for sample, each in zip(ids.tolist(), hashes, strict=True) if each == content_hash]
+    return sorted(found)
+
+
+def _scanned(lookup: Lookup, fragments: _Ints, content_hash: bytes) -> list[int]:
+    """Return the samples of some fragments with a text, by reading the hashes of all."""
     files = lookup.live.of("content")
     wanted = pa.scalar(content_hash, pa.binary())
     found: list[int] = []
-    for file in range(len(files.base)):
-        path = files.path(file)
-        for group in range(lookup.reader.groups(path)):
-            same = pc.equal(lookup.reader.read(path, group, ["content_hash"])["content_hash"], wanted)
-            if pc.any(same, min_count=0).as_py():
-                found += lookup.reader.read(path, group, ["sample_id"]).filter(same)["sample_id"].to_pylist()
-    return sorted(found)
+    for fragment in fragments.tolist():
+        for file in files.covering(fragment):
+            path = files.path(file)
+            for group in range(lookup.reader.groups(path)):
+                same = pc.equal(lookup.reader.read(path, group, ["content_hash"])["content_hash"], wanted)
+                if pc.any(same, min_count=0).as_py():
+                    found += lookup.reader.read(path, group, ["sample_id"]).filter(same)["sample_id"].to_pylist()
+    return found

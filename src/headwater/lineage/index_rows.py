@@ -10,10 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headwater.warehouse.schema import arrow_schema
+
 if TYPE_CHECKING:
     from headwater.lineage.lookup import Lookup
 
-__all__ = ["index_rows"]
+__all__ = ["index_groups", "index_rows"]
 
 
 def index_rows(
@@ -25,13 +27,21 @@ def index_rows(
         column: that the index is sorted by.
         columns: that are wanted of its rows.
     """
+    wanted = pa.array(np.unique(hashes)).cast(arrow_schema(family).field(column).type)
+    for path, groups in index_groups(lookup, family, column, hashes):
+        for group in groups:
+            keys = lookup.reader.read(path, group, [column])[column]
+            rows = np.flatnonzero(pc.is_in(keys, wanted).to_numpy())
+            if len(rows):
+                yield lookup.reader.take(path, group, rows, columns)
+
+
+def index_groups(
+    lookup: Lookup, family: str, column: str, hashes: npt.NDArray[np.int64]
+) -> Iterator[tuple[str, list[int]]]:
+    """Yield the files of an index with the row groups that may have one of some hashes."""
     files = lookup.live.of(family)
-    wanted = pa.array(np.unique(hashes))
     for file in range(len(files.base)):
         path = files.path(file)
         groups = {group for each in hashes.tolist() for group in lookup.reader.between(path, column, each, each)}
-        for group in sorted(groups):
-            found = lookup.reader.read(path, group, list(dict.fromkeys([column, *columns])))
-            mine = found.filter(pc.is_in(found[column], wanted))
-            if mine.num_rows:
-                yield mine
+        yield path, sorted(groups)

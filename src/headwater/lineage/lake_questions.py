@@ -33,16 +33,16 @@ class LakeQuestions:
         limit: int | None = 1000,
         **named: Unpack[OtherNames],
     ) -> list[JsonObject]:
-        """Return the whole story of each sample that is named in one way; ``docs/how-to/lineage.md`` has the ways and the answer's shape.
+        """Return the whole story of each sample that is named; ``docs/how-to/lineage.md`` has the ways and the answer's shape.
 
         Args:
             sample: its id.
             text: of which it has exactly this.
             limit: the first so many; None for all.
-            named: another way, such as ``uri="https://example.org/de/1"``.
+            named: other ways, such as ``uri="https://example.org/de/1"``.
 
         Raises:
-            UsageError: nothing or more than one thing is named, or nothing is found.
+            UsageError: nothing is named, or nothing is found.
         """
         from headwater.lineage.lookup import open_lookup
         from headwater.lineage.refused import samples_of_text
@@ -79,7 +79,7 @@ class LakeQuestions:
         limit: int | None = None,
         **named: Unpack[OtherNames],
     ) -> Iterator[JsonObject]:
-        """Yield what became of the samples that are named in one way, with every run of tokens in every shard; as they are found, ascending.
+        """Yield what became of the samples that are named, with every run of tokens in every shard; as they are found, ascending.
 
         Args:
             build: only places in this build.
@@ -88,7 +88,7 @@ class LakeQuestions:
             named: as of ``why``.
 
         Raises:
-            UsageError: nothing or more than one thing is named, nothing is found, or there is no such build or stage.
+            UsageError: nothing is named, nothing is found, or there is no such build or stage.
         """
         from headwater.lineage.finding import found_places
         from headwater.lineage.lookup import open_lookup

@@ -18,7 +18,7 @@ from headwater.errors import UsageError
 from headwater.lineage.forget_order import write_forget_order
 from headwater.lineage.impact import impact
 from headwater.lineage.lookup import open_lookup
-from headwater.lineage.names import Names, named_by
+from headwater.lineage.names import Names, ways_named
 from headwater.lineage.near_samples import near_duplicates
 from headwater.lineage.operators import families_written, runs_with
 from headwater.lineage.past_runs import read_runs, require_build, runs_of
@@ -63,15 +63,14 @@ def named_impact(
     stage: str | None = None,
     order: TrainingOrder | None = None,
 ) -> JsonObject:
-    """Return what the samples that are named in one way reach, as ``impact`` does.
+    """Return what the samples that are named reach, as ``impact`` does.
 
     Of a run and of an operator each build's ``selected_at`` says in which version its samples were found; with ``version`` all are found in that one.
 
     Raises:
-        UsageError: nothing or more than one thing is named, nothing is found, or as ``impact``.
+        UsageError: nothing is named, nothing is found, or as ``impact``.
     """
-    kind, _ = named_by(named)
-    if kind not in ("run", "operator") or version is not None:
+    if version is not None or not _of_past(named):
         found = named_samples(lake, named, version)
         return impact(lake, found, near=near, version=version, build=build, stage=stage, order=order)
     snapshot = open_snapshot(lake)
@@ -98,10 +97,18 @@ def _families(snapshot: Snapshot, named: Names) -> tuple[str, ...]:
         UsageError: there is none of that name.
     """
     runs = read_runs(snapshot)
-    kind, value = named_by(named)
-    if kind == "operator":
-        return tuple(runs_with(runs, str(value)))
-    return tuple(family for run in runs if run.run_id == value for family in families_written(run.step))
+    found: list[str] = []
+    for kind, value in _of_past(named):
+        if kind == "operator":
+            found += runs_with(runs, str(value))
+        else:
+            found += [family for run in runs if run.run_id == value for family in families_written(run.step)]
+    return tuple(dict.fromkeys(found))
+
+
+def _of_past(named: Names) -> list[tuple[str, object]]:
+    """Return the ways among those given whose samples are found in the version that a build was made from."""
+    return [(kind, value) for kind, value in ways_named(named) if kind in ("run", "operator")]
 
 
 def _version_read(snapshot: Snapshot, build: str, families: tuple[str, ...]) -> int:
@@ -119,13 +126,13 @@ def _version_read(snapshot: Snapshot, build: str, families: tuple[str, ...]) -> 
 
 def _found_at(lake: str, named: Names, version: int) -> Int64s:
     """Return the samples of a run or operator in one version, which may have none of it, or not know it yet."""
-    kind, value = named_by(named)
     runs = read_runs(open_snapshot(lake, version))
     try:
-        if kind == "operator":
-            runs_with(runs, str(value))
-        elif value not in {run.run_id for run in runs}:
-            return np.empty(0, np.int64)
+        for kind, value in _of_past(named):
+            if kind == "operator":
+                runs_with(runs, str(value))
+            elif value not in {run.run_id for run in runs}:
+                return np.empty(0, np.int64)
         parts = list(named_samples(lake, named, version))
     except UsageError:  # that there is none; the name itself was checked against the newest version
         return np.empty(0, np.int64)
@@ -150,13 +157,13 @@ def named_forget_order(
     See ``write_forget_order``; a run's and an operator's samples are found in the version that the build was made from.
 
     Raises:
-        UsageError: nothing or more than one thing is named, nothing is found, or no such build, stage, steps or file.
+        UsageError: nothing is named, nothing is found, or no such build, stage, steps or file.
         StorageError: the file cannot be written.
     """
     snapshot = open_snapshot(lake, version)
     require_build(snapshot, build, stage)
     at = version
-    if named_by(named)[0] in ("run", "operator") and version is None:
+    if version is None and _of_past(named):
         at = _version_read(snapshot, build, _families(snapshot, named))
     samples = SampleSet(named_samples(lake, named, at))
     if near is not None:

@@ -7,11 +7,11 @@ from typing import Final, TypedDict
 
 from headwater.errors import UsageError
 
-__all__ = ["WAYS", "Names", "OtherNames", "name_of", "named_by"]
+__all__ = ["WAYS", "Names", "OtherNames", "name_of", "ways_named"]
 
 
 class OtherNames(TypedDict, total=False):
-    """What names samples besides an id; exactly one way is given, the others are None or left out.
+    """What names samples besides an id; one way is given or several, the others are None or left out. Several name those that each of them names.
 
     Attributes:
         uri: the document's URL or id as given; the user and password in a URL do not matter.
@@ -19,6 +19,7 @@ class OtherNames(TypedDict, total=False):
         host: host part of the URL; case, credentials, port, a dot at the end and the form of letters beyond ASCII do not matter.
         domain: registered domain: every host below it counts.
         source: the data set.
+        language: BCP 47 tag, as family ``language`` has it.
         licence: as declared for the file; ``unknown`` where none was.
         file: the input file's URI, or the beginning of its SHA-256.
         cluster: of duplicates, 32 hexadecimal digits.
@@ -37,6 +38,7 @@ class OtherNames(TypedDict, total=False):
     host: str | None
     domain: str | None
     source: str | None
+    language: str | None
     licence: str | None
     file: str | None
     cluster: str | None
@@ -68,24 +70,23 @@ def name_of(kind: str) -> str:
     return f"--{kind.replace('_', '-')}"
 
 
-def named_by(named: Mapping[str, object]) -> tuple[str, object]:
-    """Return the one way in which samples are named, and its value.
+def ways_named(named: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Return the ways in which samples are named, with their values: those that every one of them names are meant.
 
     Raises:
-        UsageError: nothing or more than one thing is named, an unknown way, or a value is empty.
+        UsageError: nothing is named, an unknown way, or a value is empty.
 
-    >>> named_by({"sample": None, "host": "example.org"})
-    ('host', 'example.org')
+    >>> ways_named({"sample": None, "host": "example.org", "language": "de"})
+    [('host', 'example.org'), ('language', 'de')]
     """
     unknown = sorted(set(named) - set(WAYS))
     if unknown:
-        raise UsageError(f"expected samples to be named by one of {', '.join(WAYS)}, found {unknown[0]!r}")
+        raise UsageError(f"expected samples to be named by {', '.join(WAYS)}, found {unknown[0]!r}")
     given = [(kind, value) for kind, value in named.items() if value is not None]
-    if len(given) != 1:
+    if not given:
         options = ", ".join(map(name_of, WAYS[:-1]))
-        found = "none" if not given else " and ".join(name_of(kind) for kind, _ in given)
-        raise UsageError(f"expected one of {options} and {name_of(WAYS[-1])}, found {found}")
-    ((kind, value),) = given
-    if value == "":
-        raise UsageError(f"expected a value of {name_of(kind)}, found an empty text; is a variable not set?")
-    return kind, value
+        raise UsageError(f"expected one or more of {options} and {name_of(WAYS[-1])}, found none")
+    for kind, value in given:
+        if value == "":
+            raise UsageError(f"expected a value of {name_of(kind)}, found an empty text; is a variable not set?")
+    return given

@@ -18,7 +18,7 @@ from headwater.errors import UsageError
 from headwater.filters.urls.hosts import without_credentials
 from headwater.lineage.input_files import files_licensed, files_named
 from headwater.lineage.lookup import Lookup
-from headwater.lineage.names import Names, name_of, named_by
+from headwater.lineage.names import Names, name_of, ways_named
 from headwater.lineage.operators import families_written, runs_with
 from headwater.lineage.past_runs import read_runs
 from headwater.lineage.sample_lists import known_samples, read_samples
@@ -42,25 +42,55 @@ Connection: TypeAlias = "duckdb.DuckDBPyConnection | Callable[[], duckdb.DuckDBP
 
 
 def selected(connection: Connection, lookup: Lookup, named: Names, limit: int | None = None) -> Iterator[_Ints]:
-    """Yield the ids of the samples that are named in one way, ascending, each once, in batches of at most ``MOST_AT_ONCE``.
+    """Yield the ids of the samples that are named, in every way that is given, ascending, each once, in batches of at most ``MOST_AT_ONCE``.
 
     Args:
-        named: exactly one way; see ``Names``.
+        named: one way or several; see ``Names``.
         limit: the first so many; None for all.
 
     Raises:
-        UsageError: nothing or more than one thing is named, what is named cannot be, or nothing is found; the last when the stream ends.
+        UsageError: nothing is named, what is named cannot be, or nothing is found; the last when the stream ends.
     """
-    kind, value = named_by(named)
+    ways = ways_named(named)
     found = 0
-    for batch in _batches(_found(connection, lookup, kind, value), limit):
+    for batch in _batches(_common([_found(connection, lookup, kind, value) for kind, value in ways]), limit):
         found += len(batch)
         yield batch
     if not found:
-        shown = "" if kind == "samples" else f" {without_credentials(str(value))}"
-        raise UsageError(
-            f"expected a sample with {name_of(kind)}{shown}, found none in this lake; {_hint(kind)}{_refused(lookup, kind, str(value))}"
+        shown = " and ".join(
+            name_of(kind) + ("" if kind == "samples" else f" {without_credentials(str(value))}") for kind, value in ways
         )
+        hints = "; ".join(dict.fromkeys(f"{_hint(kind)}{_refused(lookup, kind, str(value))}" for kind, value in ways))
+        raise UsageError(f"expected a sample with {shown}, found none in this lake; {hints}")
+
+
+def _common(streams: Sequence[Iterator[_Ints]]) -> Iterator[_Ints]:
+    """Return the ids that are in every one of some ascending streams, ascending, read one beside the other."""
+    found = streams[0]
+    for other in streams[1:]:
+        found = _in_both(found, other)
+    return found
+
+
+def _in_both(left: Iterator[_Ints], right: Iterator[_Ints]) -> Iterator[_Ints]:
+    """Yield the ids that are in both of two ascending streams; of each one a batch is held, and what comes after the other's end is not read.
+
+    >>> halves, thirds = (iter([np.arange(0, 7, step), np.arange(step * 4, 40, step)]) for step in (2, 3))
+    >>> np.concatenate(list(_in_both(halves, thirds))).tolist()
+    [0, 6, 12, 18, 24, 30, 36]
+    """
+    held = [next(left, None), next(right, None)]
+    while held[0] is not None and held[1] is not None:
+        mine, others = held[0], held[1]
+        if len(mine) and len(others):
+            yield np.intersect1d(mine, others)
+        # What the other stream has yet is at least its last id: up to there this batch is done with.
+        first = not len(mine) or (len(others) > 0 and mine[-1] <= others[-1])
+        second = not len(others) or (len(mine) > 0 and others[-1] <= mine[-1])
+        if first:
+            held[0] = next(left, None)
+        if second:
+            held[1] = next(right, None)
 
 
 def _hint(kind: str) -> str:
@@ -126,6 +156,8 @@ def _found(connection: Connection, lookup: Lookup, kind: str, value: object) -> 
         yield np.array(lookup.samples_of_hash(_bytes_of(kind, text)), np.int64)
     elif kind == "source":
         yield from _aligned(snapshot, "content", ["source"], _equals("source", text), ["source"])
+    elif kind == "language":
+        yield from _aligned(snapshot, "language", ["language"], _equals("language", text), ["language"])
     elif kind in ("file", "licence"):
         rows = files_licensed(snapshot, text) if kind == "licence" else files_named(snapshot, text)
         files = pa.array([row["file_id"] for row in rows], pa.int64())
@@ -236,7 +268,11 @@ def _of_family(snapshot: Snapshot, family: str, columns: Sequence[str], test: _T
     kind = FAMILIES[family]
     if kind.aligned:
         return _aligned(snapshot, family, columns, test)
-    alone = not kind.by_build and not kind.by_operator and family not in ("uri_index", "host_index", "html")
+    alone = (
+        not kind.by_build
+        and not kind.by_operator
+        and family not in ("uri_index", "host_index", "hash_index", "band_index", "html")
+    )
     return (_sparse if alone else _anywhere)(snapshot, family, columns, test)
 
 

@@ -1,8 +1,8 @@
 """Near-duplicates of a text in a lake: those that share a band with it, told by how far their signatures agree.
 
-Bands of a lake have no index, which would take more than lineage may (a hundred bytes a sample): all of them are read, 112 bytes a sample, by as many
-threads as there are cores. Signatures are read of those that share a band only. Texts of fewer than 20 shingles have no bands: they are
-near-duplicates where their normalised text is equal.
+Bands are looked for in family ``band_index``, which ``headwater maintain`` makes of large fragments: one row group a file and band is read. Of
+fragments without it all bands are read, 112 bytes a sample, by as many threads as there are cores. Signatures are read of those that share a band
+only. Texts of fewer than 20 shingles have no bands: they are near-duplicates where their normalised text is equal.
 """
 
 from __future__ import annotations
@@ -21,9 +21,14 @@ import pyarrow.compute as pc
 
 from headwater.errors import UsageError
 from headwater.extras import needing_extras
+from headwater.lineage.index_rows import index_groups, index_rows
 from headwater.lineage.past_runs import newest_ended
 from headwater.plain import JsonObject, ValuesByName
+from headwater.warehouse.fragments import ROW_BITS
+from headwater.warehouse.index_files import GROUP_ROWS
+from headwater.warehouse.made_indexes import band_keys, indexed_fragments
 from headwater.warehouse.parquet import FragmentFiles, read_aligned
+from headwater.warehouse.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from datasketch import MinHash
@@ -38,6 +43,8 @@ _VALUES: Final = 112
 _SEED: Final = 1
 _BAND_BYTES: Final = 112
 _HASH_BYTES: Final = 16
+_ENTRY_BYTES: Final = 4
+"""Of a key in the index; samples are read where it is wanted."""
 _AT_ONCE: Final = 4096
 _Words = npt.NDArray[np.uint32]
 
@@ -133,12 +140,13 @@ def similar_to(lookup: Lookup, sketch: Sketch, least: float = LEAST, limit: int 
     if not 0 <= least <= 1:
         raise UsageError(f"expected a similarity from 0 to 1, found {least}")
     kept: list[tuple[float, int]] = []  # a heap: the least similar first
-    found = read = 0
-    for samples, ids in _sharing(lookup, sketch):
+    found = read = read_bytes = 0
+    for samples, size, ids in _sharing(lookup, sketch):
         read += samples
+        read_bytes += size
         for begin in range(0, len(ids), _AT_ONCE):
             part = ids[begin : begin + _AT_ONCE]
-            agreement = _agreement(lookup, sketch, part)
+            part, agreement = _agreement(lookup, sketch, part)
             near = agreement >= least
             found += int(near.sum())
             for similarity, sample in zip(agreement[near].tolist(), part[near].tolist(), strict=True):
@@ -146,11 +154,10 @@ def similar_to(lookup: Lookup, sketch: Sketch, least: float = LEAST, limit: int 
                 if limit is not None and len(kept) > limit:
                     heapq.heappop(kept)
     order = sorted(kept, key=lambda each: (-each[0], -each[1]))
-    width = _BAND_BYTES if sketch.bands else _HASH_BYTES
     return {
         "similar": [_told(lookup, -negative, similarity) for similarity, negative in order],
         "found": found,
-        "read": {"samples": read, "bytes": read * width},
+        "read": {"samples": read, "bytes": read_bytes},
     }
 
 
@@ -160,35 +167,75 @@ def _told(lookup: Lookup, sample: int, similarity: float) -> JsonObject:
     return {"sample_id": sample, "similarity": round(similarity, 4), **content, **verdict}
 
 
-def _agreement(lookup: Lookup, sketch: Sketch, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the share of signature values that are equal, float64 [n]; 1 where the hash of a text without bands was."""
+def _agreement(
+    lookup: Lookup, sketch: Sketch, ids: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return which of some samples share a band, and the share of their signature values that are equal, float64 [n].
+
+    The index has half of a band's hash, so that a sample may stand there by chance: a band is shared where its values are equal. Where the hash
+    of a text without bands was looked for, the share is 1.
+    """
     if not sketch.bands:
-        return np.ones(len(ids))
+        return ids, np.ones(len(ids))
     stored = lookup.table("minhash", ids, ["signature"])["signature"].to_pylist()
     matrix = np.frombuffer(b"".join(stored), "<u4").reshape(len(ids), _VALUES)
-    shares: npt.NDArray[np.float64] = (matrix == sketch.signature).sum(axis=1) / _VALUES
-    return shares
+    equal = matrix == sketch.signature
+    shared = equal.reshape(len(ids), len(sketch.bands), -1).all(axis=2).any(axis=1)
+    return ids[shared], equal[shared].sum(axis=1) / _VALUES
 
 
-def _sharing(lookup: Lookup, sketch: Sketch) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-    """Yield, by fragment, how many samples there are and the ids of those that share a band with a text, or its hash where it has no bands."""
+def _sharing(lookup: Lookup, sketch: Sketch) -> Iterator[tuple[int, int, npt.NDArray[np.int64]]]:
+    """Yield how many samples were looked among, bytes that were read for that, and the ids of those that may share a band with a text.
+
+    Of a text without bands, the ids of those with its hash.
+    """
     snapshot = lookup.snapshot
     if not sketch.bands and not sketch.normalized_hash:
         return  # an empty text is like no other
-    column, among = (
-        ("bands", _shares_band(sketch.bands)) if sketch.bands else ("normalized_hash", _is_hash(sketch.normalized_hash))
-    )
+    covered = snapshot.covered("minhash")
+    if not sketch.bands:
+        yield from _scanned(snapshot, covered, sketch, "normalized_hash", _is_hash(sketch.normalized_hash))
+        return
+    indexed = np.intersect1d(covered, indexed_fragments(snapshot, "band_index"))
+    if len(indexed):
+        yield _indexed(lookup, sketch, indexed)
+    yield from _scanned(snapshot, np.setdiff1d(covered, indexed), sketch, "bands", _shares_band(sketch.bands))
 
-    def look(where: FragmentFiles) -> tuple[int, npt.NDArray[np.int64]]:
+
+def _indexed(
+    lookup: Lookup, sketch: Sketch, fragments: npt.NDArray[np.int64]
+) -> tuple[int, int, npt.NDArray[np.int64]]:
+    """Return the same of the fragments that have an index."""
+    keys = np.unique(band_keys(np.array(sketch.bands, np.int64))).astype(np.int64)
+    groups = index_groups(lookup, "band_index", "band_key", keys)
+    size = sum(len(each) for _, each in groups) * GROUP_ROWS * _ENTRY_BYTES
+    tables = list(index_rows(lookup, "band_index", "band_key", keys, ["sample_id"]))
+    ids = np.unique(np.concatenate([np.empty(0, np.int64), *(table["sample_id"].to_numpy() for table in tables)]))
+    content = lookup.snapshot.live("content")
+    rows = pc.sum(content.filter(pc.is_in(content["base"], pa.array(fragments)))["rows"]).as_py()
+    return _without((int(rows), size, ids[np.isin(ids >> ROW_BITS, fragments)]), sketch.sample)
+
+
+def _scanned(
+    snapshot: Snapshot,
+    fragments: npt.NDArray[np.int64],
+    sketch: Sketch,
+    column: str,
+    among: Callable[[pa.Array], npt.NDArray[np.int64]],
+) -> Iterator[tuple[int, int, npt.NDArray[np.int64]]]:
+    """Yield the same by fragment, of all samples of some."""
+    width = _BAND_BYTES if column == "bands" else _HASH_BYTES
+
+    def look(where: FragmentFiles) -> tuple[int, int, npt.NDArray[np.int64]]:
         tables = list(read_aligned(snapshot.uri, where, {"minhash": [column]}))
         ids = [table["sample_id"].to_numpy()[among(table[column].combine_chunks())] for table in tables]
-        return sum(table.num_rows for table in tables), np.concatenate([np.empty(0, np.int64), *ids])
+        rows = sum(table.num_rows for table in tables)
+        return rows, rows * width, np.concatenate([np.empty(0, np.int64), *ids])
 
-    located = snapshot.locate(snapshot.covered("minhash"), ["minhash"])
     threads = os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as pool:
         waiting = []
-        for where in located:
+        for where in snapshot.locate(fragments, ["minhash"]):
             waiting.append(pool.submit(look, where))
             if len(waiting) >= 2 * threads:
                 yield _without(waiting.pop(0).result(), sketch.sample)
@@ -196,8 +243,10 @@ def _sharing(lookup: Lookup, sketch: Sketch) -> Iterator[tuple[int, npt.NDArray[
             yield _without(each.result(), sketch.sample)
 
 
-def _without(found: tuple[int, npt.NDArray[np.int64]], sample: int | None) -> tuple[int, npt.NDArray[np.int64]]:
-    return found if sample is None else (found[0], found[1][found[1] != sample])
+def _without(
+    found: tuple[int, int, npt.NDArray[np.int64]], sample: int | None
+) -> tuple[int, int, npt.NDArray[np.int64]]:
+    return found if sample is None else (*found[:2], found[2][found[2] != sample])
 
 
 def _shares_band(bands: Sequence[int]) -> Callable[[pa.Array], npt.NDArray[np.int64]]:

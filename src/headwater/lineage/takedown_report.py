@@ -26,6 +26,8 @@ _FAMILIES: Final = {
     "texts": "texts that extractors made of pages",
     "uri_index": "entries of the index of URLs",
     "host_index": "entries of the index of hosts",
+    "hash_index": "entries of the index of texts",
+    "band_index": "entries of the index of signatures",
     "language": "languages",
     "signals": "measures of the texts",
     "scores": "scores of the texts",

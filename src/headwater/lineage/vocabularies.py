@@ -12,14 +12,22 @@ from typing import Final
 
 from pyarrow import fs as pafs
 
-from headwater.errors import CorruptLakeError, HeadwaterError, StoreError, UsageError, nearest, one_line
-from headwater.tokenize.forms.load import Vocabulary, load_vocabulary, read_vocabulary, shipped_vocabularies
+from headwater.errors import BadInputError, CorruptLakeError, HeadwaterError, StoreError, UsageError, nearest, one_line
+from headwater.tokenize.forms.load import (
+    MOST_BYTES,
+    Vocabulary,
+    load_vocabulary,
+    read_vocabulary,
+    shipped_vocabularies,
+    vocabulary_of_file,
+)
 from headwater.warehouse.filesystem import exists, filesystem_of, join, read_bytes, write_file
 
 __all__ = [
     "check_vocabulary_name",
     "find_vocabulary",
     "lake_vocabularies",
+    "named_vocabulary",
     "store_vocabulary",
     "stored_vocabulary",
     "vocabularies_uri",
@@ -78,6 +86,23 @@ def lake_vocabularies(lake: str) -> list[str]:
     return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
 
 
+def named_vocabulary(name: str) -> Vocabulary:
+    """Return a shipped vocabulary by name, or that of a file by its path or URI; errors as for ``load_vocabulary``."""
+    if "://" not in name:
+        return load_vocabulary(name)
+    filesystem, path = filesystem_of(name)
+    found = [exists(filesystem, each) for each in (path, f"{path}.json")]
+    if found[0] is None:
+        raise UsageError(f"vocabulary {one_line(repr(name), 200)}: expected a file, found none")
+    for size in found:
+        if size is not None and size > MOST_BYTES:
+            raise BadInputError(
+                f"vocabulary {name}: expected a file of at most {MOST_BYTES} bytes, found one of {size}"
+            )
+    beside = None if found[1] is None else read_bytes(filesystem, f"{path}.json")
+    return vocabulary_of_file(name, read_bytes(filesystem, path), beside)
+
+
 @functools.lru_cache(maxsize=8)
 def find_vocabulary(lake: str | None, name: str) -> Vocabulary:
     """Return the vocabulary that a recipe names: a shipped one, one of the lake, or that of a file; the same object every time in a process.
@@ -95,7 +120,7 @@ def find_vocabulary(lake: str | None, name: str) -> Vocabulary:
         if exists(filesystem, path) is not None:
             return read_vocabulary(name, read_bytes(filesystem, path))
     try:
-        return load_vocabulary(name)
+        return named_vocabulary(name)
     except UsageError:
         known = [*shipped_vocabularies(), *(lake_vocabularies(lake) if lake is not None else ())]
         there = "" if lake is None else f", one in {vocabularies_uri(lake)}"

@@ -12,7 +12,16 @@ from headwater.warehouse.schema import FORMAT, arrow_schema
 
 __all__ = ["STATISTICS", "dictionary_columns", "file_schema"]
 
-STATISTICS: Final = ["sample_id", "uri_hash", "domain_hash", "token_begin", "shard", "record_no"]
+STATISTICS: Final = [
+    "sample_id",
+    "uri_hash",
+    "domain_hash",
+    "hash_key",
+    "band_key",
+    "token_begin",
+    "shard",
+    "record_no",
+]
 _NO_DICTIONARY: Final = {
     "text",
     "text_hash",
@@ -28,6 +37,8 @@ _NO_DICTIONARY: Final = {
     "band_macs",
     "signature_macs",
     "uri_hash",
+    "hash_key",
+    "band_key",
     "sample_id",
     "origin",
     "record_no",

@@ -290,7 +290,7 @@ class HashedFile:
             if is_local(self._filesystem):
                 self._stream = Path(self._temporary).open("wb", buffering=1 << 20)  # noqa: SIM115 - closed by publish or discard
             else:
-                self._stream = self._filesystem.open_output_stream(self._temporary)
+                self._stream = self._filesystem.open_output_stream(self._temporary, compression=None)
         self.sink = HashingSink(self._stream)
 
     @contextlib.contextmanager

@@ -13,16 +13,19 @@ import pyarrow as pa
 
 from headwater.warehouse.parquet import read_file
 
-__all__ = ["INDEXES", "MOST_INDEX_ROWS", "merged_index"]
+__all__ = ["GROUP_ROWS", "INDEXES", "MOST_INDEX_ROWS", "in_ranges", "merged_index"]
 
 INDEXES: Final = {
+    "band_index": ("band_key", "sample_id"),
+    "hash_index": ("hash_key", "sample_id"),
     "host_index": ("domain_hash", "host_hash", "sample_id"),
     "uri_index": ("uri_hash", "sample_id"),
 }
 """Family → the columns by which its files are sorted."""
 MOST_INDEX_ROWS: Final = 1 << 23
 """Most rows of a merged file, all in memory while it is sorted: some hundred megabytes."""
-_GROUP_ROWS: Final = 1 << 16
+GROUP_ROWS: Final = 1 << 16
+"""Rows of a row group of a merged file."""
 
 
 def merged_index(table_uri: str, family: str, paths: Sequence[str]) -> Iterator[pa.Table]:
@@ -33,6 +36,11 @@ def merged_index(table_uri: str, family: str, paths: Sequence[str]) -> Iterator[
             at = table.schema.get_field_index("run_id")
             # A run's name is in every row: as a dictionary it takes four bytes.
             parts.append(table.set_column(at, "run_id", table["run_id"].dictionary_encode()))
-    whole = pa.concat_tables(parts).unify_dictionaries().sort_by([(name, "ascending") for name in INDEXES[family]])
-    for begin in range(0, max(1, whole.num_rows), _GROUP_ROWS):
-        yield whole.slice(begin, _GROUP_ROWS)
+    yield from in_ranges(family, pa.concat_tables(parts).unify_dictionaries())
+
+
+def in_ranges(family: str, rows: pa.Table) -> Iterator[pa.Table]:
+    """Yield the rows of an index, sorted, a row group of a file at a time; none at all is one empty row group."""
+    whole = rows.sort_by([(name, "ascending") for name in INDEXES[family]])
+    for begin in range(0, max(1, whole.num_rows), GROUP_ROWS):
+        yield whole.slice(begin, GROUP_ROWS)

@@ -25,6 +25,7 @@ from headwater.warehouse.fragments import BATCH_PATTERN, FRAGMENTS_PER_FILE, NAM
 from headwater.warehouse.index_files import INDEXES, MOST_INDEX_ROWS, merged_index
 from headwater.warehouse.log import LOG, entry_damage_told, is_of_log, read_entry, read_log
 from headwater.warehouse.log_repair import check_room, write_checkpoint
+from headwater.warehouse.made_indexes import make_indexes
 from headwater.warehouse.parquet import check_file, file_own_scores, read_file, write_family
 from headwater.warehouse.real_files import TEMPORARY_PATTERN, RealFile, refuse_links, walk_files
 from headwater.warehouse.schema import FAMILIES
@@ -90,7 +91,7 @@ class MaintenanceReport:
 def maintain(
     lake: str, *, retention_hours: float = 168.0, orphan_hours: float = 24.0, dry_run: bool = False
 ) -> MaintenanceReport:
-    """Compact narrow families, write a checkpoint, and delete files that no kept version and no running step needs.
+    """Make indexes, compact narrow families, write a checkpoint, and delete files that no kept version and no running step needs.
 
     Args:
         retention_hours: files that the newest version no longer holds are deleted when their removal is older than this.
@@ -111,6 +112,8 @@ def maintain(
     refuse_links(filesystem, filesystem_of(lake)[1], join(root, LOG))
     if not dry_run:
         check_room(before)
+    if not dry_run:
+        make_indexes(lake)
     compacted = 0 if dry_run else compact(lake)
     after = open_snapshot(lake)
     if not dry_run:

@@ -24,8 +24,8 @@ __all__ = ["PHYSICAL", "Chunk", "find_page", "read_pages"]
 PHYSICAL: Final = {"BOOLEAN": 0, "INT32": 1, "INT64": 2, "FLOAT": 4, "BYTE_ARRAY": 6}
 """Parquet's numbers of the types that can be read so."""
 _CODECS: Final = {"UNCOMPRESSED": 0, "SNAPPY": 1, "ZSTD": 6}
-_NUMBERS: Final = {"INT32": np.dtype("<i4"), "INT64": np.dtype("<i8"), "FLOAT": np.dtype("<f4")}
-"""Numbers that a page holds as they are in memory."""
+_NUMBERS: Final = {"INT32": ("<i4", 4), "INT64": ("<i8", 8), "FLOAT": ("<f4", 4)}
+"""Numbers that a page holds as they are in memory: NumPy's name of them, and bytes."""
 _PLAIN_TYPES: Final = {
     "BOOLEAN": pa.bool_(),
     "INT32": pa.int32(),
@@ -172,11 +172,12 @@ def _plain_value(page: Page, row: int) -> pa.Array | None:
     Raises:
         pyarrow.ArrowException, OSError, ValueError: the page is damaged.
     """
-    kind, there = _NUMBERS.get(page.chunk.kind), _levels(page.rows, 1) if page.chunk.optional else b""
+    kind, width = _NUMBERS.get(page.chunk.kind, ("", 0))
+    there = _levels(page.rows, 1) if page.chunk.optional else b""
     nothing = _levels(page.rows, 0)
     crc, size = page.header.get(4), page.header.get(2)
-    plain = kind is not None and not page.dictionary and _part(page.header, 5).get(2) == _PLAIN
-    as_numbers = kind is not None and plain and size == len(there) + page.rows * kind.itemsize
+    plain = width > 0 and not page.dictionary and _part(page.header, 5).get(2) == _PLAIN
+    as_numbers = plain and size == len(there) + page.rows * width
     as_nulls = page.chunk.optional and size in (
         len(nothing),
         len(nothing) + 1,
@@ -190,9 +191,9 @@ def _plain_value(page: Page, row: int) -> pa.Array | None:
     begins = values[: len(nothing)].to_pybytes()
     if as_nulls and begins == nothing:
         return pa.nulls(1, _PLAIN_TYPES[page.chunk.kind])
-    if kind is None or not as_numbers or begins[: len(there)] != there:
+    if not as_numbers or begins[: len(there)] != there:
         return None
-    return pa.array(np.frombuffer(values, kind, 1, len(there) + (row - page.first) * kind.itemsize))
+    return pa.array(np.frombuffer(values, kind, 1, len(there) + (row - page.first) * width))
 
 
 @functools.lru_cache(maxsize=256)

@@ -44,6 +44,8 @@ __all__ = [
     "write_family",
 ]
 
+_DELTAS: Final = ("sample_id", "band_key")
+"""Columns of which a number is mostly near the one before."""
 BATCH_BYTES: Final = 16 << 20
 """Text of a batch and of a row group of content, bytes; a longer text has a batch to itself."""
 
@@ -103,7 +105,7 @@ class FamilyWriter:
             write_page_checksum=True,
             use_dictionary=dictionary_columns(self._schema),
             write_statistics=[name for name in STATISTICS if name in self._names],
-            column_encoding={"sample_id": "DELTA_BINARY_PACKED"} if "sample_id" in self._names else None,
+            column_encoding={name: "DELTA_BINARY_PACKED" for name in _DELTAS if name in self._names} or None,
         )
 
     def write(self, rows: pa.Table) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 import pyarrow as pa
 
 from headwater.filters.signals.columns import DESCRIPTIONS, SIGNALS
+from headwater.warehouse.index_columns import BAND_INDEX, HASH_INDEX, HOST_INDEX, URI_INDEX
 from headwater.warehouse.placement_columns import PLACEMENTS
 from headwater.warehouse.takedown_columns import TAKEDOWNS
 from headwater.warehouse.web_columns import BLOCKLISTS, CAPTURES, HTML, RECAPTURES, TEXTS
@@ -131,18 +132,22 @@ _FAMILIES = [
     Family(
         name="uri_index",
         meaning="URL to sample, sorted by hash within a file.",
-        fields={"uri_hash": (_I64, "BLAKE2b of the URL with a digest of 8 bytes, as a signed big-endian integer")},
+        fields=URI_INDEX,
     ),
     Family(
         name="host_index",
         meaning="Host and registered domain to sample, sorted by them within a file; sparse: samples with a host.",
-        fields={
-            "domain_hash": (
-                _I64,
-                "BLAKE2b of captures.registered_domain with a digest of 8 bytes, as a signed big-endian integer",
-            ),
-            "host_hash": (_I64, "the same of captures.host"),
-        },
+        fields=HOST_INDEX,
+    ),
+    Family(
+        name="hash_index",
+        meaning="Text to sample, sorted by the beginning of content_hash within a file; made by maintain, for large fragments.",
+        fields=HASH_INDEX,
+    ),
+    Family(
+        name="band_index",
+        meaning="Band of a signature to sample, sorted by the band within a file; made by maintain, for large fragments.",
+        fields=BAND_INDEX,
     ),
     Family(
         name="captures",

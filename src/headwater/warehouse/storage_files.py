@@ -216,7 +216,8 @@ class StoreHandler(pafs.FileSystemHandler):  # type: ignore[misc] # pyarrow has 
 
         def write() -> None:
             with spool.bytes() as data:
-                stream = system.open_output_stream(path)
+                # Left to itself, pyarrow packs once more what gets a name that ends with .gz.
+                stream = system.open_output_stream(path, compression=None)
                 # One call: whatever interrupts Python comes before it or after it, so a part of a file never gets the name of the whole.
                 if len(data):
                     stream.write(data)

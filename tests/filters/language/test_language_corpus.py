@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 from real_text import distinct_texts
 
-from headwater.filters.language.identify import _find_shipped_model, identify, load_model
+from headwater.filters.language.identify import identify, load_model
+from headwater.filters.language.shipped_models import shipped_path
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +21,7 @@ _TOLERANCE = 1e-5
 def test_every_label_of_the_corpus_equals_fasttext(real_text_files: list[Path]) -> None:
     """No document has another label, and no score differs by more than 1e-5; texts that occur twice are asked once."""
     model = load_model()
-    peer = fasttext.load_model(str(_find_shipped_model()))
+    peer = fasttext.load_model(str(shipped_path()))
     for name, found_texts in distinct_texts(real_text_files):
         # Of white space alone fasttext says English; ours has no label for it, which test_language holds.
         texts = [text for text in found_texts if text.strip(" \t\n\v\f\r\0")]

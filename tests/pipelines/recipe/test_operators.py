@@ -14,7 +14,7 @@ from headwater.errors import RecipeError, UsageError
 from headwater.filters.contamination.items import Item
 from headwater.filters.duplicates import minhash
 from headwater.filters.language import identify as language
-from headwater.filters.language import names
+from headwater.filters.language import names, shipped_models
 from headwater.filters.signals import measure as signals
 from headwater.lineage.evaluation_sets import store_set
 from headwater.pipelines.recipe import operators
@@ -139,15 +139,15 @@ def test_min_agreement_is_exact(tmp_path: Path, similarity: float, least: int) -
 
 
 @pytest.mark.usefixtures("any_vocabulary")
-def test_the_named_language_model_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_named_language_model_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The recipe's model names the classifier, for its fingerprint and in the tasks that read texts."""
-    loaded: list[str] = []
+    read: list[str] = []
 
-    def load(name: str) -> Any:
-        loaded.append(name)
-        return SimpleNamespace(sha256=name, own_sha256="own", relatives_sha256="relatives")
+    def digests(name: str) -> tuple[str, str, str]:
+        read.append(name)
+        return name, "own", "relatives"
 
-    monkeypatch.setattr(language, "load_model", load)
+    monkeypatch.setattr(shipped_models, "model_digests", digests)
     monkeypatch.setattr("headwater.pipelines.recipe.sections.MODELS", {**names.MODELS, "lid.other": "other.ftz"})
     assert _reached(tmp_path, lambda raw: raw["language"].update(model="lid.other"), find_recipe("demo")) == {
         "language",
@@ -157,7 +157,7 @@ def test_the_named_language_model_is_loaded(tmp_path: Path, monkeypatch: pytest.
         "duplicates",
         "verdicts",
     }
-    assert loaded == ["lid.176", "lid.other"]
+    assert read == ["lid.176", "lid.other"]
 
 
 def _resolving(recipe: Recipe, lake: str) -> None:

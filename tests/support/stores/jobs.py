@@ -45,6 +45,7 @@ def assert_same(store: Store, scratch: Path, build: str, hashes: dict[str, str])
     """
     lake = store.uri(LAKE)
     assert sum(open_snapshot(lake).live("content")["rows"].to_pylist()) == len(main_job.documents())
-    assert [check for check in verify(lake) if not check.passed] == []
+    failed = [check for check in verify(lake) if not check.passed]
+    assert not failed, failed
     store.download(f"{LAKE}/builds/{build}", scratch / "copy" / "builds" / build)
     assert main_job.shard_hashes(scratch / "copy", build) == hashes

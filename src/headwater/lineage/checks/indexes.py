@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from headwater.hashes import short_hashes
 from headwater.lineage.builds import LakeView
 from headwater.lineage.checks.found import Found
+from headwater.lineage.checks.made_indexes import made_index_faults
 from headwater.warehouse.fragments import ROW_BITS, expand_masks
 from headwater.warehouse.parquet import FragmentFiles, read_aligned, read_file
 
@@ -27,7 +28,10 @@ _Ids = npt.NDArray[np.int64]
 
 
 def indexes(lake: LakeView) -> Found:
-    """Every sample with a URL stands in `uri_index`, and with a host in `host_index`, once and under their hashes; nothing else does."""
+    """Every sample with a URL stands in `uri_index`, and with a host in `host_index`, once and under their hashes; nothing else does.
+
+    `hash_index` and `band_index` have the texts and signatures of the fragments that they cover.
+    """
     count = 0
     faults: list[str] = []
     for index, (family, columns) in _INDEXED.items():
@@ -46,7 +50,7 @@ def indexes(lake: LakeView) -> Found:
                     faults += _differences(
                         index, where, _expected(lake.snapshot.uri, where, family, columns), rows[begin:end]
                     )
-    return count, faults
+    return count, faults + made_index_faults(lake.snapshot, lake.read_again(lake.snapshot.covered("content")))
 
 
 def _expected(table_uri: str, where: FragmentFiles, family: str, columns: Mapping[str, str]) -> pa.Table:

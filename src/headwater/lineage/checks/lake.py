@@ -37,7 +37,7 @@ __all__ = ["Check", "verify"]
 
 _SHOWN: Final = 5
 _SPARSE: Final = ("html", "texts", "spans", "contamination", "stages", "placements", "vocabularies", "takedowns")
-_INDEXES: Final = ("host_index", "uri_index")
+_INDEXES: Final = ("band_index", "hash_index", "host_index", "uri_index")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,7 +20,17 @@ from headwater.warehouse.takedown_records import FOLDER, Record, read_records
 
 __all__ = ["takedowns"]
 
-_FAMILIES = ("html", "texts", "spans", "contamination", "uri_index", "host_index", "vocabularies")
+_FAMILIES = (
+    "html",
+    "texts",
+    "spans",
+    "contamination",
+    "uri_index",
+    "host_index",
+    "hash_index",
+    "band_index",
+    "vocabularies",
+)
 """Sparse families that have no row of a sample that was taken down."""
 _EMPTY: Final = blake2b(digest_size=16).digest()
 """The content_hash of no text; another check holds the texts themselves against their hashes."""

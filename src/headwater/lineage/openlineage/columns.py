@@ -114,6 +114,8 @@ SOURCES: Final[Mapping[str, Mapping[str, tuple[Column, ...]]]] = {
         "domain_hash": (Column(family="captures", name="registered_domain"),),
         "host_hash": (Column(family="captures", name="host"),),
     },
+    "hash_index": {"hash_key": (_TEXT,)},
+    "band_index": {"band_key": (_TEXT,)},
     "language": {"*": (_TEXT,)},
     "signals": {"*": (_TEXT,)},
     "scores": {"*": ()},

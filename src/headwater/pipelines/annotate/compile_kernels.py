@@ -2,15 +2,14 @@
 
     python -m headwater.pipelines.annotate.compile_kernels
 
-Setup calls this; on a cluster, call it where the package is installed, or point NUMBA_CACHE_DIR at a folder that workers share.
-Numba keeps what it compiles beside the package, so a second call takes seconds. What is not compiled here: formats and
+Setup calls this; on a cluster, call it where the package is installed, before it is packed, or leave it to the first worker of each machine.
+Numba keeps what it compiles beside the package, so a second call finds it done. What is not compiled here: formats and
 vocabularies of other kinds than those of the recipes, which compile at their first use.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final
@@ -154,4 +153,6 @@ def compile_kernels(processes: int = 1) -> None:
 
 
 if __name__ == "__main__":
-    compile_kernels(min(len(KERNELS), os.cpu_count() or 1))
+    from headwater.pipelines.annotate.compile_once import compile_once
+
+    compile_once()

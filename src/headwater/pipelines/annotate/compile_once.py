@@ -13,13 +13,11 @@ import os
 from pathlib import Path
 from typing import Final
 
-from headwater.pipelines.annotate.compile_kernels import compile_kernels
+from headwater.pipelines.annotate.compile_kernels import KERNELS, compile_kernels
 
 __all__ = ["compile_once", "kernel_folder"]
 
 _PACKAGE: Final = Path(__file__).parents[2]
-_PROCESSES: Final = 4
-"""How many compile at once at most: the parts are uneven, and the longest takes a third of the whole."""
 
 
 def kernel_folder() -> Path:
@@ -42,23 +40,20 @@ def compile_once() -> bool:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if mark.exists():
                 return False
-            compile_kernels(min(_PROCESSES, len(os.sched_getaffinity(0))))
+            compile_kernels(min(len(KERNELS), os.cpu_count() or 1))
             mark.touch()
             return True
     return False
 
 
 def _digest() -> str:
-    """Return what tells one set of compiled kernels from another: versions, processor, and the package's modules by size and time."""
+    """Return what tells one set of compiled kernels from another: version of Numba, processor, and the text of the package's modules."""
     import llvmlite.binding
     import numba
 
-    modules = sorted((str(file.relative_to(_PACKAGE)), *_size_and_time(file)) for file in _PACKAGE.rglob("*.py"))
     features = sorted(llvmlite.binding.get_host_cpu_features().items())
-    cpu = (os.environ.get("NUMBA_CPU_NAME"), llvmlite.binding.get_host_cpu_name(), features)
-    return hashlib.sha256(repr((numba.__version__, cpu, modules)).encode()).hexdigest()[:24]
-
-
-def _size_and_time(file: Path) -> tuple[int, int]:
-    found = file.stat()
-    return found.st_size, found.st_mtime_ns
+    made_for = (numba.__version__, os.environ.get("NUMBA_CPU_NAME"), llvmlite.binding.get_host_cpu_name(), features)
+    digest = hashlib.sha256(repr(made_for).encode())
+    for file in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:24]

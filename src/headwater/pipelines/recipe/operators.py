@@ -17,6 +17,7 @@ from headwater.filters.contamination import find as contamination
 from headwater.filters.duplicates import minhash
 from headwater.filters.duplicates.tables import UNICODE_VERSION
 from headwater.filters.language import identify as language
+from headwater.filters.language import shipped_models
 from headwater.filters.noise.model import load_noise_model
 from headwater.filters.personal import find as personal
 from headwater.filters.scores import score as scores
@@ -186,14 +187,14 @@ def _annotate_operators(
     scorers: Mapping[str, Scorer],
     reads: Mapping[str, tuple[str, ...]],
 ) -> dict[str, JsonObject]:
-    models = language.load_model(recipe.language.model)
+    language_sha256, own_sha256, relatives_sha256 = shipped_models.model_digests(recipe.language.model)
     noise = load_noise_model().sha256
     own: dict[str, JsonObject] = {
         "language": {
             "version": language.VERSION,
-            "model": models.sha256,
-            "own_model": models.own_sha256,
-            "relatives": models.relatives_sha256,
+            "model": language_sha256,
+            "own_model": own_sha256,
+            "relatives": relatives_sha256,
         },
         "signals": {"version": signals.VERSION, "noise": noise},
         "scores": {

@@ -37,7 +37,7 @@ class Asked:
     """What is to be taken down.
 
     Attributes:
-        named: samples, named in one way, as questions take them; None for none.
+        named: samples, as questions take them; None for none.
         text: all samples with this very text; None for none.
         records: (input file as in family files or the beginning of its SHA-256, number of the record), refused ones too.
         near: least similarity of near-duplicates that go too, None for none.

@@ -43,17 +43,19 @@ from headwater.tokenize.vocabulary.tokenizer_json import read_tokenizer_json
 from headwater.untrusted import parse_json, read_bounded, unpack_xz
 
 __all__ = [
+    "MOST_BYTES",
     "Vocabulary",
     "extend_vocabulary",
     "load_vocabulary",
     "read_vocabulary",
     "shipped_vocabularies",
     "vocabulary_from_merges",
+    "vocabulary_of_file",
     "write_vocabulary",
 ]
 
 _XZ_MAGIC: Final = b"\xfd7zXZ\x00"
-_MOST_BYTES: Final = 1 << 25
+MOST_BYTES: Final = 1 << 25
 """Most bytes of a vocabulary's file, unpacked too; the largest that are known have 28 MB."""
 _SHOWN: Final = 200
 _MOST_BESIDE: Final = 1 << 20
@@ -91,14 +93,30 @@ def load_vocabulary(name: str = DEFAULT_VOCABULARY) -> Vocabulary:
             f"vocabulary {one_line(repr(name), _SHOWN)}: expected headwater-156k or the path of a tokenizer.json, .tiktoken or .json.xz, "
             "found neither"
         )
-    data = _read(name, path, _MOST_BYTES)
+    data = _read(name, path, MOST_BYTES)
+    beside = path.with_name(path.name + ".json")
+    return vocabulary_of_file(
+        name,
+        data,
+        _read(str(beside), beside, _MOST_BESIDE) if path.suffix == ".tiktoken" and beside.is_file() else None,
+    )
+
+
+def vocabulary_of_file(name: str, data: bytes, beside: bytes | None) -> Vocabulary:
+    """Return the vocabulary of a file's bytes.
+
+    Args:
+        name: of the file.
+        data: its content.
+        beside: content of ``NAME.json``, where a rank file has one.
+
+    Raises:
+        BadInputError: as of ``load_vocabulary``.
+    """
     if data.startswith(_XZ_MAGIC):
         return read_vocabulary(name, data)
-    if path.suffix == ".tiktoken":
-        beside = path.with_name(path.name + ".json")
-        return read_tiktoken(
-            name, data, _parse(str(beside), _read(str(beside), beside, _MOST_BESIDE)) if beside.is_file() else None
-        )
+    if name.endswith(".tiktoken"):
+        return read_tiktoken(name, data, None if beside is None else _parse(f"{name}.json", beside))
     return read_tokenizer_json(name, data)
 
 
@@ -218,7 +236,7 @@ def read_vocabulary(name: str, data: bytes) -> Vocabulary:
         BadInputError: damaged, of another format, or with ids that do not follow from its merges.
     """
     try:
-        found = parse_json(unpack_xz(data, _MOST_BYTES))
+        found = parse_json(unpack_xz(data, MOST_BYTES))
     except ValueError as error:
         raise BadInputError(
             one_line(f"vocabulary {name}: expected xz-compressed JSON, found damage: {error}")
