@@ -17,7 +17,7 @@ from stores.proxy import Fault, operation_is
 from headwater.warehouse.commit import commit, create_lake, reserve_fragments
 from headwater.warehouse.filesystem import HashingSink, file_sha256, filesystem_of, write_hashed
 from headwater.warehouse.snapshot import open_snapshot
-from headwater.warehouse.storage_files import ONE_REQUEST_BYTES
+from headwater.warehouse.storage_spool import ONE_REQUEST_BYTES
 
 _ANSWERS: Final[dict[str, Callable[..., Fault]]] = {
     "reset": lambda **more: Fault(kind="lost", **more),
