@@ -54,7 +54,7 @@ _SEED: Final = 0
 _TOKENS: Final = 800
 _SHARD_TOKENS: Final = 1 << 27
 _BANDS: Final = 14
-_SIGNATURE_BYTES: Final = 448
+_SAME_BYTES: Final = {"signature": 448, "normalized_hash": 16}
 _BATCH: Final = "web"
 _OPERATOR: Final = fingerprint("bench")
 _SETTINGS: Final = {
@@ -151,9 +151,10 @@ def _narrow(family: str, run: str, ids: _Ints, bands: np.random.Generator | None
         return found
     drawn = bands.integers(-(2**63), 2**63, len(ids) * _BANDS, dtype=np.int64)
     lists = pa.ListArray.from_arrays(pa.array(np.arange(0, len(drawn) + 1, _BANDS, dtype=np.int32)), pa.array(drawn))
-    at, other = (found.schema.get_field_index(name) for name in ("bands", "signature"))
-    found = found.set_column(at, "bands", lists)
-    return found.set_column(other, "signature", pa.repeat(pa.scalar(bytes(_SIGNATURE_BYTES), pa.binary()), len(ids)))
+    same = {name: pa.repeat(pa.scalar(bytes(size), pa.binary()), len(ids)) for name, size in _SAME_BYTES.items()}
+    for name, column in {"bands": lists, **same}.items():
+        found = found.set_column(found.schema.get_field_index(name), name, column)
+    return found
 
 
 @functools.lru_cache(maxsize=2 * len(_NARROW))

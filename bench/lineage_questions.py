@@ -64,8 +64,8 @@ def _samples(lookup: Lookup, n: int, *, by_url: bool) -> list[int]:
     return found
 
 
-def measure(lake: str, questions: int) -> dict[str, object]:
-    """Return the times of all questions."""
+def measure(lake: str, questions: int, *, hosts: bool = True) -> dict[str, object]:
+    """Return the times of all questions, of a host too if wanted."""
     begin = time.perf_counter()
     lookup = open_lookup(lake)
     opened = time.perf_counter() - begin
@@ -106,10 +106,11 @@ def measure(lake: str, questions: int) -> dict[str, object]:
     row = lookup.row("minhash", by_id[0], ["bands"])
     if row is not None and row["bands"]:
         answer["similar"] = _timed([partial(there.similar, sample, least=0.0) for sample in by_id])
-    answer["host_samples"] = of_host()
-    answer["samples_of_host"] = _timed([of_host] * 3, warm_up=1)
-    answer["impact_of_host"] = _timed([partial(there.impact, host=HOST)] * 3, warm_up=1)
-    answer["find_by_host"] = _timed([partial(there.find, host=HOST)], warm_up=0)
+    if hosts:
+        answer["host_samples"] = of_host()
+        answer["samples_of_host"] = _timed([of_host] * 3, warm_up=1)
+        answer["impact_of_host"] = _timed([partial(there.impact, host=HOST)] * 3, warm_up=1)
+        answer["find_by_host"] = _timed([partial(there.find, host=HOST)], warm_up=0)
     answer["snapshot_again"] = _timed([partial(open_snapshot, lake)] * 3, warm_up=1)
     answer["peak_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     return answer
@@ -120,8 +121,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.lineage_questions", description=__doc__)
     parser.add_argument("lake", help="what bench.lineage_lake wrote")
     parser.add_argument("--questions", type=int, default=20, help="of each kind")
+    parser.add_argument(
+        "--without-hosts", action="store_true", help="leave out questions about a host, which take longest"
+    )
     options = parser.parse_args()
-    print(json.dumps(measure(options.lake, options.questions)))
+    print(json.dumps(measure(options.lake, options.questions, hosts=not options.without_hosts)))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m bench.scale
     python -m bench.scale --fragments 20000 --parts open,locate
-    python -m bench.scale --lake /tmp/large --parts plan,locate,targets,select
+    python -m bench.scale --lake large-lake --parts plan,locate,targets,select
 
 No task runs: the lake is a real log of files that do not exist (``scale_lake``), the store is a local folder whose answers take 30 ms
 (``slow_store``), and Spark's part is what is handed to it. Each part has a process of its own. Where today's way and the one before it can both be
@@ -375,7 +375,7 @@ def main() -> None:
     from bench.scale_lake import make_lake
 
     with tempfile.TemporaryDirectory(prefix="headwater-scale-") as folder:
-        lake = options.lake or str(Path(folder) / "lake")
+        lake = str(Path(options.lake or Path(folder, "lake")).absolute())
         report: Figures = {"fragments": options.fragments, "slots": _SLOTS, "request_ms": options.request_ms}
         if not Path(lake).exists():
             with _timed(report, "making_the_lake"):

@@ -71,8 +71,8 @@ class Prepared:
     points: list[str] = field(default_factory=list)
 
 
-def command(name: str, lake: Path, inputs: Sequence[Path] = ()) -> list[str]:
-    """Return the arguments of one of ``COMMANDS``."""
+def command(name: str, lake: Path | str, inputs: Sequence[Path | str] = ()) -> list[str]:
+    """Return the arguments of one of ``COMMANDS``; lake and inputs are paths or URIs."""
     if name == "maintain":
         return ["maintain", str(lake)]
     given = [name, str(lake), str(main_job.RECIPE)]

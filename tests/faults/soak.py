@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from lakes import Prepared, prepare
+from store_trials import stores_ended
 from takedown_trials import ACTIONS
 from trials import as_json, run_trial
 from zygote import Zygote
@@ -44,7 +45,7 @@ def each_number(seed: str, prepared: Prepared) -> list[str]:
 def run_round(seeds: list[str], log: Path) -> int:
     """Run some trials on one Spark, write a line for each, and return how many found something."""
     found = 0
-    with tempfile.TemporaryDirectory(prefix="headwater-faults-") as name, Zygote(Path(name)) as zygote:
+    with tempfile.TemporaryDirectory(prefix="headwater-faults-") as name, stores_ended(), Zygote(Path(name)) as zygote:
         prepared = prepare(zygote, Path(name) / "prepared")
         for seed in [one for each in seeds for one in each_number(each, prepared)]:
             outcome = run_trial(zygote, prepared, Path(name), seed)

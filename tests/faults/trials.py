@@ -18,6 +18,7 @@ from typing import Final
 from lakes import COMMANDS, LIMIT_S, STEPS, Prepared, command, temporary_files
 from processes import Process
 from shim import CAN_REFUSE, Fault
+from store_trials import on_a_store
 from takedown_trials import beside_a_takedown, disturbed_takedown, takedown_point
 from trial import FoundError, Outcome, Trial
 from zygote import Zygote, stop
@@ -266,6 +267,8 @@ def _refusals(name: str) -> set[int]:
 _EVERY: Final = 12
 """Of the seeds that only a number names, each so many-th is a trial of a takedown."""
 _TAKEDOWNS: Final = ("takedown", "takedown", "beside a takedown")
+_STORES: Final = (45, 6)
+"""Of the seeds that only a number names, those that leave 6 when divided by 45 are trials on an object store."""
 
 KINDS: Final[dict[str, tuple[Callable[[Trial], None], int]]] = {
     "killed driver": (_killed_driver, 14),
@@ -285,9 +288,11 @@ KINDS: Final[dict[str, tuple[Callable[[Trial], None], int]]] = {
     "takedown point": (takedown_point, 0),
     "takedown": (disturbed_takedown, 0),
     "beside a takedown": (beside_a_takedown, 0),
+    "store": (on_a_store, 0),
 }
-"""Kind → its trial, and its weight in the draw; those of takedowns are drawn apart."""
-_OF_TAKEDOWNS: Final = ("takedown point", *_TAKEDOWNS)
+"""Kind → its trial, and its weight in the draw; those of takedowns and on stores are drawn apart."""
+_CONCLUDING: Final = ("takedown point", *_TAKEDOWNS, "store")
+"""Kinds whose trials conclude themselves."""
 
 
 def run_trial(zygote: Zygote, prepared: Prepared, root: Path, seed: str) -> Outcome:
@@ -297,6 +302,8 @@ def run_trial(zygote: Zygote, prepared: Prepared, root: Path, seed: str) -> Outc
     kind = given or draw.choices(list(KINDS), [weight for _, weight in KINDS.values()])[0]
     if not given and int(number) % _EVERY == _EVERY - 1:
         kind = draw.choice(_TAKEDOWNS)
+    elif not given and int(number) % _STORES[0] == _STORES[1]:
+        kind = "store"
     folder = root / "trial"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -305,7 +312,7 @@ def run_trial(zygote: Zygote, prepared: Prepared, root: Path, seed: str) -> Outc
     wrong = ""
     try:
         KINDS[kind][0](trial)
-        if kind not in _OF_TAKEDOWNS:  # these conclude themselves
+        if kind not in _CONCLUDING:
             trial.conclude()
     except FoundError as found:
         wrong = str(found)

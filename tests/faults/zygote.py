@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import local
@@ -140,8 +140,14 @@ class Zygote:
         """Stop Spark."""
         self._spark.stop()
 
-    def start(self, command: Sequence[str], said: Path, fault: Fault | None = None) -> Driver:
-        """Start ``headwater`` with some arguments in a forked process."""
+    def start(
+        self,
+        command: Sequence[str],
+        said: Path,
+        fault: Fault | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Driver:
+        """Start ``headwater`` with some arguments in a forked process; it and its Spark's workers see ``environment`` besides."""
         reading, paused = os.pipe()
         go, writing = os.pipe()
         pid = os.fork()
@@ -152,6 +158,8 @@ class Zygote:
         os.close(reading)
         os.close(writing)
         code = CRASHED
+        os.environ.update(environment or {})
+        self._spark.sparkContext.environment.update(environment or {})
         try:
             code = self._be_driver(command, said, fault, paused, go)
         finally:

@@ -30,10 +30,10 @@ def index_rows(
     wanted = pa.array(np.unique(hashes)).cast(arrow_schema(family).field(column).type)
     for path, groups in index_groups(lookup, family, column, hashes):
         for group in groups:
-            found = lookup.reader.read(path, group, list(dict.fromkeys([column, *columns])))
-            mine = found.filter(pc.is_in(found[column], wanted))
-            if mine.num_rows:
-                yield mine
+            keys = lookup.reader.read(path, group, [column])[column]
+            rows = np.flatnonzero(pc.is_in(keys, wanted).to_numpy())
+            if len(rows):
+                yield lookup.reader.take(path, group, rows, columns)
 
 
 def index_groups(

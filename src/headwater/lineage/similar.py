@@ -43,8 +43,8 @@ _VALUES: Final = 112
 _SEED: Final = 1
 _BAND_BYTES: Final = 112
 _HASH_BYTES: Final = 16
-_ENTRY_BYTES: Final = 12
-"""Of an entry of the index: key and sample."""
+_ENTRY_BYTES: Final = 4
+"""Of a key in the index; samples are read where it is wanted."""
 _AT_ONCE: Final = 4096
 _Words = npt.NDArray[np.uint32]
 
