@@ -35,6 +35,7 @@ _LONG = "HEADWATER_ALL" in os.environ
 _VARYING = [
     (re.compile(r"\d{8}T\d{6}-(?:[a-z-]+-[0-9a-f]{12}|[0-9a-f]{8})"), "RUN"),
     (re.compile(r"aside-[0-9a-f]{8}"), "aside-X"),
+    (re.compile(r"only: [0-9a-f]{32}"), "only: KEYED"),
     (re.compile(r"[\d.,]+ \w+/s\b"), "SPEED"),
     (re.compile(r" +\d+\.\d s$", re.MULTILINE), " SECONDS"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"), "TIME"),
