@@ -21,12 +21,11 @@ from headwater.warehouse.snapshot import open_snapshot
 SOURCES = sorted((REPOSITORY / "src").rglob("*.py"))
 UNPICKLED_BY_TASKS = {
     "headwater/pipelines/builds/revise.py",
-    "headwater/pipelines/builds/revised_task.py",
     "headwater/pipelines/verification/by_spark.py",
-    "headwater/pipelines/builds/encode_task.py",
     "headwater/pipelines/builds/step.py",
     "headwater/pipelines/deduplicate/pairs.py",
     "headwater/pipelines/spark/aligned.py",
+    "headwater/pipelines/spark/parcels.py",
     "headwater/pipelines/vocabulary/step.py",
 }
 """Modules that unpickle what a task of the same job pickled: it went through Spark's shuffle, and through no file of a lake."""
@@ -47,6 +46,8 @@ RUNS_CODE = {
     "yaml.load",
 }
 GUESSABLE = {"tempfile.mktemp", "tempfile.gettempdir", "tempfile.gettempprefix", "os.tempnam", "os.tmpnam"}
+LOOKED_AT = {"installed.py": {"tempfile.gettempdir"}}
+"""A folder that processes of one user share is named by the user; it is taken only where it is that user's own: tests/test_installed.py."""
 
 
 def calls(path: Path) -> list[tuple[str, ast.Call]]:
@@ -70,7 +71,7 @@ def test_no_guessable_temporary_names() -> None:
     """No module names a world-writable folder or asks for a name without making the file; temporary files are made, unguessable and private."""
     for path in SOURCES:
         text = path.read_text("utf-8")
-        assert not GUESSABLE.intersection(name for name, _ in calls(path)), path
+        assert GUESSABLE.intersection(name for name, _ in calls(path)) <= LOOKED_AT.get(path.name, set()), path
         words = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
         shared = [word for word in words if isinstance(word, str) and word.startswith(("/tmp", "/var/tmp", "/dev/shm"))]  # noqa: S108 - what is looked for
         assert not shared, path
