@@ -348,7 +348,6 @@ def test_the_command(lake: str, views: duckdb.DuckDBPyConnection, tmp_path: Path
     assert "no build holds any of them" in none.stdout
     for wrong, message in (
         (["--sample", 7 << 50], "none with the id"),
-        (["--sample", sample, "--host", "example.org"], "expected one of"),
         (["--sample", sample, "--build", "nothing"], "expected a build"),
         (["--sample", sample, "--seed", 1], "--batch-size"),
         (["--sample", sample, "--from-step", 1], "--forget-order"),
