@@ -21,7 +21,7 @@ from headwater.lineage.build_records import PROVENANCE, build_record, provenance
 from headwater.lineage.builds import builds_uri, check_texts_stand, shard_name, stage_operator
 from headwater.lineage.past_runs import base_of, past_counts, past_recipe, past_run, runs_of
 from headwater.lineage.revisions import open_revisions
-from headwater.lineage.runs import Run, Unit, begin_run, commit_wave, finish_run
+from headwater.lineage.runs import Run, Unit, begin_run, commit_wave
 from headwater.pipelines.builds.chunks import SHUFFLE_ROW
 from headwater.pipelines.builds.encode_task import BuildJob, fragment_chunks
 from headwater.pipelines.builds.settle import settle
@@ -131,47 +131,61 @@ def build(spark: SparkSession, job: Resolved, name: str) -> dict[str, int]:
     _check_specials(recipe, vocabulary)
     settings = {"version": VERSION, "state": state, "build": name, "vocabulary": vocabulary.fingerprint}
     run = begin_run(lake, "build", recipe.literals, {"shards": settings}, snapshot.version)
-    with Progress("build", spark.sparkContext) as progress:
-        while missing := _missing(snapshot, name, shards):
-            # Read anew each time: a takedown may have changed what was chosen, and the texts, since the last wave.
-            planned = set(snapshot.paths("stages", batch=name))
-            fragments = snapshot.covered("stages", batch=name)
-            located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
-            work = BuildJob(
-                lake=lake,
-                table=snapshot.uri,
-                folder=builds_uri(lake, name),
-                build=name,
-                run_id=run.run_id,
-                recipe=recipe,
-                shards=shards,
-                slots=tuple(missing),
-            )
-            written: set[str] = set()
-            for units in run_shards(spark, work, located):
-                snapshot, _ = commit_wave(run, snapshot, units, valid=partial(_as_planned, name, planned))
-                if set(snapshot.paths("stages", batch=name)) != planned:
-                    run.input_version = snapshot.version  # the version planned from may have texts that were taken down
-                    break
-                progress.add(
-                    size=_TOKEN_BYTES
-                    * sum(n for unit in units for name, n in unit.counts.items() if name.startswith("tokens:"))
+    while True:
+        with Progress("build", spark.sparkContext) as progress:
+            while missing := _missing(snapshot, name, shards):
+                # Read anew each time: a takedown may have changed what was chosen, and the texts, since the last wave.
+                planned = set(snapshot.paths("stages", batch=name))
+                fragments = snapshot.covered("stages", batch=name)
+                located = list(snapshot.locate(fragments, ["stages", "spans", "tokens"], batch=name))
+                work = BuildJob(
+                    lake=lake,
+                    table=snapshot.uri,
+                    folder=builds_uri(lake, name),
+                    build=name,
+                    run_id=run.run_id,
+                    recipe=recipe,
+                    shards=shards,
+                    slots=tuple(missing),
                 )
-                written |= {tag for unit in units for tag in unit.tags}
-            # A shard to which no document fell still gets its (empty) placements, so that it counts as done.
-            empty = [
-                empty_shard(work, stage, number) for stage, number in missing if f"{stage}/{number}" not in written
-            ]
-            if empty and set(snapshot.paths("stages", batch=name)) == planned:
-                snapshot, _ = commit_wave(run, snapshot, empty, valid=partial(_as_planned, name, planned))
-    if not run.waves:
-        snapshot, _ = commit_wave(run, snapshot, [])
-    manifests = _write_manifests(lake, recipe, name, shards, vocabulary)
-    provenance = _write_provenance(lake, recipe, name, shards, run, snapshot)
-    record = build_record(manifests, provenance)
-    write_file(builds_uri(lake, name), ROOT, build_root(record["manifests"]), root=lake)
-    run.operators = canonical_json({"shards": settings | record})
-    finish_run(run, snapshot)
+                written: set[str] = set()
+                for units in run_shards(spark, work, located):
+                    snapshot, _ = commit_wave(run, snapshot, units, valid=partial(_as_planned, name, planned))
+                    if set(snapshot.paths("stages", batch=name)) != planned:
+                        # The version planned from may have texts that were taken down.
+                        run.input_version = snapshot.version
+                        break
+                    progress.add(
+                        size=_TOKEN_BYTES
+                        * sum(n for unit in units for name, n in unit.counts.items() if name.startswith("tokens:"))
+                    )
+                    written |= {tag for unit in units for tag in unit.tags}
+                # A shard to which no document fell still gets its (empty) placements, so that it counts as done.
+                empty = [
+                    empty_shard(work, stage, number) for stage, number in missing if f"{stage}/{number}" not in written
+                ]
+                if empty and set(snapshot.paths("stages", batch=name)) == planned:
+                    snapshot, _ = commit_wave(run, snapshot, empty, valid=partial(_as_planned, name, planned))
+        if not run.waves:
+            snapshot, _ = commit_wave(run, snapshot, [])
+        planned = set(snapshot.paths("stages", batch=name))
+        manifests = _write_manifests(lake, recipe, name, shards, vocabulary)
+        provenance = _write_provenance(lake, recipe, name, shards, run, snapshot)
+        record = build_record(manifests, provenance)
+        write_file(builds_uri(lake, name), ROOT, build_root(record["manifests"]), root=lake)
+        run.operators = canonical_json({"shards": settings | record})
+        # A takedown that came since the last wave has taken placements and shards of a build that had not ended.
+        snapshot, dropped = commit_wave(
+            run,
+            snapshot,
+            [Unit(adds=())],
+            final=True,
+            changes_data=False,
+            valid=partial(_as_planned, name, planned),
+        )
+        if not dropped:
+            break
+        run.input_version = snapshot.version
     settle_provenance(lake, name, provenance)
     return dict(run.counts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
@@ -102,7 +103,7 @@ def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None
     winners = {pair[0]: pair[1] for pair in record.new_winners}
     for build in record.restarted:
         if build not in ended:
-            _drop_shards(lake, build, snapshot)
+            _drop_shards(lake, build, snapshot, datetime.datetime.fromisoformat(str(record.removed_at)))
     for build in ended:
         if build in record.settled:
             continue
@@ -119,11 +120,14 @@ def revise_builds(snapshot: Snapshot, record: Record, spark: SparkSession | None
         reach(f"takedown/after-revise/{build}")
 
 
-def _drop_shards(lake: str, build: str, snapshot: Snapshot) -> None:
-    """Delete the shards of a build that has not ended and has no placements: it was begun before a takedown, and is built anew."""
+def _drop_shards(lake: str, build: str, snapshot: Snapshot, before: datetime.datetime) -> None:
+    """Delete the shards of a build that has not ended and has no placements: it was begun before a takedown, and is built anew.
+
+    Only what was written before the takedown's commit: what a build that runs writes since has nothing of what went.
+    """
     if len(snapshot.live("placements", batch=build)):
         return
     filesystem, folder = filesystem_of(builds_uri(lake, build))
     for file in walk_files(filesystem, folder):
-        if file.regular and _SHARD_FILE.fullmatch(file.path):
+        if file.regular and file.written < before and _SHARD_FILE.fullmatch(file.path):
             delete_file(filesystem, join(folder, file.path))
