@@ -26,6 +26,7 @@ from headwater.lineage.checks.lake import verify
 from headwater.lineage.views import connect
 from headwater.tokenize.forms.load import load_vocabulary
 from headwater.tokenize.vocabulary.tokenizer_json import write_tokenizer_json
+from headwater.warehouse import made_indexes
 from headwater.warehouse.commit import commit, create_lake
 from headwater.warehouse.fragments import fragment_mask, sample_ids
 from headwater.warehouse.maintain import maintain
@@ -40,7 +41,10 @@ pytestmark = [pytest.mark.interop, pytest.mark.spark]
 
 OF_OTHER_RECIPES = ("blocklists", "html", "recaptures", "takedowns", "texts")
 """Families that the main job does not fill; a lake that holds a file of each is made for them."""
-WRITTEN = [name for name in FAMILIES if name not in ("contamination", "vocabularies", *OF_OTHER_RECIPES)]
+OF_MAINTENANCE = ("band_index", "hash_index")
+WRITTEN = [
+    name for name in FAMILIES if name not in ("contamination", "vocabularies", *OF_OTHER_RECIPES, *OF_MAINTENANCE)
+]
 Rows = list[tuple[str, ...]]
 
 
@@ -60,7 +64,9 @@ def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Buil
     lake, build, _ = main_job.undisturbed(spark, tmp_path_factory)
     copy = tmp_path_factory.mktemp("maintained") / "lake"
     shutil.copytree(lake, copy)
-    report = maintain(str(copy), retention_hours=0, orphan_hours=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(made_indexes, "LEAST_ROWS", 1)  # fragments here are small
+        report = maintain(str(copy), retention_hours=0, orphan_hours=0)
     return Built(fresh=lake, maintained=copy, build=build, replaced=report.compacted)
 
 
@@ -133,6 +139,15 @@ def test_every_reader_finds_the_same_rows(built: Built, spark: SparkSession, fam
         assert rows_of(reader(built.fresh, spark, family), family) == expected, reader.__name__
     for reader in (by_views, *readers):
         assert rows_of(reader(built.maintained, spark, family), family) == expected, f"{reader.__name__}, maintained"
+
+
+@pytest.mark.parametrize("family", OF_MAINTENANCE)
+def test_every_reader_finds_the_rows_that_maintenance_makes(built: Built, spark: SparkSession, family: str) -> None:
+    """An index that maintenance makes is read by all as well."""
+    expected = rows_of(by_views(built.maintained, spark, family), family)
+    assert expected
+    for reader in (by_duckdb, by_delta_rs, by_data_fusion, by_spark, by_pyarrow):
+        assert rows_of(reader(built.maintained, spark, family), family) == expected, reader.__name__
 
 
 @pytest.fixture(scope="module")
