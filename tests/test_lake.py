@@ -138,6 +138,7 @@ def test_verify_passes(demo_lake: DemoLake) -> None:
         "block_lists",
         "score_models",
         "evaluation_sets",
+        "verified_record",
     ]  # the demo has one extractor, whose texts are content, and none of the others
 
 

@@ -58,7 +58,8 @@ def refuse_lakes(filesystem: pafs.FileSystem, path: str, lake: str | None = None
 
     Args:
         path: where something that is no part of a lake is to be written.
-        lake: path of the lake at hand, if there is one; another is known by its table.
+        lake: path of the lake at hand, if there is one; another is known by its log alone: a damaged lake is one too, and so may be whatever
+            another program keeps there.
 
     Raises:
         UsageError: it lies there, in this lake or another one.
@@ -71,7 +72,8 @@ def refuse_lakes(filesystem: pafs.FileSystem, path: str, lake: str | None = None
         parts = place.split("/")
         for end in range(len(parts), 0, -1):
             folder, above = "/".join(parts[:end]), "/".join(parts[: end - 1])
-            if folder in own or (parts[end - 1] in _LAKE_FOLDERS and looks_like_lake(filesystem, above)):
+            log = join(above, _TABLE, _LOG)
+            if folder in own or (parts[end - 1] in _LAKE_FOLDERS and _is_folder(filesystem, log)):
                 raise UsageError(
                     f"expected a place outside of a lake's own folders, found {path} in {folder}, where a lake keeps its own; "
                     "name another folder"
