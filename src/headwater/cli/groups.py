@@ -95,7 +95,12 @@ class _OfThisMachine(click.ParamType[object]):
         self.name = path.name
         self._path = path
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> object:  # Any: click's
+    def convert(
+        self,
+        value: Any,  # Any: click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> object:
         """Return the path."""
         if "://" in os.fsdecode(value):
             self.fail(f"expected a place on this machine, found the URI {os.fsdecode(value)!r}", param, ctx)
