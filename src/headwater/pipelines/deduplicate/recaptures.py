@@ -22,15 +22,15 @@ import pyarrow.compute as pc
 
 from headwater.filters.urls.columns import capture_columns
 from headwater.filters.urls.dates import capture_times
-from headwater.lineage.runs import Run, Unit, commit_wave
-from headwater.pipelines.deduplicate.wave import whole
+from headwater.lineage.runs import Run
+from headwater.pipelines.deduplicate.wave import commit_whole
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import fragment_rows, plan_targets, write_aligned
 from headwater.pipelines.spark.sessions import parallelism
 from headwater.warehouse.columns import find_rows, nullable_rows, with_run
 from headwater.warehouse.fragments import ROW_BITS
 from headwater.warehouse.parquet import FragmentFiles
-from headwater.warehouse.snapshot import Snapshot, open_snapshot
+from headwater.warehouse.snapshot import Snapshot
 from headwater.warehouse.table_format import declare_columns
 
 if TYPE_CHECKING:
@@ -56,15 +56,11 @@ def mark_recaptures(spark: SparkSession, job: Resolved, run: Run, snapshot: Snap
         read = {"content": ["uri"]}
         units = write_aligned(spark, older, targets, snapshot.uri, "recaptures", own, read, fill)
         older.unpersist()
-        paths = _read_paths(snapshot)
-        unit = whole(snapshot, units)
-        counts = {
-            name: n for name, n in unit.counts.items() if name != "fragments"
-        }  # the run counts those that get clusters
-        unit = replace(unit, counts=counts)
-        snapshot, dropped = commit_wave(run, snapshot, [unit], valid=partial(_unchanged, paths))
-        if dropped:
-            snapshot = open_snapshot(job.lake)
+        # The run counts the fragments that get clusters.
+        units = [
+            replace(unit, counts={name: n for name, n in unit.counts.items() if name != "fragments"}) for unit in units
+        ]
+        snapshot, _ = commit_whole(run, snapshot, units, partial(_unchanged, _read_paths(snapshot)))
     return snapshot
 
 
@@ -131,5 +127,5 @@ def _read_paths(snapshot: Snapshot) -> tuple[list[str], list[str]]:
     return snapshot.paths("content"), snapshot.paths("recaptures")
 
 
-def _unchanged(read: tuple[list[str], list[str]], now: Snapshot, _: Unit) -> bool:
+def _unchanged(read: tuple[list[str], list[str]], now: Snapshot) -> bool:
     return _read_paths(now) == read

@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headwater.hashes import find_hashes, halves_of_hashes, hashes_of_halves
-from headwater.lineage.runs import Unit, begin_run, commit_wave, finish_run
+from headwater.lineage.runs import begin_run, finish_run
 from headwater.pipelines.deduplicate.clusters import CLUSTER_ANSWER, KINDS, changed_fragments, cluster_texts
 from headwater.pipelines.deduplicate.components import connected_components
 from headwater.pipelines.deduplicate.pairs import verified_pairs
 from headwater.pipelines.deduplicate.recaptures import mark_recaptures
 from headwater.pipelines.deduplicate.scratch import Scratch
-from headwater.pipelines.deduplicate.wave import whole
+from headwater.pipelines.deduplicate.wave import commit_whole
 from headwater.pipelines.recipe.operators import Resolved
 from headwater.pipelines.spark.aligned import plan_targets, write_blocks
 from headwater.pipelines.spark.blocks import Records
@@ -101,12 +101,8 @@ def deduplicate(spark: SparkSession, job: Resolved) -> dict[str, int]:
                 )
                 for cached in (edges, roots, answers):
                     cached.unpersist()
-            unit = whole(snapshot, units)
-            read = _read_paths(snapshot)
-            snapshot, dropped = commit_wave(run, snapshot, [unit], valid=partial(_unchanged, read))
-            progress.add(rows=unit.counts["samples"])
-            if dropped:
-                snapshot = open_snapshot(job.lake)
+            snapshot, _ = commit_whole(run, snapshot, units, partial(_unchanged, _read_paths(snapshot)))
+            progress.add(rows=sum(int(each.counts["samples"]) for each in units))
     finish_run(run, snapshot)
     return dict(run.counts)
 
@@ -121,6 +117,6 @@ def _read_paths(snapshot: Snapshot) -> tuple[list[str], list[str]]:
     return snapshot.paths("duplicates"), snapshot.paths("minhash")
 
 
-def _unchanged(read: tuple[list[str], list[str]], now: Snapshot, _: Unit) -> bool:
+def _unchanged(read: tuple[list[str], list[str]], now: Snapshot) -> bool:
     """Return whether the clusters and signatures that were read are still those of the table."""
     return _read_paths(now) == read
