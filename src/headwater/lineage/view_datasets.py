@@ -41,11 +41,16 @@ def cause_of(error: BaseException) -> BaseException | None:
 
 
 class _Dataset(pads.FileSystemDataset):  # type: ignore[misc]  # pyarrow.dataset has no types
-    """A data set whose scans read little ahead, and keep what they end with."""
+    """A data set whose scans read little ahead and in the thread that asks, since files are read by Python; they keep what they end with."""
 
     def scanner(self, **options: Any) -> _Scan:  # Any: DuckDB's choice of columns, filter and size of a batch
         """Return a scan; DuckDB calls this."""
-        ahead = {"batch_size": _BATCH_ROWS, "batch_readahead": _BATCHES_AHEAD, "fragment_readahead": _FILES_AHEAD}
+        ahead = {
+            "use_threads": False,
+            "batch_size": _BATCH_ROWS,
+            "batch_readahead": _BATCHES_AHEAD,
+            "fragment_readahead": _FILES_AHEAD,
+        }
         return _Scan(super().scanner(**options | ahead))
 
 
